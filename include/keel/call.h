@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A call: one logical use of a pipeline, with a deadline. It is a state machine without
+ * I/O; the loop below, keel_run, an event loop and the libcurl wrapper drive it.
+ *
+ *     keel_call call;
+ *
+ *     keel_call_begin(&call, payments, NULL);
+ *     while (keel_call_next(&call)) {
+ *         int rc = charge(card, keel_call_timeout_ms(&call));
+ *         keel_call_report(&call, rc == 0 ? KEEL_OK : KEEL_FAILED);
+ *     }
+ *     status = keel_call_end(&call, &why);
+ *
+ * A call belongs to one thread at a time. Nothing here allocates.
+ */
+#ifndef KEEL_CALL_H
+#define KEEL_CALL_H
+
+#include <keel/pipeline.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* 256 bytes for good; what is inside is keel's. */
+typedef struct keel_call {
+    uint64_t keel_private[32];
+} keel_call;
+
+/*
+ * A cancel token: owned by the caller, may outlive any call, may serve several calls.
+ * All zero is a token that has not fired.
+ */
+typedef struct keel_cancel {
+    uint32_t keel_private[2];
+} keel_cancel;
+
+#define KEEL_CANCEL_INIT                                                               \
+    {                                                                                  \
+        {                                                                              \
+            0, 0                                                                       \
+        }                                                                              \
+    }
+
+/* Fires the token, once or often, from any thread: every wait of keel's on it ends. */
+KEEL_API void keel_cancel_fire(keel_cancel *cancel);
+KEEL_API bool keel_cancel_fired(const keel_cancel *cancel);
+
+/*
+ * Stands in for a call that was rejected or failed; never after a client error or a
+ * cancel. Runs on the caller's thread, once, within the deadline left, at most ten at
+ * once per pipeline. What it returns is what the call returns; detail->fallback says
+ * so and detail->code keeps the status it stood in for.
+ */
+typedef keel_status keel_fallback_fn(const keel_detail *detail, void *ctx);
+
+/*
+ * Options of a call. size first; every zero means the default.
+ *
+ * deadline_at_ns  an instant of the runtime's clock (keel_now); 0: the pipeline's own;
+ *                 the earlier of the two holds
+ * idempotent      the operation may be repeated. Without it only an attempt that
+ *                 provably never left is retried
+ * cancel          borrowed until keel_call_end
+ * wake, wake_ctx  for polled calls that queue: called once, outside locks, by the
+ *                 thread that frees the place
+ * attempt         the attempt number of the caller's own request (1: its first). Above
+ *                 1 this call makes one attempt: nested retries multiply
+ * fallback, fallback_ctx
+ */
+typedef struct keel_call_options {
+    size_t size;
+    uint64_t deadline_at_ns;
+    bool idempotent;
+    keel_cancel *cancel;
+    void (*wake)(void *ctx);
+    void *wake_ctx;
+    uint32_t attempt;
+    keel_fallback_fn *fallback;
+    void *fallback_ctx;
+} keel_call_options;
+
+/*
+ * What came of an attempt. size first.
+ *
+ * status          KEEL_OK, KEEL_FAILED, KEEL_THROTTLED, KEEL_IGNORED (neutral),
+ *                 KEEL_CLIENT_ERROR (permanent; proves the peer alive), KEEL_TIMEOUT,
+ *                 KEEL_UNKNOWN (a write that may have happened; counts as failed)
+ * retry_after_ns  the server's wish; 0: none; UINT64_MAX: never retry
+ * never_sent      the request provably never left: may be retried in any case
+ * system_errno    for the detail
+ * applied         what is known of the request's effect
+ */
+typedef struct keel_outcome {
+    size_t size;
+    keel_status status;
+    uint64_t retry_after_ns;
+    bool never_sent;
+    int system_errno;
+    keel_applied applied;
+} keel_outcome;
+
+/*
+ * Begins a call. Never fails: what is wrong (a NULL pipeline, options from a newer
+ * keel) comes out of keel_call_end, with no attempt made.
+ *
+ * call     the caller's memory, needs no initialisation; ended with keel_call_end
+ * options  borrowed for this function; NULL: defaults
+ */
+KEEL_API void keel_call_begin(keel_call *call, keel_pipeline *pipeline,
+                              const keel_call_options *options);
+
+/*
+ * Admits the next attempt, sleeping what back-off, limiter and bulkhead ask for.
+ * Returns  true: make one attempt, then report it; false: it is over, call
+ * keel_call_end. An attempt not reported before the next keel_call_next counts as
+ * abandoned (neutral).
+ */
+KEEL_API KEEL_MUST_USE bool keel_call_next(keel_call *call);
+
+typedef enum keel_step {
+    KEEL_STEP_ATTEMPT = 1, /* make the attempt; step->attempt is its number */
+    KEEL_STEP_WAIT = 2,    /* come back at step->wake_at_ns, or when wake is called */
+    KEEL_STEP_ENDED = 3    /* call keel_call_end */
+} keel_step;
+
+/*
+ * The same without sleeping, for event loops: says what to do now. While an attempt is
+ * open it answers WAIT until the attempt's timeout, and having reached it, ends the
+ * attempt as timed out and goes on. See keel-eventloop(7).
+ *
+ * attempt     out, may be NULL: number of the attempt to make, from 1
+ * wake_at_ns  out, may be NULL: when to come back at the latest
+ */
+KEEL_API KEEL_MUST_USE keel_step keel_call_poll(keel_call *call, uint32_t *attempt,
+                                                uint64_t *wake_at_ns);
+
+/* What the attempt may take: the attempt timeout clamped to the deadline left. */
+KEEL_API uint64_t keel_call_timeout_ns(const keel_call *call);
+/* The same in milliseconds, rounded up, at least 1; INT32_MAX: no limit. */
+KEEL_API int keel_call_timeout_ms(const keel_call *call);
+/* The number of the attempt under way, from 1; 0: none was made. */
+KEEL_API uint32_t keel_call_attempt(const keel_call *call);
+
+/*
+ * Reports what came of the attempt. keel_call_report(call, status) is short for an
+ * outcome with that status alone. With attempt = 0 the current one is meant; a report
+ * on an attempt that is over already (timed out, abandoned) changes nothing but
+ * counters. A report later than the attempt's timeout counts as timed out.
+ */
+KEEL_API void keel_call_report(keel_call *call, keel_status status);
+KEEL_API void keel_call_report_attempt(keel_call *call, uint32_t attempt,
+                                       const keel_outcome *outcome);
+
+/*
+ * Ends a call; not optional, and legal at any moment: what is still open ends as
+ * abandoned.
+ *
+ * why      out, may be NULL: reason, attempts, elapsed, …
+ * Returns  the last real outcome; where no attempt was made, KEEL_REJECTED_* or
+ *          KEEL_CANCELLED; KEEL_E_ARGUMENT or KEEL_E_STATE for a call begun wrongly or
+ *          ended before; what the fallback returned, if it ran
+ */
+KEEL_API keel_status keel_call_end(keel_call *call, keel_detail *why);
+
+#if defined(__GNUC__)
+/* KEEL_CALL_SCOPED keel_call call; ends the call when the scope is left. */
+#define KEEL_CALL_SCOPED __attribute__((cleanup(keel_call_cleanup)))
+#endif
+/* For KEEL_CALL_SCOPED: ends the call unless it was ended. Zeroed memory is fine. */
+KEEL_API void keel_call_cleanup(keel_call *call);
+
+/* The runtime's precise clock, for deadlines: keel_now(rt) + 2 s. 0 for NULL. */
+KEEL_API uint64_t keel_now(keel_runtime *runtime);
+
+/* ---- the same loop around a callback ------------------------------------------- */
+
+/*
+ * One attempt of keel_run.
+ * number      from 1
+ * timeout_ns  what it may take; UINT64_MAX: no limit
+ * cancel      fires when the attempt is no longer wanted; NULL: none
+ */
+typedef struct keel_attempt {
+    size_t size;
+    uint32_t number;
+    uint64_t timeout_ns;
+    keel_cancel *cancel;
+} keel_attempt;
+
+/* Makes one attempt and fills outcome (preset to its return value when untouched). */
+typedef keel_status keel_run_fn(const keel_attempt *attempt, keel_outcome *outcome,
+                                void *ctx);
+
+/*
+ * Options of keel_run. size first.
+ *
+ * call     as for keel_call_begin
+ * detach   fn cannot be interrupted: it runs on a worker thread, the caller leaves at
+ *          the attempt's timeout, and the place in the bulkhead stays taken until fn
+ *          truly returns. ctx must stay alive until then: released says when
+ * released called once with ctx when keel is done with it (detach only): by the
+ * caller's thread, or by the worker when it returns after the caller has left
+ */
+typedef struct keel_run_options {
+    size_t size;
+    keel_call_options call;
+    bool detach;
+    void (*released)(void *ctx);
+} keel_run_options;
+
+/*
+ * Runs fn under the pipeline: admitted, timed, retried. Returns what keel_call_end
+ * does; KEEL_E_NOMEM or KEEL_E_SYSTEM when detach finds no worker.
+ */
+KEEL_API keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
+                              const keel_run_options *options, keel_detail *why);
+
+/* ---- permits alone: a breaker, limiter and bulkhead without retry and deadline ----
+ */
+
+typedef struct keel_permit {
+    uint64_t keel_private[8];
+} keel_permit;
+
+/*
+ * Asks whether a call may be made now; never waits.
+ *
+ * In the half-open state at most breaker.half_open_permits callers are let through at
+ * once; each must end its permit, or its place stays taken until its lease has passed.
+ *
+ * permit          filled in on KEEL_OK; ended exactly once with keel_permit_end
+ * retry_after_ns  out, may be NULL: how long to stay away; 0: not known
+ * Returns  KEEL_OK, KEEL_REJECTED_*, KEEL_E_ARGUMENT
+ */
+KEEL_API KEEL_MUST_USE keel_status keel_permit_take(keel_pipeline *pipeline,
+                                                    keel_permit *permit,
+                                                    uint64_t *retry_after_ns);
+
+/* The same, waiting for limiter and bulkhead until the instant, or until cancelled. */
+KEEL_API KEEL_MUST_USE keel_status keel_permit_wait(keel_pipeline *pipeline,
+                                                    keel_permit *permit,
+                                                    uint64_t until_at_ns,
+                                                    keel_cancel *cancel,
+                                                    uint64_t *retry_after_ns);
+
+/*
+ * Ends a permit with what came of the call. KEEL_CANCELLED gives it back unused: a
+ * probe goes back, a rate token too if it is the newest. A second end of the same
+ * permit is counted and changes nothing.
+ */
+KEEL_API void keel_permit_end(keel_permit *permit, keel_status status);
+KEEL_API void keel_permit_end_outcome(keel_permit *permit, const keel_outcome *outcome);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libcurl under a pipeline. Takes easy handles as void *, so that it needs no curl
+ * header. The caller's handle runs inside a multi handle of the pipeline's; two options
+ * are set and left set, CURLOPT_NOSIGNAL=1 and CURLOPT_QUICK_EXIT=1, no other.
+ */
+#ifndef KEEL_CURL_H
+#define KEEL_CURL_H
+
+#include <keel/call.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * In place of curl_easy_perform(easy).
+ *
+ * easy     a CURL *, set up as for curl_easy_perform; in no multi handle
+ * Returns  the CURLcode of the last attempt (a 503 is CURLE_OK: ask for the response
+ *          code); CURLE_ABORTED_BY_CALLBACK when keel refused the call;
+ *          CURLE_OPERATION_TIMEDOUT at the timeout or deadline;
+ * CURLE_BAD_FUNCTION_ARGUMENT Retried  GET, HEAD, OPTIONS, PUT and DELETE while no body
+ * byte was delivered or sent and no header arrived, anything if the request never left
+ */
+KEEL_API int keel_curl_perform(keel_pipeline *pipeline, void *easy);
+
+/*
+ * Options of keel_curl_perform_with. size first.
+ *
+ * call         deadline, cancel, fallback as for any call; its idempotent is not read
+ * safety       whether the request may be sent twice; default: by its method
+ * sink_reset   forgets the part of an answer received so far (truncate the file, empty
+ *              the buffer) so that a retry can start over; 0: done, else no retry
+ * body_rewind  takes the request body back to its start; 0: done, else no retry
+ * ctx          handed to both
+ */
+typedef enum keel_curl_safety {
+    KEEL_CURL_BY_METHOD = 0,
+    KEEL_CURL_IDEMPOTENT = 1,
+    KEEL_CURL_UNSAFE = 2
+} keel_curl_safety;
+
+typedef struct keel_curl_options {
+    size_t size;
+    keel_call_options call;
+    keel_curl_safety safety;
+    int (*sink_reset)(void *ctx);
+    int (*body_rewind)(void *ctx);
+    void *ctx;
+} keel_curl_options;
+
+/*
+ * The same, saying all it knows.
+ *
+ * options    borrowed, may be NULL
+ * curl_code  out, may be NULL: what keel_curl_perform would have returned
+ * why        out, may be NULL; system_errno is the CURLcode
+ * Returns    as keel_call_end: KEEL_OK, KEEL_FAILED (a 503 too), KEEL_REJECTED_*, …
+ *            KEEL_E_ARGUMENT  NULL, or the handle is in another multi handle
+ */
+KEEL_API keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
+                                            const keel_curl_options *options,
+                                            int *curl_code, keel_detail *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* All of keel. Every header here can be included alone, from C99, C11 and C++11. */
+#ifndef KEEL_KEEL_H
+#define KEEL_KEEL_H
+
+#include <keel/status.h>
+#include <keel/runtime.h>
+#include <keel/pipeline.h>
+#include <keel/call.h>
+#include <keel/events.h>
+#include <keel/curl.h>
+
+#endif

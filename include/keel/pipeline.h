@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pipeline: the policies in front of one named dependency. Everything here is safe
+ * from any number of threads unless it says otherwise.
+ */
+#ifndef KEEL_PIPELINE_H
+#define KEEL_PIPELINE_H
+
+#include <keel/runtime.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct keel_pipeline keel_pipeline;
+
+/*
+ * Opens the pipeline of a dependency.
+ *
+ * out       receives the pipeline; NULL on failure; closed with keel_pipeline_close
+ * runtime   borrowed; must outlive the pipeline
+ * name      "[a-z][a-z0-9]*([-._][a-z0-9]+)*", at most 64 bytes; KEEL_<NAME> in the
+ *           environment overrides settings. A name opened twice gives a second handle
+ *           on the same state; settings that differ from the first are a warning
+ * settings  the author's own defaults and fences, keel-settings(5); NULL or "": none
+ * Returns   KEEL_OK; wrong settings are warnings, see keel_runtime_warning
+ *           KEEL_E_CONFIG    the name is not valid or folds to the variable of another
+ *                            one; or KEEL_STRICT=on and a setting is wrong
+ *           KEEL_E_ARGUMENT  out, runtime or name is NULL
+ *           KEEL_E_NOMEM, KEEL_E_LIMIT (the board is full)
+ */
+KEEL_API KEEL_MUST_USE keel_status keel_pipeline_open(keel_pipeline **out,
+                                                      keel_runtime *runtime,
+                                                      const char *name,
+                                                      const char *settings,
+                                                      keel_detail *why);
+
+/* Gives a handle back; its state stays on the board for the next open. NULL is fine. */
+KEEL_API void keel_pipeline_close(keel_pipeline *pipeline);
+
+/* The name it was opened with; lives as long as the pipeline. */
+KEEL_API const char *keel_pipeline_name(const keel_pipeline *pipeline);
+
+typedef enum keel_breaker_state {
+    KEEL_BREAKER_CLOSED = 0,
+    KEEL_BREAKER_OPEN = 1,
+    KEEL_BREAKER_HALF_OPEN = 2
+} keel_breaker_state;
+
+/*
+ * An operator's override; the breaker's own state is kept underneath.
+ *   OPEN      refuse everything
+ *   CLOSED    admit everything, record, never trip
+ *   DISABLED  admit everything, record nothing
+ *   OBSERVE   admit everything, record, and say when it would have tripped
+ */
+typedef enum keel_lock {
+    KEEL_LOCK_NONE = 0,
+    KEEL_LOCK_OPEN = 1,
+    KEEL_LOCK_CLOSED = 2,
+    KEEL_LOCK_DISABLED = 3,
+    KEEL_LOCK_OBSERVE = 4
+} keel_lock;
+
+/* for_ns: how long; 0: until lifted. KEEL_E_STATE: the breaker is off. */
+KEEL_API keel_status keel_pipeline_lock(keel_pipeline *pipeline, keel_lock lock,
+                                        uint64_t for_ns);
+
+/* Lifts any lock. KEEL_OK also when there was none. */
+KEEL_API keel_status keel_pipeline_unlock(keel_pipeline *pipeline);
+
+/* Closed, empty window, back-off forgotten. KEEL_E_STATE: the breaker is off. */
+KEEL_API keel_status keel_pipeline_reset(keel_pipeline *pipeline);
+
+/*
+ * Puts the breaker in a state as if it had got there by itself. for_ns: the length of
+ * this open period, 0: the one the settings give.
+ * Returns  KEEL_OK; KEEL_E_STATE: half-open can only follow open, or the breaker is off
+ */
+KEEL_API keel_status keel_pipeline_transition(keel_pipeline *pipeline,
+                                              keel_breaker_state state,
+                                              uint64_t for_ns);
+
+/*
+ * Puts settings above all others for a while ("timeout=300ms; retry.attempts=1").
+ * for_ns must not be 0: an override always ends. settings NULL or "" lifts it now.
+ * Returns  KEEL_OK; KEEL_E_CONFIG: nothing changed, why names the place;
+ *          KEEL_E_ARGUMENT, KEEL_E_NOMEM, KEEL_E_LIMIT: nothing changed
+ */
+KEEL_API keel_status keel_pipeline_override(keel_pipeline *pipeline,
+                                            const char *settings, uint64_t for_ns,
+                                            keel_detail *why);
+
+/*
+ * A look at a pipeline. Filled by keel_pipeline_look, which never writes past size.
+ * Counters run since the pipeline was first opened in this process.
+ *
+ * breaker_on      false: the breaker's figures are zero
+ * state, lock, generation          at this instant
+ * calls, failures, slow            the window that counts now: live buckets when closed
+ *                                  or open, the round's probes when half-open
+ * permits                          what half-open still has to give
+ * open_left_ns                     until probes are let through; 0 when not open
+ * in_flight, queued                bulkhead places taken, callers waiting
+ * ignored_total, late_results, rejected_total, retries_total, permits_ended_twice,
+ * permits_leaked                   running totals
+ * events_lost                      events that found the ring full (of the runtime)
+ * board_bytes                      what the pipeline takes of the board
+ */
+typedef struct keel_pipeline_stats {
+    size_t size;
+    bool breaker_on;
+    keel_breaker_state state;
+    keel_lock lock;
+    uint32_t generation;
+    uint64_t calls;
+    uint64_t failures;
+    uint64_t slow;
+    uint32_t permits;
+    uint64_t open_left_ns;
+    uint64_t in_flight;
+    uint64_t queued;
+    uint64_t ignored_total;
+    uint64_t late_results;
+    uint64_t rejected_total;
+    uint64_t retries_total;
+    uint64_t permits_ended_twice;
+    uint64_t permits_leaked;
+    uint64_t events_lost;
+    uint64_t board_bytes;
+} keel_pipeline_stats;
+
+/* KEEL_OK; KEEL_E_ARGUMENT: NULL, or size 0. A pure look: changes no state. */
+KEEL_API keel_status keel_pipeline_look(keel_pipeline *pipeline,
+                                        keel_pipeline_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Filling the caller's keel_detail: optional, sized, never written past its size. */
+#ifndef KEEL_BASE_DETAIL_H
+#define KEEL_BASE_DETAIL_H
+
+#include <keel/status.h>
+
+/* Fills *why (if any) from *all, as far as the caller's struct reaches. */
+void keel_detail_fill(keel_detail *why, const keel_detail *all);
+
+/* Sets code and a static sentence; returns code, so that `return keel_fail(...)` reads
+ * well. */
+keel_status keel_fail(keel_detail *why, keel_status code, const char *text);
+
+/* The same with a formatted sentence; for open, parse and I/O errors only. */
+keel_status keel_failf(keel_detail *why, keel_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A success: clears what an earlier use of the struct left. */
+keel_status keel_succeed(keel_detail *why);
+
+/*
+ * Reads a sized options struct of the caller's into `to` (whole bytes, already holding
+ * the defaults). from may be NULL: defaults.
+ * False: its size is 0, or it is longer than ours with bytes set that we do not know.
+ */
+bool keel_options_read(void *to, size_t to_size, const void *from);
+
+#endif

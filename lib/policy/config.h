@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The settings of a process: environment and configuration file, read once, laid over
+ * one another in the order of keel-settings(5) and resolved into a keel_policy for each
+ * pipeline. Knows nothing of pipelines themselves.
+ */
+#ifndef KEEL_POLICY_CONFIG_H
+#define KEEL_POLICY_CONFIG_H
+
+#include <keel/runtime.h>
+
+#include "base/warnings.h"
+#include "policy/policy.h"
+
+typedef struct keel_config keel_config;
+
+/* The process-wide variables; fixed for the life of a runtime. */
+typedef struct keel_process_settings {
+    bool strict;
+    bool disabled;
+    bool chaos_allowed;
+    int log_level; /* a keel_log_level, -1: not named */
+} keel_process_settings;
+
+/*
+ * environment  NULL-terminated "NAME=value" strings; only KEEL_* are looked at; copied
+ * warnings     borrowed; receives what is wrong
+ * Returns      KEEL_OK, KEEL_E_NOMEM, KEEL_E_CONFIG (strict mode)
+ */
+keel_status keel_config_open(keel_config **out, const keel_allocator *memory,
+                             keel_warnings *warnings, const char *const *environment,
+                             keel_detail *why);
+void keel_config_close(keel_config *config);
+
+const keel_process_settings *keel_config_process(const keel_config *config);
+
+/*
+ * Checks a pipeline's name and claims its variables.
+ * Returns  KEEL_OK, also for a name claimed before; KEEL_E_CONFIG: bad name, reserved
+ *          first word, or it folds to another name's variable; KEEL_E_NOMEM
+ */
+keel_status keel_config_claim(keel_config *config, const char *name, keel_detail *why);
+
+/* Who had the last word on a key: filled for `keel config explain`. */
+typedef struct keel_origin {
+    const char *key;   /* static: the table's */
+    const char *layer; /* static: "built-in", "preset", "code", "file default", … */
+    char value[64];    /* the effective value as settings text, "off" where off */
+    char source[96];   /* "KEEL_PAYMENTS col 18", "preset careful", "" for built-in */
+    char note[160];    /* why a higher-looking wish did not hold; "" mostly */
+} keel_origin;
+
+typedef struct keel_explanation {
+    char preset[16];
+    size_t count;
+    keel_origin
+        *origins; /* one per key of the table, in its order; keel_explanation_free */
+} keel_explanation;
+void keel_explanation_free(const keel_allocator *memory, keel_explanation *explanation);
+
+/*
+ * Resolves what a claimed name's settings come to.
+ *
+ * code          the author's text with fences, may be NULL
+ * override_text the run-time override, may be NULL
+ * out           filled on KEEL_OK
+ * explanation   filled when not NULL
+ * Returns  KEEL_OK; what is wrong in a layer is warned of and that layer's value
+ * skipped KEEL_E_CONFIG  strict mode and something is wrong (lint never is)
+ *          KEEL_E_NOMEM
+ */
+keel_status keel_config_resolve(keel_config *config, const char *name, const char *code,
+                                const char *override_text, keel_policy *out,
+                                keel_explanation *explanation, keel_detail *why);
+
+/*
+ * Checks one settings text by itself, every mistake an error: for overrides and the
+ * simulator. KEEL_E_CONFIG: why says column, text read and what is allowed.
+ */
+keel_status keel_config_check_text(const char *text, keel_detail *why);
+
+/*
+ * Reads KEEL_CONFIG_FILE anew into a staged copy which keel_config_resolve then uses,
+ * until it is committed or dropped. One stage at a time. No file named: KEEL_OK.
+ * Returns  KEEL_OK, KEEL_E_NOMEM, KEEL_E_CONFIG (unreadable, or strict and wrong)
+ */
+keel_status keel_config_stage(keel_config *config, keel_detail *why);
+void keel_config_commit(keel_config *config);
+void keel_config_drop(keel_config *config);
+
+/* Warns of the KEEL_ variables nobody claimed, each once. KEEL_E_CONFIG in strict mode.
+ */
+keel_status keel_config_verify(keel_config *config, keel_detail *why);
+
+#endif

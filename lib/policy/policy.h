@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the settings of one pipeline come to: plain numbers, immutable once resolved.
+ * The table in policy/keys.c says which key fills which field, with which default.
+ * Lengths are nanoseconds, ratios parts per million; 0 is "off" where a thing can be
+ * off.
+ */
+#ifndef KEEL_POLICY_POLICY_H
+#define KEEL_POLICY_POLICY_H
+
+#include <keel/status.h>
+
+#define KEEL_PPM 1000000u
+
+typedef enum keel_jitter {
+    KEEL_JITTER_NONE,
+    KEEL_JITTER_EQUAL,
+    KEEL_JITTER_FULL,
+    KEEL_JITTER_DECORRELATED,
+    KEEL_JITTER_SMOOTH,
+    KEEL_JITTER_RATIO /* plus or minus jitter_ppm */
+} keel_jitter;
+
+typedef struct keel_backoff_policy {
+    uint64_t base_ns;
+    uint64_t cap_ns;
+    double multiplier;
+    keel_jitter jitter;
+    uint32_t jitter_ppm;
+} keel_backoff_policy;
+
+typedef struct keel_rate_limit {
+    uint64_t count; /* this many per period; 0: off */
+    uint64_t period_ns;
+} keel_rate_limit;
+
+typedef enum keel_budget_mode {
+    KEEL_BUDGET_OFF,
+    KEEL_BUDGET_RATIO,   /* budget_ratio_ppm, budget_floor */
+    KEEL_BUDGET_TOKENS,  /* budget_tokens */
+    KEEL_BUDGET_GRPC,    /* budget_tokens, budget_refund_micro */
+    KEEL_BUDGET_INFLIGHT /* budget_ratio_ppm */
+} keel_budget_mode;
+
+typedef struct keel_policy {
+    uint64_t deadline_ns;
+    uint64_t timeout_ns;
+    uint64_t connect_timeout_ns; /* resolved: min(1s, timeout/2) unless set; 0 with
+                                    timeout off */
+
+    bool retry;
+    uint32_t retry_attempts; /* 1: no retry */
+    keel_backoff_policy backoff;
+    uint64_t throttle_base_ns;
+    uint64_t throttle_cap_ns;
+    uint64_t after_cap_ns;
+    keel_budget_mode budget_mode;
+    uint32_t budget_ratio_ppm;
+    uint32_t budget_tokens;
+    uint64_t budget_refund_micro; /* grpc: millionths of a token per success; may exceed
+                                     1000000 */
+    keel_rate_limit budget_floor;
+    bool retry_on_local;
+
+    bool breaker;
+    uint64_t window_ns;    /* 0: count window */
+    uint32_t window_calls; /* 0: time window */
+    uint32_t window_buckets;
+    uint32_t min_calls; /* resolved: clamped to a count window */
+    uint32_t failure_rate_ppm;
+    uint64_t slow_call_ns; /* 0: off */
+    uint32_t slow_rate_ppm;
+    bool slow_is_failure;
+    uint32_t consecutive; /* 0: off */
+    uint64_t open_first_ns;
+    uint64_t open_longest_ns;
+    double open_multiplier;
+    uint32_t open_jitter_ppm;
+    uint64_t stable_ns;          /* resolved: max(first open time, window) unless set */
+    uint32_t half_open_permits;  /* 1..255 */
+    uint32_t half_open_failures; /* resolved: ceil(rate * permits) - 1 unless set; <
+                                    permits */
+    uint32_t half_open_slow;     /* resolved: ceil(slow_rate * permits) - 1 */
+    bool early_decision;
+    uint64_t half_open_max_wait_ns;
+    bool half_open_then_closed; /* after max_wait: closed instead of open */
+    uint64_t lease_ns;          /* resolved: timeout, without one half_open_max_wait */
+    bool per_call;
+
+    uint32_t bulkhead; /* 0: off */
+    uint32_t bulkhead_queue;
+    uint64_t bulkhead_wait_ns;
+    bool bulkhead_lifo;
+
+    keel_rate_limit rate;
+    uint32_t rate_burst; /* resolved: = count unless set */
+    uint64_t rate_wait_ns;
+
+    uint32_t chaos_rate_ppm;
+    keel_status chaos_fail; /* KEEL_OK, KEEL_FAILED, KEEL_THROTTLED, … */
+    uint64_t chaos_latency_ns;
+} keel_policy;
+
+#endif
