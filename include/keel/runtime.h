@@ -62,7 +62,7 @@ typedef void keel_log_fn(keel_log_level level, const char *subsystem,
  *
  * allocator    malloc and free
  * clock        CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE and futex
- * random       a generator seeded from getrandom, one a thread; returns 64 random bits
+ * random       uniform in [0, 1); default: a generator seeded from getrandom, one a thread
  * log          none: silent, unless KEEL_LOG names a level (then lines go to stderr)
  * environment  NULL-terminated "NAME=value" strings; default: the process's own, read
  *              once here and copied, and not at all under AT_SECURE
@@ -71,7 +71,7 @@ typedef struct keel_options {
     size_t size;
     const keel_allocator *allocator;
     const keel_clock *clock;
-    uint64_t (*random)(void *ctx);
+    double (*random)(void *ctx);
     void *random_ctx;
     keel_log_fn *log;
     void *log_ctx;

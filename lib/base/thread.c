@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registry of thread parts, and cancel tokens, which find sleeping threads by it.
+ * A list of chunks that only grows: readers need no lock.
+ */
+#include "base/thread.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/process.h"
+
+enum { CHUNK_PARTS = 64 };
+
+typedef struct chunk {
+    keel_thread parts[CHUNK_PARTS];
+    _Atomic(struct chunk *) next;
+} chunk;
+
+static chunk first_chunk;
+
+/*
+ * Where even a chunk cannot be mapped, threads share this part: their stripe is a
+ * shared one anyway, and their sleeps are cut short (keel_thread_is_shared).
+ */
+static keel_thread spare = { .index = UINT32_MAX };
+
+/* key_mu guards: key, key_made */
+static pthread_mutex_t key_mu = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t key;
+static bool key_made;
+
+_Thread_local keel_thread *keel_thread_mine;
+
+static void give_back(void *part)
+{
+    keel_thread *thread = part;
+
+    keel_thread_mine = NULL;
+    /* release pairs with the acquire in claim_in: our stripe's next owner sees our counts */
+    atomic_store_explicit(&thread->claimed, 0, memory_order_release);
+}
+
+static bool key_ready(void)
+{
+    bool ready;
+
+    pthread_mutex_lock(&key_mu);
+    if (!key_made)
+        key_made = pthread_key_create(&key, give_back) == 0;
+    ready = key_made;
+    pthread_mutex_unlock(&key_mu);
+    return ready;
+}
+
+static keel_thread *claim_in(chunk *c, uint32_t first_index)
+{
+    for (uint32_t i = 0; i < CHUNK_PARTS; i++) {
+        uint32_t free_part = 0;
+
+        if (atomic_load_explicit(&c->parts[i].claimed, memory_order_relaxed))
+            continue;
+        /* acquire pairs with the release in give_back */
+        if (atomic_compare_exchange_strong_explicit(&c->parts[i].claimed, &free_part, 1,
+                                                    memory_order_acquire,
+                                                    memory_order_relaxed)) {
+            c->parts[i].index = first_index + i;
+            return &c->parts[i];
+        }
+    }
+    return NULL;
+}
+
+/* The chunk after c, mapped if there is none yet; NULL: no memory. */
+static chunk *chunk_after(chunk *c)
+{
+    chunk *next = atomic_load(&c->next);
+    chunk *fresh;
+
+    if (next)
+        return next;
+    fresh = mmap(NULL, sizeof *fresh, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                 0);
+    if (fresh == MAP_FAILED)
+        return NULL;
+    if (atomic_compare_exchange_strong(&c->next, &next, fresh))
+        return fresh;
+    munmap(fresh, sizeof *fresh);
+    return next;
+}
+
+keel_thread *keel_thread_claim(void)
+{
+    int saved = errno;
+    keel_thread *thread = NULL;
+    uint32_t first_index = 0;
+
+    /* without a destructor a part would never come back: take no part at all */
+    for (chunk *c = key_ready() ? &first_chunk : NULL; c && !thread; c = chunk_after(c)) {
+        thread = claim_in(c, first_index);
+        first_index += CHUNK_PARTS;
+    }
+    if (thread && pthread_setspecific(key, thread)) {
+        atomic_store_explicit(&thread->claimed, 0, memory_order_release);
+        thread = NULL;
+    }
+    keel_thread_mine = thread ? thread : &spare;
+    errno = saved;
+    return keel_thread_mine;
+}
+
+bool keel_thread_is_shared(const keel_thread *thread)
+{
+    return thread == &spare;
+}
+
+void keel_thread_wait_begin(const keel_cancel *cancel)
+{
+    /* seq_cst: either the firing thread sees us waiting, or we see the token fired */
+    atomic_store(&keel_thread_self()->waits_on, cancel);
+}
+
+void keel_thread_wait_end(void)
+{
+    atomic_store_explicit(&keel_thread_self()->waits_on, NULL, memory_order_relaxed);
+}
+
+static void drain(int fd)
+{
+    uint64_t count;
+
+    while (read(fd, &count, sizeof count) == (ssize_t)sizeof count)
+        ;
+}
+
+int keel_thread_wake_fd(void)
+{
+    keel_thread *thread = keel_thread_self();
+    uint64_t incarnation = keel_process_incarnation();
+    int saved = errno;
+    int fd = atomic_load(&thread->wake_fd) - 1;
+
+    if (keel_thread_is_shared(thread))
+        return -1;
+    if (fd >= 0 && thread->wake_fd_incarnation != incarnation) {
+        close(fd); /* the parent's: both would read from it */
+        fd = -1;
+    }
+    if (fd < 0) {
+        fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        thread->wake_fd_incarnation = incarnation;
+        atomic_store(&thread->wake_fd, fd + 1);
+    } else {
+        drain(fd);
+    }
+    errno = saved;
+    return fd;
+}
+
+/* ---- cancel tokens: [0] is 1 once fired ------------------------------------------ */
+
+static _Atomic uint32_t *fired_word(const keel_cancel *cancel)
+{
+    return (_Atomic uint32_t *)(uintptr_t)&cancel->keel_private[0];
+}
+
+bool keel_cancel_fired(const keel_cancel *cancel)
+{
+    return cancel && atomic_load(fired_word(cancel));
+}
+
+static void wake_thread(keel_thread *thread)
+{
+    const uint64_t one = 1;
+    int fd = atomic_load(&thread->wake_fd) - 1;
+    keel_clock clock;
+
+    atomic_fetch_add(&thread->word, 1);
+    keel_clock_real(&clock);
+    clock.wake((const uint32_t *)&thread->word, INT_MAX, clock.ctx);
+    if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
+        /* a full counter wakes the sleeper just as well */
+    }
+}
+
+void keel_cancel_fire(keel_cancel *cancel)
+{
+    int saved = errno;
+
+    if (!cancel)
+        return;
+    atomic_store(fired_word(cancel), 1);
+    for (chunk *c = &first_chunk; c; c = atomic_load(&c->next))
+        for (size_t i = 0; i < CHUNK_PARTS; i++)
+            if (atomic_load(&c->parts[i].waits_on) == cancel)
+                wake_thread(&c->parts[i]);
+    errno = saved;
+}
+
+/*
+ * For dlclose: gives back the key, the descriptors and the further chunks. Not while a
+ * runtime is open: at exit, threads may still be inside keel.
+ */
+static void __attribute__((destructor)) unload(void)
+{
+    chunk *c = &first_chunk;
+
+    if (keel_process_page)
+        return;
+    if (key_made)
+        pthread_key_delete(key);
+    while (c) {
+        chunk *next = atomic_load(&c->next);
+
+        for (size_t i = 0; i < CHUNK_PARTS; i++)
+            if (atomic_load(&c->parts[i].wake_fd) > 0)
+                close(atomic_load(&c->parts[i].wake_fd) - 1);
+        if (c != &first_chunk)
+            munmap(c, sizeof *c);
+        c = next;
+    }
+}

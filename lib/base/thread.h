@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keel's part of each thread that uses it: a small number that says which stripe is
+ * its own, its random generator, and the word it sleeps on. Parts are never unmapped
+ * while keel is loaded, so another thread may always touch the word of one.
+ */
+#ifndef KEEL_BASE_THREAD_H
+#define KEEL_BASE_THREAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <keel/call.h>
+
+typedef struct keel_thread {
+    uint32_t index;            /* unique among living threads, small numbers first */
+    _Atomic uint32_t claimed;  /* a living thread has this part */
+    _Atomic uint32_t word;     /* futex: counts what this thread was woken for */
+    _Atomic int wake_fd;       /* eventfd for those who sleep in poll, plus 1; 0: none */
+    _Atomic(const keel_cancel *) waits_on; /* the token a sleeping thread is woken by */
+    uint64_t random_state;
+    uint64_t random_incarnation;
+    uint64_t wake_fd_incarnation;
+} keel_thread;
+
+extern _Thread_local keel_thread *keel_thread_mine
+    __attribute__((tls_model("initial-exec")));
+keel_thread *keel_thread_claim(void);
+
+/* The calling thread's part, never NULL. */
+static inline keel_thread *keel_thread_self(void)
+{
+    return keel_thread_mine ? keel_thread_mine : keel_thread_claim();
+}
+
+/* True: no part was to be had and others use this one too; sleep in short slices. */
+bool keel_thread_is_shared(const keel_thread *thread);
+
+/*
+ * Around a sleep that a token must end: begin publishes what this thread waits for, then
+ * the caller looks at the token once more (keel_cancel_fired), then sleeps on the word
+ * or on the descriptor. cancel may be NULL.
+ */
+void keel_thread_wait_begin(const keel_cancel *cancel);
+void keel_thread_wait_end(void);
+
+/* An eventfd, close-on-exec, that keel_cancel_fire writes to; emptied here. -1: none. */
+int keel_thread_wake_fd(void);
+
+#endif

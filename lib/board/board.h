@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The board: the memory that holds all policy state which outlives a call. It contains
+ * no pointers, only lock-free words, and every block's first state is all zero. So it
+ * can be anonymous memory that the kernel empties in a forked child, as here, or later a
+ * file that several processes map, without a change to any policy.
+ *
+ *   header     what this is and how much of it is in use
+ *   owners     one slot per process that uses the board
+ *   directory  blocks by name, kind and geometry
+ *   blocks     shared ones and those of one owner
+ *   events     a ring of what happened (event_ring.h)
+ *
+ * Header, owners and directory are not emptied by fork: the child finds its blocks at
+ * the same places, empty.
+ */
+#ifndef KEEL_BOARD_BOARD_H
+#define KEEL_BOARD_BOARD_H
+
+#include <stdatomic.h>
+
+#include <keel/runtime.h>
+
+#define KEEL_LINE 64 /* a cache line; blocks start on one */
+
+enum {
+    KEEL_BOARD_OWNERS = 256,
+    KEEL_BOARD_BLOCKS = 4096,
+    KEEL_BLOCK_NAME_SIZE = 80
+};
+
+typedef struct keel_board keel_board;
+
+/* What a block is; stored, so the numbers never change. */
+typedef enum keel_block_kind {
+    KEEL_BLOCK_BREAKER = 1,
+    KEEL_BLOCK_LEASES = 2,
+    KEEL_BLOCK_TIME_WINDOW = 3,
+    KEEL_BLOCK_COUNT_WINDOW = 4,
+    KEEL_BLOCK_RATE = 5,
+    /* of one owner */
+    KEEL_BLOCK_STRIPES = 16,
+    KEEL_BLOCK_STARTS = 17,
+    KEEL_BLOCK_BULKHEAD = 18,
+    KEEL_BLOCK_QUEUE = 19,
+    KEEL_BLOCK_BUDGET = 20,
+    KEEL_BLOCK_COUNTERS = 21
+} keel_block_kind;
+
+/*
+ * A block is found by all of this; other geometry, other block.
+ * width, count  what makes two blocks of a kind and name different (bucket width in ns
+ *               and number of buckets, say); 0 where one is enough
+ */
+typedef struct keel_block_key {
+    const char *name; /* the pipeline's */
+    keel_block_kind kind;
+    uint64_t width;
+    uint32_t count;
+} keel_block_key;
+
+keel_status keel_board_open(keel_board **out, const keel_allocator *memory);
+void keel_board_close(keel_board *board);
+
+/*
+ * Finds or makes a block, zeroed when new, aligned to a cache line, never moved or freed
+ * while the board is open. NULL: the board is full.
+ * Threads  any; takes a mutex, so not for the hot path
+ */
+void *keel_board_block(keel_board *board, const keel_block_key *key, size_t size);
+
+/* Whether that block is there already; made no earlier than keel_board_block. */
+bool keel_board_has(keel_board *board, const keel_block_key *key);
+
+/* Bytes of all blocks of a name. */
+size_t keel_board_used_by(keel_board *board, const char *name);
+
+/* The memory of the event ring. */
+void *keel_board_events(keel_board *board);
+
+#endif
