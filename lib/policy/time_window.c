@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/* The time window. The layout of its words is drawn in window.h. */
+#include "policy/window_kinds.h"
+
+#include <unistd.h>
+
+enum {
+    EPOCH_BITS = 20,
+    EPOCHS = 1 << EPOCH_BITS,
+    COUNT_BITS = 22,
+    NUMBER_BITS = 34,
+    GENERATION_BITS = 10,
+    SUM_TRIES = 4,
+    BEHIND_MOST = 1 << 20
+};
+
+#define EPOCH_MASK (((uint64_t)1 << EPOCH_BITS) - 1)
+#define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
+#define NUMBER_MASK (((uint64_t)1 << NUMBER_BITS) - 1)
+#define GENERATION_MASK (((uint64_t)1 << GENERATION_BITS) - 1)
+#define FOLDING ((uint64_t)1 << 33)
+#define STRIPE_COUNT_MASK (((uint64_t)1 << 33) - 1) /* with the guard bit */
+
+uint32_t keel_stripes_wanted(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_CONF);
+    uint32_t count = 4;
+
+    while (count < KEEL_STRIPES_MAX && (long)count < 2 * processors)
+        count *= 2;
+    return count;
+}
+
+size_t keel_time_window_size(uint32_t buckets, bool has_slow)
+{
+    return sizeof(keel_time_window_words) +
+           (size_t)buckets * (has_slow ? 2 : 1) * sizeof(uint64_t);
+}
+
+void keel_time_window_init(keel_window *window, keel_time_window_words *words,
+                           const keel_stripes *stripes, uint64_t window_ns,
+                           uint32_t buckets, bool has_slow)
+{
+    uint64_t width = window_ns / buckets ? window_ns / buckets : 1;
+
+    *window =
+        (keel_window){ .time = words,
+                       .stripes = *stripes,
+                       .count = buckets,
+                       .span = EPOCHS / buckets * buckets,
+                       .has_slow = has_slow,
+                       .width_ns = width,
+                       .reciprocal = width == 1 ? UINT64_MAX : UINT64_MAX / width };
+}
+
+/* the head: which bucket is the current one */
+
+static uint64_t head_pack(uint64_t generation, uint64_t number, uint64_t epoch)
+{
+    return (generation & GENERATION_MASK) << 54 | (number & NUMBER_MASK) << EPOCH_BITS |
+           (epoch & EPOCH_MASK);
+}
+
+static uint64_t head_generation(uint64_t head)
+{
+    return head >> 54;
+}
+
+static uint64_t head_number(uint64_t head)
+{
+    return head >> EPOCH_BITS & NUMBER_MASK;
+}
+
+static uint64_t head_epoch(uint64_t head)
+{
+    return head & EPOCH_MASK;
+}
+
+/*
+ * How many buckets `number` is ahead of the head's; negative: behind. Only a thread
+ * that was stopped between reading the clock and recording is behind, and a little; all
+ * else is ahead, however long nobody called.
+ */
+static int64_t ahead_of(uint64_t head, uint64_t number)
+{
+    uint64_t ahead = (number - head_number(head)) & NUMBER_MASK;
+
+    return ahead > NUMBER_MASK - BEHIND_MOST
+               ? (int64_t)ahead - (int64_t)(NUMBER_MASK + 1)
+               : (int64_t)ahead;
+}
+
+/* a comes after b in the circle of generations. */
+static bool generation_after(uint64_t a, uint64_t b)
+{
+    return ((a - b) & GENERATION_MASK) - 1 < GENERATION_MASK / 2;
+}
+
+/* Epochs count in a circle whose length is a multiple of the number of buckets. */
+static uint64_t epoch_after(const keel_window *window, uint64_t epoch, uint64_t step)
+{
+    return epoch + step < window->span ? epoch + step : epoch + step - window->span;
+}
+
+static uint64_t epoch_before(const keel_window *window, uint64_t epoch, uint64_t step)
+{
+    return epoch >= step ? epoch - step : epoch + window->span - step;
+}
+
+static uint64_t age_of(const keel_window *window, uint64_t word_epoch, uint64_t epoch)
+{
+    return epoch_before(window, epoch, word_epoch);
+}
+
+/* The epoch of a bucket that is `ahead` of the head's, where negative is behind. */
+static uint64_t epoch_at(const keel_window *window, uint64_t head, int64_t ahead)
+{
+    return ahead < 0 ? epoch_before(window, head_epoch(head), (uint64_t)-ahead)
+                     : epoch_after(window, head_epoch(head), (uint64_t)ahead);
+}
+
+/* buckets */
+
+static uint64_t bucket_pack(uint64_t epoch, uint64_t ok, uint64_t failed)
+{
+    /* both halves give way together at overflow, so that their rate stays true */
+    while (ok > COUNT_MASK || failed > COUNT_MASK) {
+        ok /= 2;
+        failed /= 2;
+    }
+    return epoch << (2 * COUNT_BITS) | ok << COUNT_BITS | failed;
+}
+
+static uint64_t bucket_epoch(uint64_t bucket)
+{
+    return bucket >> (2 * COUNT_BITS);
+}
+
+static uint64_t bucket_ok(uint64_t bucket)
+{
+    return bucket >> COUNT_BITS & COUNT_MASK;
+}
+
+static uint64_t bucket_failed(uint64_t bucket)
+{
+    return bucket & COUNT_MASK;
+}
+
+static _Atomic uint64_t *bucket_at(const keel_window *window, uint64_t epoch, bool slow)
+{
+    return &window->time->buckets[epoch % window->count + (slow ? window->count : 0)];
+}
+
+/* Adds to the bucket of an epoch, unless its place belongs to a younger one by now. */
+static void bucket_add(const keel_window *window, uint64_t epoch, bool slow,
+                       uint64_t ok, uint64_t failed)
+{
+    _Atomic uint64_t *bucket = bucket_at(window, epoch, slow);
+    uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed);
+    uint64_t fresh;
+
+    do {
+        uint64_t age = age_of(window, bucket_epoch(old), epoch);
+
+        if (age == 0)
+            fresh =
+                bucket_pack(epoch, bucket_ok(old) + ok, bucket_failed(old) + failed);
+        else if (age < window->span - 2 * KEEL_WINDOW_MAX_BUCKETS)
+            fresh = bucket_pack(epoch, ok, failed);
+        else
+            return;
+    } while (!atomic_compare_exchange_weak_explicit(
+        bucket, &old, fresh, memory_order_relaxed, memory_order_relaxed));
+}
+
+/* Before the epoch moves: clears one more bucket that has left the window. */
+static void clean_one(const keel_window *window, uint64_t epoch)
+{
+    uint64_t turn =
+        atomic_fetch_add_explicit(&window->time->cleaned, 1, memory_order_relaxed);
+
+    for (uint32_t slow = 0; slow <= window->has_slow; slow++) {
+        _Atomic uint64_t *bucket =
+            &window->time->buckets[turn % window->count + slow * window->count];
+        uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed);
+
+        /* marked as having just left, so that it is long until its epoch comes again */
+        if (age_of(window, bucket_epoch(old), epoch) >= window->count)
+            atomic_compare_exchange_strong_explicit(
+                bucket, &old,
+                bucket_pack(epoch_before(window, epoch, window->count), 0, 0),
+                memory_order_relaxed, memory_order_relaxed);
+    }
+}
+
+/*
+ * The head with the bucket of now as its current one, moved there if need be. False:
+ * the window belongs to a later generation. A now that lies behind the head leaves it.
+ */
+static bool head_move(const keel_window *window, uint32_t generation, uint64_t number,
+                      uint64_t *out, bool *moved)
+{
+    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_acquire);
+
+    *moved = false;
+    for (;;) {
+        bool fresh_window = head == 0;
+        bool other = head_generation(head) != (generation & GENERATION_MASK);
+        int64_t ahead = ahead_of(head, number);
+        uint64_t step = other || fresh_window || ahead > (int64_t)window->count
+                            ? window->count
+                            : (uint64_t)ahead;
+        uint64_t fresh =
+            head_pack(generation, number, epoch_after(window, head_epoch(head), step));
+
+        if (other &&
+            !generation_after(generation & GENERATION_MASK, head_generation(head)))
+            return false;
+        if (!other && !fresh_window && ahead <= 0) {
+            *out = head;
+            return true;
+        }
+        clean_one(window, head_epoch(head));
+        if (atomic_compare_exchange_weak_explicit(&window->time->head, &head, fresh,
+                                                  memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+            *moved = !other;
+            *out = fresh;
+            return true;
+        }
+    }
+}
+
+/* stripes */
+
+static uint64_t stripe_pack(uint32_t generation, uint64_t epoch, uint64_t ok)
+{
+    return (generation & GENERATION_MASK) << 54 | epoch << 34 | ok;
+}
+
+static bool stripe_is_of(uint64_t stripe, uint32_t generation)
+{
+    return stripe >> 54 == (generation & GENERATION_MASK);
+}
+
+static uint64_t stripe_epoch(uint64_t stripe)
+{
+    return stripe >> 34 & EPOCH_MASK;
+}
+
+/*
+ * Counts a fast success whose stripe is of another bucket: what the stripe holds is
+ * folded into its bucket first. While it is, the stripe says so, and a reader that sees
+ * that looks again; so the reader never misses it and never counts it twice.
+ */
+static void stripe_turn(const keel_window *window, uint32_t generation, uint64_t epoch)
+{
+    bool is_owner;
+    keel_stripe_line *line = keel_stripe_mine(&window->stripes, &is_owner);
+    _Atomic uint64_t *word = &line->words[window->stripes.word];
+    uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
+    uint64_t held = old & STRIPE_COUNT_MASK;
+
+    if (old & FOLDING ||
+        (!is_owner &&
+         !atomic_compare_exchange_strong_explicit(
+             word, &old, old | FOLDING, memory_order_acq_rel, memory_order_relaxed))) {
+        bucket_add(window, epoch, false, 1, 0); /* another thread is at it */
+        return;
+    }
+    if (is_owner)
+        atomic_store_explicit(word, old | FOLDING, memory_order_release);
+    if (held && stripe_is_of(old, generation) &&
+        age_of(window, stripe_epoch(old), epoch) < window->count)
+        bucket_add(window, stripe_epoch(old), false, held, 0);
+    /* release: a reader that sees the new word sees the bucket with what was in the old
+     */
+    atomic_store_explicit(word, stripe_pack(generation, epoch, 1),
+                          memory_order_release);
+}
+
+/* recording and summing */
+
+keel_recorded keel_time_window_record(const keel_window *window, uint32_t generation,
+                                      uint64_t now, bool failed, bool slow)
+{
+    uint64_t number = keel_window_number(window, now);
+    uint64_t head;
+    uint64_t epoch;
+    int64_t ahead;
+    bool moved;
+
+    if (!head_move(window, generation, number, &head, &moved))
+        return KEEL_RECORDED_LATE;
+    ahead = ahead_of(head, number);
+    if (ahead <= -(int64_t)window->count)
+        return KEEL_RECORDED; /* read the clock a whole window ago: left already */
+    epoch = epoch_at(window, head, ahead);
+    if (!failed && !slow && ahead == 0) {
+        uint64_t tag = stripe_pack(generation, epoch, 0) >> 32;
+
+        if (!keel_stripe_bump(&window->stripes, tag))
+            stripe_turn(window, generation, epoch);
+    } else {
+        bucket_add(window, epoch, slow && window->has_slow, failed ? 0 : 1,
+                   failed ? 1 : 0);
+    }
+    return moved ? KEEL_RECORDED_MOVE : KEEL_RECORDED;
+}
+
+bool keel_window_withdraw(const keel_window *window, uint32_t generation, uint64_t now)
+{
+    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_acquire);
+    int64_t ahead = ahead_of(head, keel_window_number(window, now));
+    uint64_t epoch = epoch_at(window, head, ahead);
+    _Atomic uint64_t *bucket = bucket_at(window, epoch, false);
+    uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed);
+
+    if (head_generation(head) != (generation & GENERATION_MASK) || ahead > 0 ||
+        ahead <= -(int64_t)window->count)
+        return false;
+    epoch = epoch_at(window, head, ahead);
+    bucket = bucket_at(window, epoch, false);
+    old = atomic_load_explicit(bucket, memory_order_relaxed);
+    do {
+        if (bucket_epoch(old) != epoch || bucket_failed(old) == 0)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(
+        bucket, &old, old - 1, memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static void add_bucket(keel_totals *totals, uint64_t bucket, bool slow)
+{
+    uint64_t ok = bucket_ok(bucket);
+    uint64_t failed = bucket_failed(bucket);
+
+    totals->total += ok + failed;
+    totals->failed += failed;
+    totals->slow += slow ? ok + failed : 0;
+    totals->bad += slow ? ok + failed : failed;
+}
+
+static void sum_buckets(const keel_window *window, uint64_t epoch, keel_totals *totals)
+{
+    for (uint32_t i = 0; i < window->count * (window->has_slow ? 2 : 1); i++) {
+        uint64_t bucket =
+            atomic_load_explicit(&window->time->buckets[i], memory_order_acquire);
+
+        if (age_of(window, bucket_epoch(bucket), epoch) < window->count)
+            add_bucket(totals, bucket, i >= window->count);
+    }
+}
+
+/* Fast successes still in the stripes. False: one of them is just being folded. */
+static bool sum_stripes(const keel_window *window, uint32_t generation, uint64_t epoch,
+                        uint64_t *ok, uint64_t *marks)
+{
+    bool steady = true;
+
+    *ok = 0;
+    *marks = 0;
+    for (uint32_t i = 0; i < window->stripes.count; i++) {
+        /* acquire pairs with the releases in stripe_turn */
+        uint64_t stripe =
+            atomic_load_explicit(&window->stripes.lines[i].words[window->stripes.word],
+                                 memory_order_acquire);
+
+        steady = steady && !(stripe & FOLDING);
+        *marks = *marks * 31 + (stripe >> 34);
+        if (stripe_is_of(stripe, generation) &&
+            age_of(window, stripe_epoch(stripe), epoch) < window->count)
+            *ok += stripe & STRIPE_COUNT_MASK;
+    }
+    return steady;
+}
+
+static uint64_t sum_once(const keel_window *window, uint32_t generation, uint64_t epoch,
+                         keel_totals *totals, bool *steady)
+{
+    uint64_t ok, ok_after, marks, marks_after;
+
+    *totals = (keel_totals){ 0, 0, 0, 0 };
+    *steady = sum_stripes(window, generation, epoch, &ok, &marks);
+    sum_buckets(window, epoch, totals);
+    *steady = sum_stripes(window, generation, epoch, &ok_after, &marks_after) &&
+              *steady && marks == marks_after;
+    return ok;
+}
+
+keel_totals keel_time_window_sum(const keel_window *window, uint32_t generation,
+                                 uint64_t now)
+{
+    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_acquire);
+    int64_t ahead = ahead_of(head, keel_window_number(window, now));
+    keel_totals totals = { 0, 0, 0, 0 };
+    uint64_t epoch, ok = 0;
+    bool steady = false;
+
+    if (head_generation(head) != (generation & GENERATION_MASK) ||
+        ahead >= (int64_t)window->count)
+        return totals;
+    epoch = epoch_at(window, head, ahead > 0 ? ahead : 0);
+    /* a fold takes a few instructions; if its thread was stopped there, its successes
+     * may count twice this once, which can only delay a trip */
+    for (int i = 0; i < SUM_TRIES && !steady; i++)
+        ok = sum_once(window, generation, epoch, &totals, &steady);
+    totals.total += ok;
+    return totals;
+}
+
+void keel_time_window_refit(const keel_window *to, const keel_window *from,
+                            uint32_t generation, uint64_t now)
+{
+    uint64_t number = keel_window_number(from, now);
+    uint64_t oldest = from->count < to->count ? from->count : to->count;
+    uint64_t head, to_head;
+    uint64_t ok = 0, marks;
+    bool moved;
+
+    if (!head_move(from, generation, number, &head, &moved) ||
+        !head_move(to, generation, number, &to_head, &moved))
+        return;
+    for (uint64_t age = 0; age < oldest; age++) {
+        uint64_t from_epoch = epoch_before(from, head_epoch(head), age);
+        uint64_t to_epoch = epoch_before(to, head_epoch(to_head), age);
+
+        for (uint32_t slow = 0; slow <= from->has_slow; slow++) {
+            uint64_t bucket = atomic_load_explicit(bucket_at(from, from_epoch, slow),
+                                                   memory_order_acquire);
+
+            if (bucket_epoch(bucket) == from_epoch)
+                bucket_add(to, to_epoch, slow && to->has_slow, bucket_ok(bucket),
+                           bucket_failed(bucket));
+        }
+    }
+    sum_stripes(from, generation, head_epoch(head), &ok, &marks);
+    bucket_add(to, head_epoch(to_head), false, ok, 0);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sliding windows over outcomes: by time (buckets) or by count (cells). All words live
+ * on the board; this struct only says where.
+ *
+ * A window belongs to one generation of its owner's state. An outcome of an older
+ * generation is dropped, the first of a newer one empties the window by one CAS on the
+ * head, without a sweep.
+ *
+ * Time window. Fast successes touch only the calling thread's stripe, a line that one
+ * thread writes, and are folded into the shared bucket when the bucket ends. Everything
+ * else goes straight to the shared bucket, so that a trip is immediate. Totals are
+ * taken by summing when somebody asks. In bits, most significant first: head generation
+ * 10 | bucket number 34 | epoch 20 stripe  generation 10 | epoch 20 | folding 1 | guard
+ * 1 | ok 32 bucket  epoch 20 | ok 22 | failed 22      (a second array for slow ones)
+ * The bucket number is now / width. The epoch follows it, but an idle gap or a new
+ * generation moves it by one whole window only; so it wraps after at least 2^20 / count
+ * moves, and since every move clears one more bucket that is out of the window, no word
+ * lives long enough to be taken for a younger one (that is why count <= 1000).
+ *
+ * Count window. head = generation 24 | position 40; a cell is 2 bits {failed, slow}.
+ */
+#ifndef KEEL_POLICY_WINDOW_H
+#define KEEL_POLICY_WINDOW_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/stripe.h"
+
+enum { KEEL_WINDOW_MAX_BUCKETS = 1000 };
+
+typedef struct keel_time_window_words {
+    _Atomic uint64_t head;
+    _Atomic uint64_t cleaned; /* moves of the epoch so far; says which bucket is next */
+    _Atomic uint64_t buckets[]; /* count, then with slow calls count more */
+} keel_time_window_words;
+
+typedef struct keel_count_window_words {
+    _Atomic uint64_t head;
+    _Atomic uint64_t cells[];
+} keel_count_window_words;
+
+typedef struct keel_window {
+    keel_time_window_words *time; /* exactly one of the two is set */
+    keel_count_window_words *by_count;
+    keel_stripes stripes; /* time windows only */
+    uint32_t count;       /* buckets, or calls */
+    uint32_t span;        /* epochs before they start over, a multiple of count */
+    bool has_slow;
+    uint64_t width_ns;
+    uint64_t reciprocal; /* of width_ns, for division by multiplication */
+} keel_window;
+
+typedef struct keel_totals {
+    uint64_t total;
+    uint64_t failed;
+    uint64_t slow;
+    uint64_t bad; /* failed or slow */
+} keel_totals;
+
+/* Bytes of the words. */
+size_t keel_time_window_size(uint32_t buckets, bool has_slow);
+size_t keel_count_window_size(uint32_t calls);
+
+void keel_time_window_init(keel_window *window, keel_time_window_words *words,
+                           const keel_stripes *stripes, uint64_t window_ns,
+                           uint32_t buckets, bool has_slow);
+void keel_count_window_init(keel_window *window, keel_count_window_words *words,
+                            uint32_t calls);
+
+/* What recording did. */
+typedef enum keel_recorded {
+    KEEL_RECORDED,      /* in the window, same bucket as before */
+    KEEL_RECORDED_MOVE, /* in the window, whose oldest bucket has just left it */
+    KEEL_RECORDED_LATE  /* of an older generation: not in the window */
+} keel_recorded;
+
+keel_recorded keel_window_record(const keel_window *window, uint32_t generation,
+                                 uint64_t now, bool failed, bool slow);
+
+/*
+ * Takes one failure back, for those who count first and look then (budget.c). False:
+ * its bucket is gone.
+ */
+bool keel_window_withdraw(const keel_window *window, uint32_t generation, uint64_t now);
+
+/* The totals of a generation at an instant; all zero if the window is of another. */
+keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
+                            uint64_t now);
+
+/* Copies what is still in `from` into the empty `to`: another size, the same width. */
+void keel_window_refit(const keel_window *to, const keel_window *from,
+                       uint32_t generation, uint64_t now);
+
+/* now / width, exact. */
+static inline uint64_t keel_window_number(const keel_window *window, uint64_t now)
+{
+    uint64_t q = (uint64_t)(((unsigned __int128)now * window->reciprocal) >> 64);
+
+    return q + (now - q * window->width_ns >= window->width_ns);
+}
+
+/* One fast success: the hot path of a time window is this and nothing else. */
+static inline keel_recorded keel_window_record_ok(const keel_window *window,
+                                                  uint32_t generation, uint64_t now)
+{
+    if (window->time) {
+        uint64_t number = keel_window_number(window, now) & (((uint64_t)1 << 34) - 1);
+        uint64_t head = atomic_load_explicit(&window->time->head, memory_order_relaxed);
+
+        if (head >> 20 == ((uint64_t)(generation & 1023) << 34 | number)) {
+            uint64_t tag = (uint64_t)(generation & 1023) << 22 | (head & 0xfffff) << 2;
+
+            if (keel_stripe_bump(&window->stripes, tag))
+                return KEEL_RECORDED;
+        }
+    }
+    return keel_window_record(window, generation, now, false, false);
+}
+
+#endif
