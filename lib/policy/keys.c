@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of settings and presets, and looking things up in it. */
+#include "policy/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/name.h"
+#include "policy/policy.h"
+
+/* A century and a bit: sums of a few such lengths still fit 64 bits. */
+#define LONGEST (1000000 * KEEL_HOUR)
+
+static const char *const after_waits[] = { "open", "closed", NULL };
+static const char *const orders[] = { "fifo", "lifo", NULL };
+static const char *const outcomes[] = { "ok",           "fail", "throttled", "ignored",
+                                        "client_error", "hang", NULL };
+
+const keel_key keel_keys[KEEL_KEYS] = {
+    { .id = KEEL_KEY_DEADLINE,
+      .name = "deadline",
+      .group = KEEL_GROUP_DEADLINE,
+      .type = KEEL_TYPE_DURATION,
+      .min = 1,
+      .max = LONGEST,
+      .can_off = true,
+      .standard = "10s",
+      .meaning = "The whole logical call: waits, back-off and all attempts spend it. "
+                 "It can be off only with the preset none." },
+    { .id = KEEL_KEY_TIMEOUT,
+      .name = "timeout",
+      .group = KEEL_GROUP_TIMEOUT,
+      .type = KEEL_TYPE_DURATION,
+      .min = 1,
+      .max = LONGEST,
+      .can_off = true,
+      .standard = "2s",
+      .meaning = "One attempt, clamped to what is left of the deadline." },
+    { .id = KEEL_KEY_TIMEOUT_CONNECT,
+      .name = "timeout.connect",
+      .group = KEEL_GROUP_TIMEOUT,
+      .type = KEEL_TYPE_DURATION,
+      .min = 1,
+      .max = LONGEST,
+      .standard = "",
+      .computed = "1s or half the timeout, whichever is less",
+      .meaning = "Connecting. Must be below timeout." },
+    { .id = KEEL_KEY_RETRY_ATTEMPTS,
+      .name = "retry.attempts",
+      .group = KEEL_GROUP_RETRY,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = 1000000,
+      .standard = "3",
+      .meaning = "Attempts in total, the first included; 1 is no retry." },
+    { .id = KEEL_KEY_RETRY_BACKOFF,
+      .name = "retry.backoff",
+      .group = KEEL_GROUP_RETRY,
+      .type = KEEL_TYPE_SPAN,
+      .min = 0,
+      .max = LONGEST,
+      .standard = "50ms..2s",
+      .meaning = "The wait before the next attempt: the first .. the longest, before "
+                 "jitter; 0 is no wait." },
+    { .id = KEEL_KEY_RETRY_MULTIPLIER,
+      .name = "retry.multiplier",
+      .group = KEEL_GROUP_RETRY,
+      .type = KEEL_TYPE_DECIMAL,
+      .min = 1000000,
+      .max = 100000000,
+      .standard = "2",
+      .meaning = "How much longer each wait is than the one before." },
+    { .id = KEEL_KEY_RETRY_JITTER,
+      .name = "retry.jitter",
+      .group = KEEL_GROUP_RETRY,
+      .type = KEEL_TYPE_JITTER,
+      .min = 0,
+      .max = KEEL_PPM,
+      .standard = "full",
+      .meaning = "How the wait is spread: none, equal, full, decorrelated, smooth, or "
+                 "a ratio (plus or minus)." },
+    { .id = KEEL_KEY_RETRY_THROTTLE_BACKOFF,
+      .name = "retry.throttle_backoff",
+      .group = KEEL_GROUP_RETRY,
+      .type = KEEL_TYPE_SPAN,
+      .min = 0,
+      .max = LONGEST,
+      .standard = "1s..5s",
+      .meaning = "Used in place of retry.backoff when the dependency asked for less." },
+    { .id = KEEL_KEY_RETRY_AFTER_CAP,
+      .name = "retry.after_cap",
+      .group = KEEL_GROUP_RETRY,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = LONGEST,
+      .standard = "30s",
+      .meaning = "A Retry-After beyond this, or beyond the deadline, ends the call and "
+                 "is handed to the caller." },
+    { .id = KEEL_KEY_RETRY_BUDGET,
+      .name = "retry.budget",
+      .group = KEEL_GROUP_RETRY,
+      .type = KEEL_TYPE_BUDGET,
+      .min = 0,
+      .max = UINT32_MAX,
+      .can_off = true,
+      .standard = "20%",
+      .meaning = "Extra attempts as a share of the calls begun in the last 10 s; or a "
+                 "bucket of tokens; or a share of the calls in flight." },
+    { .id = KEEL_KEY_RETRY_BUDGET_FLOOR,
+      .name = "retry.budget_floor",
+      .group = KEEL_GROUP_RETRY,
+      .type = KEEL_TYPE_RATE,
+      .min = 0,
+      .max = UINT32_MAX,
+      .standard = "1/s",
+      .meaning = "Extra attempts that a ratio budget always allows." },
+    { .id = KEEL_KEY_RETRY_ON_LOCAL,
+      .name = "retry.on_local",
+      .group = KEEL_GROUP_RETRY,
+      .type = KEEL_TYPE_BOOL,
+      .min = 0,
+      .max = 1,
+      .standard = "off",
+      .meaning = "Retry after a refusal by the bulkhead or the rate limiter." },
+    { .id = KEEL_KEY_BREAKER,
+      .name = "breaker",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_BOOL,
+      .min = 0,
+      .max = 1,
+      .standard = "on",
+      .meaning = "The circuit breaker." },
+    { .id = KEEL_KEY_BREAKER_WINDOW,
+      .name = "breaker.window",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_WINDOW,
+      .min = KEEL_MICROSECOND,
+      .max = LONGEST,
+      .standard = "10s",
+      .meaning = "What the rates are taken over: the last stretch of time, or the last "
+                 "N calls." },
+    { .id = KEEL_KEY_BREAKER_BUCKETS,
+      .name = "breaker.buckets",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = 1000,
+      .standard = "10",
+      .meaning = "Into how many pieces a window of time is cut." },
+    { .id = KEEL_KEY_BREAKER_MIN_CALLS,
+      .name = "breaker.min_calls",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = UINT32_MAX,
+      .standard = "20",
+      .meaning = "Below this many calls in the window no rate is judged; a window of "
+                 "fewer calls lowers it." },
+    { .id = KEEL_KEY_BREAKER_FAILURE_RATE,
+      .name = "breaker.failure_rate",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_RATIO,
+      .min = 1,
+      .max = KEEL_PPM,
+      .standard = "50%",
+      .meaning = "At this share of failures, or above, the breaker opens." },
+    { .id = KEEL_KEY_BREAKER_SLOW_CALL,
+      .name = "breaker.slow_call",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = LONGEST,
+      .can_off = true,
+      .standard = "off",
+      .meaning =
+          "A call longer than this is slow, one still in flight included; 0 is off." },
+    { .id = KEEL_KEY_BREAKER_SLOW_RATE,
+      .name = "breaker.slow_rate",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_RATIO,
+      .min = 1,
+      .max = KEEL_PPM,
+      .standard = "100%",
+      .meaning = "At this share of slow calls, or above, the breaker opens." },
+    { .id = KEEL_KEY_BREAKER_SLOW_IS_FAILURE,
+      .name = "breaker.slow_is_failure",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_BOOL,
+      .min = 0,
+      .max = 1,
+      .standard = "off",
+      .meaning = "Count slow calls under breaker.failure_rate too." },
+    { .id = KEEL_KEY_BREAKER_CONSECUTIVE,
+      .name = "breaker.consecutive",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = UINT32_MAX,
+      .can_off = true,
+      .standard = "off",
+      .meaning =
+          "This many failures in a row open the breaker, without breaker.min_calls." },
+    { .id = KEEL_KEY_BREAKER_OPEN,
+      .name = "breaker.open",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_SPAN,
+      .min = 1,
+      .max = LONGEST,
+      .standard = "5s..60s",
+      .meaning = "How long the breaker stays open: the first time .. the longest, "
+                 "before jitter." },
+    { .id = KEEL_KEY_BREAKER_OPEN_MULTIPLIER,
+      .name = "breaker.open_multiplier",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_DECIMAL,
+      .min = 1000000,
+      .max = 100000000,
+      .standard = "2",
+      .meaning = "How much longer each open time is than the one before." },
+    { .id = KEEL_KEY_BREAKER_OPEN_JITTER,
+      .name = "breaker.open_jitter",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_RATIO,
+      .min = 0,
+      .max = KEEL_PPM,
+      .standard = "10%",
+      .meaning = "How far an open time is spread, plus or minus." },
+    { .id = KEEL_KEY_BREAKER_STABLE,
+      .name = "breaker.stable",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = LONGEST,
+      .standard = "",
+      .computed = "the first open time or the window, whichever is longer",
+      .meaning = "Closed this long, the breaker forgets how often it had opened; 0 is "
+                 "at once." },
+    { .id = KEEL_KEY_BREAKER_HALF_OPEN_PERMITS,
+      .name = "breaker.half_open_permits",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = 255,
+      .standard = "3",
+      .meaning = "Probes in a half-open round." },
+    { .id = KEEL_KEY_BREAKER_HALF_OPEN_FAILURES,
+      .name = "breaker.half_open_failures",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_COUNT,
+      .min = 0,
+      .max = 254,
+      .standard = "",
+      .computed = "from breaker.failure_rate",
+      .meaning = "Probes of a round that may fail; the next failure opens the breaker "
+                 "again." },
+    { .id = KEEL_KEY_BREAKER_EARLY_DECISION,
+      .name = "breaker.early_decision",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_BOOL,
+      .min = 0,
+      .max = 1,
+      .standard = "on",
+      .meaning = "Decide a round as soon as its verdict cannot change." },
+    { .id = KEEL_KEY_BREAKER_HALF_OPEN_MAX_WAIT,
+      .name = "breaker.half_open_max_wait",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_DURATION,
+      .min = 1,
+      .max = LONGEST,
+      .standard = "30s",
+      .meaning = "The longest a half-open round may last." },
+    { .id = KEEL_KEY_BREAKER_HALF_OPEN_AFTER_WAIT,
+      .name = "breaker.half_open_after_wait",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 1,
+      .standard = "open",
+      .words = after_waits,
+      .meaning = "What a round that lasted too long becomes." },
+    { .id = KEEL_KEY_BREAKER_LEASE,
+      .name = "breaker.lease",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_DURATION,
+      .min = 1,
+      .max = LONGEST,
+      .standard = "",
+      .computed = "timeout; without one, breaker.half_open_max_wait",
+      .meaning =
+          "A probe that has not ended by then is taken back and counts as failed." },
+    { .id = KEEL_KEY_BREAKER_PER_CALL,
+      .name = "breaker.per_call",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_BOOL,
+      .min = 0,
+      .max = 1,
+      .standard = "off",
+      .meaning = "Judge logical calls in place of attempts." },
+    { .id = KEEL_KEY_BULKHEAD,
+      .name = "bulkhead",
+      .group = KEEL_GROUP_BULKHEAD,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = UINT32_MAX,
+      .can_off = true,
+      .standard = "64",
+      .meaning = "Attempts under way at once." },
+    { .id = KEEL_KEY_BULKHEAD_QUEUE,
+      .name = "bulkhead.queue",
+      .group = KEEL_GROUP_BULKHEAD,
+      .type = KEEL_TYPE_COUNT,
+      .min = 0,
+      .max = UINT32_MAX,
+      .standard = "0",
+      .meaning = "Callers that may wait for a place." },
+    { .id = KEEL_KEY_BULKHEAD_WAIT,
+      .name = "bulkhead.wait",
+      .group = KEEL_GROUP_BULKHEAD,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = LONGEST,
+      .standard = "0",
+      .meaning = "How long they wait." },
+    { .id = KEEL_KEY_BULKHEAD_ORDER,
+      .name = "bulkhead.order",
+      .group = KEEL_GROUP_BULKHEAD,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 1,
+      .standard = "fifo",
+      .words = orders,
+      .meaning = "Who is served next: the first to come or the last." },
+    { .id = KEEL_KEY_RATE,
+      .name = "rate",
+      .group = KEEL_GROUP_RATE,
+      .type = KEEL_TYPE_RATE,
+      .min = 1,
+      .max = UINT32_MAX,
+      .can_off = true,
+      .standard = "off",
+      .meaning = "Attempts in a stretch of time, evenly spaced." },
+    { .id = KEEL_KEY_RATE_BURST,
+      .name = "rate.burst",
+      .group = KEEL_GROUP_RATE,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = UINT32_MAX,
+      .standard = "",
+      .computed = "the count of rate",
+      .meaning = "Attempts that may come at once." },
+    { .id = KEEL_KEY_RATE_WAIT,
+      .name = "rate.wait",
+      .group = KEEL_GROUP_RATE,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = LONGEST,
+      .standard = "0",
+      .meaning = "How long a caller waits for its turn." },
+    { .id = KEEL_KEY_CHAOS_RATE,
+      .name = "chaos.rate",
+      .group = KEEL_GROUP_CHAOS,
+      .type = KEEL_TYPE_RATIO,
+      .min = 0,
+      .max = KEEL_PPM,
+      .standard = "0%",
+      .meaning = "Share of attempts made to fail on purpose; refused without "
+                 "KEEL_CHAOS=allow." },
+    { .id = KEEL_KEY_CHAOS_FAIL,
+      .name = "chaos.fail",
+      .group = KEEL_GROUP_CHAOS,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 5,
+      .standard = "fail",
+      .words = outcomes,
+      .meaning = "What a hit attempt comes to." },
+    { .id = KEEL_KEY_CHAOS_LATENCY,
+      .name = "chaos.latency",
+      .group = KEEL_GROUP_CHAOS,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = LONGEST,
+      .standard = "0",
+      .meaning = "Time added to a hit attempt." },
+};
+
+const keel_preset keel_presets[KEEL_PRESETS] = {
+    { "standard", "", "The built-in values of each setting." },
+    { "none",
+      "deadline=off; timeout=off; retry.attempts=1; breaker=off; bulkhead=off; "
+      "rate=off; chaos.rate=0",
+      "Every policy off: only what is named afterwards exists." },
+    { "careful",
+      "retry.attempts=2; retry.budget=10%; breaker.failure_rate=25%; "
+      "breaker.min_calls=10; breaker.half_open_permits=1; bulkhead=16",
+      "For writes: few retries, and as ever none of an operation that is not declared "
+      "idempotent; breaker and bulkhead tighter." },
+    { "patient", "deadline=5m; timeout=60s; retry.attempts=8; retry.backoff=200ms..20s",
+      "For batches and backups: more attempts and more time for each." },
+};
+
+static const struct {
+    const char *name;
+    keel_key_id key;
+} groups[KEEL_GROUPS] = {
+    [KEEL_GROUP_DEADLINE] = { "deadline", KEEL_KEY_DEADLINE },
+    [KEEL_GROUP_TIMEOUT] = { "timeout", KEEL_KEY_TIMEOUT },
+    [KEEL_GROUP_RETRY] = { "retry", KEEL_KEY_RETRY_ATTEMPTS },
+    [KEEL_GROUP_BREAKER] = { "breaker", KEEL_KEY_BREAKER },
+    [KEEL_GROUP_BULKHEAD] = { "bulkhead", KEEL_KEY_BULKHEAD },
+    [KEEL_GROUP_RATE] = { "rate", KEEL_KEY_RATE },
+    [KEEL_GROUP_CHAOS] = { "chaos", KEEL_KEY_CHAOS_RATE },
+};
+
+static keel_text name_of(const keel_key *key, bool folded, keel_folded buffer)
+{
+    if (!folded)
+        return keel_text_of(key->name);
+    keel_name_fold(buffer, keel_text_of(key->name));
+    return keel_text_of(buffer);
+}
+
+static const keel_key *find(keel_text name, bool folded)
+{
+    keel_folded buffer;
+
+    for (size_t i = 0; i < KEEL_KEYS; i++) {
+        keel_text known = name_of(&keel_keys[i], folded, buffer);
+
+        if (known.length == name.length && !memcmp(known.at, name.at, name.length))
+            return &keel_keys[i];
+    }
+    return NULL;
+}
+
+/* The nearest of those a typing mistake away. */
+static const keel_key *nearest(keel_text name, bool folded)
+{
+    const keel_key *best = NULL;
+    size_t best_distance = KEEL_NAME_MAX;
+    keel_folded buffer;
+
+    for (size_t i = 0; i < KEEL_KEYS; i++) {
+        keel_text known = name_of(&keel_keys[i], folded, buffer);
+        size_t distance;
+
+        if (!keel_name_is_near(name, known))
+            continue;
+        distance = keel_name_distance(name, known, KEEL_NAME_MAX);
+        if (distance < best_distance) {
+            best = &keel_keys[i];
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+const keel_key *keel_key_find(keel_text name)
+{
+    return find(name, false);
+}
+
+const keel_key *keel_key_find_folded(keel_text name)
+{
+    return find(name, true);
+}
+
+const keel_key *keel_key_nearest(keel_text name)
+{
+    return nearest(name, false);
+}
+
+const keel_key *keel_key_nearest_folded(keel_text name)
+{
+    return nearest(name, true);
+}
+
+const keel_key *keel_group_switch(keel_group group)
+{
+    return &keel_keys[groups[group].key];
+}
+
+const char *keel_group_name(keel_group group)
+{
+    return groups[group].name;
+}
+
+static void allowed_words(const keel_key *key, char *to, size_t size)
+{
+    size_t at = 0;
+
+    to[0] = '\0';
+    for (size_t i = 0; key->words[i] && at < size; i++)
+        at +=
+            (size_t)snprintf(to + at, size - at, "%s%s", i ? ", " : "", key->words[i]);
+}
+
+static void allowed_durations(const keel_key *key, const char *what, char *to,
+                              size_t size)
+{
+    char min[32], max[32];
+
+    keel_write_duration(min, sizeof min, key->min);
+    keel_write_duration(max, sizeof max, key->max);
+    snprintf(to, size, "%s, %s to %s", what, min, max);
+}
+
+static void allowed_numbers(const keel_key *key, char *to, size_t size)
+{
+    char min[32], max[32];
+
+    if (key->type == KEEL_TYPE_RATIO) {
+        keel_write_ratio(min, sizeof min, key->min);
+        keel_write_ratio(max, sizeof max, key->max);
+        snprintf(to, size, "a ratio (50%% or 0.5), %s to %s", min, max);
+    } else if (key->type == KEEL_TYPE_DECIMAL) {
+        keel_write_decimal(min, sizeof min, key->min);
+        keel_write_decimal(max, sizeof max, key->max);
+        snprintf(to, size, "a number, %s to %s", min, max);
+    } else {
+        snprintf(to, size, "a count, %llu to %llu", (unsigned long long)key->min,
+                 (unsigned long long)key->max);
+    }
+}
+
+static void allowed_values(const keel_key *key, char *to, size_t size)
+{
+    switch (key->type) {
+    case KEEL_TYPE_DURATION:
+        allowed_durations(key, "a duration", to, size);
+        break;
+    case KEEL_TYPE_SPAN:
+        allowed_durations(key, "a span (1s..5s) or a duration", to, size);
+        break;
+    case KEEL_TYPE_WINDOW:
+        allowed_durations(key, "a duration", to, size);
+        strncat(to, ", or 1calls to 100000calls", size - strlen(to) - 1);
+        break;
+    case KEEL_TYPE_RATE:
+        snprintf(to, size, "a rate (100/s, 6/m, 1/h)%s, at most one a nanosecond",
+                 key->min ? " above 0" : "");
+        break;
+    case KEEL_TYPE_BOOL:
+        snprintf(to, size, "on or off");
+        break;
+    case KEEL_TYPE_WORD:
+        allowed_words(key, to, size);
+        break;
+    case KEEL_TYPE_JITTER:
+        snprintf(to, size, "none, equal, full, decorrelated, smooth, or a ratio");
+        break;
+    case KEEL_TYPE_BUDGET:
+        snprintf(to, size, "a ratio (20%%), tokens:500, grpc:10@0.1, inflight:20%%");
+        break;
+    case KEEL_TYPE_RATIO:
+    case KEEL_TYPE_COUNT:
+    case KEEL_TYPE_DECIMAL:
+        allowed_numbers(key, to, size);
+        break;
+    }
+}
+
+const char *keel_key_allowed(const keel_key *key, char to[KEEL_ALLOWED_SIZE])
+{
+    allowed_values(key, to, KEEL_ALLOWED_SIZE);
+    if (key->can_off)
+        strncat(to, ", or off", KEEL_ALLOWED_SIZE - strlen(to) - 1);
+    return to;
+}
+
+const keel_preset *keel_preset_find(keel_text name)
+{
+    for (size_t i = 0; i < KEEL_PRESETS; i++)
+        if (keel_text_is(name, keel_presets[i].name))
+            return &keel_presets[i];
+    return NULL;
+}
+
+const keel_preset *keel_preset_nearest(keel_text name)
+{
+    for (size_t i = 0; i < KEEL_PRESETS; i++)
+        if (keel_name_is_near(name, keel_text_of(keel_presets[i].name)))
+            return &keel_presets[i];
+    return NULL;
+}

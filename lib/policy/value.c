@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/* Values of settings: one small reader for each type of key. */
+#include "policy/value.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const jitters[] = {
+    [KEEL_JITTER_NONE] = "none",     [KEEL_JITTER_EQUAL] = "equal",
+    [KEEL_JITTER_FULL] = "full",     [KEEL_JITTER_DECORRELATED] = "decorrelated",
+    [KEEL_JITTER_SMOOTH] = "smooth", NULL,
+};
+
+static keel_parse within(uint64_t value, uint64_t min, uint64_t max)
+{
+    return value >= min && value <= max ? KEEL_PARSE_OK : KEEL_PARSE_RANGE;
+}
+
+static keel_parse parse_word(const char *const *words, keel_text text, uint64_t *index)
+{
+    for (size_t i = 0; words[i]; i++) {
+        if (keel_text_is(text, words[i])) {
+            *index = i;
+            return KEEL_PARSE_OK;
+        }
+    }
+    return KEEL_PARSE_FORM;
+}
+
+static keel_parse parse_span(const keel_key *key, keel_text text, keel_value *value)
+{
+    keel_parse parse = keel_parse_span(text, &value->first, &value->most);
+
+    if (!parse)
+        parse = within(value->first, key->min, key->max);
+    return parse ? parse : within(value->most, key->min, key->max);
+}
+
+/* Faster than one a nanosecond cannot be spaced on a clock of nanoseconds. */
+static keel_parse parse_rate(const keel_key *key, keel_text text, keel_value *value)
+{
+    keel_parse parse = keel_parse_rate(text, &value->first, &value->most);
+
+    if (!parse)
+        parse = within(value->first, key->min, key->max);
+    return parse ? parse : within(value->first, 0, value->most);
+}
+
+static keel_parse parse_bool(keel_text text, keel_value *value)
+{
+    bool on = false;
+    keel_parse parse = keel_parse_bool(text, &on);
+
+    value->first = on;
+    return parse;
+}
+
+static keel_parse parse_window(const keel_key *key, keel_text text, keel_value *value)
+{
+    keel_text count, rest;
+    keel_parse parse;
+
+    if (keel_text_split(text, "calls", &count, &rest) && !rest.length) {
+        value->form = KEEL_WINDOW_CALLS;
+        parse = keel_parse_count(count, &value->first);
+        return parse ? parse : within(value->first, 1, KEEL_WINDOW_CALLS_MAX);
+    }
+    value->form = KEEL_WINDOW_TIME;
+    parse = keel_parse_duration(text, &value->first);
+    return parse ? parse : within(value->first, key->min, key->max);
+}
+
+static keel_parse parse_jitter(const keel_key *key, keel_text text, keel_value *value)
+{
+    uint64_t word;
+    keel_parse parse;
+
+    if (!parse_word(jitters, text, &word)) {
+        value->form = (unsigned)word;
+        return KEEL_PARSE_OK;
+    }
+    value->form = KEEL_JITTER_RATIO;
+    parse = keel_parse_ratio(text, &value->first);
+    return parse ? parse : within(value->first, key->min, key->max);
+}
+
+static keel_parse parse_budget_ratio(keel_text text, keel_value *value)
+{
+    keel_parse parse = keel_parse_ratio(text, &value->first);
+
+    return parse ? parse : within(value->first, 0, KEEL_PPM);
+}
+
+static keel_parse parse_tokens(const keel_key *key, keel_text text, keel_value *value)
+{
+    keel_parse parse = keel_parse_count(text, &value->first);
+
+    return parse ? parse : within(value->first, 1, key->max);
+}
+
+/* "10@0.1": tokens and what a success gives back. */
+static keel_parse parse_grpc(const keel_key *key, keel_text text, keel_value *value)
+{
+    keel_text tokens, refund;
+    keel_parse parse;
+
+    if (!keel_text_split(text, "@", &tokens, &refund))
+        return KEEL_PARSE_FORM;
+    parse = parse_tokens(key, tokens, value);
+    if (!parse)
+        parse = keel_parse_decimal(refund, &value->most);
+    return parse ? parse : within(value->most, 1, key->max * UINT64_C(1000000));
+}
+
+static keel_parse parse_budget(const keel_key *key, keel_text text, keel_value *value)
+{
+    keel_text kind, rest;
+
+    if (!keel_text_split(text, ":", &kind, &rest)) {
+        value->form = KEEL_BUDGET_RATIO;
+        return parse_budget_ratio(text, value);
+    }
+    if (keel_text_is(kind, "tokens")) {
+        value->form = KEEL_BUDGET_TOKENS;
+        return parse_tokens(key, rest, value);
+    }
+    if (keel_text_is(kind, "grpc")) {
+        value->form = KEEL_BUDGET_GRPC;
+        return parse_grpc(key, rest, value);
+    }
+    if (keel_text_is(kind, "inflight")) {
+        value->form = KEEL_BUDGET_INFLIGHT;
+        return parse_budget_ratio(rest, value);
+    }
+    return KEEL_PARSE_FORM;
+}
+
+static keel_parse parse_plain(const keel_key *key, keel_text text, uint64_t *first)
+{
+    keel_parse parse = KEEL_PARSE_FORM;
+
+    if (key->type == KEEL_TYPE_DURATION)
+        parse = keel_parse_duration(text, first);
+    else if (key->type == KEEL_TYPE_RATIO)
+        parse = keel_parse_ratio(text, first);
+    else if (key->type == KEEL_TYPE_DECIMAL)
+        parse = keel_parse_decimal(text, first);
+    else if (key->type == KEEL_TYPE_COUNT)
+        parse = keel_parse_count(text, first);
+    return parse ? parse : within(*first, key->min, key->max);
+}
+
+static keel_parse parse_typed(const keel_key *key, keel_text text, keel_value *value)
+{
+    switch (key->type) {
+    case KEEL_TYPE_SPAN:
+        return parse_span(key, text, value);
+    case KEEL_TYPE_RATE:
+        return parse_rate(key, text, value);
+    case KEEL_TYPE_BOOL:
+        return parse_bool(text, value);
+    case KEEL_TYPE_WORD:
+        return parse_word(key->words, text, &value->first);
+    case KEEL_TYPE_WINDOW:
+        return parse_window(key, text, value);
+    case KEEL_TYPE_JITTER:
+        return parse_jitter(key, text, value);
+    case KEEL_TYPE_BUDGET:
+        return parse_budget(key, text, value);
+    case KEEL_TYPE_DURATION:
+    case KEEL_TYPE_RATIO:
+    case KEEL_TYPE_COUNT:
+    case KEEL_TYPE_DECIMAL:
+        break;
+    }
+    return parse_plain(key, text, &value->first);
+}
+
+keel_parse keel_value_parse(const keel_key *key, keel_text text, keel_value *value)
+{
+    keel_value read = { .off = false };
+    keel_parse parse = KEEL_PARSE_OK;
+
+    if (key->can_off && keel_text_is(text, "off"))
+        read.off = true;
+    else
+        parse = parse_typed(key, text, &read);
+    if (!parse)
+        *value = read;
+    return parse;
+}
+
+const char *keel_parse_reason(keel_parse parse)
+{
+    switch (parse) {
+    case KEEL_PARSE_OK:
+        return "fine";
+    case KEEL_PARSE_FORM:
+        return "not understood";
+    case KEEL_PARSE_UNIT:
+        return "needs a unit";
+    case KEEL_PARSE_LARGE:
+        return "too large";
+    case KEEL_PARSE_FINE:
+        return "has too many decimals";
+    case KEEL_PARSE_ORDER:
+        return "begins above its end";
+    case KEEL_PARSE_RANGE:
+        return "out of range";
+    }
+    return "wrong";
+}
+
+bool keel_value_is_off(const keel_key *key, const keel_value *value)
+{
+    if (key->id == KEEL_KEY_RETRY_ATTEMPTS)
+        return value->first <= 1;
+    if (key->id == KEEL_KEY_BREAKER || key->id == KEEL_KEY_CHAOS_RATE)
+        return value->first == 0;
+    return value->off;
+}
+
+bool keel_key_can_fence(const keel_key *key)
+{
+    switch (key->type) {
+    case KEEL_TYPE_DURATION:
+    case KEEL_TYPE_SPAN:
+    case KEEL_TYPE_RATIO:
+    case KEEL_TYPE_COUNT:
+    case KEEL_TYPE_DECIMAL:
+    case KEEL_TYPE_RATE:
+        return true;
+    case KEEL_TYPE_BOOL:
+    case KEEL_TYPE_WORD:
+    case KEEL_TYPE_WINDOW:
+    case KEEL_TYPE_JITTER:
+    case KEEL_TYPE_BUDGET:
+        break;
+    }
+    return false;
+}
+
+static bool beyond(uint64_t value, uint64_t fence, bool at_most)
+{
+    return at_most ? value > fence : value < fence;
+}
+
+/* Rates compare by the hour: counts of 32 bits cannot overflow that. */
+static uint64_t per_hour(const keel_value *rate)
+{
+    return rate->first * (KEEL_HOUR / rate->most);
+}
+
+static bool clamp_number(uint64_t *value, uint64_t fence, bool at_most)
+{
+    if (!beyond(*value, fence, at_most))
+        return false;
+    *value = fence;
+    return true;
+}
+
+bool keel_value_clamp(const keel_key *key, keel_value *value, const keel_value *fence,
+                      bool at_most)
+{
+    bool first, most;
+
+    if (value->off || fence->off) {
+        if (value->off == fence->off || at_most != value->off)
+            return false;
+        *value = *fence;
+        return true;
+    }
+    if (key->type == KEEL_TYPE_RATE) {
+        if (!beyond(per_hour(value), per_hour(fence), at_most))
+            return false;
+        *value = *fence;
+        return true;
+    }
+    first = clamp_number(&value->first, fence->first, at_most);
+    most = key->type == KEEL_TYPE_SPAN &&
+           clamp_number(&value->most, at_most ? fence->most : fence->first, at_most);
+    return first || most;
+}
+
+static void write_budget(const keel_value *value, char *to, size_t size)
+{
+    char refund[32], ratio[32];
+
+    keel_write_ratio(ratio, sizeof ratio, value->first);
+    keel_write_decimal(refund, sizeof refund, value->most);
+    if (value->form == KEEL_BUDGET_TOKENS)
+        snprintf(to, size, "tokens:%" PRIu64, value->first);
+    else if (value->form == KEEL_BUDGET_GRPC)
+        snprintf(to, size, "grpc:%" PRIu64 "@%s", value->first, refund);
+    else
+        snprintf(to, size, "%s%s",
+                 value->form == KEEL_BUDGET_INFLIGHT ? "inflight:" : "", ratio);
+}
+
+static void write_span(const keel_value *value, char *to, size_t size)
+{
+    char first[30], most[30];
+
+    keel_write_duration(first, sizeof first, value->first);
+    keel_write_duration(most, sizeof most, value->most);
+    if (value->first == value->most)
+        snprintf(to, size, "%s", first);
+    else
+        snprintf(to, size, "%s..%s", first, most);
+}
+
+static void write_typed(const keel_key *key, const keel_value *value, char *to,
+                        size_t size)
+{
+    switch (key->type) {
+    case KEEL_TYPE_DURATION:
+        keel_write_duration(to, size, value->first);
+        break;
+    case KEEL_TYPE_SPAN:
+        write_span(value, to, size);
+        break;
+    case KEEL_TYPE_RATIO:
+        keel_write_ratio(to, size, value->first);
+        break;
+    case KEEL_TYPE_COUNT:
+        snprintf(to, size, "%" PRIu64, value->first);
+        break;
+    case KEEL_TYPE_DECIMAL:
+        keel_write_decimal(to, size, value->first);
+        break;
+    case KEEL_TYPE_RATE:
+        keel_write_rate(to, size, value->first, value->most);
+        break;
+    case KEEL_TYPE_BOOL:
+        snprintf(to, size, "%s", value->first ? "on" : "off");
+        break;
+    case KEEL_TYPE_WORD:
+        snprintf(to, size, "%s", key->words[value->first]);
+        break;
+    case KEEL_TYPE_WINDOW:
+        if (value->form == KEEL_WINDOW_CALLS)
+            snprintf(to, size, "%" PRIu64 "calls", value->first);
+        else
+            keel_write_duration(to, size, value->first);
+        break;
+    case KEEL_TYPE_JITTER:
+        if (value->form == KEEL_JITTER_RATIO)
+            keel_write_ratio(to, size, value->first);
+        else
+            snprintf(to, size, "%s", jitters[value->form]);
+        break;
+    case KEEL_TYPE_BUDGET:
+        write_budget(value, to, size);
+        break;
+    }
+}
+
+const char *keel_value_write(const keel_key *key, const keel_value *value,
+                             char to[KEEL_VALUE_SIZE])
+{
+    if (value->off)
+        snprintf(to, KEEL_VALUE_SIZE, "off");
+    else
+        write_typed(key, value, to, KEEL_VALUE_SIZE);
+    return to;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One value of one key: read from text, checked against the key's range, compared with
+ * a fence, written back. Knows nothing of layers.
+ */
+#ifndef KEEL_POLICY_VALUE_H
+#define KEEL_POLICY_VALUE_H
+
+#include "policy/keys.h"
+#include "policy/policy.h"
+
+/*
+ * first  ns, ppm, millionths, a count, 0 or 1, or the number of a word
+ * most   a span's longest; a rate's period; a gRPC budget's refund
+ * form   of a jitter the keel_jitter, of a budget the keel_budget_mode, of a window
+ *        whether it counts calls
+ */
+typedef struct keel_value {
+    bool off;
+    unsigned form;
+    uint64_t first;
+    uint64_t most;
+} keel_value;
+
+enum { KEEL_WINDOW_TIME = 0, KEEL_WINDOW_CALLS = 1, KEEL_WINDOW_CALLS_MAX = 100000 };
+
+/* Anything but KEEL_PARSE_OK leaves *value as it was. */
+keel_parse keel_value_parse(const keel_key *key, keel_text text, keel_value *value);
+
+/* Why a text was refused: "a number needs a unit (ns, us, ms, s, m, h)". */
+const char *keel_parse_reason(keel_parse parse);
+
+/* Whether the key's policy is off with this value: asked of switches. */
+bool keel_value_is_off(const keel_key *key, const keel_value *value);
+
+/* Whether an order is defined on the key's values, so that they can be fenced. */
+bool keel_key_can_fence(const keel_key *key);
+
+/*
+ * Brings *value to the fence if it lies beyond: above it with at_most, else below.
+ * "off" is no limit at all and so above every fence.
+ * Returns  true: it was changed
+ */
+bool keel_value_clamp(const keel_key *key, keel_value *value, const keel_value *fence,
+                      bool at_most);
+
+enum { KEEL_VALUE_SIZE = 64 };
+const char *keel_value_write(const keel_key *key, const keel_value *value,
+                             char to[KEEL_VALUE_SIZE]);
+
+#endif
