@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Wall time, for the few protocols that speak in dates. Never for deadlines or waits.
+ */
+#ifndef KEEL_BASE_WALL_H
+#define KEEL_BASE_WALL_H
+
+#include <stdint.h>
+
+/* Seconds since 1970, UTC. */
+int64_t keel_wall_seconds(void);
+
+#endif
