@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* A thread's SIGPIPE, held back for a while. */
+#include "http/sigpipe.h"
+
+#include <errno.h>
+#include <time.h>
+
+static bool is_pending(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+}
+
+void keel_sigpipe_block(keel_sigpipe *guard)
+{
+    sigset_t only;
+
+    sigemptyset(&only);
+    sigaddset(&only, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &only, &guard->mask_before);
+    /* one that the caller holds back himself is his, and stays */
+    guard->was_pending = sigismember(&guard->mask_before, SIGPIPE) == 1 && is_pending();
+}
+
+void keel_sigpipe_restore(const keel_sigpipe *guard)
+{
+    static const struct timespec at_once = { 0, 0 };
+    sigset_t only;
+
+    sigemptyset(&only);
+    sigaddset(&only, SIGPIPE);
+    if (!guard->was_pending)
+        while (sigtimedwait(&only, NULL, &at_once) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &guard->mask_before, NULL);
+}
