@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* A bounded stack of idle multi handles. */
+#include "http/pool.h"
+
+#include <pthread.h>
+
+#include "base/detail.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "http/check.h"
+#include "http/sigpipe.h"
+
+/* mu guards: idle, idle_count */
+struct keel_curl_pool {
+    const keel_allocator *memory;
+    uint64_t incarnation;    /* the process that made it */
+    keel_curl_pool *parents; /* left behind by fork: neither used nor closed */
+    bool holds_libcurl;      /* a curl_global_init of ours */
+    pthread_mutex_t mu;
+    size_t idle_count;
+    CURLM *idle[KEEL_CURL_IDLE_MAX];
+};
+
+/*
+ * The caller's handles prove that libcurl is initialised; our own reference keeps it so
+ * until the last connection is closed, whatever the program does before. Only where
+ * libcurl counts under a lock.
+ */
+static bool hold_libcurl(void)
+{
+    return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_THREADSAFE) &&
+           curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK;
+}
+
+static keel_curl_pool *pool_new(const keel_allocator *memory, keel_curl_pool *parents)
+{
+    keel_curl_pool *pool = keel_memory_new(memory, sizeof *pool);
+
+    if (!pool)
+        return NULL;
+    if (pthread_mutex_init(&pool->mu, NULL)) {
+        keel_memory_free(memory, pool);
+        return NULL;
+    }
+    pool->memory = memory;
+    pool->incarnation = keel_process_incarnation();
+    pool->parents = parents;
+    pool->holds_libcurl = hold_libcurl();
+    return pool;
+}
+
+static bool is_ours(const keel_curl_pool *pool)
+{
+    return pool && pool->incarnation == keel_process_incarnation();
+}
+
+keel_status keel_curl_pool_get(_Atomic(void *) *place, const keel_allocator *memory,
+                               keel_curl_pool **out, keel_detail *why)
+{
+    /* acquire pairs with the release below: we see the pool as it was made */
+    void *found = atomic_load_explicit(place, memory_order_acquire);
+    keel_curl_pool *fresh;
+
+    *out = found;
+    if (is_ours(found))
+        return KEEL_OK;
+    if (keel_http_check(why) != KEEL_OK)
+        return KEEL_E_UNSUPPORTED;
+    fresh = pool_new(memory, found);
+    if (!fresh)
+        return keel_fail(why, KEEL_E_NOMEM, "curl: out of memory");
+    if (atomic_compare_exchange_strong_explicit(
+            place, &found, fresh, memory_order_release, memory_order_acquire)) {
+        *out = fresh;
+        return KEEL_OK;
+    }
+    fresh->parents = NULL; /* another thread was first, and its pool has them */
+    keel_curl_pool_free(fresh);
+    *out = found;
+    return KEEL_OK;
+}
+
+CURLM *keel_curl_pool_take(keel_curl_pool *pool)
+{
+    CURLM *multi = NULL;
+
+    pthread_mutex_lock(&pool->mu);
+    if (pool->idle_count)
+        multi = pool->idle[--pool->idle_count];
+    pthread_mutex_unlock(&pool->mu);
+    return multi ? multi : curl_multi_init();
+}
+
+void keel_curl_pool_give(keel_curl_pool *pool, CURLM *multi)
+{
+    pthread_mutex_lock(&pool->mu);
+    if (pool->idle_count < KEEL_CURL_IDLE_MAX) {
+        pool->idle[pool->idle_count++] = multi;
+        multi = NULL;
+    }
+    pthread_mutex_unlock(&pool->mu);
+    if (multi)
+        curl_multi_cleanup(multi);
+}
+
+static void close_all(keel_curl_pool *pool)
+{
+    keel_sigpipe guard;
+
+    keel_sigpipe_block(&guard); /* a TLS connection says goodbye */
+    while (pool->idle_count)
+        curl_multi_cleanup(pool->idle[--pool->idle_count]);
+    if (pool->holds_libcurl)
+        curl_global_cleanup();
+    keel_sigpipe_restore(&guard);
+    pthread_mutex_destroy(&pool->mu);
+}
+
+void keel_curl_pool_free(void *pool)
+{
+    keel_curl_pool *next = pool;
+
+    while (next) {
+        keel_curl_pool *closing = next;
+
+        next = closing->parents;
+        if (is_ours(closing))
+            close_all(closing);
+        keel_memory_free(closing->memory, closing);
+    }
+}
