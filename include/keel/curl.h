@@ -18,18 +18,27 @@ extern "C" {
  *
  * easy     a CURL *, set up as for curl_easy_perform; in no multi handle
  * Returns  the CURLcode of the last attempt (a 503 is CURLE_OK: ask for the response
- *          code); CURLE_ABORTED_BY_CALLBACK when keel refused the call;
- *          CURLE_OPERATION_TIMEDOUT at the timeout or deadline;
- * CURLE_BAD_FUNCTION_ARGUMENT Retried  GET, HEAD, OPTIONS, PUT and DELETE while no body
- * byte was delivered or sent and no header arrived, anything if the request never left
+ *          code)
+ *          CURLE_ABORTED_BY_CALLBACK    keel refused the call
+ *          CURLE_OPERATION_TIMEDOUT     the timeout or deadline came first
+ *          CURLE_BAD_FUNCTION_ARGUMENT  NULL, or the handle is in a multi handle
+ *          CURLE_NOT_BUILT_IN           this libcurl cannot be used: it must be
+ *                                       7.87 or newer, with AsynchDNS
+ * Retried  GET, HEAD, OPTIONS, TRACE, PUT and DELETE while no byte of an answer arrived
+ *          and none of a request body was read; anything if the request never left
+ * Threads  any, each with its own handle; callbacks run in the caller's thread and may
+ *          call keel
  */
 KEEL_API int keel_curl_perform(keel_pipeline *pipeline, void *easy);
 
 /*
  * Options of keel_curl_perform_with. size first.
  *
- * call         deadline, cancel, fallback as for any call; its idempotent is not read
- * safety       whether the request may be sent twice; default: by its method
+ * call         deadline, cancel, fallback as for any call; its size and idempotent are
+ *              not read
+ * safety       whether the request may be sent twice; default: by its method. A request
+ *              declared unsafe goes out on a fresh connection, so that libcurl cannot
+ *              re-send it by itself when a kept one turns out dead
  * sink_reset   forgets the part of an answer received so far (truncate the file, empty
  *              the buffer) so that a retry can start over; 0: done, else no retry
  * body_rewind  takes the request body back to its start; 0: done, else no retry
@@ -57,7 +66,8 @@ typedef struct keel_curl_options {
  * curl_code  out, may be NULL: what keel_curl_perform would have returned
  * why        out, may be NULL; system_errno is the CURLcode
  * Returns    as keel_call_end: KEEL_OK, KEEL_FAILED (a 503 too), KEEL_REJECTED_*, …
- *            KEEL_E_ARGUMENT  NULL, or the handle is in another multi handle
+ *            KEEL_E_ARGUMENT     NULL, or the handle is in another multi handle
+ *            KEEL_E_UNSUPPORTED  libcurl is too old, or without AsynchDNS
  */
 KEEL_API keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
                                             const keel_curl_options *options,
