@@ -88,8 +88,16 @@ keel_status keel_config_stage(keel_config *config, keel_detail *why);
 void keel_config_commit(keel_config *config);
 void keel_config_drop(keel_config *config);
 
-/* Warns of the KEEL_ variables nobody claimed, each once. KEEL_E_CONFIG in strict mode.
- */
+/* Warns of the KEEL_ variables and file lines nobody claimed, each once. KEEL_E_CONFIG
+ * in strict mode. */
 keel_status keel_config_verify(keel_config *config, keel_detail *why);
+
+/* For `keel config check`, which knows no pipeline. */
+
+/* How many mistakes were found so far; lint is none. */
+size_t keel_config_mistakes(const keel_config *config);
+
+/* A name that nobody claimed and whose settings read like settings; false: no more. */
+bool keel_config_guess_name(const keel_config *config, char *name, size_t size);
 
 #endif

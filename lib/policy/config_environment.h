@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Sorting the KEEL_ variables: process-wide, a pipeline's, somebody else's. */
+#ifndef KEEL_POLICY_CONFIG_ENVIRONMENT_H
+#define KEEL_POLICY_CONFIG_ENVIRONMENT_H
+
+#include "policy/config.h"
+#include "policy/entries.h"
+
+/* config_file points into `environment` and is NULL where none is named. */
+typedef struct keel_environment {
+    keel_process_settings process;
+    const char *config_file;
+    keel_entries entries;
+} keel_environment;
+
+/*
+ * out       its entries' memory is set; filled; entries are the caller's to clean up
+ * Returns   KEEL_OK, KEEL_E_NOMEM
+ */
+keel_status keel_environment_read(keel_environment *out, const char *const *environment,
+                                  keel_report *report);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration file. Only plain files are read, and only as much as is sane. */
+#include "policy/config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+/* ---- lines ---------------------------------------------------------------------- */
+
+/* The part of a long path that tells files apart is its end. */
+static void write_where(char *to, size_t size, const char *path, unsigned line)
+{
+    enum { SHOWN = 60 };
+    size_t length = strlen(path);
+    const char *tail = length > SHOWN ? path + length - SHOWN : path;
+
+    snprintf(to, size, "%s%s:%u", tail == path ? "" : "...", tail, line);
+}
+
+static bool could_be_a_name(keel_text name)
+{
+    keel_folded lower;
+
+    if (!name.length || name.length > KEEL_NAME_MAX)
+        return false;
+    memcpy(lower, name.at, name.length);
+    lower[name.length] = '\0';
+    for (char *c = lower; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    return strlen(lower) == name.length && keel_name_is_valid(lower);
+}
+
+static bool check_name(keel_text name, const char *where, size_t column,
+                       keel_report *report)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+    keel_folded folded;
+
+    keel_name_fold(folded, name);
+    if (could_be_a_name(name) &&
+        (!strcmp(folded, KEEL_DEFAULT_NAME) || !keel_name_is_reserved(folded)))
+        return true;
+    keel_report_mistake(report, "%s col %zu: %s cannot be a pipeline's name; ignored",
+                        where, column, keel_quote(quoted, name));
+    return false;
+}
+
+/* One line without its end. False: out of memory. */
+static bool parse_line(keel_entries *entries, const char *where, keel_text line,
+                       bool chaos_allowed, keel_report *report)
+{
+    const char *begin = line.at;
+    keel_text name, text, rest;
+    keel_entry *entry;
+
+    if (keel_text_split(line, "#", &text, &rest))
+        line = text;
+    line = keel_text_trim(line);
+    if (!line.length)
+        return true;
+    if (!keel_text_split(line, "=", &name, &text)) {
+        keel_report_mistake(report, "%s col %zu: no NAME=settings; ignored", where,
+                            (size_t)(line.at - begin) + 1);
+        return true;
+    }
+    name = keel_text_trim(name);
+    if (!check_name(name, where, (size_t)(name.at - begin) + 1, report))
+        return true;
+    entry = keel_entries_add(entries, name, where, text, (size_t)(text.at - begin) + 1);
+    if (!entry)
+        return false;
+    keel_entry_check(
+        entry, keel_entry_is_default(entry) ? KEEL_LAYER_FILE_DEFAULT : KEEL_LAYER_FILE,
+        chaos_allowed, report);
+    return true;
+}
+
+keel_status keel_config_file_parse(keel_entries *entries, const char *path,
+                                   const char *text, bool chaos_allowed,
+                                   keel_report *report)
+{
+    char where[96];
+
+    for (unsigned number = 1; *text; number++) {
+        keel_text line = { text, strcspn(text, "\n") };
+
+        write_where(where, sizeof where, path, number);
+        if (!parse_line(entries, where, line, chaos_allowed, report))
+            return KEEL_E_NOMEM;
+        text += line.length + (text[line.length] == '\n');
+    }
+    return KEEL_OK;
+}
+
+/* ---- the file ------------------------------------------------------------------- */
+
+static keel_status cannot_read(const char *path, const char *reason,
+                               keel_report *report)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+
+    keel_report_mistake(report, "KEEL_CONFIG_FILE: %s %s; ignored",
+                        keel_quote(quoted, keel_text_of(path)), reason);
+    return KEEL_E_CONFIG;
+}
+
+/* Up to size bytes; -1 with errno. */
+static ssize_t read_all(int fd, char *to, size_t size)
+{
+    size_t at = 0;
+
+    while (at < size) {
+        ssize_t got = read(fd, to + at, size - at);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (!got)
+            break;
+        at += (size_t)got;
+    }
+    return (ssize_t)at;
+}
+
+/* A file that is written to meanwhile is read as far as it reached when we looked. */
+static keel_status read_open(keel_entries *entries, int fd, const char *path,
+                             bool chaos_allowed, keel_report *report)
+{
+    struct stat about;
+    char *text;
+    ssize_t length;
+    keel_status status;
+
+    if (fstat(fd, &about) || !S_ISREG(about.st_mode))
+        return cannot_read(path, "is not a plain file", report);
+    if (about.st_size > KEEL_CONFIG_FILE_MAX)
+        return cannot_read(path, "is larger than 1 MiB", report);
+    text = keel_memory_new(entries->memory, (size_t)about.st_size + 1);
+    if (!text)
+        return KEEL_E_NOMEM;
+    length = read_all(fd, text, (size_t)about.st_size);
+    if (length < 0)
+        status = cannot_read(path, "cannot be read", report);
+    else if (memchr(text, '\0', (size_t)length))
+        status = cannot_read(path, "is not text", report);
+    else
+        status = keel_config_file_parse(entries, path, text, chaos_allowed, report);
+    keel_memory_free(entries->memory, text);
+    return status;
+}
+
+keel_status keel_config_file_read(keel_entries *entries, const char *path,
+                                  bool chaos_allowed, keel_report *report)
+{
+    int saved = errno;
+    /* without O_NONBLOCK a FIFO would stop the service before it has begun */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    keel_status status;
+
+    if (fd < 0) {
+        status = cannot_read(path, "cannot be opened", report);
+    } else {
+        status = read_open(entries, fd, path, chaos_allowed, report);
+        close(fd);
+    }
+    errno = saved;
+    return status;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Settings that are sound one by one and make no sense together. Only what somebody
+ * named is told of: nobody can act on a doubt about our own defaults.
+ */
+#include "policy/resolve.h"
+
+#include "base/clock.h"
+
+static bool is_named(const keel_layers *layers, keel_key_id id)
+{
+    return layers->slots[id].place.layer > KEEL_LAYER_PRESET;
+}
+
+static const char *write_length(char to[32], uint64_t ns)
+{
+    keel_write_duration(to, 32, ns);
+    return to;
+}
+
+static uint64_t times(double multiplier, uint64_t ns, uint64_t cap)
+{
+    double longer = (double)ns * multiplier;
+
+    return longer < (double)cap ? (uint64_t)longer : cap;
+}
+
+/*
+ * When each attempt times out and no jitter shortens a wait: when the last one ends,
+ * and the first that would begin at the deadline or beyond (0: none). Stops at the
+ * deadline, since a million attempts are a legal setting.
+ */
+static uint64_t worst_case(const keel_policy *policy, uint32_t *never)
+{
+    uint64_t at = 0, wait = policy->backoff.base_ns;
+
+    *never = 0;
+    for (uint32_t attempt = 1; attempt <= policy->retry_attempts; attempt++) {
+        if (at >= policy->deadline_ns) {
+            *never = attempt;
+            return at;
+        }
+        at = keel_ns_add(at, policy->timeout_ns);
+        if (attempt == policy->retry_attempts)
+            break;
+        at = keel_ns_add(at, wait);
+        wait = times(policy->backoff.multiplier, wait, policy->backoff.cap_ns);
+    }
+    return at;
+}
+
+static void lint_attempts(const keel_layers *layers, const keel_policy *policy,
+                          keel_report *report)
+{
+    char timeout[32], deadline[32];
+    uint32_t never;
+
+    if (!policy->retry || !policy->deadline_ns || !policy->timeout_ns ||
+        !(is_named(layers, KEEL_KEY_DEADLINE) || is_named(layers, KEEL_KEY_TIMEOUT) ||
+          is_named(layers, KEEL_KEY_RETRY_ATTEMPTS) ||
+          is_named(layers, KEEL_KEY_RETRY_BACKOFF) ||
+          is_named(layers, KEEL_KEY_RETRY_MULTIPLIER)) ||
+        worst_case(policy, &never) <= policy->deadline_ns)
+        return;
+    write_length(timeout, policy->timeout_ns);
+    write_length(deadline, policy->deadline_ns);
+    if (never)
+        keel_report_lint(report,
+                         "%u attempts x %s + back-off > deadline %s: attempt %u can "
+                         "never start when those before it time out",
+                         policy->retry_attempts, timeout, deadline, never);
+    else
+        keel_report_lint(report,
+                         "%u attempts x %s + back-off > deadline %s: attempt %u is "
+                         "cut short when those before it time out",
+                         policy->retry_attempts, timeout, deadline,
+                         policy->retry_attempts);
+}
+
+static void lint_timeout(const keel_layers *layers, const keel_policy *policy,
+                         keel_report *report)
+{
+    char timeout[32], deadline[32];
+
+    if (!policy->deadline_ns || policy->timeout_ns <= policy->deadline_ns ||
+        !(is_named(layers, KEEL_KEY_DEADLINE) || is_named(layers, KEEL_KEY_TIMEOUT)))
+        return;
+    keel_report_lint(report, "timeout %s is longer than the deadline %s",
+                     write_length(timeout, policy->timeout_ns),
+                     write_length(deadline, policy->deadline_ns));
+}
+
+/* Retry waits for an open breaker only if it will be tried again within the deadline.
+ */
+static void lint_open(const keel_layers *layers, const keel_policy *policy,
+                      keel_report *report)
+{
+    char open[32], deadline[32];
+
+    if (!policy->breaker || !policy->retry || !policy->deadline_ns ||
+        policy->open_first_ns <= policy->deadline_ns ||
+        !is_named(layers, KEEL_KEY_BREAKER_OPEN))
+        return;
+    keel_report_lint(report,
+                     "breaker.open %s is longer than the deadline %s: no retry can "
+                     "wait for it",
+                     write_length(open, policy->open_first_ns),
+                     write_length(deadline, policy->deadline_ns));
+}
+
+static void lint_bulkhead(const keel_policy *policy, keel_report *report)
+{
+    char wait[32], deadline[32];
+
+    if (!policy->bulkhead)
+        return;
+    if (policy->bulkhead_queue && !policy->bulkhead_wait_ns)
+        keel_report_lint(report, "bulkhead.queue=%u with bulkhead.wait=0: nobody waits",
+                         policy->bulkhead_queue);
+    if (policy->bulkhead_wait_ns && !policy->bulkhead_queue)
+        keel_report_lint(report, "bulkhead.wait without bulkhead.queue: nobody waits");
+    if (policy->deadline_ns && policy->bulkhead_wait_ns > policy->deadline_ns)
+        keel_report_lint(report, "bulkhead.wait %s is longer than the deadline %s",
+                         write_length(wait, policy->bulkhead_wait_ns),
+                         write_length(deadline, policy->deadline_ns));
+}
+
+void keel_lint(const keel_layers *layers, const keel_policy *policy,
+               keel_report *report)
+{
+    lint_timeout(layers, policy, report);
+    lint_attempts(layers, policy, report);
+    lint_open(layers, policy, report);
+    lint_bulkhead(policy, report);
+}
