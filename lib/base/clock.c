@@ -28,7 +28,8 @@ static uint64_t real_now_coarse(void *ctx)
     return read_ns(CLOCK_MONOTONIC_COARSE);
 }
 
-static bool real_wait(const uint32_t *word, uint32_t expected, uint64_t until_ns, void *ctx)
+static bool real_wait(const uint32_t *word, uint32_t expected, uint64_t until_ns,
+                      void *ctx)
 {
     struct timespec until = { (time_t)(until_ns / KEEL_S), (long)(until_ns % KEEL_S) };
     int saved = errno;
@@ -59,7 +60,8 @@ bool keel_clock_real(keel_clock *clock)
     int saved = errno;
     bool works = clock_gettime(CLOCK_MONOTONIC, &t) == 0;
 
-    if (clock_gettime(CLOCK_MONOTONIC_COARSE, &t) || clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
+    if (clock_gettime(CLOCK_MONOTONIC_COARSE, &t) ||
+        clock_getres(CLOCK_MONOTONIC_COARSE, &tick))
         tick.tv_nsec = 0;
     errno = saved;
     *clock = (keel_clock){

@@ -71,7 +71,8 @@ keel_status keel_process_attach(void)
         keel_process_page = keel_process_map(page_size());
     if (!keel_process_page)
         status = KEEL_E_SYSTEM;
-    else if (!wipe_works && !atfork_registered && pthread_atfork(NULL, NULL, wipe_in_child))
+    else if (!wipe_works && !atfork_registered &&
+             pthread_atfork(NULL, NULL, wipe_in_child))
         status = KEEL_E_NOMEM;
     else
         users++;

@@ -18,7 +18,8 @@
 keel_status keel_process_attach(void);
 void keel_process_detach(void);
 
-/* Maps size bytes of zeroed private memory that a forked child finds zeroed; NULL: no. */
+/* Maps size bytes of zeroed private memory that a forked child finds zeroed; NULL: no.
+ */
 void *keel_process_map(size_t size);
 void keel_process_unmap(void *memory, size_t size);
 
@@ -28,7 +29,8 @@ uint64_t keel_process_renew(void);
 /* Never 0, never the same in parent and child. Only between attach and detach. */
 static inline uint64_t keel_process_incarnation(void)
 {
-    uint64_t incarnation = atomic_load_explicit(keel_process_page, memory_order_relaxed);
+    uint64_t incarnation =
+        atomic_load_explicit(keel_process_page, memory_order_relaxed);
 
     return incarnation ? incarnation : keel_process_renew();
 }

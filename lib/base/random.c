@@ -25,7 +25,8 @@ uint64_t keel_random_seed(void)
         struct timespec now = { 0, 0 };
 
         clock_gettime(CLOCK_MONOTONIC, &now);
-        seed = mix((uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 32) ^ (uintptr_t)&now);
+        seed =
+            mix((uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 32) ^ (uintptr_t)&now);
     }
     errno = saved;
     return seed;

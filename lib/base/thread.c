@@ -42,7 +42,8 @@ static void give_back(void *part)
     keel_thread *thread = part;
 
     keel_thread_mine = NULL;
-    /* release pairs with the acquire in claim_in: our stripe's next owner sees our counts */
+    /* release pairs with the acquire in claim_in: our stripe's next owner sees our
+     * counts */
     atomic_store_explicit(&thread->claimed, 0, memory_order_release);
 }
 
@@ -84,8 +85,8 @@ static chunk *chunk_after(chunk *c)
 
     if (next)
         return next;
-    fresh = mmap(NULL, sizeof *fresh, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                 0);
+    fresh = mmap(NULL, sizeof *fresh, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (fresh == MAP_FAILED)
         return NULL;
     if (atomic_compare_exchange_strong(&c->next, &next, fresh))
@@ -101,7 +102,8 @@ keel_thread *keel_thread_claim(void)
     uint32_t first_index = 0;
 
     /* without a destructor a part would never come back: take no part at all */
-    for (chunk *c = key_ready() ? &first_chunk : NULL; c && !thread; c = chunk_after(c)) {
+    for (chunk *c = key_ready() ? &first_chunk : NULL; c && !thread;
+         c = chunk_after(c)) {
         thread = claim_in(c, first_index);
         first_index += CHUNK_PARTS;
     }
@@ -162,19 +164,7 @@ int keel_thread_wake_fd(void)
     return fd;
 }
 
-/* ---- cancel tokens: [0] is 1 once fired ------------------------------------------ */
-
-static _Atomic uint32_t *fired_word(const keel_cancel *cancel)
-{
-    return (_Atomic uint32_t *)(uintptr_t)&cancel->keel_private[0];
-}
-
-bool keel_cancel_fired(const keel_cancel *cancel)
-{
-    return cancel && atomic_load(fired_word(cancel));
-}
-
-static void wake_thread(keel_thread *thread)
+static void wake_part(keel_thread *thread)
 {
     const uint64_t one = 1;
     int fd = atomic_load(&thread->wake_fd) - 1;
@@ -188,6 +178,29 @@ static void wake_thread(keel_thread *thread)
     }
 }
 
+void keel_thread_wake(uint32_t index)
+{
+    int saved = errno;
+    chunk *c = &first_chunk;
+
+    for (uint32_t skip = index / CHUNK_PARTS; c && skip; skip--)
+        c = atomic_load(&c->next);
+    wake_part(c && index != spare.index ? &c->parts[index % CHUNK_PARTS] : &spare);
+    errno = saved;
+}
+
+/* cancel tokens: [0] is 1 once fired */
+
+static _Atomic uint32_t *fired_word(const keel_cancel *cancel)
+{
+    return (_Atomic uint32_t *)(uintptr_t)&cancel->keel_private[0];
+}
+
+bool keel_cancel_fired(const keel_cancel *cancel)
+{
+    return cancel && atomic_load(fired_word(cancel));
+}
+
 void keel_cancel_fire(keel_cancel *cancel)
 {
     int saved = errno;
@@ -198,7 +211,7 @@ void keel_cancel_fire(keel_cancel *cancel)
     for (chunk *c = &first_chunk; c; c = atomic_load(&c->next))
         for (size_t i = 0; i < CHUNK_PARTS; i++)
             if (atomic_load(&c->parts[i].waits_on) == cancel)
-                wake_thread(&c->parts[i]);
+                wake_part(&c->parts[i]);
     errno = saved;
 }
 

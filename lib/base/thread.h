@@ -14,10 +14,10 @@
 #include <keel/call.h>
 
 typedef struct keel_thread {
-    uint32_t index;            /* unique among living threads, small numbers first */
-    _Atomic uint32_t claimed;  /* a living thread has this part */
-    _Atomic uint32_t word;     /* futex: counts what this thread was woken for */
-    _Atomic int wake_fd;       /* eventfd for those who sleep in poll, plus 1; 0: none */
+    uint32_t index;           /* unique among living threads, small numbers first */
+    _Atomic uint32_t claimed; /* a living thread has this part */
+    _Atomic uint32_t word;    /* futex: counts what this thread was woken for */
+    _Atomic int wake_fd;      /* eventfd for those who sleep in poll, plus 1; 0: none */
     _Atomic(const keel_cancel *) waits_on; /* the token a sleeping thread is woken by */
     uint64_t random_state;
     uint64_t random_incarnation;
@@ -34,18 +34,23 @@ static inline keel_thread *keel_thread_self(void)
     return keel_thread_mine ? keel_thread_mine : keel_thread_claim();
 }
 
+/* Wakes the living or dead thread of an index from its sleep on its word or descriptor.
+ */
+void keel_thread_wake(uint32_t index);
+
 /* True: no part was to be had and others use this one too; sleep in short slices. */
 bool keel_thread_is_shared(const keel_thread *thread);
 
 /*
- * Around a sleep that a token must end: begin publishes what this thread waits for, then
- * the caller looks at the token once more (keel_cancel_fired), then sleeps on the word
- * or on the descriptor. cancel may be NULL.
+ * Around a sleep that a token must end: begin publishes what this thread waits for,
+ * then the caller looks at the token once more (keel_cancel_fired), then sleeps on the
+ * word or on the descriptor. cancel may be NULL.
  */
 void keel_thread_wait_begin(const keel_cancel *cancel);
 void keel_thread_wait_end(void);
 
-/* An eventfd, close-on-exec, that keel_cancel_fire writes to; emptied here. -1: none. */
+/* An eventfd, close-on-exec, that keel_cancel_fire writes to; emptied here. -1: none.
+ */
 int keel_thread_wake_fd(void);
 
 #endif

@@ -112,8 +112,9 @@ static bool is_owned(keel_block_kind kind)
 
 static bool matches(const entry *e, const keel_block_key *key, uint32_t owner_mark)
 {
-    return e->kind == (uint32_t)key->kind && e->owner == owner_mark && e->width == key->width &&
-           e->count == key->count && strcmp(e->name, key->name) == 0;
+    return e->kind == (uint32_t)key->kind && e->owner == owner_mark &&
+           e->width == key->width && e->count == key->count &&
+           strcmp(e->name, key->name) == 0;
 }
 
 static entry *find_locked(keel_board *board, const keel_block_key *key)

@@ -2,8 +2,8 @@
 /*
  * The board: the memory that holds all policy state which outlives a call. It contains
  * no pointers, only lock-free words, and every block's first state is all zero. So it
- * can be anonymous memory that the kernel empties in a forked child, as here, or later a
- * file that several processes map, without a change to any policy.
+ * can be anonymous memory that the kernel empties in a forked child, as here, or later
+ * a file that several processes map, without a change to any policy.
  *
  *   header     what this is and how much of it is in use
  *   owners     one slot per process that uses the board
@@ -23,11 +23,7 @@
 
 #define KEEL_LINE 64 /* a cache line; blocks start on one */
 
-enum {
-    KEEL_BOARD_OWNERS = 256,
-    KEEL_BOARD_BLOCKS = 4096,
-    KEEL_BLOCK_NAME_SIZE = 80
-};
+enum { KEEL_BOARD_OWNERS = 256, KEEL_BOARD_BLOCKS = 4096, KEEL_BLOCK_NAME_SIZE = 80 };
 
 typedef struct keel_board keel_board;
 
@@ -63,9 +59,9 @@ keel_status keel_board_open(keel_board **out, const keel_allocator *memory);
 void keel_board_close(keel_board *board);
 
 /*
- * Finds or makes a block, zeroed when new, aligned to a cache line, never moved or freed
- * while the board is open. NULL: the board is full.
- * Threads  any; takes a mutex, so not for the hot path
+ * Finds or makes a block, zeroed when new, aligned to a cache line, never moved or
+ * freed while the board is open. NULL: the board is full. Threads  any; takes a mutex,
+ * so not for the hot path
  */
 void *keel_board_block(keel_board *board, const keel_block_key *key, size_t size);
 

@@ -33,7 +33,8 @@ bool keel_event_ring_put(keel_event_ring *ring, const keel_event_record *record)
             atomic_fetch_add_explicit(&ring->lost, 1, memory_order_relaxed);
             return false;
         }
-        if (ahead == 0 && atomic_compare_exchange_weak(&ring->head, &position, position + 1)) {
+        if (ahead == 0 &&
+            atomic_compare_exchange_weak(&ring->head, &position, position + 1)) {
             cell->record = *record;
             set_turn(cell, position, position + 1);
             return true;
@@ -43,7 +44,8 @@ bool keel_event_ring_put(keel_event_ring *ring, const keel_event_record *record)
     }
 }
 
-bool keel_event_ring_get(keel_event_ring *ring, keel_event_record *record, uint64_t *sequence)
+bool keel_event_ring_get(keel_event_ring *ring, keel_event_record *record,
+                         uint64_t *sequence)
 {
     uint64_t position = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     keel_event_cell *cell = cell_of(ring, position);

@@ -49,7 +49,8 @@ typedef struct keel_event_ring {
 bool keel_event_ring_put(keel_event_ring *ring, const keel_event_record *record);
 
 /* False: nothing there. One thread at a time. sequence: the event's position. */
-bool keel_event_ring_get(keel_event_ring *ring, keel_event_record *record, uint64_t *sequence);
+bool keel_event_ring_get(keel_event_ring *ring, keel_event_record *record,
+                         uint64_t *sequence);
 
 static inline bool keel_event_ring_is_empty(keel_event_ring *ring)
 {

@@ -33,8 +33,9 @@ static bool head_is_of(uint64_t head, uint32_t generation)
 
 static bool head_is_after(uint64_t head, uint32_t generation)
 {
-    return (((head >> POSITION_BITS) - generation) & GENERATION_MASK) - 1 <
-           GENERATION_MASK / 2;
+    /* an untouched window is of no generation yet */
+    return head && (((head >> POSITION_BITS) - generation) & GENERATION_MASK) - 1 <
+                       GENERATION_MASK / 2;
 }
 
 /* The next position: from `calls` on the ring is full, and it stays at or above that.

@@ -213,7 +213,7 @@ static bool head_move(const keel_window *window, uint32_t generation, uint64_t n
         uint64_t fresh =
             head_pack(generation, number, epoch_after(window, head_epoch(head), step));
 
-        if (other &&
+        if (other && !fresh_window &&
             !generation_after(generation & GENERATION_MASK, head_generation(head)))
             return false;
         if (!other && !fresh_window && ahead <= 0) {

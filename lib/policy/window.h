@@ -103,22 +103,20 @@ static inline uint64_t keel_window_number(const keel_window *window, uint64_t no
     return q + (now - q * window->width_ns >= window->width_ns);
 }
 
-/* One fast success: the hot path of a time window is this and nothing else. */
-static inline keel_recorded keel_window_record_ok(const keel_window *window,
-                                                  uint32_t generation, uint64_t now)
+/*
+ * One fast success in the bucket that is current already: the hot path of a time window
+ * is this and nothing else. False: nothing was done, use keel_window_record.
+ */
+static inline bool keel_window_try_ok(const keel_window *window, uint32_t generation,
+                                      uint64_t now)
 {
-    if (window->time) {
-        uint64_t number = keel_window_number(window, now) & (((uint64_t)1 << 34) - 1);
-        uint64_t head = atomic_load_explicit(&window->time->head, memory_order_relaxed);
+    uint64_t number = keel_window_number(window, now) & (((uint64_t)1 << 34) - 1);
+    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_relaxed);
+    uint64_t own = (uint64_t)(generation & 1023) << 34 | number;
 
-        if (head >> 20 == ((uint64_t)(generation & 1023) << 34 | number)) {
-            uint64_t tag = (uint64_t)(generation & 1023) << 22 | (head & 0xfffff) << 2;
-
-            if (keel_stripe_bump(&window->stripes, tag))
-                return KEEL_RECORDED;
-        }
-    }
-    return keel_window_record(window, generation, now, false, false);
+    return head >> 20 == own &&
+           keel_stripe_bump(&window->stripes, (uint64_t)(generation & 1023) << 22 |
+                                                  (head & 0xfffff) << 2);
 }
 
 #endif

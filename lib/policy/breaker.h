@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The circuit breaker: pure decisions about words on the board. Knows no clock, no
+ * call, no event; is told the time and says what changed.
+ *
+ * One 64-bit word holds the decision and is changed by one compare-and-swap:
+ *   state 2 | flags 6 | permits left 8 | ok 8 | failed 8 | slow 8 | generation 24
+ * (DESIGN's 31 generation bits are 24 here: slow probes have a count of their own.)
+ * Every transition adds one to the generation. A permit carries the generation that
+ * granted it; an outcome of another generation changes nothing.
+ *
+ * The instant that ends the present state has two words, chosen by the generation's
+ * lowest bit: opens in a row 6 | instant 58. The next one is written, by CAS from the
+ * value seen before the state word was read, and then published by the state's CAS; so
+ * a writer stopped or killed in between does no harm.
+ *
+ *   closed     since when
+ *   open       when probes may pass
+ *   half-open  when waiting for probes ends (breaker.half_open_max_wait)
+ *
+ * A probe is a lease: a word {owner 8, generation 14, expiry 42} that holds one of the
+ * round's permits until the instant in it, in microseconds.
+ */
+#ifndef KEEL_POLICY_BREAKER_H
+#define KEEL_POLICY_BREAKER_H
+
+#include <stdatomic.h>
+
+#include <keel/events.h>
+
+#include "base/random.h"
+#include "policy/policy.h"
+#include "policy/starts.h"
+#include "policy/window.h"
+
+enum { KEEL_BREAKER_OWN_LEASES = 3 };
+
+typedef struct keel_breaker_words {
+    _Atomic uint64_t state;
+    _Atomic uint64_t lock; /* kind 3 | until 61; until 0: until lifted */
+    _Atomic uint64_t due[2];
+    _Atomic uint64_t consecutive; /* generation 24 | failures in a row 40 */
+    _Atomic uint64_t leases[KEEL_BREAKER_OWN_LEASES]; /* where so many are enough */
+} keel_breaker_words;
+
+/* Where a breaker's words are; immutable. */
+typedef struct keel_breaker {
+    keel_breaker_words *words;
+    _Atomic uint64_t *leases; /* half_open_permits of them */
+    keel_window window;
+    keel_starts starts; /* .words NULL unless slow calls are watched */
+    uint32_t owner;
+} keel_breaker;
+
+/* What an operation did to the state, oldest first. */
+typedef struct keel_transition {
+    keel_breaker_state from;
+    keel_breaker_state to;
+    keel_cause cause;
+    uint32_t generation; /* of `to` */
+} keel_transition;
+
+typedef struct keel_changes {
+    uint32_t count;
+    keel_transition items[4];
+    keel_cause would_trip; /* under an observe lock, at the start of a breach */
+} keel_changes;
+
+typedef enum keel_breaker_tracking {
+    KEEL_TRACK_NOTHING = 0, /* granted by a lock: the outcome is not recorded */
+    KEEL_TRACK_WINDOW = 1,
+    KEEL_TRACK_PROBE = 2
+} keel_breaker_tracking;
+
+typedef struct keel_breaker_permit {
+    uint64_t lease; /* the lease word, probes only */
+    uint32_t generation;
+    uint8_t tracking;
+    uint8_t lease_index;
+    uint8_t start_index; /* into starts, plus 1; 0: none */
+    uint8_t spare;
+} keel_breaker_permit;
+
+typedef enum keel_breaker_outcome {
+    KEEL_OUTCOME_OK,     /* the peer is alive: ok and client errors */
+    KEEL_OUTCOME_FAILED, /* failed, throttled, timed out */
+    KEEL_OUTCOME_NEUTRAL /* ignored, abandoned, cancelled, refused further in */
+} keel_breaker_outcome;
+
+typedef struct keel_breaker_result {
+    keel_breaker_outcome outcome;
+    uint64_t duration_ns;
+    uint64_t
+        retry_after_ns; /* the peer's wish; keeps a breaker that trips open longer */
+} keel_breaker_result;
+
+/*
+ * Asks for a permit at an instant.
+ * retry_after_ns  set on refusal; 0: not known
+ * Returns  KEEL_OK, KEEL_REJECTED_OPEN, _FORCED_OPEN or _HALF_OPEN
+ */
+keel_status keel_breaker_admit(const keel_breaker *breaker, const keel_policy *policy,
+                               uint64_t now, const keel_random *random,
+                               keel_breaker_permit *permit, uint64_t *retry_after_ns,
+                               keel_changes *changes);
+
+/*
+ * Ends a permit. True: the outcome counted; false: it came too late (another
+ * generation, or a lease that was reclaimed) and changed nothing.
+ */
+bool keel_breaker_end(const keel_breaker *breaker, const keel_policy *policy,
+                      const keel_breaker_permit *permit,
+                      const keel_breaker_result *result, uint64_t now,
+                      const keel_random *random, keel_changes *changes);
+
+/* What an operator does. KEEL_E_STATE: half-open can only follow open. */
+void keel_breaker_lock(const keel_breaker *breaker, keel_lock lock, uint64_t until);
+void keel_breaker_reset(const keel_breaker *breaker, uint64_t now,
+                        keel_changes *changes);
+keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *policy,
+                            keel_breaker_state to, uint64_t for_ns, uint64_t now,
+                            const keel_random *random, keel_changes *changes);
+
+/* After a reload with another number of permits: a round under way starts over. */
+void keel_breaker_restart_round(const keel_breaker *breaker, const keel_policy *policy);
+
+/* A pure look. */
+typedef struct keel_breaker_view {
+    keel_breaker_state state;
+    keel_lock lock;
+    uint32_t generation;
+    uint32_t permits_left;
+    uint64_t due_at_ns;
+    keel_totals totals;
+} keel_breaker_view;
+
+keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now);
+
+/*
+ * Whether a call may pass without a look at the clock: closed, no lock, no slow calls
+ * watched. Then the permit is filled in and this is all there is to admission.
+ */
+static inline bool keel_breaker_admit_closed(const keel_breaker *breaker,
+                                             keel_breaker_permit *permit)
+{
+    /* acquire pairs with the release of the transition that closed it */
+    uint64_t state = atomic_load_explicit(&breaker->words->state, memory_order_acquire);
+
+    if (state >> 62 != KEEL_BREAKER_CLOSED || breaker->starts.words ||
+        atomic_load_explicit(&breaker->words->lock, memory_order_relaxed))
+        return false;
+    *permit = (keel_breaker_permit){ .generation = (uint32_t)(state & 0xffffff),
+                                     .tracking = KEEL_TRACK_WINDOW };
+    return true;
+}
+
+/*
+ * The end of a fast success on a closed breaker whose window neither moves nor is in
+ * doubt. False: nothing was done, use keel_breaker_end.
+ */
+static inline bool keel_breaker_end_closed(const keel_breaker *breaker,
+                                           const keel_breaker_permit *permit,
+                                           uint64_t now)
+{
+    uint64_t state = atomic_load_explicit(&breaker->words->state, memory_order_acquire);
+
+    /* the whole word but the generation is zero: closed, no flag set */
+    if (state != permit->generation || permit->tracking != KEEL_TRACK_WINDOW ||
+        breaker->starts.words || !breaker->window.time ||
+        atomic_load_explicit(&breaker->words->lock, memory_order_relaxed) ||
+        atomic_load_explicit(&breaker->words->consecutive, memory_order_relaxed) << 24)
+        return false;
+    return keel_window_try_ok(&breaker->window, permit->generation, now);
+}
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Packing and unpacking of the breaker's words; drawn in breaker.h. */
+#ifndef KEEL_POLICY_BREAKER_WORDS_H
+#define KEEL_POLICY_BREAKER_WORDS_H
+
+#include "policy/breaker.h"
+
+/* Flags: what a success must look at more closely. */
+enum {
+    KEEL_FLAG_ARMED =
+        1, /* a rate is met, min_calls are not yet: any success may trip */
+    KEEL_FLAG_WATCH = 2,   /* enough bad ones to trip once successes leave the window */
+    KEEL_FLAG_BREACHED = 4 /* under an observe lock: the breach was told */
+};
+
+#define KEEL_GENERATION_MASK 0xffffffu
+#define KEEL_DUE_MASK (((uint64_t)1 << 58) - 1)
+#define KEEL_OPENS_MAX 63u
+
+/* The state word, unpacked. */
+typedef struct keel_state {
+    keel_breaker_state state;
+    uint32_t flags;
+    uint32_t left;
+    uint32_t ok;
+    uint32_t failed;
+    uint32_t slow;
+    uint32_t generation;
+} keel_state;
+
+static inline keel_state keel_state_unpack(uint64_t word)
+{
+    return (keel_state){ .state = (keel_breaker_state)(word >> 62),
+                         .flags = word >> 56 & 63,
+                         .left = word >> 48 & 255,
+                         .ok = word >> 40 & 255,
+                         .failed = word >> 32 & 255,
+                         .slow = word >> 24 & 255,
+                         .generation = word & KEEL_GENERATION_MASK };
+}
+
+static inline uint64_t keel_state_pack(const keel_state *s)
+{
+    return (uint64_t)s->state << 62 | (uint64_t)s->flags << 56 |
+           (uint64_t)s->left << 48 | (uint64_t)s->ok << 40 | (uint64_t)s->failed << 32 |
+           (uint64_t)s->slow << 24 | (s->generation & KEEL_GENERATION_MASK);
+}
+
+/* All of a breaker's decision at one instant. */
+typedef struct keel_breaker_now {
+    uint64_t word;   /* the state word, for the CAS */
+    uint64_t due[2]; /* seen before it */
+    keel_state s;
+} keel_breaker_now;
+
+static inline keel_breaker_now keel_breaker_read(const keel_breaker *breaker)
+{
+    keel_breaker_now now;
+
+    now.due[0] = atomic_load_explicit(&breaker->words->due[0], memory_order_acquire);
+    now.due[1] = atomic_load_explicit(&breaker->words->due[1], memory_order_acquire);
+    now.word = atomic_load_explicit(&breaker->words->state, memory_order_acquire);
+    now.s = keel_state_unpack(now.word);
+    return now;
+}
+
+/* The instant of the present state, and the opens in a row that led to it. */
+static inline uint64_t keel_breaker_due(const keel_breaker *breaker,
+                                        const keel_breaker_now *n)
+{
+    /* read again: the one seen may be from before this state was published */
+    return atomic_load_explicit(&breaker->words->due[n->s.generation & 1],
+                                memory_order_acquire) &
+           KEEL_DUE_MASK;
+}
+
+static inline uint32_t keel_breaker_opens(const keel_breaker *breaker,
+                                          const keel_breaker_now *n)
+{
+    return (uint32_t)(atomic_load_explicit(&breaker->words->due[n->s.generation & 1],
+                                           memory_order_acquire) >>
+                      58);
+}
+
+/* Which lock holds at an instant, and until when (0: until lifted). */
+static inline keel_lock keel_breaker_locked(const keel_breaker *breaker, uint64_t now,
+                                            uint64_t *until)
+{
+    uint64_t word = atomic_load_explicit(&breaker->words->lock, memory_order_acquire);
+
+    *until = word & (((uint64_t)1 << 61) - 1);
+    return *until && *until <= now ? KEEL_LOCK_NONE : (keel_lock)(word >> 61);
+}
+
+/* leases.c: the probes of a half-open round */
+bool keel_lease_take(const keel_breaker *breaker, const keel_policy *policy,
+                     uint32_t generation, uint64_t now, keel_breaker_permit *permit);
+bool keel_lease_give_back(const keel_breaker *breaker,
+                          const keel_breaker_permit *permit);
+/* Takes one expired lease of a generation away. False: there is none. */
+bool keel_lease_reclaim(const keel_breaker *breaker, const keel_policy *policy,
+                        uint32_t generation, uint64_t now);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* What an operator does to a breaker, and the pure look at one. */
+#include "policy/breaker.h"
+
+#include "base/clock.h"
+#include "policy/breaker_moves.h"
+
+void keel_breaker_lock(const keel_breaker *breaker, keel_lock lock, uint64_t until)
+{
+    uint64_t most = ((uint64_t)1 << 61) - 1;
+
+    atomic_store_explicit(
+        &breaker->words->lock,
+        lock == KEEL_LOCK_NONE ? 0 : (uint64_t)lock << 61 | keel_ns_min(until, most),
+        memory_order_release);
+}
+
+void keel_breaker_reset(const keel_breaker *breaker, uint64_t now,
+                        keel_changes *changes)
+{
+    keel_breaker_now seen;
+
+    do
+        seen = keel_breaker_read(breaker);
+    while (!keel_breaker_change(breaker, &seen, KEEL_BREAKER_CLOSED, 0, 0, now,
+                                KEEL_CAUSE_RESET, changes));
+}
+
+static bool go_open(const keel_breaker *breaker, const keel_policy *policy,
+                    const keel_breaker_now *seen, uint64_t for_ns, uint64_t now,
+                    const keel_random *random, keel_changes *changes)
+{
+    if (!for_ns && seen->s.state == KEEL_BREAKER_OPEN)
+        return true;
+    if (!for_ns)
+        return keel_breaker_open(breaker, policy, seen, now, 0, random,
+                                 KEEL_CAUSE_OPERATOR, changes);
+    return keel_breaker_change(breaker, seen, KEEL_BREAKER_OPEN, 0,
+                               keel_breaker_opens(breaker, seen) + 1,
+                               keel_ns_add(now, for_ns), KEEL_CAUSE_OPERATOR, changes);
+}
+
+keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *policy,
+                            keel_breaker_state to, uint64_t for_ns, uint64_t now,
+                            const keel_random *random, keel_changes *changes)
+{
+    bool done = false;
+
+    while (!done) {
+        keel_breaker_now seen = keel_breaker_read(breaker);
+
+        if (to == KEEL_BREAKER_HALF_OPEN && seen.s.state == KEEL_BREAKER_CLOSED)
+            return KEEL_E_STATE;
+        if (to == KEEL_BREAKER_OPEN)
+            done = go_open(breaker, policy, &seen, for_ns, now, random, changes);
+        else if (seen.s.state == to)
+            done = true;
+        else if (to == KEEL_BREAKER_HALF_OPEN)
+            done = keel_breaker_change(breaker, &seen, to, policy->half_open_permits,
+                                       keel_breaker_opens(breaker, &seen),
+                                       keel_ns_add(now, policy->half_open_max_wait_ns),
+                                       KEEL_CAUSE_OPERATOR, changes);
+        else
+            done = keel_breaker_change(breaker, &seen, to, 0,
+                                       keel_breaker_opens(breaker, &seen), now,
+                                       KEEL_CAUSE_OPERATOR, changes);
+    }
+    return KEEL_OK;
+}
+
+void keel_breaker_restart_round(const keel_breaker *breaker, const keel_policy *policy)
+{
+    keel_changes unseen = { .count = 0 };
+    keel_breaker_now seen;
+
+    do {
+        seen = keel_breaker_read(breaker);
+        if (seen.s.state != KEEL_BREAKER_HALF_OPEN)
+            return;
+    } while (!keel_breaker_change(
+        breaker, &seen, KEEL_BREAKER_HALF_OPEN, policy->half_open_permits,
+        keel_breaker_opens(breaker, &seen), keel_breaker_due(breaker, &seen),
+        KEEL_CAUSE_NONE, &unseen));
+}
+
+/* While open, the window that tripped stays readable: it is of the generation before.
+ */
+static uint32_t window_generation(const keel_state *s)
+{
+    return s->state == KEEL_BREAKER_OPEN ? s->generation - 1 : s->generation;
+}
+
+keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now)
+{
+    keel_breaker_now seen = keel_breaker_read(breaker);
+    keel_breaker_view view = { .state = seen.s.state,
+                               .generation = seen.s.generation,
+                               .permits_left = seen.s.left,
+                               .due_at_ns = keel_breaker_due(breaker, &seen) };
+    uint64_t until;
+
+    view.lock = keel_breaker_locked(breaker, now, &until);
+    view.totals = keel_window_sum(&breaker->window, window_generation(&seen.s), now);
+    return view;
+}

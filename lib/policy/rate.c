@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The rate limiter. */
+#include "policy/rate.h"
+
+#include "base/clock.h"
+
+void keel_rate_init(keel_rate *rate, keel_rate_words *words, const keel_policy *policy)
+{
+    uint64_t interval = policy->rate.period_ns / policy->rate.count;
+    uint64_t more = policy->rate_burst - 1u;
+    bool fits = !more || interval <= (KEEL_NEVER / 2) / more;
+
+    *rate = (keel_rate){ .words = words,
+                         .interval_ns = interval,
+                         .burst_ns = fits ? interval * more : KEEL_NEVER / 2 };
+}
+
+bool keel_rate_take(const keel_rate *rate, uint64_t now, uint64_t most_wait_ns,
+                    uint64_t *wait_ns, uint64_t *tat)
+{
+    uint64_t old = atomic_load_explicit(&rate->words->tat, memory_order_relaxed);
+    uint64_t from, next;
+
+    do {
+        from = old > now ? old : now;
+        next = keel_ns_add(from, rate->interval_ns);
+        *wait_ns = keel_ns_left(from, keel_ns_add(now, rate->burst_ns));
+        if (*wait_ns > most_wait_ns)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(
+        &rate->words->tat, &old, next, memory_order_relaxed, memory_order_relaxed));
+    *tat = next;
+    return true;
+}
+
+void keel_rate_give_back(const keel_rate *rate, uint64_t tat)
+{
+    atomic_compare_exchange_strong_explicit(&rate->words->tat, &tat,
+                                            tat - rate->interval_ns,
+                                            memory_order_relaxed, memory_order_relaxed);
+}
+
+void keel_rate_drain(const keel_rate *rate, uint64_t now, uint64_t for_ns)
+{
+    uint64_t until = keel_ns_add(now, for_ns);
+    uint64_t old = atomic_load_explicit(&rate->words->tat, memory_order_relaxed);
+
+    while (old < until && !atomic_compare_exchange_weak_explicit(
+                              &rate->words->tat, &old, until, memory_order_relaxed,
+                              memory_order_relaxed))
+        ;
+}

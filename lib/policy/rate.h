@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rate limit: the generic cell rate algorithm (ITU-T I.371) on one word, the
+ * theoretical arrival time tat of the next token. With T = period / count and tau = T *
+ * (burst - 1): admitted when max(tat, now) - tau <= now, and then tat = max(tat, now) +
+ * T.
+ */
+#ifndef KEEL_POLICY_RATE_H
+#define KEEL_POLICY_RATE_H
+
+#include <stdatomic.h>
+
+#include "policy/policy.h"
+
+typedef struct keel_rate_words {
+    _Atomic uint64_t tat;
+} keel_rate_words;
+
+typedef struct keel_rate {
+    keel_rate_words *words;
+    uint64_t interval_ns; /* T */
+    uint64_t burst_ns;    /* tau */
+} keel_rate;
+
+void keel_rate_init(keel_rate *rate, keel_rate_words *words, const keel_policy *policy);
+
+/*
+ * Takes a token that is there, or will be within wait_ns at the most.
+ * wait_ns  out: how long until it is; on refusal, until one would be
+ * tat      out: to give this token back
+ * False: refused, nothing taken.
+ */
+bool keel_rate_take(const keel_rate *rate, uint64_t now, uint64_t most_wait_ns,
+                    uint64_t *wait_ns, uint64_t *tat);
+
+/* Gives an unused token back, if no later one was taken. */
+void keel_rate_give_back(const keel_rate *rate, uint64_t tat);
+
+/* The other side asked to be left alone for a while: no token before that. */
+void keel_rate_drain(const keel_rate *rate, uint64_t now, uint64_t for_ns);
+
+#endif
