@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A private nginx on loopback for one test: free ports, a directory of its own, gone
+ * afterwards. It is one single process, so that stopping, freezing (SIGSTOP) or killing
+ * its pid reaches all of it; it also dies with the thread that started it.
+ */
+#ifndef KEEL_TESTS_SUPPORT_SERVER_H
+#define KEEL_TESTS_SUPPORT_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct test_server {
+    pid_t pid; /* 0: not running */
+    uint16_t port;
+    uint16_t tls_port; /* for a second server{} in the configuration */
+    char dir[64];      /* for certificates, documents, error.log */
+} test_server;
+
+/* A test program without its server exits with 77. */
+bool test_server_is_installed(void);
+
+/* A port of 127.0.0.1 that nobody listens on at the moment; 0: none. */
+uint16_t test_free_port(void);
+
+/* Makes the directory, for files that must be there before the server starts. */
+bool test_server_init(test_server *s);
+
+/*
+ * Starts nginx and returns when it listens.
+ *
+ * servers  the server{} blocks; @PORT@, @TLS_PORT@ and @DIR@ are filled in
+ * Returns  false: it does not run, and stderr tells why
+ */
+bool test_server_start(test_server *s, const char *servers);
+
+/* Stops it; test_server_start on the same ports and directory brings it back. */
+void test_server_stop(test_server *s);
+
+/* Stops it and removes the directory. All zero is fine. */
+void test_server_cleanup(test_server *s);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* The tests' own tools: a clock, an allocator and a server that lie would hide much. */
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include "support/allocator.h"
+#include "support/server.h"
+#include "support/vclock.h"
+
+static const char hello[] = "server { listen 127.0.0.1:@PORT@;"
+                            " location / { return 200 hello; } }";
+
+START_TEST(a_wait_moves_the_clock_to_its_end)
+{
+    uint32_t word = 1;
+    vclock c;
+
+    vclock_init(&c);
+    ck_assert(!c.clock.wait(&word, 1, VCLOCK_START + 7, &c));
+    ck_assert_uint_eq(c.clock.now(&c), VCLOCK_START + 7);
+    ck_assert(c.clock.wait(&word, 2, VCLOCK_START + 9, &c));
+    ck_assert_uint_eq(c.clock.now(&c), VCLOCK_START + 7);
+    vclock_cleanup(&c);
+}
+END_TEST
+
+START_TEST(the_coarse_clock_stays_behind_by_its_lag)
+{
+    vclock c;
+
+    vclock_init(&c);
+    c.coarse_lag_ns = 3;
+    ck_assert_uint_eq(c.clock.now_coarse(&c), VCLOCK_START - 3);
+    vclock_cleanup(&c);
+}
+END_TEST
+
+typedef struct waiter {
+    vclock clock;
+    uint32_t word;
+    uint64_t until_ns;
+    bool woken;
+} waiter;
+
+static void *wait_in_thread(void *ctx)
+{
+    waiter *w = ctx;
+
+    w->woken = w->clock.clock.wait(&w->word, 0, w->until_ns, &w->clock);
+    return NULL;
+}
+
+static pthread_t waiter_start(waiter *w, uint64_t until_ns)
+{
+    pthread_t thread;
+
+    vclock_init_by_hand(&w->clock);
+    w->word = 0;
+    w->until_ns = until_ns;
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_in_thread, w), 0);
+    vclock_await_waiters(&w->clock, 1);
+    return thread;
+}
+
+START_TEST(a_clock_moved_by_hand_holds_its_waiters_until_their_end)
+{
+    waiter w;
+    pthread_t thread = waiter_start(&w, VCLOCK_START + 5);
+
+    vclock_advance(&w.clock, 5);
+    pthread_join(thread, NULL);
+    ck_assert(!w.woken);
+    vclock_cleanup(&w.clock);
+}
+END_TEST
+
+START_TEST(a_wake_ends_a_wait_without_an_end)
+{
+    waiter w;
+    pthread_t thread = waiter_start(&w, UINT64_MAX);
+
+    w.clock.clock.wake(&w.word, 1, &w.clock);
+    pthread_join(thread, NULL);
+    ck_assert(w.woken);
+    vclock_cleanup(&w.clock);
+}
+END_TEST
+
+START_TEST(only_the_chosen_allocation_fails_and_live_blocks_are_counted)
+{
+    failing_allocator f;
+    void *first, *third;
+
+    failing_allocator_init(&f, 2);
+    first = f.allocator.allocate(8, f.allocator.ctx);
+    ck_assert_ptr_nonnull(first);
+    ck_assert(!f.failed);
+    ck_assert_ptr_null(f.allocator.allocate(8, f.allocator.ctx));
+    ck_assert(f.failed);
+    third = f.allocator.allocate(8, f.allocator.ctx);
+    ck_assert_ptr_nonnull(third);
+    ck_assert_int_eq(f.live, 2);
+    f.allocator.release(first, f.allocator.ctx);
+    f.allocator.release(third, f.allocator.ctx);
+    ck_assert_int_eq(f.live, 0);
+}
+END_TEST
+
+static bool answers(uint16_t port)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool connected;
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected = connect(fd, (struct sockaddr *)&to, sizeof to) == 0;
+    close(fd);
+    return connected;
+}
+
+START_TEST(a_server_listens_once_started_goes_and_comes_back_on_its_port)
+{
+    test_server s = { 0 };
+    uint16_t port;
+
+    ck_assert(test_server_start(&s, hello));
+    port = s.port;
+    ck_assert(answers(port));
+    test_server_stop(&s);
+    ck_assert(!answers(port));
+    ck_assert(test_server_start(&s, hello));
+    ck_assert_uint_eq(s.port, port);
+    ck_assert(answers(port));
+    test_server_cleanup(&s);
+    ck_assert(!answers(port));
+}
+END_TEST
+
+START_TEST(a_configuration_nginx_refuses_is_no_server)
+{
+    test_server s = { 0 };
+
+    ck_assert(!test_server_start(&s, "server { nonsense }"));
+    ck_assert_int_eq(s.pid, 0);
+    test_server_cleanup(&s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("support");
+    TCase *tools = tcase_create("tools");
+    TCase *server = tcase_create("server");
+    SRunner *runner;
+    int failed;
+
+    if (!test_server_is_installed())
+        return 77;
+    tcase_add_test(tools, a_wait_moves_the_clock_to_its_end);
+    tcase_add_test(tools, the_coarse_clock_stays_behind_by_its_lag);
+    tcase_add_test(tools, a_clock_moved_by_hand_holds_its_waiters_until_their_end);
+    tcase_add_test(tools, a_wake_ends_a_wait_without_an_end);
+    tcase_add_test(tools, only_the_chosen_allocation_fails_and_live_blocks_are_counted);
+    tcase_add_test(server,
+                   a_server_listens_once_started_goes_and_comes_back_on_its_port);
+    tcase_add_test(server, a_configuration_nginx_refuses_is_no_server);
+    suite_add_tcase(suite, tools);
+    suite_add_tcase(suite, server);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
