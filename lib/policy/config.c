@@ -24,11 +24,11 @@ struct keel_config {
     const keel_allocator *memory;
     keel_warnings *warnings;
     keel_process_settings process;
-    keel_entries variables;
+    keel_named_texts variables;
     char *path; /* NULL: no file is named */
-    keel_entries file;
+    keel_named_texts file;
     bool is_staged;
-    keel_entries staged;
+    keel_named_texts staged;
     claim *claims;
     size_t mistakes;
 };
@@ -55,9 +55,10 @@ static keel_status no_memory(keel_detail *why)
 
 static void check_defaults(const keel_config *config, keel_report *report)
 {
-    for (const keel_entry *entry = config->variables.first; entry; entry = entry->next)
-        if (keel_entry_is_default(entry))
-            keel_entry_check(
+    for (const keel_named_text *entry = config->variables.first; entry;
+         entry = entry->next)
+        if (keel_named_text_is_default(entry))
+            keel_named_text_check(
                 entry, entry->is_key ? KEEL_LAYER_DEFAULT_KEY : KEEL_LAYER_DEFAULT,
                 config->process.chaos_allowed, report);
 }
@@ -126,9 +127,9 @@ void keel_config_close(keel_config *config)
         keel_memory_free(config->memory, config->claims);
         config->claims = next;
     }
-    keel_entries_cleanup(&config->staged);
-    keel_entries_cleanup(&config->file);
-    keel_entries_cleanup(&config->variables);
+    keel_named_texts_cleanup(&config->staged);
+    keel_named_texts_cleanup(&config->file);
+    keel_named_texts_cleanup(&config->variables);
     keel_memory_free(config->memory, config->path);
     keel_memory_free(config->memory, config);
 }
@@ -225,16 +226,17 @@ static void visit(const tour *t, const keel_source *source)
     keel_layers_lay(t->layers, source, t->report);
 }
 
-static void visit_entries(const tour *t, const keel_entries *entries, const char *name,
-                          bool is_key, keel_layer layer)
+static void visit_entries(const tour *t, const keel_named_texts *entries,
+                          const char *name, bool is_key, keel_layer layer)
 {
-    for (const keel_entry *entry = entries->first; entry; entry = entry->next) {
-        keel_source source = keel_entry_source(entry, layer);
+    for (const keel_named_text *entry = entries->first; entry; entry = entry->next) {
+        keel_source source = keel_named_text_source(entry, layer);
 
         if (entry->is_key != is_key || strcmp(entry->name, name) != 0)
             continue;
         if (is_key && !entry->key)
-            keel_entry_check(entry, layer, t->config->process.chaos_allowed, t->report);
+            keel_named_text_check(entry, layer, t->config->process.chaos_allowed,
+                                  t->report);
         else
             visit(t, &source);
     }
@@ -243,8 +245,8 @@ static void visit_entries(const tour *t, const keel_entries *entries, const char
 static void visit_all(const tour *t)
 {
     const keel_config *config = t->config;
-    const keel_entries *file = config->is_staged ? &config->staged : &config->file;
-    const keel_entries *variables = &config->variables;
+    const keel_named_texts *file = config->is_staged ? &config->staged : &config->file;
+    const keel_named_texts *variables = &config->variables;
 
     if (t->code)
         visit(t, t->code);
@@ -313,13 +315,13 @@ static const claim *nearest_claim(const keel_config *config, const char *folded)
     return NULL;
 }
 
-static void warn_of_unclaimed(const keel_config *config, const keel_entries *entries,
-                              keel_report *report)
+static void warn_of_unclaimed(const keel_config *config,
+                              const keel_named_texts *entries, keel_report *report)
 {
-    for (const keel_entry *entry = entries->first; entry; entry = entry->next) {
+    for (const keel_named_text *entry = entries->first; entry; entry = entry->next) {
         const claim *near;
 
-        if (keel_entry_is_default(entry) || find_claim(config, entry->name))
+        if (keel_named_text_is_default(entry) || find_claim(config, entry->name))
             continue;
         near = nearest_claim(config, entry->name);
         keel_report_mistake(report, "%s: no pipeline is called %s%s%s%s ignored",
@@ -348,11 +350,11 @@ static void name_from(char *name, size_t size, const char *folded)
     name[i] = '\0';
 }
 
-static bool guess_among(const keel_config *config, const keel_entries *entries,
+static bool guess_among(const keel_config *config, const keel_named_texts *entries,
                         char *name, size_t size)
 {
-    for (const keel_entry *entry = entries->first; entry; entry = entry->next) {
-        if (keel_entry_is_default(entry) || find_claim(config, entry->name) ||
+    for (const keel_named_text *entry = entries->first; entry; entry = entry->next) {
+        if (keel_named_text_is_default(entry) || find_claim(config, entry->name) ||
             !(entry->key || keel_text_reads_as_settings(entry->text)))
             continue;
         name_from(name, size, entry->name);
@@ -392,16 +394,16 @@ keel_status keel_config_stage(keel_config *config, keel_detail *why)
 
 void keel_config_drop(keel_config *config)
 {
-    keel_entries_cleanup(&config->staged);
+    keel_named_texts_cleanup(&config->staged);
     config->is_staged = false;
 }
 
 void keel_config_commit(keel_config *config)
 {
     if (config->is_staged) {
-        keel_entries_cleanup(&config->file);
+        keel_named_texts_cleanup(&config->file);
         config->file = config->staged;
-        config->staged = (keel_entries){ .memory = config->memory };
+        config->staged = (keel_named_texts){ .memory = config->memory };
         config->is_staged = false;
     }
     keel_config_verify(config, NULL);

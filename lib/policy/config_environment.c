@@ -154,7 +154,7 @@ static bool take_near(const char *name, keel_report *report)
 
 static bool is_known_already(const keel_environment *out, const char *name)
 {
-    for (const keel_entry *entry = out->entries.first; entry; entry = entry->next)
+    for (const keel_named_text *entry = out->entries.first; entry; entry = entry->next)
         if (!strcmp(entry->where, name))
             return true;
     return false;
@@ -163,12 +163,12 @@ static bool is_known_already(const keel_environment *out, const char *name)
 static keel_status keep(keel_environment *out, const char *variable, const char *value)
 {
     keel_text name = keel_text_of(variable + strlen(PREFIX)), key;
-    keel_entry *entry;
+    keel_named_text *entry;
     bool is_key = keel_text_split(name, "__", &name, &key);
 
     if (is_known_already(out, variable))
         return KEEL_OK; /* like getenv: the first of several holds */
-    entry = keel_entries_add(&out->entries, name, variable, keel_text_of(value), 1);
+    entry = keel_named_texts_add(&out->entries, name, variable, keel_text_of(value), 1);
     if (!entry)
         return KEEL_E_NOMEM;
     entry->is_key = is_key;

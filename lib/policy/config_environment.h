@@ -4,13 +4,13 @@
 #define KEEL_POLICY_CONFIG_ENVIRONMENT_H
 
 #include "policy/config.h"
-#include "policy/entries.h"
+#include "policy/named_texts.h"
 
 /* config_file points into `environment` and is NULL where none is named. */
 typedef struct keel_environment {
     keel_process_settings process;
     const char *config_file;
-    keel_entries entries;
+    keel_named_texts entries;
 } keel_environment;
 
 /*

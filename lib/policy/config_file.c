@@ -53,12 +53,12 @@ static bool check_name(keel_text name, const char *where, size_t column,
 }
 
 /* One line without its end. False: out of memory. */
-static bool parse_line(keel_entries *entries, const char *where, keel_text line,
+static bool parse_line(keel_named_texts *entries, const char *where, keel_text line,
                        bool chaos_allowed, keel_report *report)
 {
     const char *begin = line.at;
     keel_text name, text, rest;
-    keel_entry *entry;
+    keel_named_text *entry;
 
     if (keel_text_split(line, "#", &text, &rest))
         line = text;
@@ -73,16 +73,18 @@ static bool parse_line(keel_entries *entries, const char *where, keel_text line,
     name = keel_text_trim(name);
     if (!check_name(name, where, (size_t)(name.at - begin) + 1, report))
         return true;
-    entry = keel_entries_add(entries, name, where, text, (size_t)(text.at - begin) + 1);
+    entry =
+        keel_named_texts_add(entries, name, where, text, (size_t)(text.at - begin) + 1);
     if (!entry)
         return false;
-    keel_entry_check(
-        entry, keel_entry_is_default(entry) ? KEEL_LAYER_FILE_DEFAULT : KEEL_LAYER_FILE,
-        chaos_allowed, report);
+    keel_named_text_check(entry,
+                          keel_named_text_is_default(entry) ? KEEL_LAYER_FILE_DEFAULT
+                                                            : KEEL_LAYER_FILE,
+                          chaos_allowed, report);
     return true;
 }
 
-keel_status keel_config_file_parse(keel_entries *entries, const char *path,
+keel_status keel_config_file_parse(keel_named_texts *entries, const char *path,
                                    const char *text, bool chaos_allowed,
                                    keel_report *report)
 {
@@ -131,7 +133,7 @@ static ssize_t read_all(int fd, char *to, size_t size)
 }
 
 /* A file that is written to meanwhile is read as far as it reached when we looked. */
-static keel_status read_open(keel_entries *entries, int fd, const char *path,
+static keel_status read_open(keel_named_texts *entries, int fd, const char *path,
                              bool chaos_allowed, keel_report *report)
 {
     struct stat about;
@@ -157,7 +159,7 @@ static keel_status read_open(keel_entries *entries, int fd, const char *path,
     return status;
 }
 
-keel_status keel_config_file_read(keel_entries *entries, const char *path,
+keel_status keel_config_file_read(keel_named_texts *entries, const char *path,
                                   bool chaos_allowed, keel_report *report)
 {
     int saved = errno;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A list of texts that belong to pipelines by name. */
-#include "policy/entries.h"
+#include "policy/named_texts.h"
 
 #include <string.h>
 
@@ -12,11 +12,11 @@ static char *append(char *at, keel_text text)
     return at + text.length + 1; /* the memory came zeroed */
 }
 
-keel_entry *keel_entries_add(keel_entries *entries, keel_text name, const char *where,
-                             keel_text text, size_t column)
+keel_named_text *keel_named_texts_add(keel_named_texts *entries, keel_text name,
+                                      const char *where, keel_text text, size_t column)
 {
     keel_text where_text = keel_text_of(where);
-    keel_entry *entry = keel_memory_new(
+    keel_named_text *entry = keel_memory_new(
         entries->memory, sizeof *entry + where_text.length + 1 + text.length + 1);
     char *after;
 
@@ -36,12 +36,12 @@ keel_entry *keel_entries_add(keel_entries *entries, keel_text name, const char *
     return entry;
 }
 
-void keel_entries_cleanup(keel_entries *entries)
+void keel_named_texts_cleanup(keel_named_texts *entries)
 {
-    keel_entry *entry = entries->first;
+    keel_named_text *entry = entries->first;
 
     while (entry) {
-        keel_entry *next = entry->next;
+        keel_named_text *next = entry->next;
 
         keel_memory_free(entries->memory, entry);
         entry = next;
@@ -49,17 +49,17 @@ void keel_entries_cleanup(keel_entries *entries)
     entries->first = entries->last = NULL;
 }
 
-bool keel_entry_is_default(const keel_entry *entry)
+bool keel_named_text_is_default(const keel_named_text *entry)
 {
     return !strcmp(entry->name, KEEL_DEFAULT_NAME);
 }
 
-keel_source keel_entry_source(const keel_entry *entry, keel_layer layer)
+keel_source keel_named_text_source(const keel_named_text *entry, keel_layer layer)
 {
     return (keel_source){ layer, entry->where, entry->text, entry->column, entry->key };
 }
 
-static void report_unknown_key(const keel_entry *entry, keel_report *report)
+static void report_unknown_key(const keel_named_text *entry, keel_report *report)
 {
     const char *suffix = strstr(entry->where, "__") + 2;
     const keel_key *meant = keel_key_nearest_folded(keel_text_of(suffix));
@@ -75,10 +75,10 @@ static void report_unknown_key(const keel_entry *entry, keel_report *report)
                         folded);
 }
 
-void keel_entry_check(const keel_entry *entry, keel_layer layer, bool chaos_allowed,
-                      keel_report *report)
+void keel_named_text_check(const keel_named_text *entry, keel_layer layer,
+                           bool chaos_allowed, keel_report *report)
 {
-    keel_source source = keel_entry_source(entry, layer);
+    keel_source source = keel_named_text_source(entry, layer);
 
     if (entry->is_key && !entry->key)
         report_unknown_key(entry, report);
