@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keel_curl_perform: the blocking loop of keel_call_next around one libcurl transfer an
+ * attempt. What a transfer's end means is decided in classify.c.
+ */
+#include <keel/curl.h>
+
+#include <errno.h>
+
+#include "base/detail.h"
+#include "call/pipeline.h"
+#include "http/pool.h"
+#include "http/sigpipe.h"
+#include "http/transfer.h"
+
+/*
+ * attempted  code and facts are those of the latest attempt
+ * resent     libcurl sent some request twice by itself
+ * broken     why keel itself cannot go on; KEEL_OK: it can
+ */
+typedef struct session {
+    keel_pipeline *pipeline;
+    CURL *easy;
+    keel_curl_options options;
+    keel_curl_pool *pool;
+    keel_call call;
+    bool attempted;
+    CURLcode code;
+    keel_http_facts facts;
+    bool resent;
+    keel_status broken;
+    const char *broken_text;
+} session;
+
+static bool give_up(session *s, keel_status status, const char *text)
+{
+    s->broken = status;
+    s->broken_text = text;
+    return false;
+}
+
+/* ---- one attempt ----------------------------------------------------------------- */
+
+/*
+ * A request declared unsafe gets a multi handle without any kept connection: libcurl
+ * re-sends by itself only what it sent on a reused one (and what an HTTP/2 peer says it
+ * has not looked at), and no option may be set that would forbid the reuse.
+ */
+static bool wants_fresh_connection(const session *s)
+{
+    return s->options.safety == KEEL_CURL_UNSAFE;
+}
+
+static CURLM *multi_take(session *s)
+{
+    return wants_fresh_connection(s) ? curl_multi_init() : keel_curl_pool_take(s->pool);
+}
+
+static void multi_give(session *s, CURLM *multi)
+{
+    if (wants_fresh_connection(s))
+        curl_multi_cleanup(multi);
+    else
+        keel_curl_pool_give(s->pool, multi);
+}
+
+static keel_transfer_end transfer(session *s, CURLM *multi)
+{
+    keel_runtime *runtime = s->pipeline->runtime;
+    uint64_t now = keel_now(runtime);
+    bool resent;
+    keel_transfer t = {
+        .multi = multi,
+        .easy = s->easy,
+        .runtime = runtime,
+        .until_ns = keel_ns_add(now, keel_call_timeout_ns(&s->call)),
+        .connect_until_ns = keel_ns_add(now, keel_call_connect_timeout_ns(&s->call)),
+        .cancel = s->options.call.cancel,
+    };
+    keel_transfer_end end = keel_transfer_run(&t, &s->code, &resent);
+
+    s->resent |= resent;
+    return end;
+}
+
+/* True: there is something to report. False: keel gives up, or was cancelled. */
+static bool attempt(session *s)
+{
+    CURLM *multi = multi_take(s);
+    keel_transfer_end end;
+
+    if (!multi)
+        return give_up(s, KEEL_E_NOMEM, "curl: out of memory");
+    end = transfer(s, multi);
+    multi_give(s, multi);
+    if (end == KEEL_TRANSFER_REFUSED)
+        return give_up(s, KEEL_E_ARGUMENT,
+                       "curl: the handle is in another multi handle");
+    if (end == KEEL_TRANSFER_CANCELLED)
+        s->code = CURLE_ABORTED_BY_CALLBACK;
+    s->attempted = true;
+    return end == KEEL_TRANSFER_DONE;
+}
+
+static bool attempt_quietly(session *s)
+{
+    keel_sigpipe guard;
+    bool reportable;
+
+    keel_sigpipe_block(&guard);
+    reportable = attempt(s);
+    keel_sigpipe_restore(&guard);
+    return reportable;
+}
+
+/* ---- what came of it ------------------------------------------------------------- */
+
+static void facts_read(session *s)
+{
+    long response = 0;
+
+    s->facts = (keel_http_facts){ .code = s->code };
+    if (s->code == CURLE_OK) {
+        curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &response);
+        s->facts.response = response;
+        if (response < 400) /* a success is asked nothing more: it is the hot path */
+            return;
+    }
+    keel_transfer_facts(s->easy, s->code, s->options.safety, &s->facts);
+}
+
+/*
+ * The call was begun as not idempotent, since the method is known only after libcurl
+ * has looked at its options. Whether this request may go out again is told with each
+ * outcome, in the call's word for it: never_sent.
+ */
+static void report(session *s)
+{
+    keel_outcome outcome = { .size = sizeof outcome };
+
+    facts_read(s);
+    outcome.status = keel_http_classify(&s->facts);
+    outcome.retry_after_ns = s->facts.retry_after_ns;
+    outcome.never_sent = keel_http_may_repeat(&s->facts, s->options.sink_reset != NULL,
+                                              s->options.body_rewind != NULL);
+    outcome.system_errno = (int)s->code;
+    outcome.applied = keel_http_applied(&s->facts);
+    keel_call_report_attempt(&s->call, 0, &outcome);
+}
+
+/* ---- the call -------------------------------------------------------------------- */
+
+/*
+ * Before another attempt: what the one before delivered is forgotten and what it read
+ * is taken back. Not earlier, because the answer of a last attempt is the caller's.
+ */
+static bool start_over(session *s)
+{
+    if (!s->attempted)
+        return true;
+    if (s->facts.received && s->options.sink_reset &&
+        s->options.sink_reset(s->options.ctx) != 0)
+        return false;
+    return !s->facts.consumed || !s->options.body_rewind ||
+           s->options.body_rewind(s->options.ctx) == 0;
+}
+
+static void drive(session *s)
+{
+    keel_call_begin(&s->call, s->pipeline, &s->options.call);
+    while (keel_call_next(&s->call)) {
+        if (!start_over(s))
+            break;
+        if (attempt_quietly(s))
+            report(s);
+        else if (s->broken != KEEL_OK)
+            break;
+    }
+}
+
+/* libcurl's word for how a call ended. */
+static CURLcode code_of(const session *s, keel_status status)
+{
+    switch (status) {
+    case KEEL_E_ARGUMENT:
+        return CURLE_BAD_FUNCTION_ARGUMENT;
+    case KEEL_E_NOMEM:
+        return CURLE_OUT_OF_MEMORY;
+    case KEEL_E_UNSUPPORTED:
+        return CURLE_NOT_BUILT_IN;
+    case KEEL_CANCELLED:
+        return CURLE_ABORTED_BY_CALLBACK;
+    default:
+        break;
+    }
+    if (s->attempted)
+        return s->code;
+    return status == KEEL_REJECTED_DEADLINE || status == KEEL_TIMEOUT ||
+                   status == KEEL_DEADLINE
+               ? CURLE_OPERATION_TIMEDOUT
+               : CURLE_ABORTED_BY_CALLBACK;
+}
+
+static void tell_resent(keel_detail *why)
+{
+    if (why && why->size >= offsetof(keel_detail, text) + sizeof why->text)
+        why->text = "done; libcurl found a kept connection dead and sent the request "
+                    "again on a fresh one";
+}
+
+static keel_status finish(session *s, keel_detail *why)
+{
+    keel_status status = keel_call_end(&s->call, why);
+
+    if (s->broken != KEEL_OK)
+        return keel_fail(why, s->broken, s->broken_text);
+    if (status == KEEL_OK && s->resent)
+        tell_resent(why);
+    return status;
+}
+
+/* KEEL_DISABLED: the plain call, no option set. */
+static keel_status perform_plainly(session *s, keel_detail *why)
+{
+    keel_detail all = { .size = sizeof all, .attempts = 1 };
+
+    s->attempted = true;
+    s->code = curl_easy_perform(s->easy);
+    facts_read(s);
+    all.code = keel_http_classify(&s->facts);
+    all.text = keel_status_text(all.code);
+    all.applied = keel_http_applied(&s->facts);
+    all.system_errno = (int)s->code;
+    keel_detail_fill(why, &all);
+    return all.code;
+}
+
+static keel_status perform(session *s, keel_detail *why)
+{
+    keel_runtime *runtime;
+    keel_status status;
+
+    if (!s->pipeline || !s->easy)
+        return keel_fail(why, KEEL_E_ARGUMENT, "curl: pipeline or handle is NULL");
+    runtime = s->pipeline->runtime;
+    if (keel_runtime_is_disabled(runtime))
+        return perform_plainly(s, why);
+    status = keel_curl_pool_get(&s->pipeline->http, runtime->memory, &s->pool, why);
+    if (status != KEEL_OK)
+        return status;
+    drive(s);
+    return finish(s, why);
+}
+
+keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
+                                   const keel_curl_options *options, int *curl_code,
+                                   keel_detail *why)
+{
+    int saved = errno;
+    session s = { .pipeline = pipeline, .easy = easy };
+    keel_status status;
+
+    if (keel_options_read(&s.options, sizeof s.options, options)) {
+        s.options.call.size = sizeof s.options.call; /* ours as much as the whole */
+        s.options.call.idempotent = false;           /* see report() */
+        status = perform(&s, why);
+    } else {
+        status = keel_fail(why, KEEL_E_ARGUMENT, "curl: options from a newer keel");
+    }
+    if (curl_code)
+        *curl_code = (int)code_of(&s, status);
+    errno = saved;
+    return status;
+}
+
+int keel_curl_perform(keel_pipeline *pipeline, void *easy)
+{
+    int code;
+
+    (void)keel_curl_perform_with(pipeline, easy, NULL, &code, NULL);
+    return code;
+}
