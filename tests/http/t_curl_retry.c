@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* Which requests keel_curl_perform sends again, against a server that misbehaves. */
+#include <sys/socket.h>
+
+#include "fixture.h"
+#include "support/server.h"
+
+/* ---- what is retried, and what is not -------------------------------------------- */
+
+START_TEST(a_get_that_was_reset_is_retried)
+{
+    BEGIN(QUICK, SAY("", FAULT_RESET), SAY(GOOD, FAULT_KEEP));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_int_eq(client.code, CURLE_OK);
+    ck_assert_int_eq(client.why.attempts, 2);
+    ck_assert_int_eq(requests(), 2);
+    ck_assert_str_eq(client.sink, "fine");
+    END();
+}
+END_TEST
+
+START_TEST(a_post_that_was_reset_is_not_retried_and_may_have_happened)
+{
+    BEGIN(QUICK, SAY("", FAULT_RESET), SAY(GOOD, FAULT_KEEP));
+    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_UNKNOWN);
+    ck_assert_int_eq(client.code, CURLE_RECV_ERROR);
+    ck_assert_int_eq(client.why.applied, KEEL_APPLIED_UNKNOWN);
+    ck_assert_int_eq(client.why.system_errno, CURLE_RECV_ERROR);
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
+START_TEST(a_post_that_never_left_is_retried)
+{
+    curl_client_open(&client, QUICK "; retry.attempts=3", test_free_port(), "/");
+    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
+    ck_assert_int_eq(client.code, CURLE_COULDNT_CONNECT);
+    ck_assert_int_eq(client.why.attempts, 3);
+    ck_assert_int_eq(client.why.applied, KEEL_APPLIED_NO);
+    curl_client_close(&client);
+}
+END_TEST
+
+START_TEST(a_post_declared_idempotent_is_retried_with_its_body)
+{
+    BEGIN(QUICK, SAY("", FAULT_RESET), SAY(GOOD, FAULT_KEEP));
+    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
+    client.options.safety = KEEL_CURL_IDEMPOTENT;
+    client.options.body_rewind = curl_client_rewind;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_int_eq(requests(), 2);
+    ck_assert_int_eq(client.rewinds, 1);
+    ck_assert(fault_saw(&server, "\r\n\r\ncard=1"));
+    END();
+}
+END_TEST
+
+START_TEST(a_get_declared_unsafe_is_not_retried)
+{
+    BEGIN(QUICK, SAY("", FAULT_RESET), SAY(GOOD, FAULT_KEEP));
+    client.options.safety = KEEL_CURL_UNSAFE;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_UNKNOWN);
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
+START_TEST(a_put_whose_body_was_read_is_not_retried)
+{
+    BEGIN(QUICK, SAY("", FAULT_RESET), SAY(GOOD, FAULT_KEEP));
+    curl_client_put(&client, "all of it");
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
+START_TEST(a_put_whose_body_is_rewound_is_retried_in_full)
+{
+    BEGIN(QUICK, SAY("", FAULT_RESET), SAY(GOOD, FAULT_KEEP));
+    curl_client_put(&client, "all of it");
+    client.options.body_rewind = curl_client_rewind;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_int_eq(requests(), 2);
+    ck_assert(fault_saw(&server, "\r\n\r\nall of it"));
+    END();
+}
+END_TEST
+
+START_TEST(a_post_that_a_redirect_made_a_get_is_not_repeated)
+{
+    BEGIN(QUICK,
+          SAY("HTTP/1.1 303 See\r\nLocation: /done\r\nContent-Length: 0\r\n\r\n",
+              FAULT_KEEP),
+          SAY("HTTP/1.1 500 Sick\r\nContent-Length: 0\r\n\r\n", FAULT_KEEP));
+    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
+    curl_easy_setopt(client.easy, CURLOPT_FOLLOWLOCATION, 1L);
+    client.options.sink_reset = curl_client_reset;
+    client.options.body_rewind = curl_client_rewind;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
+    ck_assert_int_eq(requests(), 2);
+    END();
+}
+END_TEST
+
+/* ---- what was delivered ---------------------------------------------------------- */
+
+START_TEST(a_503_is_the_callers_answer)
+{
+    BEGIN(QUICK, SAY(SICK, FAULT_KEEP));
+    ck_assert_int_eq(keel_curl_perform(client.pipeline, client.easy), CURLE_OK);
+    ck_assert_int_eq(curl_client_response(&client), 503);
+    ck_assert_str_eq(client.sink, "sick");
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
+START_TEST(a_503_is_retried_where_its_body_can_be_forgotten)
+{
+    BEGIN(QUICK "; retry.attempts=3", SAY(SICK, FAULT_KEEP), SAY(SICK, FAULT_KEEP),
+          SAY(GOOD, FAULT_KEEP));
+    client.options.sink_reset = curl_client_reset;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_int_eq(client.resets, 2);
+    ck_assert_str_eq(client.sink, "fine");
+    END();
+}
+END_TEST
+
+START_TEST(the_answer_of_the_last_attempt_is_kept)
+{
+    BEGIN(QUICK "; retry.attempts=2", SAY(SICK, FAULT_KEEP));
+    client.options.sink_reset = curl_client_reset;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
+    ck_assert_int_eq(client.code, CURLE_OK);
+    ck_assert_int_eq(client.resets, 1);
+    ck_assert_str_eq(client.sink, "sick");
+    END();
+}
+END_TEST
+
+START_TEST(a_truncated_body_is_not_retried_by_itself)
+{
+    BEGIN(QUICK, SAY("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", FAULT_CLOSE),
+          SAY(GOOD, FAULT_KEEP));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
+    ck_assert_int_eq(client.code, CURLE_PARTIAL_FILE);
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
+START_TEST(a_truncated_body_is_retried_where_it_can_be_forgotten)
+{
+    BEGIN(QUICK, SAY("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", FAULT_CLOSE),
+          SAY(GOOD, FAULT_KEEP));
+    client.options.sink_reset = curl_client_reset;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_str_eq(client.sink, "fine");
+    END();
+}
+END_TEST
+
+static int cannot(void *ctx)
+{
+    (void)ctx;
+    return -1;
+}
+
+START_TEST(a_sink_that_cannot_forget_ends_the_call_with_what_was)
+{
+    BEGIN(QUICK, SAY(SICK, FAULT_KEEP), SAY(GOOD, FAULT_KEEP));
+    client.options.sink_reset = cannot;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
+    ck_assert_int_eq(client.code, CURLE_OK);
+    ck_assert_int_eq(curl_client_response(&client), 503);
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
+START_TEST(a_429_is_throttled_and_its_wish_is_handed_on)
+{
+    BEGIN(QUICK,
+          SAY("HTTP/1.1 429 Slow\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n",
+              FAULT_KEEP));
+    client.options.sink_reset = curl_client_reset;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_THROTTLED);
+    ck_assert_uint_eq(client.why.retry_after_ns, 3600 * 1000 * MS);
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
+START_TEST(a_retry_does_not_come_before_the_server_wishes)
+{
+    BEGIN(QUICK,
+          SAY("HTTP/1.1 503 Sick\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+              FAULT_KEEP),
+          SAY(GOOD, FAULT_KEEP));
+    client.options.sink_reset = curl_client_reset;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_uint_ge(client.why.elapsed_ns, 1000 * MS);
+    END();
+}
+END_TEST
+
+/* ---- libcurl's own second sending ------------------------------------------------ */
+
+START_TEST(libcurl_resends_a_get_on_a_dead_connection_and_keel_says_so)
+{
+    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP), SAY("", FAULT_CLOSE), SAY(GOOD, FAULT_KEEP));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_ptr_null(strstr(client.why.text, "again"));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_int_eq(requests(), 3);
+    ck_assert_int_eq(client.why.attempts, 1);
+    ck_assert_ptr_nonnull(strstr(client.why.text, "again"));
+    END();
+}
+END_TEST
+
+START_TEST(a_request_declared_unsafe_is_never_resent)
+{
+    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP), SAY("", FAULT_CLOSE), SAY(GOOD, FAULT_KEEP));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
+    client.options.safety = KEEL_CURL_UNSAFE;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_UNKNOWN);
+    ck_assert_int_eq(client.code, CURLE_GOT_NOTHING);
+    ck_assert_int_eq(connections(), 2);
+    ck_assert_int_eq(requests(), 2);
+    END();
+}
+END_TEST
+
+START_TEST(the_connection_of_an_unsafe_request_is_not_kept_for_the_next)
+{
+    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
+    client.options.safety = KEEL_CURL_UNSAFE;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_int_eq(connections(), 3);
+    END();
+}
+END_TEST
+
+START_TEST(a_request_refused_after_libcurl_resent_it_may_have_left)
+{
+    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP), SAY("", FAULT_CLOSE));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
+    /* sent on the kept connection, which dies; the fresh one finds nobody listening */
+    shutdown(server.listener, SHUT_RD);
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_UNKNOWN);
+    ck_assert_int_eq(client.code, CURLE_COULDNT_CONNECT);
+    ck_assert_int_eq(client.why.attempts, 1);
+    END();
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        a_get_that_was_reset_is_retried,
+        a_post_that_was_reset_is_not_retried_and_may_have_happened,
+        a_post_that_never_left_is_retried,
+        a_post_declared_idempotent_is_retried_with_its_body,
+        a_get_declared_unsafe_is_not_retried,
+        a_put_whose_body_was_read_is_not_retried,
+        a_put_whose_body_is_rewound_is_retried_in_full,
+        a_post_that_a_redirect_made_a_get_is_not_repeated,
+        a_503_is_the_callers_answer,
+        a_503_is_retried_where_its_body_can_be_forgotten,
+        the_answer_of_the_last_attempt_is_kept,
+        a_truncated_body_is_not_retried_by_itself,
+        a_truncated_body_is_retried_where_it_can_be_forgotten,
+        a_sink_that_cannot_forget_ends_the_call_with_what_was,
+        a_429_is_throttled_and_its_wish_is_handed_on,
+        a_retry_does_not_come_before_the_server_wishes,
+        libcurl_resends_a_get_on_a_dead_connection_and_keel_says_so,
+        a_request_declared_unsafe_is_never_resent,
+        the_connection_of_an_unsafe_request_is_not_kept_for_the_next,
+        a_request_refused_after_libcurl_resent_it_may_have_left,
+    };
+
+    return run_all("http/curl_retry", tests, sizeof tests / sizeof *tests);
+}

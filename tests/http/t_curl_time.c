@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* How long keel_curl_perform waits, and who can make it stop. */
+#include <pthread.h>
+#include <sched.h>
+
+#include "fixture.h"
+
+/* ---- time ------------------------------------------------------------------------ */
+
+START_TEST(an_answer_that_never_comes_is_given_up_at_the_timeout)
+{
+    BEGIN("timeout=200ms; retry.attempts=1", SAY("", FAULT_HANG));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
+    ck_assert_int_eq(client.code, CURLE_OPERATION_TIMEDOUT);
+    ck_assert_uint_ge(client.why.elapsed_ns, 200 * MS);
+    ck_assert_uint_lt(client.why.elapsed_ns, 5000 * MS);
+    END();
+}
+END_TEST
+
+START_TEST(a_get_without_an_answer_is_retried_after_its_timeout)
+{
+    BEGIN(QUICK "; timeout=200ms", SAY("", FAULT_HANG), SAY(GOOD, FAULT_KEEP));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_int_eq(client.why.attempts, 2);
+    END();
+}
+END_TEST
+
+START_TEST(a_post_without_an_answer_is_not)
+{
+    BEGIN(QUICK "; timeout=200ms", SAY("", FAULT_HANG), SAY(GOOD, FAULT_KEEP));
+    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
+    ck_assert_int_eq(client.why.attempts, 1);
+    ck_assert_int_eq(client.why.applied, KEEL_APPLIED_UNKNOWN);
+    END();
+}
+END_TEST
+
+START_TEST(a_body_that_drips_past_the_timeout_is_not_retried)
+{
+    BEGIN(QUICK "; timeout=200ms",
+          { .send = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nsl",
+            .then = FAULT_HANG,
+            .drip_ms = 1 },
+          SAY(GOOD, FAULT_KEEP));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
+    ck_assert_int_eq(client.why.attempts, 1);
+    END();
+}
+END_TEST
+
+START_TEST(connecting_has_a_shorter_time_and_proves_that_nothing_left)
+{
+    /* TLS to a server that never says hello: connected, and yet not */
+    BEGIN(QUICK "; timeout=30s; deadline=60s; timeout.connect=100ms; retry.attempts=2",
+          SAY("", FAULT_HANG));
+    curl_client_aim(&client, "https", server.port, "/");
+    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
+    ck_assert_int_eq(client.code, CURLE_OPERATION_TIMEDOUT);
+    ck_assert_int_eq(client.why.attempts, 2);
+    ck_assert_int_eq(client.why.applied, KEEL_APPLIED_NO);
+    ck_assert_uint_lt(client.why.elapsed_ns, 20000 * MS);
+    END();
+}
+END_TEST
+
+START_TEST(an_answer_slower_than_connecting_may_be_is_waited_for)
+{
+    BEGIN("timeout=30s; deadline=60s; timeout.connect=50ms; retry.attempts=1",
+          { .send = GOOD, .then = FAULT_KEEP, .drip_ms = 5 });
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    ck_assert_uint_ge(client.why.elapsed_ns, 50 * MS);
+    END();
+}
+END_TEST
+
+START_TEST(the_authors_own_timeout_stays_and_applies)
+{
+    BEGIN("timeout=30s; deadline=60s; retry.attempts=1", SAY("", FAULT_HANG));
+    curl_easy_setopt(client.easy, CURLOPT_TIMEOUT_MS, 100L);
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
+    ck_assert_int_eq(client.code, CURLE_OPERATION_TIMEDOUT);
+    ck_assert_uint_lt(client.why.elapsed_ns, 20000 * MS);
+    END();
+}
+END_TEST
+
+static void *fire_after_a_request(void *cancel)
+{
+    while (requests() == 0)
+        sched_yield();
+    keel_cancel_fire(cancel);
+    return NULL;
+}
+
+START_TEST(a_token_ends_a_transfer_from_another_thread)
+{
+    keel_cancel cancel = KEEL_CANCEL_INIT;
+    pthread_t other;
+
+    BEGIN("timeout=30s; deadline=60s", SAY("", FAULT_HANG));
+    client.options.call.cancel = &cancel;
+    ck_assert_int_eq(pthread_create(&other, NULL, fire_after_a_request, &cancel), 0);
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_CANCELLED);
+    ck_assert_int_eq(client.code, CURLE_ABORTED_BY_CALLBACK);
+    ck_assert_uint_lt(client.why.elapsed_ns, 20000 * MS);
+    pthread_join(other, NULL);
+    END();
+}
+END_TEST
+
+START_TEST(a_token_fired_before_prevents_the_call)
+{
+    keel_cancel cancel = KEEL_CANCEL_INIT;
+
+    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
+    keel_cancel_fire(&cancel);
+    client.options.call.cancel = &cancel;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_CANCELLED);
+    ck_assert_int_eq(client.code, CURLE_ABORTED_BY_CALLBACK);
+    ck_assert_int_eq(connections(), 0);
+    END();
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        an_answer_that_never_comes_is_given_up_at_the_timeout,
+        a_get_without_an_answer_is_retried_after_its_timeout,
+        a_post_without_an_answer_is_not,
+        a_body_that_drips_past_the_timeout_is_not_retried,
+        connecting_has_a_shorter_time_and_proves_that_nothing_left,
+        an_answer_slower_than_connecting_may_be_is_waited_for,
+        the_authors_own_timeout_stays_and_applies,
+        a_token_ends_a_transfer_from_another_thread,
+        a_token_fired_before_prevents_the_call,
+    };
+
+    return run_all("http/curl_time", tests, sizeof tests / sizeof *tests);
+}
