@@ -79,6 +79,8 @@ static keel_transfer_end transfer(session *s, CURLM *multi)
     };
     keel_transfer_end end = keel_transfer_run(&t, &s->code, &resent);
 
+    if (resent)
+        keel_count(&s->pipeline->counters->resends);
     s->resent |= resent;
     return end;
 }
@@ -235,17 +237,27 @@ static keel_status perform_plainly(session *s, keel_detail *why)
     return all.code;
 }
 
+/* The pipeline's pool; the first call makes it, and says how it is freed. */
+static keel_status pool_get(session *s, keel_detail *why)
+{
+    keel_pipeline *pipeline = s->pipeline;
+
+    if (!atomic_load_explicit(&pipeline->http_free, memory_order_relaxed))
+        atomic_store_explicit(&pipeline->http_free, keel_curl_pool_free,
+                              memory_order_relaxed);
+    return keel_curl_pool_get(&pipeline->http, pipeline->runtime->memory, &s->pool,
+                              why);
+}
+
 static keel_status perform(session *s, keel_detail *why)
 {
-    keel_runtime *runtime;
     keel_status status;
 
     if (!s->pipeline || !s->easy)
         return keel_fail(why, KEEL_E_ARGUMENT, "curl: pipeline or handle is NULL");
-    runtime = s->pipeline->runtime;
-    if (keel_runtime_is_disabled(runtime))
+    if (keel_runtime_is_disabled(s->pipeline->runtime))
         return perform_plainly(s, why);
-    status = keel_curl_pool_get(&s->pipeline->http, runtime->memory, &s->pool, why);
+    status = pool_get(s, why);
     if (status != KEEL_OK)
         return status;
     drive(s);
