@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -94,4 +95,13 @@ void keel_process_detach(void)
         keel_process_page = NULL;
     }
     pthread_mutex_unlock(&attach_mu);
+}
+
+const char *const *keel_process_environment(void)
+{
+    static const char *const none[] = { NULL };
+
+    if (getauxval(AT_SECURE) || !environ)
+        return none;
+    return (const char *const *)environ;
 }

@@ -35,4 +35,7 @@ static inline uint64_t keel_process_incarnation(void)
     return incarnation ? incarnation : keel_process_renew();
 }
 
+/* The process's environment; an empty one under AT_SECURE. */
+const char *const *keel_process_environment(void);
+
 #endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* Admission of one attempt. Not for retry, deadline and budget: that is call.c. */
+#include "call/admission.h"
+
+keel_breaker_outcome keel_outcome_of(keel_status status)
+{
+    switch (status) {
+    case KEEL_OK:
+    case KEEL_CLIENT_ERROR:
+        return KEEL_OUTCOME_OK;
+    case KEEL_FAILED:
+    case KEEL_THROTTLED:
+    case KEEL_TIMEOUT:
+    case KEEL_DEADLINE:
+    case KEEL_UNKNOWN:
+        return KEEL_OUTCOME_FAILED;
+    default:
+        return KEEL_OUTCOME_NEUTRAL;
+    }
+}
+
+static void refuse(keel_admission_answer *answer, keel_status status,
+                   uint64_t retry_after_ns)
+{
+    answer->status = status;
+    answer->retry_after_ns = retry_after_ns;
+}
+
+static void wait_until(keel_admission_answer *answer, uint64_t at)
+{
+    answer->waits = true;
+    answer->wake_at = at;
+}
+
+/* Each step returns true when the next one may follow. */
+
+static bool pass_rate(const keel_plan *plan, keel_admission *admission,
+                      const keel_admission_request *request,
+                      keel_admission_answer *answer)
+{
+    uint64_t most = request->may_wait
+                        ? keel_ns_min(plan->policy.rate_wait_ns,
+                                      keel_ns_left(request->until, request->now))
+                        : 0;
+    uint64_t wait;
+
+    if (!keel_rate_take(&plan->rate, request->now, most, &wait, &admission->rate_tat)) {
+        admission->rate_tat = 0;
+        refuse(answer, KEEL_REJECTED_RATE_LIMITED, wait);
+        return false;
+    }
+    if (!wait)
+        return true;
+    admission->stage = KEEL_ADMISSION_RATE;
+    wait_until(answer, request->now + wait);
+    return false;
+}
+
+static bool pass_breaker(keel_pipeline *pipeline, const keel_plan *plan,
+                         keel_admission *admission,
+                         const keel_admission_request *request,
+                         keel_admission_answer *answer)
+{
+    uint64_t retry_after;
+    keel_status status;
+
+    if (!keel_breaker_admit_closed(&plan->breaker, &admission->permit)) {
+        status = keel_breaker_admit(&plan->breaker, &plan->policy, request->now,
+                                    &pipeline->runtime->random, &admission->permit,
+                                    &retry_after, &answer->changes);
+        if (status != KEEL_OK) {
+            refuse(answer, status, retry_after);
+            return false;
+        }
+    }
+    admission->has_permit = true;
+    return true;
+}
+
+static bool take_entry(keel_entry entry, keel_admission *admission,
+                       const keel_plan *plan, uint64_t now,
+                       keel_admission_answer *answer)
+{
+    uint64_t slot_until;
+
+    switch (entry) {
+    case KEEL_ENTERED:
+        return true;
+    case KEEL_QUEUED:
+        slot_until = plan->bulkhead.queue->waiters[admission->place.slot].until_ns;
+        admission->stage = KEEL_ADMISSION_QUEUE;
+        wait_until(answer, slot_until);
+        return false;
+    case KEEL_FULL:
+        break;
+    }
+    (void)now;
+    refuse(answer,
+           admission->stage == KEEL_ADMISSION_QUEUE ? KEEL_REJECTED_BULKHEAD_TIMEOUT
+                                                    : KEEL_REJECTED_BULKHEAD_FULL,
+           0);
+    return false;
+}
+
+static bool pass_bulkhead(const keel_plan *plan, keel_admission *admission,
+                          const keel_admission_request *request,
+                          keel_admission_answer *answer)
+{
+    uint64_t until = 0;
+    keel_entry entry;
+
+    if (request->may_wait && plan->policy.bulkhead_wait_ns)
+        until = keel_ns_min(keel_ns_add(request->now, plan->policy.bulkhead_wait_ns),
+                            request->until);
+    entry = keel_bulkhead_enter(&plan->bulkhead, &admission->place, request->now, until,
+                                request->sleeps, request->wake, request->wake_ctx);
+    return take_entry(entry, admission, plan, request->now, answer);
+}
+
+/* A refusal further in: the probe goes back, the token too if it is the newest. */
+static void give_back(keel_pipeline *pipeline, const keel_plan *plan,
+                      keel_admission *admission, uint64_t now, keel_changes *changes)
+{
+    const keel_breaker_result unused = { .outcome = KEEL_OUTCOME_NEUTRAL };
+
+    if (admission->has_permit)
+        keel_breaker_end(&plan->breaker, &plan->policy, &admission->permit, &unused,
+                         now, &pipeline->runtime->random, changes);
+    if (admission->rate_tat)
+        keel_rate_give_back(&plan->rate, admission->rate_tat);
+    *admission = (keel_admission){ .stage = KEEL_ADMISSION_NONE };
+}
+
+static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
+                  keel_admission *admission, const keel_admission_request *request,
+                  keel_admission_answer *answer)
+{
+    const keel_policy *policy = &plan->policy;
+
+    switch ((keel_admission_stage)admission->stage) {
+    case KEEL_ADMISSION_NONE:
+        if (policy->rate.count && !pass_rate(plan, admission, request, answer))
+            return false;
+        /* fall through */
+    case KEEL_ADMISSION_RATE:
+        if (policy->breaker && !request->skips_breaker &&
+            !pass_breaker(pipeline, plan, admission, request, answer))
+            return false;
+        return !policy->bulkhead || pass_bulkhead(plan, admission, request, answer);
+    case KEEL_ADMISSION_QUEUE:
+        return take_entry(
+            keel_bulkhead_check(&plan->bulkhead, &admission->place, request->now),
+            admission, plan, request->now, answer);
+    case KEEL_ADMISSION_GRANTED:
+        break;
+    }
+    return true;
+}
+
+void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
+                        keel_admission *admission,
+                        const keel_admission_request *request,
+                        keel_admission_answer *answer)
+{
+    *answer = (keel_admission_answer){ .status = KEEL_OK };
+    if (go_on(pipeline, plan, admission, request, answer))
+        admission->stage = KEEL_ADMISSION_GRANTED;
+    else if (answer->status != KEEL_OK)
+        give_back(pipeline, plan, admission, request->now, &answer->changes);
+}
+
+bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
+                          keel_admission *admission,
+                          const keel_admission_result *result, uint64_t now,
+                          keel_changes *changes)
+{
+    keel_breaker_result outcome = { .outcome = keel_outcome_of(result->status),
+                                    .duration_ns = result->duration_ns,
+                                    .retry_after_ns = result->retry_after_ns };
+    bool has_permit = admission->has_permit;
+
+    if (result->status == KEEL_THROTTLED && result->retry_after_ns &&
+        plan->policy.rate.count)
+        keel_rate_drain(&plan->rate, now, result->retry_after_ns);
+    if (result->status == KEEL_CANCELLED && admission->rate_tat)
+        keel_rate_give_back(&plan->rate, admission->rate_tat);
+    admission->rate_tat = 0;
+    admission->has_permit = false;
+    if (!has_permit)
+        return true;
+    if (result->status == KEEL_OK &&
+        keel_breaker_end_closed(&plan->breaker, &admission->permit, now))
+        return true;
+    return keel_breaker_end(&plan->breaker, &plan->policy, &admission->permit, &outcome,
+                            now, &pipeline->runtime->random, changes);
+}
+
+bool keel_admission_end(keel_pipeline *pipeline, const keel_plan *plan,
+                        keel_admission *admission, const keel_admission_result *result,
+                        uint64_t now, keel_changes *changes)
+{
+    bool in_time =
+        keel_admission_judge(pipeline, plan, admission, result, now, changes);
+
+    if (plan->policy.bulkhead)
+        keel_bulkhead_leave(&plan->bulkhead, &admission->place, now);
+    admission->stage = KEEL_ADMISSION_NONE;
+    return in_time;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One attempt's way in and out: rate limiter, breaker, bulkhead, in that order. A
+ * refusal further in gives back what was granted further out. Does no I/O and does not
+ * sleep; where there is something to wait for it says until when.
+ */
+#ifndef KEEL_CALL_ADMISSION_H
+#define KEEL_CALL_ADMISSION_H
+
+#include "call/pipeline.h"
+
+typedef enum keel_admission_stage {
+    KEEL_ADMISSION_NONE = 0, /* nothing is held */
+    KEEL_ADMISSION_RATE,     /* a token is reserved, its instant has not come */
+    KEEL_ADMISSION_QUEUE, /* token and breaker permit are held, a place is waited for */
+    KEEL_ADMISSION_GRANTED
+} keel_admission_stage;
+
+typedef struct keel_admission {
+    keel_breaker_permit permit;
+    keel_place place;
+    uint64_t rate_tat; /* of the token held; 0: none */
+    uint8_t stage;
+    bool has_permit;
+} keel_admission;
+
+/* Who asks, and how long he may wait. */
+typedef struct keel_admission_request {
+    uint64_t now;
+    uint64_t until;     /* neither limiter nor queue keep him longer */
+    bool may_wait;      /* false: a wait is a refusal */
+    bool sleeps;        /* he sleeps on his thread's word, else wake is called */
+    bool skips_breaker; /* breaker.per_call: the call has its permit already */
+    void (*wake)(void *ctx);
+    void *wake_ctx;
+} keel_admission_request;
+
+typedef struct keel_admission_answer {
+    keel_status status; /* KEEL_OK: granted, or waiting; else KEEL_REJECTED_* */
+    bool waits;         /* come back at wake_at */
+    uint64_t wake_at;
+    uint64_t retry_after_ns; /* of a refusal; 0: not known */
+    keel_changes changes;
+} keel_admission_answer;
+
+/* Asks, or asks again after a wait. A refusal leaves the admission empty. */
+void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
+                        keel_admission *admission,
+                        const keel_admission_request *request,
+                        keel_admission_answer *answer);
+
+/* What came of a granted attempt. */
+typedef struct keel_admission_result {
+    keel_status
+        status; /* KEEL_OK, KEEL_FAILED, …; KEEL_CANCELLED: not used, all goes back */
+    uint64_t duration_ns;
+    uint64_t retry_after_ns;
+} keel_admission_result;
+
+/* Ends whatever is held. False: the outcome came too late for the breaker. */
+bool keel_admission_end(keel_pipeline *pipeline, const keel_plan *plan,
+                        keel_admission *admission, const keel_admission_result *result,
+                        uint64_t now, keel_changes *changes);
+
+/* The same, but the place in the bulkhead stays taken until keel_admission_end. */
+bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
+                          keel_admission *admission,
+                          const keel_admission_result *result, uint64_t now,
+                          keel_changes *changes);
+
+/* How policies see a status. */
+keel_breaker_outcome keel_outcome_of(keel_status status);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Delivery of events to the listener: one thread at a time, in order, outside locks of
+ * the pipeline. */
+#include "call/runtime.h"
+
+#include <errno.h>
+
+#include "call/pipeline.h"
+
+void keel_event_put(keel_runtime *runtime, const keel_event_record *record)
+{
+    if (atomic_load_explicit(&runtime->has_listener, memory_order_relaxed))
+        keel_event_ring_put(runtime->events, record);
+}
+
+static keel_event unpack(keel_runtime *runtime, const keel_event_record *r,
+                         uint64_t sequence)
+{
+    const keel_pipeline *pipeline =
+        r->pipeline < KEEL_PIPELINES_MAX ? runtime->pipelines[r->pipeline] : NULL;
+
+    return (keel_event){ .size = sizeof(keel_event),
+                         .type = (keel_event_type)r->type,
+                         .pipeline = pipeline ? pipeline->name : "",
+                         .at_ns = r->at_ns,
+                         .sequence = sequence,
+                         .from = (keel_breaker_state)r->from,
+                         .to = (keel_breaker_state)r->to,
+                         .cause = (keel_cause)r->cause,
+                         .reason = (keel_reason)r->reason,
+                         .status = (keel_status)r->status,
+                         .attempt = r->attempt,
+                         .generation = r->generation,
+                         .duration_ns = r->duration_ns };
+}
+
+static void deliver_all(keel_runtime *runtime)
+{
+    keel_event_record record;
+    uint64_t sequence;
+
+    pthread_mutex_lock(&runtime->listener_mu);
+    atomic_store(&runtime->delivering_thread, pthread_self());
+    while (runtime->listener &&
+           keel_event_ring_get(runtime->events, &record, &sequence)) {
+        keel_event event = unpack(runtime, &record, sequence);
+
+        runtime->listener(&event, runtime->listener_ctx);
+    }
+    atomic_store(&runtime->delivering_thread, (pthread_t)0);
+    pthread_mutex_unlock(&runtime->listener_mu);
+}
+
+void keel_events_deliver_now(keel_runtime *runtime)
+{
+    int saved = errno;
+
+    /* whoever finds another at it leaves its event to that one, which looks once more
+     * after letting go; a listener that calls keel comes here too and turns back */
+    while (!keel_event_ring_is_empty(runtime->events)) {
+        if (atomic_exchange(&runtime->is_delivering, true))
+            break;
+        deliver_all(runtime);
+        atomic_store(&runtime->is_delivering, false);
+        if (!atomic_load(&runtime->has_listener))
+            break;
+    }
+    errno = saved;
+}
+
+keel_status keel_events_listen(keel_runtime *runtime, keel_event_fn *fn, void *ctx)
+{
+    bool is_listener;
+
+    if (!runtime)
+        return KEEL_E_ARGUMENT;
+    is_listener =
+        pthread_equal(atomic_load(&runtime->delivering_thread), pthread_self());
+    /* waits for a listener that runs; from inside it the lock is ours already */
+    if (!is_listener)
+        pthread_mutex_lock(&runtime->listener_mu);
+    runtime->listener = fn;
+    runtime->listener_ctx = ctx;
+    atomic_store(&runtime->has_listener, fn != NULL);
+    if (!is_listener)
+        pthread_mutex_unlock(&runtime->listener_mu);
+    return KEEL_OK;
+}
+
+const char *keel_event_type_name(keel_event_type type)
+{
+    static const char *const names[] = { "?",        "transition", "rejected",
+                                         "retry",    "slow",       "late",
+                                         "budget",   "would_trip", "permit_leaked",
+                                         "fallback", "reloaded" };
+
+    return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "?";
+}
+
+const char *keel_cause_name(keel_cause cause)
+{
+    static const char *const names[] = { "none",          "failure_rate",
+                                         "slow_rate",     "consecutive",
+                                         "open_elapsed",  "probes_ok",
+                                         "probes_failed", "half_open_max_wait",
+                                         "operator",      "reset" };
+
+    return (size_t)cause < sizeof names / sizeof names[0] ? names[cause] : "?";
+}
+
+const char *keel_breaker_state_name(keel_breaker_state state)
+{
+    static const char *const names[] = { "closed", "open", "half_open" };
+
+    return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "?";
+}
+
+const char *keel_lock_name(keel_lock lock)
+{
+    static const char *const names[] = { "none", "open", "closed", "disabled",
+                                         "observe" };
+
+    return (size_t)lock < sizeof names / sizeof names[0] ? names[lock] : "?";
+}

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: MIT */
+/* Pipelines: opening, following new settings, and the operator's side. */
+#include "call/pipeline.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/detail.h"
+#include "base/memory.h"
+
+/* retiring plans */
+
+/*
+ * Makes every running thread of the process pass a full barrier, so that readers need
+ * none. False: the kernel cannot; then plans are kept until the pipeline is destroyed.
+ */
+static bool barrier_everywhere(void)
+{
+    int saved = errno;
+    long rc = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+
+    if (rc && errno == EPERM) {
+        rc = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+        if (!rc)
+            rc = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    }
+    errno = saved;
+    return rc == 0;
+}
+
+static uint64_t sum_words(const keel_pipeline *pipeline, uint32_t word)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < pipeline->stripes.count; i++)
+        sum += atomic_load_explicit(&pipeline->stripes.lines[i].words[word],
+                                    memory_order_acquire);
+    return sum;
+}
+
+/* Ended is read before begun: a call may go on meanwhile, but none is missed. */
+static bool is_drained(const keel_pipeline *pipeline, uint32_t phase)
+{
+    uint64_t ended = sum_words(pipeline, KEEL_STRIPE_ENDED + phase);
+
+    return barrier_everywhere() &&
+           ended == sum_words(pipeline, KEEL_STRIPE_BEGUN + phase);
+}
+
+static void free_all(keel_plan **list)
+{
+    while (*list) {
+        keel_plan *plan = *list;
+
+        *list = plan->next_retired;
+        keel_plan_free(plan);
+    }
+}
+
+/* One look: whatever can be freed now is. */
+static void free_drained_locked(keel_pipeline *pipeline)
+{
+    uint32_t phase = atomic_load_explicit(&pipeline->phase, memory_order_relaxed);
+
+    if (pipeline->draining && is_drained(pipeline, phase ^ 1))
+        free_all(&pipeline->draining);
+    if (!pipeline->retired || pipeline->draining || !is_drained(pipeline, phase ^ 1))
+        return;
+    pipeline->draining = pipeline->retired;
+    pipeline->retired = NULL;
+    atomic_store_explicit(&pipeline->phase, phase ^ 1, memory_order_relaxed);
+    if (is_drained(pipeline, phase))
+        free_all(&pipeline->draining);
+}
+
+static void retire_locked(keel_pipeline *pipeline, keel_plan *plan)
+{
+    if (plan) {
+        plan->next_retired = pipeline->retired;
+        pipeline->retired = plan;
+    }
+    free_drained_locked(pipeline);
+}
+
+/* following settings */
+
+keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *why)
+{
+    keel_runtime *rt = pipeline->runtime;
+    keel_plan *old = atomic_load(&pipeline->plan);
+    keel_plan_parts parts = { .memory = rt->memory,
+                              .board = rt->board,
+                              .name = pipeline->name,
+                              .stripes = &pipeline->stripes,
+                              .hooks = &pipeline->hooks,
+                              .tick_ns = rt->clock.tick_ns };
+    keel_policy policy;
+    keel_plan *plan;
+    bool is_full;
+    keel_status status =
+        keel_config_resolve(rt->config, pipeline->name, pipeline->code,
+                            pipeline->override_text, &policy, NULL, why);
+
+    if (status != KEEL_OK)
+        return status;
+    plan = keel_plan_new(&parts, &policy, &is_full);
+    if (!plan)
+        return is_full ? keel_fail(why, KEEL_E_LIMIT,
+                                   "the board has no room for the pipeline")
+                       : keel_fail(why, KEEL_E_NOMEM,
+                                   "no memory for the pipeline's settings");
+    atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
+    if (old)
+        keel_plan_take_over(plan, old, rt->clock.now(rt->clock.ctx));
+    retire_locked(pipeline, old);
+    return keel_succeed(why);
+}
+
+/* opening and closing */
+
+static keel_pipeline *find_locked(keel_runtime *rt, const char *name)
+{
+    for (uint32_t i = 0; i < rt->pipeline_count; i++)
+        if (strcmp(rt->pipelines[i]->name, name) == 0)
+            return rt->pipelines[i];
+    return NULL;
+}
+
+static bool place_own_blocks(keel_pipeline *pipeline)
+{
+    keel_board *board = pipeline->runtime->board;
+    uint32_t count = keel_stripes_wanted();
+    keel_block_key stripes = { pipeline->name, KEEL_BLOCK_STRIPES, 0, count };
+    keel_block_key counters = { pipeline->name, KEEL_BLOCK_COUNTERS, 0, 0 };
+
+    pipeline->stripes =
+        (keel_stripes){ .lines = keel_board_block(board, &stripes,
+                                                  count * sizeof(keel_stripe_line)),
+                        .count = count,
+                        .word = KEEL_STRIPE_WINDOW };
+    pipeline->counters = keel_board_block(board, &counters, sizeof(keel_counters));
+    return pipeline->stripes.lines && pipeline->counters;
+}
+
+void keel_pipeline_destroy(keel_pipeline *pipeline)
+{
+    const keel_allocator *memory;
+    keel_plan *plan;
+
+    if (!pipeline)
+        return;
+    memory = pipeline->runtime->memory;
+    plan = atomic_load(&pipeline->plan);
+    keel_plan_free(plan);
+    free_all(&pipeline->retired);
+    free_all(&pipeline->draining);
+    while (pipeline->hooks) {
+        keel_hooks *hooks = pipeline->hooks;
+
+        pipeline->hooks = hooks->next;
+        keel_memory_free(memory, hooks);
+    }
+    keel_memory_free(memory, pipeline->name);
+    keel_memory_free(memory, pipeline->code);
+    keel_memory_free(memory, pipeline->override_text);
+    keel_memory_free(memory, pipeline);
+}
+
+static keel_status make_locked(keel_pipeline **out, keel_runtime *rt, const char *name,
+                               const char *code, keel_detail *why)
+{
+    keel_pipeline *pipeline;
+    keel_status status = keel_config_claim(rt->config, name, why);
+
+    if (status != KEEL_OK)
+        return status;
+    if (rt->pipeline_count == KEEL_PIPELINES_MAX)
+        return keel_fail(why, KEEL_E_LIMIT, "too many pipelines in one runtime");
+    pipeline = keel_memory_new(rt->memory, sizeof *pipeline);
+    if (!pipeline)
+        return keel_fail(why, KEEL_E_NOMEM, "no memory for the pipeline");
+    pipeline->runtime = rt;
+    pipeline->number = rt->pipeline_count;
+    pipeline->name = keel_memory_copy(rt->memory, name);
+    pipeline->code = keel_memory_copy(rt->memory, code);
+    if (!pipeline->name || !pipeline->code)
+        status = keel_fail(why, KEEL_E_NOMEM, "no memory for the pipeline");
+    else if (!place_own_blocks(pipeline))
+        status = keel_fail(why, KEEL_E_LIMIT, "the board has no room for the pipeline");
+    else
+        status = keel_pipeline_replan_locked(pipeline, why);
+    if (status != KEEL_OK) {
+        keel_pipeline_destroy(pipeline);
+        return status;
+    }
+    rt->pipelines[rt->pipeline_count++] = pipeline;
+    *out = pipeline;
+    return KEEL_OK;
+}
+
+/* A pipeline that is there: further handles share it; after the last close, new code
+ * settings take the place of the old ones. */
+static keel_status reopen_locked(keel_pipeline *pipeline, const char *code,
+                                 keel_detail *why)
+{
+    keel_runtime *rt = pipeline->runtime;
+    char *fresh, *old = pipeline->code;
+    keel_status status;
+
+    if (strcmp(old, code) == 0)
+        return keel_succeed(why);
+    if (pipeline->handles > 0) {
+        keel_warn(&rt->warnings,
+                  "%s: opened again with other settings in code; the first ones stay",
+                  pipeline->name);
+        return keel_succeed(why);
+    }
+    fresh = keel_memory_copy(rt->memory, code);
+    if (!fresh)
+        return keel_fail(why, KEEL_E_NOMEM, "no memory for the pipeline");
+    pipeline->code = fresh;
+    status = keel_pipeline_replan_locked(pipeline, why);
+    if (status != KEEL_OK)
+        pipeline->code = old;
+    keel_memory_free(rt->memory, status == KEEL_OK ? old : fresh);
+    return status;
+}
+
+keel_status keel_pipeline_open(keel_pipeline **out, keel_runtime *rt, const char *name,
+                               const char *settings, keel_detail *why)
+{
+    keel_pipeline *pipeline;
+    keel_status status;
+
+    if (out)
+        *out = NULL;
+    if (!out || !rt || !name)
+        return keel_fail(why, KEEL_E_ARGUMENT,
+                         "keel_pipeline_open needs out, a runtime and a name");
+    settings = settings ? settings : "";
+    pthread_mutex_lock(&rt->pipelines_mu);
+    pipeline = find_locked(rt, name);
+    status = pipeline ? reopen_locked(pipeline, settings, why)
+                      : make_locked(&pipeline, rt, name, settings, why);
+    if (status == KEEL_OK) {
+        pipeline->handles++;
+        *out = pipeline;
+    }
+    pthread_mutex_unlock(&rt->pipelines_mu);
+    return status;
+}
+
+void keel_pipeline_close(keel_pipeline *pipeline)
+{
+    void *http = NULL;
+
+    if (!pipeline)
+        return;
+    pthread_mutex_lock(&pipeline->runtime->pipelines_mu);
+    if (pipeline->handles > 0 && --pipeline->handles == 0)
+        http = atomic_exchange(&pipeline->http, NULL);
+    free_drained_locked(pipeline);
+    pthread_mutex_unlock(&pipeline->runtime->pipelines_mu);
+    if (http)
+        pipeline->http_free(http);
+    keel_events_deliver(pipeline->runtime);
+}
+
+const char *keel_pipeline_name(const keel_pipeline *pipeline)
+{
+    return pipeline ? pipeline->name : "";
+}
+
+/* overrides */
+
+static keel_status set_override_locked(keel_pipeline *pipeline, const char *settings,
+                                       uint64_t until, keel_detail *why)
+{
+    keel_runtime *rt = pipeline->runtime;
+    char *old = pipeline->override_text;
+    char *fresh = settings ? keel_memory_copy(rt->memory, settings) : NULL;
+    keel_status status;
+
+    if (settings && !fresh)
+        return keel_fail(why, KEEL_E_NOMEM, "no memory for the override");
+    pipeline->override_text = fresh;
+    status = keel_pipeline_replan_locked(pipeline, why);
+    if (status == KEEL_OK) {
+        atomic_store(&pipeline->override_until, until);
+        keel_memory_free(rt->memory, old);
+    } else {
+        pipeline->override_text = old;
+        keel_memory_free(rt->memory, fresh);
+    }
+    return status;
+}
+
+keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings,
+                                   uint64_t for_ns, keel_detail *why)
+{
+    keel_runtime *rt;
+    bool lifts = !settings || !*settings;
+    keel_status status;
+
+    if (!pipeline)
+        return keel_fail(why, KEEL_E_ARGUMENT, "no pipeline");
+    if (!lifts && for_ns == 0)
+        return keel_fail(why, KEEL_E_ARGUMENT, "an override needs an end: for_ns is 0");
+    rt = pipeline->runtime;
+    status = lifts ? KEEL_OK : keel_config_check_text(settings, why);
+    if (status != KEEL_OK)
+        return status;
+    pthread_mutex_lock(&rt->pipelines_mu);
+    status = set_override_locked(
+        pipeline, lifts ? NULL : settings,
+        lifts ? 0 : keel_ns_add(rt->clock.now(rt->clock.ctx), for_ns), why);
+    pthread_mutex_unlock(&rt->pipelines_mu);
+    keel_events_deliver(rt);
+    return status;
+}
+
+void keel_pipeline_expire_override(keel_pipeline *pipeline, uint64_t now)
+{
+    keel_runtime *rt = pipeline->runtime;
+    uint64_t until =
+        atomic_load_explicit(&pipeline->override_until, memory_order_relaxed);
+
+    if (!until || now < until || pthread_mutex_trylock(&rt->pipelines_mu))
+        return;
+    until = atomic_load(&pipeline->override_until);
+    if (until && now >= until)
+        set_override_locked(pipeline, NULL, 0, NULL);
+    pthread_mutex_unlock(&rt->pipelines_mu);
+}
+
+/* the operator's side of the breaker */
+
+/* Runs with a plan that stays; the plan decides whether there is a breaker. */
+typedef struct visit {
+    keel_pipeline *pipeline;
+    const keel_plan *plan;
+    uint32_t phase;
+    uint64_t now;
+} visit;
+
+static bool visit_begin(visit *v, keel_pipeline *pipeline)
+{
+    if (!pipeline)
+        return false;
+    v->pipeline = pipeline;
+    v->plan = keel_plan_enter(pipeline, &v->phase);
+    v->now = keel_plan_now(pipeline, v->plan);
+    return true;
+}
+
+static keel_status visit_end(visit *v, const keel_changes *changes, keel_status status)
+{
+    keel_pipeline_tell_changes(v->pipeline, changes, v->now);
+    keel_plan_exit(v->pipeline, v->phase);
+    keel_events_deliver(v->pipeline->runtime);
+    return status;
+}
+
+keel_status keel_pipeline_lock(keel_pipeline *pipeline, keel_lock lock, uint64_t for_ns)
+{
+    keel_changes none = { .count = 0 };
+    visit v;
+
+    if ((uint32_t)lock > KEEL_LOCK_OBSERVE || !visit_begin(&v, pipeline))
+        return KEEL_E_ARGUMENT;
+    if (!v.plan->policy.breaker)
+        return visit_end(&v, &none, KEEL_E_STATE);
+    keel_breaker_lock(&v.plan->breaker, lock, for_ns ? keel_ns_add(v.now, for_ns) : 0);
+    return visit_end(&v, &none, KEEL_OK);
+}
+
+keel_status keel_pipeline_unlock(keel_pipeline *pipeline)
+{
+    return keel_pipeline_lock(pipeline, KEEL_LOCK_NONE, 0);
+}
+
+keel_status keel_pipeline_reset(keel_pipeline *pipeline)
+{
+    keel_changes changes = { .count = 0 };
+    visit v;
+
+    if (!visit_begin(&v, pipeline))
+        return KEEL_E_ARGUMENT;
+    if (!v.plan->policy.breaker)
+        return visit_end(&v, &changes, KEEL_E_STATE);
+    keel_breaker_reset(&v.plan->breaker, v.now, &changes);
+    return visit_end(&v, &changes, KEEL_OK);
+}
+
+keel_status keel_pipeline_transition(keel_pipeline *pipeline, keel_breaker_state state,
+                                     uint64_t for_ns)
+{
+    keel_changes changes = { .count = 0 };
+    keel_status status;
+    visit v;
+
+    if ((uint32_t)state > KEEL_BREAKER_HALF_OPEN || !visit_begin(&v, pipeline))
+        return KEEL_E_ARGUMENT;
+    status = v.plan->policy.breaker
+                 ? keel_breaker_go(&v.plan->breaker, &v.plan->policy, state, for_ns,
+                                   v.now, &pipeline->runtime->random, &changes)
+                 : KEEL_E_STATE;
+    return visit_end(&v, &changes, status);
+}
+
+/* looking */
+
+static void look_at_breaker(const visit *v, keel_pipeline_stats *all)
+{
+    keel_breaker_view view = keel_breaker_look(&v->plan->breaker, v->now);
+
+    all->breaker_on = true;
+    all->state = view.state;
+    all->lock = view.lock;
+    all->generation = view.generation;
+    all->calls = view.totals.total;
+    all->failures = view.totals.failed;
+    all->slow = view.totals.slow;
+    all->permits = view.permits_left;
+    all->open_left_ns =
+        view.state == KEEL_BREAKER_OPEN ? keel_ns_left(view.due_at_ns, v->now) : 0;
+}
+
+static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats *all)
+{
+    const keel_counters *c = pipeline->counters;
+
+    all->ignored_total = atomic_load(&c->ignored);
+    all->late_results = atomic_load(&c->late);
+    all->rejected_total = atomic_load(&c->rejected);
+    all->retries_total = atomic_load(&c->retries);
+    all->permits_ended_twice = atomic_load(&c->ended_twice);
+    all->permits_leaked = atomic_load(&c->leaked);
+    all->events_lost = atomic_load(&pipeline->runtime->events->lost);
+    all->board_bytes = keel_board_used_by(pipeline->runtime->board, pipeline->name);
+}
+
+keel_status keel_pipeline_look(keel_pipeline *pipeline, keel_pipeline_stats *stats)
+{
+    keel_pipeline_stats all = { .size = 0 };
+    size_t size;
+    visit v;
+
+    if (!pipeline || !stats || stats->size < sizeof stats->size)
+        return KEEL_E_ARGUMENT;
+    visit_begin(&v, pipeline);
+    if (v.plan->policy.breaker)
+        look_at_breaker(&v, &all);
+    if (v.plan->policy.bulkhead) {
+        all.in_flight = keel_bulkhead_in_use(&v.plan->bulkhead);
+        all.queued = keel_bulkhead_waiting(&v.plan->bulkhead);
+    }
+    look_at_counters(pipeline, &all);
+    keel_plan_exit(pipeline, v.phase);
+    size = all.size = stats->size < sizeof all ? stats->size : sizeof all;
+    memcpy((char *)stats + sizeof size, (char *)&all + sizeof size, size - sizeof size);
+    return KEEL_OK;
+}
+
+/* telling */
+
+void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record, uint64_t now)
+{
+    record.pipeline = pipeline->number;
+    record.at_ns = now;
+    keel_event_put(pipeline->runtime, &record);
+}
+
+void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,
+                                uint64_t now)
+{
+    for (uint32_t i = 0; i < changes->count; i++) {
+        const keel_transition *t = &changes->items[i];
+
+        keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "breaker",
+                         "pipeline=%s from=%s to=%s cause=%s generation=%u",
+                         pipeline->name, keel_breaker_state_name(t->from),
+                         keel_breaker_state_name(t->to), keel_cause_name(t->cause),
+                         (unsigned)t->generation);
+        keel_pipeline_tell(pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_TRANSITION,
+                                                .from = (uint8_t)t->from,
+                                                .to = (uint8_t)t->to,
+                                                .cause = (uint8_t)t->cause,
+                                                .generation = t->generation },
+                           now);
+    }
+    if (changes->would_trip)
+        keel_pipeline_tell(pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_WOULD_TRIP,
+                                                .cause = (uint8_t)changes->would_trip },
+                           now);
+}

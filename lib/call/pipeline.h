@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a keel_pipeline. */
+#ifndef KEEL_CALL_PIPELINE_H
+#define KEEL_CALL_PIPELINE_H
+
+#include "call/plan.h"
+#include "call/runtime.h"
+
+/* Running totals; on the board, one block a pipeline. */
+typedef struct keel_counters {
+    _Atomic uint64_t ignored;
+    _Atomic uint64_t late;
+    _Atomic uint64_t rejected;
+    _Atomic uint64_t retries;
+    _Atomic uint64_t ended_twice;
+    _Atomic uint64_t leaked;
+    _Atomic uint64_t resends; /* libcurl's own, see http/ */
+    uint64_t spare;
+} keel_counters;
+
+/*
+ * Kept by the runtime until it closes, so that state and number outlive the handles.
+ * runtime->pipelines_mu guards: handles, code, override_text, retired, draining
+ */
+struct keel_pipeline {
+    _Atomic(keel_plan *) plan; /* read by every call, written by reloads */
+    _Atomic uint32_t phase;    /* 0 or 1: which counts new calls use */
+    keel_stripes stripes;
+    keel_counters *counters;
+    keel_runtime *runtime;
+    uint32_t number;
+    uint32_t handles;
+    char *name;
+    char *code;
+    char *override_text;
+    _Atomic uint64_t override_until; /* 0: none */
+    keel_plan *retired;              /* wait for the resting phase to drain */
+    keel_plan *draining;             /* wait for the phase after the swap to drain */
+    keel_hooks *hooks;
+    _Atomic uint32_t fallbacks_running;
+    _Atomic uint32_t detached_running;
+    _Atomic bool warned_not_idempotent;
+    _Atomic(void *) http; /* lib/http's, freed by http_free */
+    void (*_Atomic http_free)(void *http);
+};
+
+/* Enters: the plan to follow until keel_plan_exit(pipeline, phase). */
+static inline const keel_plan *keel_plan_enter(keel_pipeline *pipeline, uint32_t *phase)
+{
+    bool is_owner;
+    keel_stripe_line *line = keel_stripe_mine(&pipeline->stripes, &is_owner);
+
+    *phase = atomic_load_explicit(&pipeline->phase, memory_order_relaxed);
+    keel_stripe_add(&line->words[KEEL_STRIPE_BEGUN + *phase], is_owner, 1);
+    /* the reload's membarrier stands for the fence between our count and this load */
+    atomic_signal_fence(memory_order_seq_cst);
+    return atomic_load_explicit(&pipeline->plan, memory_order_acquire);
+}
+
+static inline void keel_plan_exit(keel_pipeline *pipeline, uint32_t phase)
+{
+    bool is_owner;
+    keel_stripe_line *line = keel_stripe_mine(&pipeline->stripes, &is_owner);
+
+    atomic_thread_fence(memory_order_release);
+    keel_stripe_add(&line->words[KEEL_STRIPE_ENDED + phase], is_owner, 1);
+}
+
+/* The instant by the clock this plan goes by. */
+static inline uint64_t keel_plan_now(const keel_pipeline *pipeline,
+                                     const keel_plan *plan)
+{
+    const keel_clock *clock = &pipeline->runtime->clock;
+
+    return plan->uses_coarse_clock ? clock->now_coarse(clock->ctx)
+                                   : clock->now(clock->ctx);
+}
+
+static inline void keel_count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* Resolves the settings anew and follows them. Takes runtime->pipelines_mu. */
+keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *why);
+
+/* Lifts an override whose time is over. Cheap where there is none. */
+void keel_pipeline_expire_override(keel_pipeline *pipeline, uint64_t now);
+
+/* events of a pipeline; all cheap where nobody listens */
+void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record,
+                        uint64_t now);
+void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,
+                                uint64_t now);
+
+/* Frees a pipeline; for keel_close. */
+void keel_pipeline_destroy(keel_pipeline *pipeline);
+
+#endif

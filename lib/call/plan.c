@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* Making plans. Not for when they are freed: that is pipeline.c. */
+#include "call/plan.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+enum {
+    COARSE_TICKS = 8
+}; /* a length of fewer ticks of the coarse clock is too short */
+
+/* What is needed to place blocks; full is set when one found no room. */
+typedef struct placing {
+    keel_board *board;
+    const char *name;
+    bool full;
+} placing;
+
+static void *place(placing *p, keel_block_kind kind, uint64_t width, uint32_t count,
+                   size_t size)
+{
+    keel_block_key key = { p->name, kind, width, count };
+    void *block = keel_board_block(p->board, &key, size);
+
+    p->full = p->full || !block;
+    return block;
+}
+
+static void place_window(placing *p, keel_window *window, const keel_stripes *stripes,
+                         const keel_policy *policy)
+{
+    bool has_slow = policy->slow_call_ns != 0;
+    uint64_t width =
+        policy->window_ns / (policy->window_buckets ? policy->window_buckets : 1);
+    void *words;
+
+    if (policy->window_calls) {
+        words = place(p, KEEL_BLOCK_COUNT_WINDOW, 0, policy->window_calls,
+                      keel_count_window_size(policy->window_calls));
+        keel_count_window_init(window, words, policy->window_calls);
+        return;
+    }
+    /* slow calls have buckets of their own, hence other geometry: told by the width */
+    words =
+        place(p, KEEL_BLOCK_TIME_WINDOW, width * 2 + has_slow, policy->window_buckets,
+              keel_time_window_size(policy->window_buckets, has_slow));
+    keel_time_window_init(window, words, stripes, policy->window_ns,
+                          policy->window_buckets, has_slow);
+}
+
+static void place_breaker(placing *p, keel_breaker *breaker,
+                          const keel_stripes *stripes, const keel_policy *policy)
+{
+    uint32_t permits = policy->half_open_permits;
+
+    breaker->words = place(p, KEEL_BLOCK_BREAKER, 0, 0, sizeof *breaker->words);
+    if (permits > KEEL_BREAKER_OWN_LEASES)
+        breaker->leases =
+            place(p, KEEL_BLOCK_LEASES, 0, permits, permits * sizeof(uint64_t));
+    else if (breaker->words)
+        breaker->leases = breaker->words->leases;
+    if (policy->slow_call_ns)
+        breaker->starts.words =
+            place(p, KEEL_BLOCK_STARTS, 0, 0, sizeof *breaker->starts.words);
+    place_window(p, &breaker->window, stripes, policy);
+}
+
+static void place_bulkhead(placing *p, keel_bulkhead *bulkhead,
+                           const keel_policy *policy)
+{
+    bulkhead->words = place(p, KEEL_BLOCK_BULKHEAD, 0, 0, sizeof *bulkhead->words);
+    bulkhead->limit = policy->bulkhead;
+    bulkhead->lifo = policy->bulkhead_lifo;
+    if (policy->deadline_ns)
+        bulkhead->starts.words =
+            place(p, KEEL_BLOCK_STARTS, 1, 0, sizeof *bulkhead->starts.words);
+    if (!policy->bulkhead_queue)
+        return;
+    bulkhead->queue_limit = policy->bulkhead_queue;
+    bulkhead->queue = place(p, KEEL_BLOCK_QUEUE, 0, policy->bulkhead_queue,
+                            keel_queue_size(policy->bulkhead_queue));
+}
+
+/* A length that is 0 is off, and no reason against the coarse clock. */
+static bool all_reach(uint64_t least, const uint64_t *lengths, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (lengths[i] && lengths[i] < least)
+            return false;
+    return true;
+}
+
+static bool coarse_is_enough(const keel_plan *plan, uint64_t tick_ns)
+{
+    const keel_policy *p = &plan->policy;
+    const uint64_t lengths[] = {
+        p->deadline_ns,
+        p->timeout_ns,
+        p->connect_timeout_ns,
+        p->retry ? p->backoff.base_ns : 0,
+        p->retry ? p->throttle_base_ns : 0,
+        p->breaker && p->window_ns ? plan->breaker.window.width_ns : 0,
+        p->breaker ? p->open_first_ns : 0,
+        p->breaker ? p->half_open_max_wait_ns : 0,
+        p->breaker ? p->lease_ns : 0,
+        p->breaker ? p->stable_ns : 0,
+        p->bulkhead ? p->bulkhead_wait_ns : 0,
+        p->rate.count ? plan->rate.interval_ns : 0,
+        p->rate.count ? p->rate_wait_ns : 0,
+        p->chaos_rate_ppm ? p->chaos_latency_ns : 0,
+    };
+
+    /* how slow a call was is measured precisely */
+    return tick_ns && !(p->breaker && p->slow_call_ns) &&
+           all_reach(COARSE_TICKS * tick_ns, lengths,
+                     sizeof lengths / sizeof lengths[0]);
+}
+
+static bool find_hooks(keel_plan *plan, const keel_plan_parts *parts)
+{
+    keel_bulkhead *b = &plan->bulkhead;
+    keel_hooks *hooks = *parts->hooks;
+
+    if (!b->queue)
+        return true;
+    while (hooks && hooks->count != b->queue_limit)
+        hooks = hooks->next;
+    if (!hooks) {
+        hooks = keel_memory_new(
+            parts->memory, sizeof *hooks + b->queue_limit * sizeof hooks->hooks[0]);
+        if (!hooks)
+            return false;
+        hooks->count = b->queue_limit;
+        hooks->next = *parts->hooks;
+        *parts->hooks = hooks;
+    }
+    b->hooks = hooks->hooks;
+    return true;
+}
+
+static void place_all(placing *p, keel_plan *plan, const keel_stripes *stripes)
+{
+    const keel_policy *policy = &plan->policy;
+    void *words;
+
+    if (policy->breaker)
+        place_breaker(p, &plan->breaker, stripes, policy);
+    if (policy->bulkhead)
+        place_bulkhead(p, &plan->bulkhead, policy);
+    if (policy->rate.count) {
+        words = place(p, KEEL_BLOCK_RATE, 0, 0, sizeof(keel_rate_words));
+        keel_rate_init(&plan->rate, words, policy);
+    }
+    if (policy->retry && policy->budget_mode != KEEL_BUDGET_OFF) {
+        words = place(p, KEEL_BLOCK_BUDGET, 0, 0, keel_budget_size());
+        if (words)
+            keel_budget_init(&plan->budget, words, stripes);
+    }
+}
+
+keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy,
+                         bool *is_board_full)
+{
+    keel_plan *plan = keel_memory_new(parts->memory, sizeof *plan);
+    placing p = { .board = parts->board, .name = parts->name };
+
+    *is_board_full = false;
+    if (!plan)
+        return NULL;
+    plan->memory = parts->memory;
+    plan->policy = *policy;
+    place_all(&p, plan, parts->stripes);
+    plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
+    *is_board_full = p.full;
+    if (!p.full && find_hooks(plan, parts))
+        return plan;
+    keel_plan_free(plan);
+    return NULL;
+}
+
+void keel_plan_free(keel_plan *plan)
+{
+    if (plan)
+        keel_memory_free(plan->memory, plan);
+}
+
+/* A window that was in use before, under earlier settings, keeps what it knew then. */
+static void take_over_window(const keel_breaker *to, const keel_breaker *from,
+                             uint64_t now)
+{
+    uint32_t generation = keel_breaker_look(from, now).generation;
+    bool is_same = to->window.time == from->window.time &&
+                   to->window.by_count == from->window.by_count;
+
+    if (!is_same && keel_window_sum(&to->window, generation, now).total == 0)
+        keel_window_refit(&to->window, &from->window, generation, now);
+}
+
+void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t now)
+{
+    if (plan->policy.breaker && old->policy.breaker) {
+        take_over_window(&plan->breaker, &old->breaker, now);
+        if (plan->policy.half_open_permits != old->policy.half_open_permits)
+            keel_breaker_restart_round(&plan->breaker, &plan->policy);
+    }
+    if (plan->policy.bulkhead)
+        keel_bulkhead_settle(&plan->bulkhead, now);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A plan: one pipeline's settings together with the places of its state on the board.
+ * Immutable; a reload makes a new one and calls under way keep the one they began with.
+ *
+ * When a plan may be freed is known from counts that every call leaves on its thread's
+ * stripe, begun and ended, in one of two phases. A retired plan waits for the phase
+ * that rests to drain, then the phases swap roles, then it waits for the other one to
+ * drain (the two waits of SRCU: a caller may have read the phase and not counted yet).
+ * Nobody ever waits: the steps are taken in passing, by reloads, looks and closes.
+ */
+#ifndef KEEL_CALL_PLAN_H
+#define KEEL_CALL_PLAN_H
+
+#include "board/board.h"
+#include "policy/breaker.h"
+#include "policy/budget.h"
+#include "policy/bulkhead.h"
+#include "policy/rate.h"
+
+typedef struct keel_plan {
+    keel_policy policy;
+    keel_breaker breaker;
+    keel_bulkhead bulkhead;
+    keel_rate rate;
+    keel_budget budget;
+    bool uses_coarse_clock;
+    struct keel_plan *next_retired;
+    const keel_allocator *memory;
+} keel_plan;
+
+/*
+ * Wake hooks of a queue on the board. They belong to the pipeline, not to a plan: calls
+ * of different plans meet in one queue.
+ */
+typedef struct keel_hooks {
+    struct keel_hooks *next;
+    uint32_t count; /* the queue's size, which is how its block is found */
+    keel_wake_hook hooks[];
+} keel_hooks;
+
+/* What a plan is made from. */
+typedef struct keel_plan_parts {
+    const keel_allocator *memory;
+    keel_board *board;
+    const char *name;
+    const keel_stripes *stripes;
+    keel_hooks **hooks; /* the pipeline's list; grows */
+    uint64_t tick_ns;   /* the coarse clock's step; 0: there is none */
+} keel_plan_parts;
+
+/*
+ * Finds or makes the state of a pipeline on the board.
+ * NULL: no memory, or the board is full (*is_board_full)
+ */
+keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy,
+                         bool *is_board_full);
+void keel_plan_free(keel_plan *plan);
+
+/* Carries over what a reload can keep: the window, waiters, a half-open round. */
+void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t now);
+
+#endif

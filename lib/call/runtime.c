@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening, closing and reloading a runtime. */
+#include "call/runtime.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/detail.h"
+#include "base/memory.h"
+#include "base/worker_pool.h"
+#include "call/pipeline.h"
+
+/* log */
+
+/* What KEEL_LOG asks for where there is no hook: one write, so that lines stay whole.
+ */
+static void log_to_stderr(keel_log_level level, const char *subsystem,
+                          const char *message, void *ctx)
+{
+    static const char *const levels[] = { "error", "warning", "info", "debug" };
+    char line[512];
+    int saved = errno;
+    int length = snprintf(line, sizeof line, "keel: level=%s subsystem=%s %s\n",
+                          levels[level & 3], subsystem, message);
+
+    (void)ctx;
+    if (length > 0 &&
+        write(STDERR_FILENO, line,
+              (size_t)length < sizeof line ? (size_t)length : sizeof line - 1) < 0) {
+        /* nowhere to say so */
+    }
+    errno = saved;
+}
+
+void keel_runtime_log(const keel_runtime *runtime, keel_log_level level,
+                      const char *subsystem, const char *format, ...)
+{
+    char message[400];
+    va_list args;
+
+    if (!runtime->log.fn || runtime->log.level < (int)level)
+        return;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    runtime->log.fn(level, subsystem, message, runtime->log.ctx);
+}
+
+/* KEEL_LOG is known only now, and may have been silent about what it is about. */
+static void choose_log(keel_runtime *rt, const keel_options *options)
+{
+    int level = keel_config_process(rt->config)->log_level;
+    char text[KEEL_WARNING_SIZE];
+
+    if (options->log) {
+        rt->log.level = level >= 0 ? level : KEEL_LOG_INFO;
+    } else if (level >= 0) {
+        rt->log = (keel_log){ .fn = log_to_stderr, .level = level };
+        for (size_t i = 0; keel_warnings_read(&rt->warnings, i, text, sizeof text); i++)
+            keel_runtime_log(rt, KEEL_LOG_WARNING, "config", "%s", text);
+    }
+}
+
+/* opening */
+
+static bool choose_clock(keel_runtime *rt, const keel_options *options)
+{
+    if (!options->clock)
+        return keel_clock_real(&rt->clock);
+    rt->clock = *options->clock;
+    if (!rt->clock.now_coarse)
+        rt->clock.now_coarse = rt->clock.now;
+    return rt->clock.now && rt->clock.wait && rt->clock.wake;
+}
+
+static void choose_allocator(keel_runtime *rt, const keel_options *options)
+{
+    if (!options->allocator)
+        return;
+    rt->memory_given = *options->allocator;
+    rt->memory = &rt->memory_given;
+}
+
+static keel_status open_config(keel_runtime *rt, const keel_options *options,
+                               keel_detail *why)
+{
+    const char *const *environment =
+        options->environment ? options->environment : keel_process_environment();
+    keel_status status =
+        keel_config_open(&rt->config, rt->memory, &rt->warnings, environment, why);
+
+    if (status != KEEL_OK)
+        return status;
+    choose_log(rt, options);
+    atomic_store(&rt->is_disabled, keel_config_process(rt->config)->disabled);
+    return KEEL_OK;
+}
+
+/* Everything that keel_close undoes, in reverse. */
+static keel_status open_parts(keel_runtime *rt, const keel_options *options,
+                              keel_detail *why)
+{
+    keel_status status = keel_process_attach();
+
+    if (status != KEEL_OK)
+        return keel_fail(why, status, "no memory map for noticing fork");
+    status = keel_warnings_init(&rt->warnings, rt->memory, &rt->log);
+    if (status != KEEL_OK) {
+        keel_fail(why, status, "no memory for the runtime");
+        goto fail_attach;
+    }
+    status = open_config(rt, options, why);
+    if (status != KEEL_OK)
+        goto fail_warnings;
+    status = keel_board_open(&rt->board, rt->memory);
+    if (status != KEEL_OK) {
+        keel_fail(why, status, "no memory for the board");
+        goto fail_config;
+    }
+    rt->events = keel_board_events(rt->board);
+    if (pthread_mutex_init(&rt->pipelines_mu, NULL))
+        goto fail_board;
+    if (pthread_mutex_init(&rt->listener_mu, NULL))
+        goto fail_pipelines_mu;
+    return KEEL_OK;
+
+fail_pipelines_mu:
+    pthread_mutex_destroy(&rt->pipelines_mu);
+fail_board:
+    keel_board_close(rt->board);
+    status = keel_fail(why, KEEL_E_NOMEM, "no memory for a mutex");
+fail_config:
+    keel_config_close(rt->config);
+fail_warnings:
+    keel_warnings_cleanup(&rt->warnings);
+fail_attach:
+    keel_process_detach();
+    return status;
+}
+
+static keel_status open_runtime(keel_runtime **out, const keel_options *given,
+                                keel_detail *why)
+{
+    keel_options options = { .size = sizeof options };
+    keel_runtime *rt;
+    keel_status status;
+
+    if (!out)
+        return keel_fail(why, KEEL_E_ARGUMENT,
+                         "keel_open needs a place for the runtime");
+    *out = NULL;
+    if (!keel_options_read(&options, sizeof options, given))
+        return keel_fail(
+            why, KEEL_E_ARGUMENT,
+            "keel_options: size is 0, or asks for what this keel does not know");
+    rt = keel_memory_new(options.allocator, sizeof *rt);
+    if (!rt)
+        return keel_fail(why, KEEL_E_NOMEM, "no memory for the runtime");
+    choose_allocator(rt, &options);
+    rt->random = (keel_random){ options.random, options.random_ctx };
+    rt->log = (keel_log){ options.log, options.log_ctx, KEEL_LOG_WARNING };
+    if (!choose_clock(rt, &options))
+        status = keel_fail(why, KEEL_E_SYSTEM, "no monotonic clock");
+    else
+        status = open_parts(rt, &options, why);
+    if (status != KEEL_OK) {
+        keel_memory_free(options.allocator, rt);
+        return status;
+    }
+    *out = rt;
+    return keel_succeed(why);
+}
+
+keel_status keel_open(keel_runtime **out, const keel_options *options, keel_detail *why)
+{
+    int saved = errno;
+    keel_status status = open_runtime(out, options, why);
+
+    errno = saved;
+    return status;
+}
+
+/* closing */
+
+static bool is_in_use(keel_runtime *rt)
+{
+    bool in_use = false;
+
+    pthread_mutex_lock(&rt->pipelines_mu);
+    for (uint32_t i = 0; i < rt->pipeline_count; i++)
+        in_use = in_use || rt->pipelines[i]->handles > 0;
+    pthread_mutex_unlock(&rt->pipelines_mu);
+    return in_use;
+}
+
+static void destroy(keel_runtime *rt)
+{
+    keel_allocator memory = rt->memory_given;
+
+    for (uint32_t i = 0; i < rt->pipeline_count; i++)
+        keel_pipeline_destroy(rt->pipelines[i]);
+    pthread_mutex_destroy(&rt->listener_mu);
+    pthread_mutex_destroy(&rt->pipelines_mu);
+    keel_board_close(rt->board);
+    keel_config_close(rt->config);
+    keel_warnings_cleanup(&rt->warnings);
+    keel_process_detach();
+    keel_memory_free(&memory, rt);
+}
+
+keel_status keel_close(keel_runtime *rt, uint64_t wait_ns)
+{
+    int saved = errno;
+
+    if (!rt)
+        return KEEL_OK;
+    if (is_in_use(rt) || !keel_worker_pool_close(&rt->workers, wait_ns))
+        return KEEL_E_BUSY;
+    destroy(rt);
+    errno = saved;
+    return KEEL_OK;
+}
+
+/* reloading */
+
+/*
+ * With a stage set, resolving sees the new file. A first round proves that every
+ * pipeline can follow it, so that either all do or none.
+ */
+static keel_status reload_locked(keel_runtime *rt, keel_detail *why)
+{
+    keel_policy policy;
+    keel_status status = keel_config_stage(rt->config, why);
+
+    for (uint32_t i = 0; status == KEEL_OK && i < rt->pipeline_count; i++) {
+        keel_pipeline *p = rt->pipelines[i];
+
+        status = keel_config_resolve(rt->config, p->name, p->code, p->override_text,
+                                     &policy, NULL, why);
+    }
+    if (status != KEEL_OK) {
+        keel_config_drop(rt->config);
+        return status;
+    }
+    keel_config_commit(rt->config);
+    for (uint32_t i = 0; i < rt->pipeline_count; i++) {
+        keel_status one = keel_pipeline_replan_locked(rt->pipelines[i], why);
+
+        status = status == KEEL_OK ? one : status;
+    }
+    return status;
+}
+
+keel_status keel_reload(keel_runtime *rt, keel_detail *why)
+{
+    int saved = errno;
+    keel_event_record record = { .type = KEEL_EVENT_RELOADED, .pipeline = UINT32_MAX };
+    keel_status status;
+
+    if (!rt)
+        return keel_fail(why, KEEL_E_ARGUMENT, "no runtime");
+    pthread_mutex_lock(&rt->pipelines_mu);
+    status = reload_locked(rt, why);
+    pthread_mutex_unlock(&rt->pipelines_mu);
+    record.status = (uint16_t)status;
+    record.at_ns = rt->clock.now(rt->clock.ctx);
+    keel_event_put(rt, &record);
+    keel_events_deliver(rt);
+    errno = saved;
+    return status;
+}
+
+void keel_reload_request(keel_runtime *rt)
+{
+    if (rt)
+        atomic_store(&rt->reload_wanted, true);
+}
+
+keel_status keel_runtime_verify(keel_runtime *rt, keel_detail *why)
+{
+    keel_status status;
+
+    if (!rt)
+        return keel_fail(why, KEEL_E_ARGUMENT, "no runtime");
+    pthread_mutex_lock(&rt->pipelines_mu);
+    status = keel_config_verify(rt->config, why);
+    pthread_mutex_unlock(&rt->pipelines_mu);
+    return status;
+}
+
+bool keel_runtime_warning(keel_runtime *rt, size_t index, char *text, size_t size)
+{
+    return rt && text && size > 0 &&
+           keel_warnings_read(&rt->warnings, index, text, size);
+}
+
+uint64_t keel_now(keel_runtime *rt)
+{
+    return rt ? rt->clock.now(rt->clock.ctx) : 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a keel_runtime. */
+#ifndef KEEL_CALL_RUNTIME_H
+#define KEEL_CALL_RUNTIME_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <keel/events.h>
+
+#include "base/clock.h"
+#include "base/process.h"
+#include "base/random.h"
+#include "base/warnings.h"
+#include "board/board.h"
+#include "board/event_ring.h"
+#include "policy/config.h"
+
+enum { KEEL_PIPELINES_MAX = 1024 };
+
+struct keel_worker_pool;
+
+/*
+ * pipelines_mu guards: pipelines, pipeline_count, the config's stages
+ * listener_mu  guards: listener, listener_ctx; held while the listener runs
+ */
+struct keel_runtime {
+    keel_allocator memory_given;
+    const keel_allocator *memory; /* NULL: malloc */
+    keel_clock clock;
+    keel_random random;
+    keel_log log;
+    keel_warnings warnings;
+    keel_config *config;
+    keel_board *board;
+    keel_event_ring *events;
+    _Atomic bool is_disabled; /* KEEL_DISABLED=on */
+    _Atomic bool has_listener;
+    _Atomic bool is_delivering;
+    _Atomic bool reload_wanted;
+    _Atomic(struct keel_worker_pool *) workers;
+    pthread_mutex_t pipelines_mu;
+    struct keel_pipeline
+        *pipelines[KEEL_PIPELINES_MAX]; /* by number; kept once opened */
+    uint32_t pipeline_count;
+    pthread_mutex_t listener_mu;
+    keel_event_fn *listener;
+    void *listener_ctx;
+    _Atomic(pthread_t) delivering_thread;
+};
+
+static inline bool keel_runtime_is_disabled(const keel_runtime *runtime)
+{
+    return atomic_load_explicit(&runtime->is_disabled, memory_order_relaxed);
+}
+
+/* Logs a line if anybody listens at that level. */
+void keel_runtime_log(const keel_runtime *runtime, keel_log_level level,
+                      const char *subsystem, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* deliver.c */
+
+/* Puts an event in the ring; cheap where nobody listens. */
+void keel_event_put(keel_runtime *runtime, const keel_event_record *record);
+void keel_events_deliver_now(keel_runtime *runtime);
+
+/* At the end of a public function: tells the listener what happened meanwhile. */
+static inline void keel_events_deliver(keel_runtime *runtime)
+{
+    if (atomic_load_explicit(&runtime->has_listener, memory_order_relaxed) &&
+        !keel_event_ring_is_empty(runtime->events))
+        keel_events_deliver_now(runtime);
+}
+
+#endif
