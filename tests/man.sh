@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The manual is whole: every exported function and every setting has its entry, every
+# page is installed, and mandoc has nothing to say.
+set -u
+src=${srcdir:-$(dirname "$0")/..}
+. "$src/tests/support/report.sh"
+
+# without_entry MACRO PAGES: the names on standard input that no page has an entry for.
+without_entry()
+{
+    macro=$1
+    shift
+    while IFS= read -r name; do
+        grep -Eqs "^\\.($macro) ([^ ]+ )*$name( |\$)" "$@" || echo "$name"
+    done
+}
+
+# A name that is only spoken of is not documented: .Nm counts, .Fn does not.
+functions=$(sed -n 's/^ *\(keel_[a-z0-9_]*\);$/\1/p' "$src/lib/keel.map")
+expect_some "lib/keel.map names no function" "$functions"
+expect_none "no .Nm in man/*.3" \
+    "$(echo "$functions" | without_entry 'Nm' "$src"/man/*.3)"
+
+keys=$(./keel config list --json | sed -n 's/.*"key": *"\([^"]*\)".*/\1/p')
+expect_some "keel config list names no key" "$keys"
+expect_none "no entry in keel-settings.5" \
+    "$(echo "$keys" | without_entry 'It (Cm|Ic|Va)' "$src/man/keel-settings.5")"
+expect_none "no entry in keel-settings.5" \
+    "$(printf '%s\n' KEEL_LOG KEEL_STRICT KEEL_DISABLED KEEL_CONFIG_FILE KEEL_CHAOS |
+        without_entry 'It Ev' "$src/man/keel-settings.5")"
+
+for page in "$src"/man/*.[1-9]; do
+    expect_none "$(basename "$page")" "$(mandoc -Tlint -W warning "$page" 2>&1)"
+    case " ${MANS-} " in
+    *"man/$(basename "$page") "*) pass ;;
+    *) fail "not in dist_man_MANS: $(basename "$page")" ;;
+    esac
+done
+
+expect_some "a missing entry is not found" \
+    "$(echo keel_no_such_function | without_entry 'Nm' "$src"/man/*.3)"
+report
