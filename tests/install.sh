@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Run in a build directory: what `make install` puts down is enough to build, link and
+# run a program through pkg-config, shared and static; `make uninstall` takes it all away.
+set -u
+src=${srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
+. "$src/tests/support/report.sh"
+
+root=$(mktemp -d) || exit 1
+trap 'rm -rf "$root"' EXIT
+prefix=$(sed -n 's/^prefix = //p' Makefile)
+at=$root$prefix
+
+cat >"$root/program.c" <<'PROGRAM'
+#include <keel/keel.h>
+int main(void)
+{
+    keel_runtime *rt;
+    return keel_open(&rt, NULL, NULL) != KEEL_OK || keel_close(rt, 0) != KEEL_OK;
+}
+PROGRAM
+
+# builds MODULE...: a program against what was installed.
+builds()
+{
+    flags=$(PKG_CONFIG_LIBDIR=$at/lib/pkgconfig:$(pkg-config --variable pc_path pkg-config) \
+        pkg-config --define-variable=prefix="$at" --cflags --libs "$@") || return 1
+    # Flags are a list of words.
+    # shellcheck disable=SC2086
+    ${CC:-cc} -pthread -o "$root/program" "$root/program.c" $flags
+}
+
+check()
+{
+    sentence=$1
+    shift
+    if "$@" >"$root/output" 2>&1; then
+        pass
+    else
+        fail "$sentence"
+        tail -n 20 "$root/output"
+    fi
+}
+
+check "make install" make install DESTDIR="$root"
+check "a program does not link with the shared library" builds keel
+check "it does not run" env LD_LIBRARY_PATH="$at/lib" "$root/program"
+rm -f "$at"/lib/libkeel.so*
+check "a program does not link with the static library" builds keel libcurl
+check "it does not run" "$root/program"
+check "make uninstall" make uninstall DESTDIR="$root"
+expect_none "left behind" "$(find "$at" ! -type d)"
+report
