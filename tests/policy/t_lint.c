@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Settings that are sound one by one and make no sense together. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "support/settled.h"
+
+static const struct {
+    const char *why;
+    const char *code;
+    const char *words; /* NULL: nothing to say */
+} rows[] = {
+    { "our own defaults", "", NULL },
+    { "our own presets", "careful", NULL },
+    { "patient cannot use all of its attempts; nobody asked for them", "patient",
+      NULL },
+    { "a timeout alone", "timeout=800ms", NULL },
+    { "everything fits", "timeout=500ms; deadline=2s; retry.attempts=3", NULL },
+    { "the last is cut short", "timeout=800ms; deadline=2s; retry.attempts=3",
+      "3 attempts x 800ms + back-off > deadline 2s: attempt 3 is cut short" },
+    { "the third cannot start", "timeout=1s; deadline=2s; retry.attempts=3",
+      "attempt 3 can never start" },
+    { "the first of many that cannot",
+      "timeout=1s; deadline=2s; retry.attempts=1000000", "attempt 3 can never start" },
+    { "waits count: 1 + 1 + 1 + 2 = 5",
+      "timeout=1s; deadline=4s; retry.attempts=3; retry.backoff=1s..9s",
+      "attempt 3 can never start" },
+    { "to the deadline, not beyond it",
+      "timeout=1s; deadline=5s; retry.attempts=3; retry.backoff=1s; retry.jitter=none",
+      NULL },
+    { "without retry there is no sum", "none; timeout=1s; deadline=2s", NULL },
+    { "a timeout beyond the deadline", "timeout=5s; deadline=2s",
+      "payments: timeout 5s is longer than the deadline 2s" },
+    { "retry cannot wait that long", "deadline=7s; breaker.open=10s",
+      "breaker.open 10s is longer than the deadline 7s" },
+    { "nobody named the open time", "deadline=4s; timeout=1s; retry.attempts=2", NULL },
+    { "without retry nobody waits for it", "none; deadline=7s; breaker.open=10s",
+      NULL },
+    { "a queue nobody may wait in", "bulkhead.queue=5",
+      "bulkhead.queue=5 with bulkhead.wait=0" },
+    { "a wait without a queue", "bulkhead.wait=1s",
+      "bulkhead.wait without bulkhead.queue" },
+    { "both", "bulkhead.queue=5; bulkhead.wait=1s", NULL },
+    { "a wait beyond the deadline", "bulkhead.queue=5; bulkhead.wait=11s",
+      "bulkhead.wait 11s is longer than the deadline 10s" },
+    { "a key twice", "timeout=1s; timeout=1500ms",
+      "code col 13: timeout stands here a second time" },
+    { "a key and its fence are two things", "timeout=1s; timeout<=2s", NULL },
+    { "off and on in one text", "breaker=off; breaker.open=6s",
+      "breaker is turned off here, and on again by breaker.open" },
+    { "none and then a key is what none is for", "none; breaker.open=6s", NULL },
+    { "a burst of no rate", "rate.burst=5", "rate.burst has no effect without rate" },
+    { "chaos that hits nobody", "chaos.fail=hang",
+      "chaos.fail has no effect without chaos.rate" },
+};
+
+START_TEST(a_doubt_is_told_and_is_never_an_error)
+{
+    settled s;
+
+    settle(&s, ENV("KEEL_STRICT=on", "KEEL_CHAOS=allow"), rows[_i].code);
+    ck_assert_int_eq(s.status, KEEL_OK);
+    if (rows[_i].words)
+        ck_assert_msg(settled_warned(&s, rows[_i].words), "%s", rows[_i].why);
+    else
+        ck_assert_msg(settled_warnings(&s) == 0, "%s", rows[_i].why);
+    settled_cleanup(&s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("lint");
+    TCase *tcase = tcase_create("lint");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(tcase, a_doubt_is_told_and_is_never_an_error, 0,
+                        (int)(sizeof rows / sizeof *rows));
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
