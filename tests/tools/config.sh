@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# keel config as an operator meets it, and the page on settings against the table. Run
+# from the build directory.
+set -u
+src=${srcdir:-$(dirname "$0")/../..}
+. "$src/tests/support/report.sh"
+
+keel=./keel
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+# expect CODE WORDS VARIABLE... -- ARGUMENT...: exit status, and words among the output.
+expect()
+{
+    code=$1 words=$2
+    shift 2
+    variables=
+    while [ "$1" != -- ]; do
+        variables="$variables $1"
+        shift
+    done
+    shift
+    # shellcheck disable=SC2086
+    output=$(env $variables "$keel" config "$@" 2>&1)
+    got=$?
+    case $output in
+    *"$words"*) [ "$got" -eq "$code" ] && { pass; return; } ;;
+    esac
+    fail "keel config $*: exit $got, not $code with \"$words\": $output"
+}
+
+[ -x "$keel" ] || { fail "no $keel here"; report; exit 1; }
+
+"$keel" config list --mdoc >"$work/page"
+if cmp -s "$work/page" "$src/man/keel-settings.5"; then
+    pass
+else
+    fail "keel-settings.5 is not what keel config list --mdoc prints"
+fi
+
+expect 0 'timeout                      2s           built-in' -- explain payments
+expect 0 'preset patient' KEEL_PAYMENTS=patient -- explain payments
+expect 0 'KEEL_PAYMENTS col 1' KEEL_PAYMENTS=timeout=1s -- explain payments
+expect 0 '1500ms       code (code col 1)' -- explain payments --settings timeout=1500ms
+expect 0 '"key":"timeout","value":"1s","layer":"KEEL_<NAME>"' \
+    KEEL_PAYMENTS=timeout=1s -- explain payments --json
+expect 78 'no name for a pipeline' -- explain Payments
+expect 78 'unknown setting' KEEL_STRICT=on KEEL_PAYMENTS=timeot=1s -- explain payments
+expect 2 usage -- explain
+expect 2 usage -- explain one two
+expect 2 'no subcommand' -- invent
+expect 0 usage -- --help
+
+expect 0 'breaker.half_open_permits' -- list
+expect 0 '"key":"deadline"' -- list --json
+expect 2 usage -- list --yaml
+
+expect 0 '' KEEL_PAYMENTS=timeout=1s -- check
+expect 3 'bulkhead.wait=0' KEEL_PAYMENTS=bulkhead.queue=5 -- check
+expect 78 'needs a unit' KEEL_PAYMENTS=timeout=1 -- check
+expect 78 'KEEL_STRICT' KEEL_STRIKT=on -- check
+expect 78 'col 9' KEEL_STRICT=on KEEL_PAYMENTS=timeout=1 KEEL_ORDERS=timeout=2 -- check
+expect 78 'KEEL_ORDERS col 9' \
+    KEEL_STRICT=on KEEL_PAYMENTS=timeout=1 KEEL_ORDERS=timeout=2 -- check
+
+printf 'payments=timeout=1s\n' >"$work/right"
+printf 'payments=timeout=1s\norders=timeot=1s; deadline=1s\n' >"$work/wrong"
+expect 0 '' -- check "$work/right"
+expect 78 ':2 col 8: unknown setting "timeot"' -- check "$work/wrong"
+expect 78 'cannot be opened' -- check "$work/missing"
+
+# A variable that does not read like settings may hold anything, a secret too.
+expect 78 'KEEL_TOKEN: no pipeline' KEEL_TOKEN=hunter2 -- check
+case $(env KEEL_TOKEN=hunter2 "$keel" config check 2>&1) in
+*hunter2*) fail "keel config check prints the value of an unknown variable" ;;
+*) pass ;;
+esac
+report

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keel config: what the settings of this environment come to (explain), which there are
+ * (list), and whether they are right (check).
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/name.h"
+#include "config_list.h"
+#include "keel.h"
+#include "policy/config.h"
+
+static const char usage[] =
+    "usage: keel config explain NAME [--settings TEXT] [--json]\n"
+    "       keel config list [--json | --mdoc]\n"
+    "       keel config check [FILE]\n";
+
+static int wrong_usage(void)
+{
+    fputs(usage, stderr);
+    return KEEL_EXIT_USAGE;
+}
+
+/* ---- the settings of this environment -------------------------------------------- */
+
+typedef struct look {
+    keel_log log;
+    keel_warnings warnings;
+    keel_config *config;
+    keel_detail why;
+} look;
+
+static bool look_begin(look *l, const char *const *variables)
+{
+    *l = (look){ .log = { .level = -1 }, .why = KEEL_DETAIL_INIT };
+    if (keel_warnings_init(&l->warnings, NULL, &l->log)) {
+        fputs("keel config: out of memory\n", stderr);
+        return false;
+    }
+    if (!keel_config_open(&l->config, NULL, &l->warnings, variables, &l->why))
+        return true;
+    fprintf(stderr, "keel config: %s\n", l->why.text);
+    keel_warnings_cleanup(&l->warnings);
+    return false;
+}
+
+/* Returns how many warnings there were. */
+static size_t print_warnings(look *l)
+{
+    char line[KEEL_WARNING_SIZE];
+    size_t count = 0;
+
+    while (keel_warnings_read(&l->warnings, count, line, sizeof line)) {
+        fprintf(stderr, "keel config: %s\n", line);
+        count++;
+    }
+    return count;
+}
+
+static void look_end(look *l)
+{
+    keel_config_close(l->config);
+    keel_warnings_cleanup(&l->warnings);
+}
+
+static int flushed(int code)
+{
+    if (fflush(stdout) || ferror(stdout)) {
+        fputs("keel config: cannot write\n", stderr);
+        return KEEL_EXIT_SYSTEM;
+    }
+    return code;
+}
+
+/* ---- explain --------------------------------------------------------------------- */
+
+static void explain_text(const keel_explanation *explanation)
+{
+    printf("preset %s\n", explanation->preset);
+    for (size_t i = 0; i < explanation->count; i++) {
+        const keel_origin *origin = &explanation->origins[i];
+
+        printf("%-28s %-12s %s", origin->key, origin->value, origin->layer);
+        if (*origin->source)
+            printf(" (%s)", origin->source);
+        printf("%s%s\n", *origin->note ? ": " : "", origin->note);
+    }
+}
+
+static void json_member(const char *before, const char *name, const char *value)
+{
+    printf("%s\"%s\":", before, name);
+    keel_print_json_string(stdout, value);
+}
+
+static void explain_json(const char *name, const keel_explanation *explanation)
+{
+    json_member("{", "name", name);
+    json_member(",", "preset", explanation->preset);
+    fputs(",\"settings\":[", stdout);
+    for (size_t i = 0; i < explanation->count; i++) {
+        const keel_origin *origin = &explanation->origins[i];
+
+        json_member(i ? ",\n{" : "\n{", "key", origin->key);
+        json_member(",", "value", origin->value);
+        json_member(",", "layer", origin->layer);
+        json_member(",", "source", origin->source);
+        json_member(",", "note", origin->note);
+        putchar('}');
+    }
+    puts("\n]}");
+}
+
+static int explain_name(look *l, const char *name, const char *settings, bool json)
+{
+    keel_explanation explanation;
+    keel_policy policy;
+
+    if (keel_config_claim(l->config, name, &l->why) ||
+        keel_config_resolve(l->config, name, settings, NULL, &policy, &explanation,
+                            &l->why)) {
+        fprintf(stderr, "keel config: %s\n", l->why.text);
+        return KEEL_EXIT_CONFIG;
+    }
+    if (json)
+        explain_json(name, &explanation);
+    else
+        explain_text(&explanation);
+    keel_explanation_free(NULL, &explanation);
+    print_warnings(l);
+    return 0;
+}
+
+static int explain(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "settings", required_argument, NULL, 's' },
+        { "json", no_argument, NULL, 'j' },
+        { NULL, 0, NULL, 0 },
+    };
+    const char *settings = NULL;
+    bool json = false;
+    int option, code;
+    look l;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?')
+            return wrong_usage();
+        if (option == 's')
+            settings = optarg;
+        else
+            json = true;
+    }
+    if (argc - optind != 1)
+        return wrong_usage();
+    if (!look_begin(&l, (const char *const *)environ))
+        return KEEL_EXIT_CONFIG;
+    code = explain_name(&l, argv[optind], settings, json);
+    look_end(&l);
+    return flushed(code);
+}
+
+/* ---- list ------------------------------------------------------------------------ */
+
+static int list(int argc, char **argv)
+{
+    if (argc > 2)
+        return wrong_usage();
+    if (argc == 1)
+        keel_config_list_text(stdout);
+    else if (!strcmp(argv[1], "--json"))
+        keel_config_list_json(stdout);
+    else if (!strcmp(argv[1], "--mdoc"))
+        keel_config_list_mdoc(stdout);
+    else
+        return wrong_usage();
+    return flushed(0);
+}
+
+/* ---- check ----------------------------------------------------------------------- */
+
+/* Strict mode would stop at the first mistake; here all of them are wanted. */
+static bool is_kept(const char *variable, bool has_file)
+{
+    return strncmp(variable, "KEEL_STRICT=", 12) != 0 &&
+           !(has_file && !strncmp(variable, "KEEL_CONFIG_FILE=", 17));
+}
+
+/* The environment, lenient, with another configuration file if one is given. */
+static const char **variables_with(const char *file, char **owned)
+{
+    static const char name[] = "KEEL_CONFIG_FILE=";
+    size_t count = 0, size = file ? sizeof name + strlen(file) : 1;
+    const char **variables;
+
+    while (environ[count])
+        count++;
+    variables = calloc(count + 2, sizeof *variables);
+    *owned = calloc(1, size);
+    if (!variables || !*owned) {
+        free(variables);
+        return NULL;
+    }
+    count = 0;
+    if (file) {
+        snprintf(*owned, size, "%s%s", name, file);
+        variables[count++] = *owned;
+    }
+    for (char **variable = environ; *variable; variable++)
+        if (is_kept(*variable, file))
+            variables[count++] = *variable;
+    return variables;
+}
+
+/* Pipelines are named in code; here whatever reads like settings counts as one. */
+static int check_all(look *l)
+{
+    char name[KEEL_NAME_MAX + 1];
+    keel_policy policy;
+
+    while (keel_config_guess_name(l->config, name, sizeof name)) {
+        if (keel_config_claim(l->config, name, &l->why) ||
+            keel_config_resolve(l->config, name, NULL, NULL, &policy, NULL, &l->why)) {
+            fprintf(stderr, "keel config: %s\n", l->why.text);
+            return KEEL_EXIT_CONFIG;
+        }
+    }
+    (void)keel_config_verify(l->config, NULL);
+    if (!print_warnings(l))
+        return 0;
+    return keel_config_mistakes(l->config) ? KEEL_EXIT_CONFIG : KEEL_EXIT_LINT;
+}
+
+static int check(int argc, char **argv)
+{
+    int code = KEEL_EXIT_SYSTEM;
+    const char **variables;
+    char *owned = NULL;
+    look l;
+
+    if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
+        return wrong_usage();
+    variables = variables_with(argc == 2 ? argv[1] : NULL, &owned);
+    if (!variables) {
+        fputs("keel config: out of memory\n", stderr);
+    } else if (look_begin(&l, variables)) {
+        code = check_all(&l);
+        look_end(&l);
+    }
+    free(variables);
+    free(owned);
+    return code;
+}
+
+int keel_tool_config(int argc, char **argv)
+{
+    if (argc < 2)
+        return wrong_usage();
+    if (!strcmp(argv[1], "--help")) {
+        fputs(usage, stdout);
+        return flushed(0);
+    }
+    if (!strcmp(argv[1], "explain"))
+        return explain(argc - 1, argv + 1);
+    if (!strcmp(argv[1], "list"))
+        return list(argc - 1, argv + 1);
+    if (!strcmp(argv[1], "check"))
+        return check(argc - 1, argv + 1);
+    fprintf(stderr, "keel config: no subcommand \"%s\"\n", argv[1]);
+    return wrong_usage();
+}

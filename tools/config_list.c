@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `keel config list`: the table of settings for a terminal, for programs, and as the
+ * manual page. keel-settings(5) is never edited by hand.
+ */
+#include "config_list.h"
+
+#include <string.h>
+
+#include "policy/keys.h"
+
+void keel_print_json_string(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", c);
+        else if (c < ' ' || c == 0x7f)
+            fprintf(out, "\\u%04x", c);
+        else
+            fputc(c, out);
+    }
+    fputc('"', out);
+}
+
+static const char *default_of(const keel_key *key)
+{
+    return key->computed ? key->computed : key->standard;
+}
+
+void keel_config_list_text(FILE *out)
+{
+    char allowed[KEEL_ALLOWED_SIZE];
+
+    for (size_t i = 0; i < KEEL_KEYS; i++) {
+        const keel_key *key = &keel_keys[i];
+
+        fprintf(out, "%s\n    %s\n    allowed: %s\n    default: %s\n", key->name,
+                key->meaning, keel_key_allowed(key, allowed), default_of(key));
+    }
+    fputs("\npresets\n", out);
+    for (size_t i = 0; i < KEEL_PRESETS; i++)
+        fprintf(out, "%s\n    %s\n%s%s%s", keel_presets[i].name,
+                keel_presets[i].meaning, *keel_presets[i].settings ? "    " : "",
+                keel_presets[i].settings, *keel_presets[i].settings ? "\n" : "");
+}
+
+static void json_member(FILE *out, const char *before, const char *name,
+                        const char *value)
+{
+    fprintf(out, "%s\"%s\":", before, name);
+    keel_print_json_string(out, value);
+}
+
+void keel_config_list_json(FILE *out)
+{
+    char allowed[KEEL_ALLOWED_SIZE];
+
+    fputs("{\"keys\":[", out);
+    for (size_t i = 0; i < KEEL_KEYS; i++) {
+        const keel_key *key = &keel_keys[i];
+
+        json_member(out, i ? ",\n{" : "\n{", "key", key->name);
+        json_member(out, ",", "allowed", keel_key_allowed(key, allowed));
+        json_member(out, ",", "default", default_of(key));
+        json_member(out, ",", "meaning", key->meaning);
+        fputc('}', out);
+    }
+    fputs("\n],\"presets\":[", out);
+    for (size_t i = 0; i < KEEL_PRESETS; i++) {
+        json_member(out, i ? ",\n{" : "\n{", "preset", keel_presets[i].name);
+        json_member(out, ",", "settings", keel_presets[i].settings);
+        json_member(out, ",", "meaning", keel_presets[i].meaning);
+        fputc('}', out);
+    }
+    fputs("\n]}\n", out);
+}
+
+/* ---- the manual page ---------------------------------------------------------------
+ */
+
+/* Each sentence on a line of its own, as mdoc wants it. */
+static void mdoc_sentences(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        fputc(*text, out);
+        if (text[0] == '.' && text[1] == ' ' && text[2] >= 'A' && text[2] <= 'Z') {
+            fputc('\n', out);
+            text++;
+        }
+    }
+    fputc('\n', out);
+}
+
+static const char head[] =
+    ".\\\" SPDX-License-Identifier: MIT\n"
+    ".\\\" Printed by keel config list --mdoc; change lib/policy/keys.c instead.\n"
+    ".Dd January 1, 2026\n"
+    ".Dt KEEL-SETTINGS 5\n"
+    ".Os\n"
+    ".Sh NAME\n"
+    ".Nm keel-settings\n"
+    ".Nd how the policies of keel are set\n"
+    ".Sh DESCRIPTION\n"
+    "A pipeline is set by text, which is the same in a program, in the environment, in "
+    "a file\nand on the command line:\n"
+    ".Bd -literal -offset indent\n"
+    "KEEL_PAYMENTS=\"careful; timeout=800ms; retry.attempts=2\"\n"
+    "KEEL_PAYMENTS__BREAKER_OPEN=10s\n"
+    ".Ed\n"
+    ".Pp\n"
+    "It may begin with the name of a preset; without one,\n"
+    ".Cm standard\n"
+    "is meant.\n"
+    "After it come settings of the form\n"
+    ".Ar key Ns = Ns Ar value ,\n"
+    "separated by a semicolon or a newline.\n"
+    ".Ss Values\n"
+    ".Bl -tag -width \"duration\"\n"
+    ".It duration\n"
+    "Digits and a unit: ns, us, ms, s, m or h; they may be joined, as in 1m30s.\n"
+    "Only 0 needs no unit.\n"
+    ".It span\n"
+    "Two durations, as in 50ms..2s.\n"
+    ".It ratio\n"
+    "50% or 0.5, with at most six decimals.\n"
+    ".It rate\n"
+    "100/s, 6/m or 1/h.\n"
+    ".El\n"
+    ".Ss Layers\n"
+    "From low to high: built-in values, the preset, the text in code, the\n"
+    ".Cm DEFAULT\n"
+    "line of the file, the pipeline's line of the file,\n"
+    ".Ev KEEL_DEFAULT ,\n"
+    ".Ev KEEL_DEFAULT__KEY ,\n"
+    ".Ev KEEL_NAME ,\n"
+    ".Ev KEEL_NAME__KEY ,\n"
+    "and an override made at run time.\n"
+    "The preset is the one that the highest layer names, and fills its own layer "
+    "only.\n"
+    "A text in code may also hold fences, as in\n"
+    ".Ql timeout<=3s ,\n"
+    "which bind every layer.\n"
+    ".Ss Switches\n"
+    "A policy is on when the highest layer that names its switch says so.\n"
+    "The switches are deadline, timeout, retry.attempts (1 is off), breaker, bulkhead, "
+    "rate\nand chaos.rate.\n"
+    "Any other key of a policy that is off turns it on, from the layer of the switch "
+    "or "
+    "above,\nbut never from a default for all pipelines.\n"
+    ".Ss Mistakes\n"
+    "A value that is wrong is reported with its place and what is allowed, and the "
+    "value "
+    "of\nthe layer below stays.\n"
+    "Values that make no sense together are reported too.\n";
+
+static const char process_wide[] =
+    ".Sh ENVIRONMENT\n"
+    ".Bl -tag -width Ds\n"
+    ".It Ev KEEL_NAME\n"
+    "Settings of the pipeline of that name: in upper case, with an underscore for "
+    "every\n"
+    "character that is neither a letter nor a digit.\n"
+    ".It Ev KEEL_NAME__KEY\n"
+    "One setting of it; a dot in the key becomes an underscore.\n"
+    ".It Ev KEEL_DEFAULT , Ev KEEL_DEFAULT__KEY\n"
+    "The same for every pipeline.\n"
+    ".It Ev KEEL_CONFIG_FILE\n"
+    "A file with lines of the form\n"
+    ".Ar name Ns = Ns Ar settings ;\n"
+    "a number sign begins a comment.\n"
+    "It is read again on reload.\n"
+    ".It Ev KEEL_LOG\n"
+    "error, warning, info or debug: messages up to that level go to standard error.\n"
+    "Without it keel writes nothing.\n"
+    ".It Ev KEEL_STRICT\n"
+    "on: a mistake in settings is an error when a runtime or a pipeline is opened.\n"
+    ".It Ev KEEL_DISABLED\n"
+    "on: every wrapper becomes the plain call.\n"
+    ".It Ev KEEL_CHAOS\n"
+    "allow: the keys of chaos may be used.\n"
+    ".El\n"
+    ".Pp\n"
+    "The environment is read once, when a runtime is opened.\n"
+    "An empty variable counts as unset.\n"
+    "Variables that Kubernetes sets beside a service called keel are left alone.\n";
+
+static const char tail[] = ".Sh EXAMPLES\n"
+                           "What holds for a pipeline, and who said so:\n"
+                           ".Pp\n"
+                           ".Dl $ KEEL_PAYMENTS=patient keel config explain payments\n"
+                           ".Sh SEE ALSO\n"
+                           ".Xr keel 1\n"
+                           ".Sh HISTORY\n"
+                           "These settings appeared in keel 0.1.0.\n";
+
+static void mdoc_keys(FILE *out)
+{
+    char allowed[KEEL_ALLOWED_SIZE];
+
+    fputs(".Ss Keys\n.Bl -tag -width Ds\n", out);
+    for (size_t i = 0; i < KEEL_KEYS; i++) {
+        const keel_key *key = &keel_keys[i];
+
+        fprintf(out, ".It Cm %s\n", key->name);
+        mdoc_sentences(out, key->meaning);
+        fprintf(out, "Allowed: %s.\nDefault: %s.\n", keel_key_allowed(key, allowed),
+                default_of(key));
+    }
+    fputs(".El\n", out);
+}
+
+static void mdoc_presets(FILE *out)
+{
+    fputs(".Ss Presets\n.Bl -tag -width standard\n", out);
+    for (size_t i = 0; i < KEEL_PRESETS; i++) {
+        fprintf(out, ".It Cm %s\n", keel_presets[i].name);
+        mdoc_sentences(out, keel_presets[i].meaning);
+        if (*keel_presets[i].settings)
+            fprintf(out, "It is short for: %s.\n", keel_presets[i].settings);
+    }
+    fputs(".El\n", out);
+}
+
+void keel_config_list_mdoc(FILE *out)
+{
+    fputs(head, out);
+    mdoc_presets(out);
+    mdoc_keys(out);
+    fputs(process_wide, out);
+    fputs(tail, out);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The subcommands of keel(1); each gets its own arguments, argv[0] being its name. */
+#ifndef KEEL_TOOLS_KEEL_H
+#define KEEL_TOOLS_KEEL_H
+
+/* What every subcommand may come to, beside 0. */
+enum {
+    KEEL_EXIT_USAGE = 2,
+    KEEL_EXIT_LINT = 3,
+    KEEL_EXIT_SYSTEM = 71, /* as EX_OSERR of sysexits(3) */
+    KEEL_EXIT_CONFIG = 78  /* as EX_CONFIG */
+};
+
+int keel_tool_config(int argc, char **argv);
+
+#endif
