@@ -129,6 +129,7 @@ bool keel_http_never_sent(const keel_http_facts *facts)
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_ABORTED_BY_CALLBACK:
         return true;
     default:
         return false;

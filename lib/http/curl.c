@@ -8,14 +8,16 @@
 #include <errno.h>
 
 #include "base/detail.h"
-#include "call/pipeline.h"
+#include "call/machine.h"
 #include "http/pool.h"
 #include "http/sigpipe.h"
 #include "http/transfer.h"
 
 /*
  * attempted  code and facts are those of the latest attempt
+ * cancelled  the token fired while it was under way
  * resent     libcurl sent some request twice by itself
+ * stuck      a hook could not start over: the attempt before was the last
  * broken     why keel itself cannot go on; KEEL_OK: it can
  */
 typedef struct session {
@@ -25,9 +27,11 @@ typedef struct session {
     keel_curl_pool *pool;
     keel_call call;
     bool attempted;
+    bool cancelled;
     CURLcode code;
     keel_http_facts facts;
     bool resent;
+    bool stuck;
     keel_status broken;
     const char *broken_text;
 } session;
@@ -68,13 +72,14 @@ static keel_transfer_end transfer(session *s, CURLM *multi)
 {
     keel_runtime *runtime = s->pipeline->runtime;
     uint64_t now = keel_now(runtime);
+    uint64_t connect_ns = keel_call_connect_timeout_ns(&s->call);
     bool resent;
     keel_transfer t = {
         .multi = multi,
         .easy = s->easy,
         .runtime = runtime,
         .until_ns = keel_ns_add(now, keel_call_timeout_ns(&s->call)),
-        .connect_until_ns = keel_ns_add(now, keel_call_connect_timeout_ns(&s->call)),
+        .connect_until_ns = connect_ns ? keel_ns_add(now, connect_ns) : KEEL_NEVER,
         .cancel = s->options.call.cancel,
     };
     keel_transfer_end end = keel_transfer_run(&t, &s->code, &resent);
@@ -85,7 +90,7 @@ static keel_transfer_end transfer(session *s, CURLM *multi)
     return end;
 }
 
-/* True: there is something to report. False: keel gives up, or was cancelled. */
+/* True: there is something to report. False: keel gives up. */
 static bool attempt(session *s)
 {
     CURLM *multi = multi_take(s);
@@ -98,10 +103,9 @@ static bool attempt(session *s)
     if (end == KEEL_TRANSFER_REFUSED)
         return give_up(s, KEEL_E_ARGUMENT,
                        "curl: the handle is in another multi handle");
-    if (end == KEEL_TRANSFER_CANCELLED)
-        s->code = CURLE_ABORTED_BY_CALLBACK;
+    s->cancelled = end == KEEL_TRANSFER_CANCELLED;
     s->attempted = true;
-    return end == KEEL_TRANSFER_DONE;
+    return true;
 }
 
 static bool attempt_quietly(session *s)
@@ -132,21 +136,21 @@ static void facts_read(session *s)
 }
 
 /*
- * The call was begun as not idempotent, since the method is known only after libcurl
- * has looked at its options. Whether this request may go out again is told with each
- * outcome, in the call's word for it: never_sent.
+ * Whether a request may go out again is known only now that libcurl has looked at its
+ * options and done what it did, so the call is told anew with each outcome.
  */
 static void report(session *s)
 {
     keel_outcome outcome = { .size = sizeof outcome };
 
     facts_read(s);
-    outcome.status = keel_http_classify(&s->facts);
+    outcome.status = s->cancelled ? KEEL_CANCELLED : keel_http_classify(&s->facts);
     outcome.retry_after_ns = s->facts.retry_after_ns;
-    outcome.never_sent = keel_http_may_repeat(&s->facts, s->options.sink_reset != NULL,
-                                              s->options.body_rewind != NULL);
+    outcome.never_sent = keel_http_never_sent(&s->facts);
     outcome.system_errno = (int)s->code;
     outcome.applied = keel_http_applied(&s->facts);
+    keel_machine_of(&s->call)->is_idempotent = keel_http_may_repeat(
+        &s->facts, s->options.sink_reset != NULL, s->options.body_rewind != NULL);
     keel_call_report_attempt(&s->call, 0, &outcome);
 }
 
@@ -171,12 +175,12 @@ static void drive(session *s)
 {
     keel_call_begin(&s->call, s->pipeline, &s->options.call);
     while (keel_call_next(&s->call)) {
-        if (!start_over(s))
+        s->stuck = !start_over(s);
+        if (s->stuck)
             break;
-        if (attempt_quietly(s))
-            report(s);
-        else if (s->broken != KEEL_OK)
+        if (!attempt_quietly(s))
             break;
+        report(s);
     }
 }
 
@@ -203,21 +207,29 @@ static CURLcode code_of(const session *s, keel_status status)
                : CURLE_ABORTED_BY_CALLBACK;
 }
 
-static void tell_resent(keel_detail *why)
+/* What keel_call_end cannot know. */
+static keel_status amend(const session *s, keel_status status, keel_detail *all)
 {
-    if (why && why->size >= offsetof(keel_detail, text) + sizeof why->text)
-        why->text = "done; libcurl found a kept connection dead and sent the request "
+    if (s->broken != KEEL_OK)
+        return keel_fail(all, s->broken, s->broken_text);
+    if (s->stuck) {
+        status = keel_http_classify(&s->facts);
+        all->code = status;
+        all->reason = KEEL_REASON_NOT_RETRYABLE;
+        all->text = "called and failed; what it delivered or read cannot be undone";
+    } else if (status == KEEL_OK && s->resent) {
+        all->text = "done; libcurl found a kept connection dead and sent the request "
                     "again on a fresh one";
+    }
+    return status;
 }
 
 static keel_status finish(session *s, keel_detail *why)
 {
-    keel_status status = keel_call_end(&s->call, why);
+    keel_detail all = KEEL_DETAIL_INIT;
+    keel_status status = amend(s, keel_call_end(&s->call, &all), &all);
 
-    if (s->broken != KEEL_OK)
-        return keel_fail(why, s->broken, s->broken_text);
-    if (status == KEEL_OK && s->resent)
-        tell_resent(why);
+    keel_detail_fill(why, &all);
     return status;
 }
 
@@ -274,7 +286,7 @@ keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
 
     if (keel_options_read(&s.options, sizeof s.options, options)) {
         s.options.call.size = sizeof s.options.call; /* ours as much as the whole */
-        s.options.call.idempotent = false;           /* see report() */
+        s.options.call.idempotent = false;           /* see report */
         status = perform(&s, why);
     } else {
         status = keel_fail(why, KEEL_E_ARGUMENT, "curl: options from a newer keel");

@@ -13,9 +13,10 @@
 /* mu guards: idle, idle_count */
 struct keel_curl_pool {
     const keel_allocator *memory;
-    uint64_t incarnation;    /* the process that made it */
-    keel_curl_pool *parents; /* left behind by fork: neither used nor closed */
-    bool holds_libcurl;      /* a curl_global_init of ours */
+    uint64_t incarnation;     /* the process that made it */
+    keel_curl_pool *parents;  /* left behind by fork: neither used nor closed */
+    bool holds_libcurl;       /* a curl_global_init of ours */
+    _Atomic(CURLM *) warmest; /* the latest given back: no lock for a lone caller */
     pthread_mutex_t mu;
     size_t idle_count;
     CURLM *idle[KEEL_CURL_IDLE_MAX];
@@ -82,8 +83,11 @@ keel_status keel_curl_pool_get(_Atomic(void *) *place, const keel_allocator *mem
 
 CURLM *keel_curl_pool_take(keel_curl_pool *pool)
 {
-    CURLM *multi = NULL;
+    /* acquire pairs with the release in keel_curl_pool_give: we see its connections */
+    CURLM *multi = atomic_exchange_explicit(&pool->warmest, NULL, memory_order_acquire);
 
+    if (multi)
+        return multi;
     pthread_mutex_lock(&pool->mu);
     if (pool->idle_count)
         multi = pool->idle[--pool->idle_count];
@@ -93,6 +97,11 @@ CURLM *keel_curl_pool_take(keel_curl_pool *pool)
 
 void keel_curl_pool_give(keel_curl_pool *pool, CURLM *multi)
 {
+    CURLM *none = NULL;
+
+    if (atomic_compare_exchange_strong_explicit(
+            &pool->warmest, &none, multi, memory_order_release, memory_order_relaxed))
+        return;
     pthread_mutex_lock(&pool->mu);
     if (pool->idle_count < KEEL_CURL_IDLE_MAX) {
         pool->idle[pool->idle_count++] = multi;
@@ -108,6 +117,8 @@ static void close_all(keel_curl_pool *pool)
     keel_sigpipe guard;
 
     keel_sigpipe_block(&guard); /* a TLS connection says goodbye */
+    if (atomic_load(&pool->warmest))
+        curl_multi_cleanup(atomic_load(&pool->warmest));
     while (pool->idle_count)
         curl_multi_cleanup(pool->idle[--pool->idle_count]);
     if (pool->holds_libcurl)

@@ -14,11 +14,9 @@ static bool is_pending(void)
 
 void keel_sigpipe_block(keel_sigpipe *guard)
 {
-    sigset_t only;
-
-    sigemptyset(&only);
-    sigaddset(&only, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &only, &guard->mask_before);
+    sigemptyset(&guard->only);
+    sigaddset(&guard->only, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &guard->only, &guard->mask_before);
     /* one that the caller holds back himself is his, and stays */
     guard->was_pending = sigismember(&guard->mask_before, SIGPIPE) == 1 && is_pending();
 }
@@ -26,12 +24,9 @@ void keel_sigpipe_block(keel_sigpipe *guard)
 void keel_sigpipe_restore(const keel_sigpipe *guard)
 {
     static const struct timespec at_once = { 0, 0 };
-    sigset_t only;
 
-    sigemptyset(&only);
-    sigaddset(&only, SIGPIPE);
     if (!guard->was_pending)
-        while (sigtimedwait(&only, NULL, &at_once) < 0 && errno == EINTR)
+        while (sigtimedwait(&guard->only, NULL, &at_once) < 0 && errno == EINTR)
             ;
     pthread_sigmask(SIG_SETMASK, &guard->mask_before, NULL);
 }

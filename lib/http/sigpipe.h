@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 typedef struct keel_sigpipe {
+    sigset_t only; /* SIGPIPE */
     sigset_t mask_before;
     bool was_pending;
 } keel_sigpipe;

@@ -113,8 +113,10 @@ static keel_transfer_end run_on(const keel_transfer *t, CURLcode *code)
             return KEEL_TRANSFER_DONE;
         }
         rc = wait_for_work(t, until_ns, now);
-        if (keel_cancel_fired(t->cancel))
+        if (keel_cancel_fired(t->cancel)) {
+            *code = CURLE_ABORTED_BY_CALLBACK;
             return KEEL_TRANSFER_CANCELLED;
+        }
         if (rc == CURLM_OK)
             rc = curl_multi_perform(t->multi, &running);
     }

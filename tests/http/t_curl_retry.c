@@ -2,6 +2,7 @@
 /* Which requests keel_curl_perform sends again, against a server that misbehaves. */
 #include <sys/socket.h>
 
+#include "call/pipeline.h"
 #include "fixture.h"
 #include "support/server.h"
 
@@ -177,6 +178,8 @@ START_TEST(a_sink_that_cannot_forget_ends_the_call_with_what_was)
     client.options.sink_reset = cannot;
     ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
     ck_assert_int_eq(client.code, CURLE_OK);
+    ck_assert_int_eq(client.why.code, KEEL_FAILED);
+    ck_assert_ptr_nonnull(strstr(client.why.text, "undone"));
     ck_assert_int_eq(curl_client_response(&client), 503);
     ck_assert_int_eq(requests(), 1);
     END();
@@ -220,6 +223,7 @@ START_TEST(libcurl_resends_a_get_on_a_dead_connection_and_keel_says_so)
     ck_assert_int_eq(requests(), 3);
     ck_assert_int_eq(client.why.attempts, 1);
     ck_assert_ptr_nonnull(strstr(client.why.text, "again"));
+    ck_assert_uint_eq(atomic_load(&client.pipeline->counters->resends), 1);
     END();
 }
 END_TEST

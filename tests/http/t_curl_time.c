@@ -106,6 +106,7 @@ START_TEST(a_token_ends_a_transfer_from_another_thread)
     ck_assert_int_eq(pthread_create(&other, NULL, fire_after_a_request, &cancel), 0);
     ck_assert_int_eq(curl_client_perform(&client), KEEL_CANCELLED);
     ck_assert_int_eq(client.code, CURLE_ABORTED_BY_CALLBACK);
+    ck_assert_int_eq(client.why.applied, KEEL_APPLIED_UNKNOWN);
     ck_assert_uint_lt(client.why.elapsed_ns, 20000 * MS);
     pthread_join(other, NULL);
     END();
