@@ -221,7 +221,7 @@ KEEL_API keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ct
  */
 
 typedef struct keel_permit {
-    uint64_t keel_private[8];
+    uint64_t keel_private[12];
 } keel_permit;
 
 /*

@@ -38,7 +38,6 @@ struct keel_pipeline {
     keel_plan *draining;             /* wait for the phase after the swap to drain */
     keel_hooks *hooks;
     _Atomic uint32_t fallbacks_running;
-    _Atomic uint32_t detached_running;
     _Atomic bool warned_not_idempotent;
     _Atomic(void *) http; /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);
@@ -64,6 +63,15 @@ static inline void keel_plan_exit(keel_pipeline *pipeline, uint32_t phase)
 
     atomic_thread_fence(memory_order_release);
     keel_stripe_add(&line->words[KEEL_STRIPE_ENDED + phase], is_owner, 1);
+}
+
+/* One more stay in the phase of a call that is still under way. */
+static inline void keel_plan_hold(keel_pipeline *pipeline, uint32_t phase)
+{
+    bool is_owner;
+    keel_stripe_line *line = keel_stripe_mine(&pipeline->stripes, &is_owner);
+
+    keel_stripe_add(&line->words[KEEL_STRIPE_BEGUN + phase], is_owner, 1);
 }
 
 /* The instant by the clock this plan goes by. */

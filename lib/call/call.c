@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* The public face of a call, and the driver that sleeps. */
+#include <keel/call.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/detail.h"
+#include "base/thread.h"
+#include "call/machine.h"
+
+enum { FALLBACKS_AT_ONCE = 10 };
+
+/* A sleep of a thread that shares its part with others: its word wakes the wrong one.
+ */
+#define SHARED_SLEEP_NS (10 * KEEL_MS)
+
+/* beginning */
+
+static void begin_wrongly(keel_machine *m, keel_status status)
+{
+    m->phase = KEEL_PHASE_ENDED;
+    m->status = (uint16_t)status;
+}
+
+static void take_options(keel_machine *m, const keel_call_options *o)
+{
+    m->cancel = o->cancel;
+    m->wake = o->wake;
+    m->wake_ctx = o->wake_ctx;
+    m->fallback = o->fallback;
+    m->fallback_ctx = o->fallback_ctx;
+    m->is_idempotent = o->idempotent;
+    if (o->deadline_at_ns && o->deadline_at_ns < m->deadline_at)
+        m->deadline_at = o->deadline_at_ns;
+    if (o->attempt > 1)
+        m->most_tries = 1;
+}
+
+/* KEEL_DISABLED: one attempt, no policy; only what belongs to a plain call. */
+static void begin_plain(keel_machine *m)
+{
+    m->is_plain = true;
+    m->phase = KEEL_PHASE_READY;
+    m->began_at = keel_now(m->pipeline->runtime);
+}
+
+static void begin_planned(keel_machine *m)
+{
+    const keel_policy *policy;
+    uint32_t plan_phase;
+
+    m->plan = keel_plan_enter(m->pipeline, &plan_phase);
+    policy = &m->plan->policy;
+    m->plan_phase = (uint8_t)plan_phase;
+    m->phase = KEEL_PHASE_READY;
+    m->began_at = keel_machine_now(m);
+    m->most_tries = policy->retry ? policy->retry_attempts : 1;
+    if (policy->deadline_ns)
+        m->deadline_at = keel_ns_add(m->began_at, policy->deadline_ns);
+    if (policy->retry)
+        keel_budget_call(&m->plan->budget, policy, m->began_at);
+}
+
+void keel_call_begin(keel_call *call, keel_pipeline *pipeline,
+                     const keel_call_options *options)
+{
+    keel_call_options own = { .size = sizeof own };
+    keel_machine *m;
+
+    if (!call)
+        return;
+    m = keel_machine_of(call);
+    *m = (keel_machine){ .pipeline = pipeline,
+                         .deadline_at = KEEL_NEVER,
+                         .status = KEEL_CANCELLED, /* until there is an outcome */
+                         .magic = KEEL_CALL_MAGIC,
+                         .is_live = true };
+    if (!pipeline || !keel_options_read(&own, sizeof own, options)) {
+        begin_wrongly(m, KEEL_E_ARGUMENT);
+        return;
+    }
+    m->incarnation = keel_process_incarnation();
+    if (keel_runtime_is_disabled(pipeline->runtime))
+        begin_plain(m);
+    else
+        begin_planned(m);
+    if (options)
+        take_options(m, &own);
+}
+
+/* A call that is under way in this very process, and has policies. */
+static bool is_alive(const keel_machine *m)
+{
+    return m->magic == KEEL_CALL_MAGIC && m->plan &&
+           m->incarnation == keel_process_incarnation();
+}
+
+/* A call begun before fork has no place in the child's counts: it is simply over. */
+static bool is_foreign(const keel_machine *m)
+{
+    return m->magic == KEEL_CALL_MAGIC && (m->plan || m->is_plain) &&
+           m->incarnation != keel_process_incarnation();
+}
+
+/* the driver that sleeps */
+
+/* `seen` is the thread's word from before the step that said "wait". */
+void keel_machine_sleep(keel_machine *m, uint32_t seen)
+{
+    const keel_clock *clock = &m->pipeline->runtime->clock;
+    keel_thread *thread = keel_thread_self();
+    uint64_t until = m->wake_at;
+
+    if (keel_thread_is_shared(thread))
+        until = keel_ns_min(until, clock->now(clock->ctx) + SHARED_SLEEP_NS);
+    keel_thread_wait_begin(m->cancel);
+    /* whoever fires after this look changes the word, and the wait ends */
+    if (!keel_cancel_fired(m->cancel))
+        clock->wait((const uint32_t *)&thread->word, seen, until, clock->ctx);
+    keel_thread_wait_end();
+}
+
+/*
+ * What is waited for by the coarse clock ends up to a tick later by it than by the
+ * precise one, and a sleep is precise; so an instant slept to has come.
+ */
+static uint64_t now_after(const keel_machine *m, uint64_t slept_until)
+{
+    const keel_clock *clock = &m->pipeline->runtime->clock;
+    uint64_t now = keel_machine_now(m);
+
+    return now < slept_until && clock->now(clock->ctx) >= slept_until ? slept_until
+                                                                      : now;
+}
+
+static bool next_plain(keel_machine *m)
+{
+    if (m->phase == KEEL_PHASE_READY) {
+        m->phase = KEEL_PHASE_ATTEMPT;
+        m->attempts = 1;
+        return true;
+    }
+    m->phase = KEEL_PHASE_ENDED;
+    return false;
+}
+
+static bool next_planned(keel_machine *m)
+{
+    uint64_t now = keel_machine_now(m);
+    keel_step step;
+
+    if (m->phase == KEEL_PHASE_ATTEMPT)
+        keel_machine_abandon(m, now);
+    m->sleeps = true;
+    for (;;) {
+        /* seen before the step: a grant that comes after it changes the word */
+        uint32_t seen =
+            atomic_load_explicit(&keel_thread_self()->word, memory_order_acquire);
+
+        step = keel_machine_step(m, now);
+        if (step != KEEL_STEP_WAIT)
+            break;
+        keel_machine_sleep(m, seen);
+        now = now_after(m, m->wake_at);
+    }
+    keel_events_deliver(m->pipeline->runtime);
+    return step == KEEL_STEP_ATTEMPT;
+}
+
+bool keel_call_next(keel_call *call)
+{
+    keel_machine *m;
+    int saved = errno;
+    bool again;
+
+    if (!call)
+        return false;
+    m = keel_machine_of(call);
+    if (is_alive(m))
+        again = next_planned(m);
+    else
+        again = m->magic == KEEL_CALL_MAGIC && m->is_plain && !is_foreign(m) &&
+                next_plain(m);
+    errno = saved;
+    return again;
+}
+
+keel_step keel_call_poll(keel_call *call, uint32_t *attempt, uint64_t *wake_at_ns)
+{
+    keel_machine *m = call ? keel_machine_of(call) : NULL;
+    keel_step step = KEEL_STEP_ENDED;
+
+    if (wake_at_ns)
+        *wake_at_ns = KEEL_NEVER;
+    if (m && is_alive(m)) {
+        step = keel_machine_step(m, keel_machine_now(m));
+        if (wake_at_ns && step == KEEL_STEP_WAIT)
+            *wake_at_ns =
+                m->phase == KEEL_PHASE_ATTEMPT ? m->attempt_until : m->wake_at;
+        else if (wake_at_ns && step == KEEL_STEP_ATTEMPT)
+            *wake_at_ns = m->attempt_until;
+        keel_events_deliver(m->pipeline->runtime);
+    } else if (m && m->magic == KEEL_CALL_MAGIC && m->is_plain && !is_foreign(m)) {
+        if (m->phase == KEEL_PHASE_ATTEMPT)
+            step = KEEL_STEP_WAIT;
+        else if (next_plain(m))
+            step = KEEL_STEP_ATTEMPT;
+    }
+    if (attempt)
+        *attempt = m && m->magic == KEEL_CALL_MAGIC ? m->attempts : 0;
+    return step;
+}
+
+/* what the attempt may know */
+
+uint64_t keel_call_timeout_ns(const keel_call *call)
+{
+    const keel_machine *m = call ? keel_machine_of(call) : NULL;
+
+    if (!m || !is_alive(m) || m->attempt_until == KEEL_NEVER)
+        return KEEL_NEVER;
+    return keel_ns_left(m->attempt_until, keel_machine_now(m));
+}
+
+int keel_call_timeout_ms(const keel_call *call)
+{
+    uint64_t ns = keel_call_timeout_ns(call);
+    uint64_t ms = ns / KEEL_MS + (ns % KEEL_MS != 0);
+
+    if (ms > INT32_MAX)
+        return INT32_MAX;
+    return ms ? (int)ms : 1;
+}
+
+uint64_t keel_call_connect_timeout_ns(const keel_call *call)
+{
+    const keel_machine *m = keel_machine_of(call);
+
+    return is_alive(m) ? m->plan->policy.connect_timeout_ns : 0;
+}
+
+uint32_t keel_call_attempt(const keel_call *call)
+{
+    const keel_machine *m = call ? keel_machine_of(call) : NULL;
+
+    return m && m->magic == KEEL_CALL_MAGIC ? m->attempts : 0;
+}
+
+/* reports */
+
+static void report_plain(keel_machine *m, const keel_outcome *outcome)
+{
+    m->status = (uint16_t)outcome->status;
+    m->system_errno = outcome->system_errno;
+    m->applied = (uint8_t)outcome->applied;
+    m->phase = KEEL_PHASE_ENDED;
+}
+
+static void report(keel_machine *m, uint32_t attempt, const keel_outcome *outcome)
+{
+    bool is_current =
+        m->phase == KEEL_PHASE_ATTEMPT && (!attempt || attempt == m->attempts);
+
+    if (m->magic == KEEL_CALL_MAGIC && m->is_plain && is_current) {
+        report_plain(m, outcome);
+    } else if (is_alive(m) && is_current) {
+        keel_machine_report(m, outcome, keel_machine_now(m));
+    } else if (is_alive(m)) {
+        keel_count(&m->pipeline->counters->late);
+        keel_pipeline_tell(m->pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_LATE,
+                                                .attempt = attempt,
+                                                .status = (uint16_t)outcome->status },
+                           keel_machine_now(m));
+    }
+}
+
+void keel_call_report_attempt(keel_call *call, uint32_t attempt,
+                              const keel_outcome *outcome)
+{
+    keel_outcome own = { .size = sizeof own, .status = KEEL_IGNORED };
+
+    if (!call || !outcome || !keel_options_read(&own, sizeof own, outcome))
+        return;
+    report(keel_machine_of(call), attempt, &own);
+}
+
+void keel_call_report(keel_call *call, keel_status status)
+{
+    keel_outcome outcome = { .size = sizeof outcome, .status = status };
+
+    if (call)
+        report(keel_machine_of(call), 0, &outcome);
+}
+
+/* the end */
+
+static bool may_fall_back(const keel_machine *m, keel_status status)
+{
+    return m->fallback && status != KEEL_OK && status != KEEL_CLIENT_ERROR &&
+           status != KEEL_CANCELLED && status != KEEL_IGNORED &&
+           !keel_status_is_error(status);
+}
+
+/* At most ten at once: a fallback that hangs must not take every thread with it. */
+static keel_status fall_back(keel_machine *m, keel_detail *detail, uint64_t now)
+{
+    keel_pipeline *pipeline = m->pipeline;
+    keel_status status = detail->code;
+
+    if (now >= m->deadline_at && m->deadline_at != KEEL_NEVER)
+        return status;
+    if (atomic_fetch_add(&pipeline->fallbacks_running, 1) < FALLBACKS_AT_ONCE) {
+        detail->fallback = true;
+        keel_pipeline_tell(pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_FALLBACK,
+                                                .status = (uint16_t)status },
+                           now);
+        status = m->fallback(detail, m->fallback_ctx);
+    }
+    atomic_fetch_sub(&pipeline->fallbacks_running, 1);
+    return status;
+}
+
+static void look_after_runtime(keel_pipeline *pipeline, uint64_t now)
+{
+    keel_runtime *rt = pipeline->runtime;
+
+    if (atomic_load_explicit(&pipeline->override_until, memory_order_relaxed))
+        keel_pipeline_expire_override(pipeline, now);
+    if (atomic_load_explicit(&rt->reload_wanted, memory_order_relaxed) &&
+        atomic_exchange(&rt->reload_wanted, false))
+        keel_reload(rt, NULL);
+    keel_events_deliver(rt);
+}
+
+static keel_status end_planned(keel_machine *m, keel_detail *why)
+{
+    keel_detail detail;
+    uint64_t now = 0;
+    keel_status status;
+
+    /* a call that went well and whose story nobody wants needs no last look at the
+     * clock */
+    if (m->status != KEEL_OK || why || m->phase != KEEL_PHASE_ENDED ||
+        m->has_call_permit)
+        now = keel_machine_now(m);
+    if (m->phase != KEEL_PHASE_ENDED)
+        keel_machine_abandon(m, now);
+    if (m->status == KEEL_OK && !why && !m->has_call_permit) {
+        status = KEEL_OK;
+    } else {
+        status = keel_machine_conclude(m, &detail, now);
+        if (may_fall_back(m, status))
+            status = fall_back(m, &detail, now);
+        keel_detail_fill(why, &detail);
+    }
+    keel_plan_exit(m->pipeline, m->plan_phase);
+    look_after_runtime(m->pipeline, now);
+    return status;
+}
+
+static keel_status end_plain(keel_machine *m, keel_detail *why)
+{
+    keel_status status =
+        m->phase == KEEL_PHASE_ENDED ? (keel_status)m->status : KEEL_IGNORED;
+    keel_detail detail = { .size = sizeof detail,
+                           .code = status,
+                           .attempts = m->attempts,
+                           .applied = (keel_applied)m->applied,
+                           .system_errno = m->system_errno,
+                           .elapsed_ns = keel_ns_left(keel_now(m->pipeline->runtime),
+                                                      m->began_at),
+                           .text = keel_status_text(status) };
+
+    keel_detail_fill(why, &detail);
+    return status;
+}
+
+keel_status keel_call_end(keel_call *call, keel_detail *why)
+{
+    int saved = errno;
+    keel_machine *m;
+    keel_status status;
+
+    if (!call)
+        return keel_fail(why, KEEL_E_ARGUMENT, "no call");
+    m = keel_machine_of(call);
+    if (m->magic != KEEL_CALL_MAGIC)
+        return keel_fail(why, KEEL_E_STATE,
+                         "the call was not begun, or has ended already");
+    if (is_foreign(m))
+        status = keel_fail(why, KEEL_IGNORED, "the call was begun before fork");
+    else if (m->plan)
+        status = end_planned(m, why);
+    else if (m->is_plain)
+        status = end_plain(m, why);
+    else
+        status = keel_fail(
+            why, (keel_status)m->status,
+            "keel_call_begin: no pipeline, or options this keel does not know");
+    m->magic = 0;
+    errno = saved;
+    return status;
+}
+
+void keel_call_cleanup(keel_call *call)
+{
+    if (call && keel_machine_of(call)->magic == KEEL_CALL_MAGIC)
+        keel_call_end(call, NULL);
+}

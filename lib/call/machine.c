@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The call's state machine.
+ *
+ *   ready      --admitted-->            attempt
+ *              --limiter, queue-->      admitting --its turn--> attempt
+ *              --refused-->             backoff, or ended
+ *   attempt    --ok, no way to retry--> ended
+ *              --failed, timed out-->   backoff --the wait is over--> ready
+ *   any        --cancel, deadline-->    ended
+ *
+ * What follows a failure or refusal is decided in retry.c.
+ */
+#include "call/machine.h"
+
+#include "base/thread.h"
+
+enum { LEAK_DEADLINES = 10 };
+
+/* A place that is far older than any call may last will not come back: say so, once. */
+static void look_for_leaks(keel_machine *m, uint64_t now)
+{
+    const keel_plan *plan = m->plan;
+    uint64_t limit = keel_ns_left(now, LEAK_DEADLINES * plan->policy.deadline_ns);
+    uint32_t leaked, unused;
+
+    if (!plan->bulkhead.starts.words ||
+        !keel_starts_maybe_before(&plan->bulkhead.starts, limit))
+        return;
+    keel_starts_count(&plan->bulkhead.starts, 0, limit, 0, &leaked, &unused);
+    /* the counter is the most that were ever seen at once */
+    if (leaked <= atomic_load(&m->pipeline->counters->leaked))
+        return;
+    atomic_store(&m->pipeline->counters->leaked, leaked);
+    keel_pipeline_tell(m->pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_PERMIT_LEAKED }, now);
+}
+
+static void refused(keel_machine *m, const keel_admission_answer *answer, uint64_t now)
+{
+    if (answer->status == KEEL_REJECTED_BULKHEAD_FULL)
+        look_for_leaks(m, now);
+    keel_retry_refused(m, answer, now);
+    if (m->phase != KEEL_PHASE_ENDED)
+        return;
+    keel_count(&m->pipeline->counters->rejected);
+    keel_pipeline_tell(m->pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_REJECTED,
+                                            .reason = m->reason,
+                                            .status = (uint16_t)answer->status,
+                                            .duration_ns = answer->retry_after_ns },
+                       now);
+}
+
+static void begin_attempt(keel_machine *m, uint64_t now)
+{
+    uint64_t timeout = m->plan->policy.timeout_ns;
+
+    m->phase = KEEL_PHASE_ATTEMPT;
+    m->tries++;
+    m->attempts++;
+    m->attempt_is_extra = m->attempts > 1;
+    m->has_token = false;
+    m->attempt_at = now;
+    m->attempt_until = timeout ? keel_ns_add(now, timeout) : KEEL_NEVER;
+    if (m->deadline_at < m->attempt_until)
+        m->attempt_until = m->deadline_at;
+    keel_budget_begin(&m->plan->budget, &m->plan->policy);
+}
+
+/* chaos: the last thing before the transport */
+
+static void answer_chaos(keel_machine *m, uint64_t now)
+{
+    keel_outcome outcome = { .size = sizeof outcome,
+                             .status = m->plan->policy.chaos_fail,
+                             .applied = KEEL_APPLIED_NO };
+
+    m->has_chaos = false;
+    m->phase = KEEL_PHASE_ATTEMPT;
+    if (outcome.status != KEEL_OK) /* ok: only the latency was wanted */
+        keel_machine_report(m, &outcome, now);
+}
+
+static void begin_chaos(keel_machine *m, uint64_t now)
+{
+    const keel_policy *policy = &m->plan->policy;
+    uint64_t latency =
+        policy->chaos_fail == KEEL_TIMEOUT ? KEEL_NEVER : policy->chaos_latency_ns;
+    uint32_t rate = policy->chaos_rate_ppm;
+
+    if (!rate ||
+        (rate < KEEL_PPM &&
+         keel_random_draw(&m->pipeline->runtime->random) * KEEL_PPM >= (double)rate))
+        return;
+    m->has_chaos = true;
+    m->phase = KEEL_PHASE_CHAOS;
+    m->wake_at = keel_ns_min(keel_ns_add(now, latency), m->attempt_until);
+}
+
+static void admit(keel_machine *m, uint64_t now)
+{
+    keel_admission_request request = { .now = now,
+                                       .until = m->deadline_at,
+                                       .may_wait = true,
+                                       .sleeps = m->sleeps,
+                                       .skips_breaker = m->plan->policy.per_call,
+                                       .wake = m->wake,
+                                       .wake_ctx = m->wake_ctx };
+    keel_admission_answer answer;
+
+    keel_admission_ask(m->pipeline, m->plan, &m->admission, &request, &answer);
+    if (answer.changes.count | answer.changes.would_trip)
+        keel_pipeline_tell_changes(m->pipeline, &answer.changes, now);
+    if (answer.status != KEEL_OK) {
+        refused(m, &answer, now);
+    } else if (answer.waits) {
+        m->phase = KEEL_PHASE_ADMITTING;
+        m->wake_at = answer.wake_at;
+    } else {
+        begin_attempt(m, now);
+        if (m->plan->policy.chaos_rate_ppm)
+            begin_chaos(m, now);
+    }
+}
+
+/* breaker.per_call: one permit for the whole call, taken before its first attempt. */
+static bool admit_call(keel_machine *m, uint64_t now)
+{
+    keel_admission_answer answer = { .status = KEEL_OK };
+
+    if (!m->plan->policy.per_call || !m->plan->policy.breaker || m->has_call_permit)
+        return true;
+    answer.status = keel_breaker_admit(&m->plan->breaker, &m->plan->policy, now,
+                                       &m->pipeline->runtime->random, &m->call_permit,
+                                       &answer.retry_after_ns, &answer.changes);
+    keel_pipeline_tell_changes(m->pipeline, &answer.changes, now);
+    m->has_call_permit = answer.status == KEEL_OK;
+    if (!m->has_call_permit)
+        refused(m, &answer, now);
+    return m->has_call_permit;
+}
+
+static void out_of_time(keel_machine *m)
+{
+    if (m->attempts == 0)
+        m->status = KEEL_REJECTED_DEADLINE;
+    keel_machine_finish(m, KEEL_REASON_DEADLINE);
+}
+
+static void cancelled(keel_machine *m, uint64_t now)
+{
+    keel_machine_abandon(m, now);
+    m->status = KEEL_CANCELLED;
+    keel_machine_finish(m, KEEL_REASON_CANCELLED);
+}
+
+static void ready(keel_machine *m, uint64_t now)
+{
+    if (now >= m->deadline_at || m->deadline_at - now < keel_machine_least_ns(m))
+        out_of_time(m);
+    else if (admit_call(m, now))
+        admit(m, now);
+}
+
+/* The attempt's time is over: it is ended here, whatever its driver does. */
+static void expire(keel_machine *m, uint64_t now)
+{
+    keel_outcome outcome = { .size = sizeof outcome, .status = KEEL_TIMEOUT };
+
+    keel_machine_report(m, &outcome, now);
+}
+
+static bool is_waiting(const keel_machine *m, uint64_t now)
+{
+    switch ((keel_phase)m->phase) {
+    case KEEL_PHASE_BACKOFF:
+    case KEEL_PHASE_CHAOS:
+        return now < m->wake_at;
+    case KEEL_PHASE_ADMITTING: /* a queue may answer before */
+        return now < m->wake_at && m->admission.stage == KEEL_ADMISSION_RATE;
+    case KEEL_PHASE_ATTEMPT:
+        return now < m->attempt_until;
+    default:
+        return false;
+    }
+}
+
+static void advance(keel_machine *m, uint64_t now)
+{
+    switch ((keel_phase)m->phase) {
+    case KEEL_PHASE_BACKOFF:
+    case KEEL_PHASE_READY:
+        ready(m, now);
+        break;
+    case KEEL_PHASE_ADMITTING:
+        admit(m, now);
+        break;
+    case KEEL_PHASE_CHAOS:
+        if (now >= m->attempt_until)
+            expire(m, now);
+        else
+            answer_chaos(m, now);
+        break;
+    case KEEL_PHASE_ATTEMPT:
+        expire(m, now);
+        break;
+    case KEEL_PHASE_ENDED:
+        break;
+    }
+}
+
+keel_step keel_machine_step(keel_machine *m, uint64_t now)
+{
+    while (m->phase != KEEL_PHASE_ENDED) {
+        uint8_t before = m->phase;
+
+        if (m->cancel && keel_cancel_fired(m->cancel)) {
+            cancelled(m, now);
+            break;
+        }
+        if (is_waiting(m, now))
+            return KEEL_STEP_WAIT;
+        advance(m, now);
+        if (m->phase == KEEL_PHASE_ATTEMPT && before != KEEL_PHASE_ATTEMPT)
+            return KEEL_STEP_ATTEMPT;
+        if (m->phase == KEEL_PHASE_ADMITTING && before == KEEL_PHASE_ADMITTING)
+            return KEEL_STEP_WAIT; /* still in the queue */
+    }
+    return KEEL_STEP_ENDED;
+}
+
+/* ends of attempts */
+
+static void tell_end(keel_machine *m, keel_status status, uint64_t duration_ns,
+                     bool in_time, uint64_t now)
+{
+    const keel_policy *policy = &m->plan->policy;
+
+    if (!in_time) {
+        keel_count(&m->pipeline->counters->late);
+        keel_pipeline_tell(m->pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_LATE,
+                                                .attempt = m->attempts,
+                                                .status = (uint16_t)status },
+                           now);
+    }
+    if (keel_outcome_of(status) == KEEL_OUTCOME_NEUTRAL)
+        keel_count(&m->pipeline->counters->ignored);
+    else if (policy->breaker && policy->slow_call_ns &&
+             duration_ns > policy->slow_call_ns)
+        keel_pipeline_tell(m->pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_SLOW,
+                                                .attempt = m->attempts,
+                                                .duration_ns = duration_ns },
+                           now);
+}
+
+/* Everything that policies learn from an attempt's end. */
+static void settle(keel_machine *m, keel_status status, uint64_t retry_after_ns,
+                   uint64_t now)
+{
+    keel_admission_result result = { .status = status,
+                                     .duration_ns = keel_ns_left(now, m->attempt_at),
+                                     .retry_after_ns = retry_after_ns };
+    keel_changes changes = { .count = 0 };
+    bool in_time =
+        keel_admission_end(m->pipeline, m->plan, &m->admission, &result, now, &changes);
+
+    keel_budget_end(&m->plan->budget, &m->plan->policy, m->attempt_is_extra,
+                    keel_outcome_of(status) == KEEL_OUTCOME_OK,
+                    keel_outcome_of(status) == KEEL_OUTCOME_FAILED);
+    if (changes.count | changes.would_trip)
+        keel_pipeline_tell_changes(m->pipeline, &changes, now);
+    if (status != KEEL_OK || !in_time || m->plan->policy.slow_call_ns)
+        tell_end(m, status, result.duration_ns, in_time, now);
+}
+
+/* What a late report counts as: which limit it broke. */
+static keel_status lateness(const keel_machine *m)
+{
+    uint64_t timeout = m->plan->policy.timeout_ns;
+
+    return timeout && keel_ns_add(m->attempt_at, timeout) <= m->deadline_at
+               ? KEEL_TIMEOUT
+               : KEEL_DEADLINE;
+}
+
+static bool is_answer(keel_status status)
+{
+    return status == KEEL_OK || status == KEEL_CLIENT_ERROR || status == KEEL_IGNORED ||
+           status == KEEL_CANCELLED;
+}
+
+void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now)
+{
+    keel_outcome o = *outcome;
+    keel_status counted = o.status;
+
+    /* up to the instant itself an answer still counts; the timeout wins after it */
+    if (keel_outcome_of(o.status) != KEEL_OUTCOME_NEUTRAL &&
+        (now > m->attempt_until ||
+         (now == m->attempt_until && o.status == KEEL_TIMEOUT)))
+        counted = lateness(m);
+    settle(m, counted, o.retry_after_ns, now);
+    m->system_errno = o.system_errno;
+    m->applied = (uint8_t)o.applied;
+    /* whoever holds the answer gets it, however late: it may tell of a write */
+    m->status = (uint16_t)(is_answer(o.status) ? o.status : counted);
+    m->retry_after_ns = o.retry_after_ns == UINT64_MAX ? 0 : o.retry_after_ns;
+    if (o.status == KEEL_OK || o.status == KEEL_IGNORED)
+        keel_machine_finish(m, KEEL_REASON_NONE);
+    else if (o.status == KEEL_CLIENT_ERROR)
+        keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE);
+    else if (o.status == KEEL_CANCELLED)
+        keel_machine_finish(m, KEEL_REASON_CANCELLED);
+    else if (counted == KEEL_DEADLINE)
+        keel_machine_finish(m, KEEL_REASON_DEADLINE);
+    else
+        keel_retry_decide(m, &o, counted == KEEL_TIMEOUT, now);
+}
+
+void keel_machine_abandon(keel_machine *m, uint64_t now)
+{
+    if (m->phase == KEEL_PHASE_ATTEMPT || m->phase == KEEL_PHASE_CHAOS) {
+        settle(m, KEEL_CANCELLED, 0, now);
+        m->status = KEEL_IGNORED;
+        keel_machine_finish(m, KEEL_REASON_NONE);
+    } else if (m->phase == KEEL_PHASE_ADMITTING) {
+        keel_admission_result unused = { .status = KEEL_CANCELLED };
+        keel_changes changes = { .count = 0 };
+
+        keel_admission_end(m->pipeline, m->plan, &m->admission, &unused, now, &changes);
+        keel_pipeline_tell_changes(m->pipeline, &changes, now);
+    }
+}
+
+/* The whole call's outcome, where that is what the breaker judges. */
+static void end_call_permit(keel_machine *m, uint64_t now)
+{
+    keel_breaker_result result = { .outcome = keel_outcome_of((keel_status)m->status),
+                                   .duration_ns = keel_ns_left(now, m->began_at),
+                                   .retry_after_ns = m->retry_after_ns };
+    keel_changes changes = { .count = 0 };
+
+    m->has_call_permit = false;
+    if (!keel_breaker_end(&m->plan->breaker, &m->plan->policy, &m->call_permit, &result,
+                          now, &m->pipeline->runtime->random, &changes))
+        keel_count(&m->pipeline->counters->late);
+    keel_pipeline_tell_changes(m->pipeline, &changes, now);
+}
+
+keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t now)
+{
+    keel_status status = (keel_status)m->status;
+
+    if (m->has_call_permit)
+        end_call_permit(m, now);
+    *why = (keel_detail){ .size = sizeof *why,
+                          .code = status,
+                          .reason = (keel_reason)m->reason,
+                          .attempts = m->attempts,
+                          .applied =
+                              m->attempts ? (keel_applied)m->applied : KEEL_APPLIED_NO,
+                          .system_errno = m->system_errno,
+                          .elapsed_ns = keel_ns_left(now, m->began_at),
+                          .retry_after_ns = status == KEEL_OK ? 0 : m->retry_after_ns,
+                          .text = keel_status_text(status) };
+    return status;
+}

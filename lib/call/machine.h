@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The call's state machine: what is inside a keel_call. Without I/O and without a clock
+ * of its own; drivers tell it outcomes and the time. Used by the blocking loop, by
+ * keel_call_poll, keel_run, lib/http and the simulator alike.
+ */
+#ifndef KEEL_CALL_MACHINE_H
+#define KEEL_CALL_MACHINE_H
+
+#include <keel/call.h>
+
+#include "call/admission.h"
+#include "policy/backoff.h"
+
+typedef enum keel_phase {
+    KEEL_PHASE_READY = 1, /* the next attempt asks for admission */
+    KEEL_PHASE_ADMITTING, /* it waits for limiter or queue */
+    KEEL_PHASE_BACKOFF,   /* between attempts, or until an open breaker lets probes pass
+                           */
+    KEEL_PHASE_CHAOS,     /* an injected latency passes */
+    KEEL_PHASE_ATTEMPT,
+    KEEL_PHASE_ENDED
+} keel_phase;
+
+#define KEEL_CALL_MAGIC 0x6b63616cu
+
+typedef struct keel_machine {
+    keel_pipeline *pipeline;
+    const keel_plan
+        *plan; /* NULL: the call was begun wrongly, or belongs to a parent process */
+    keel_cancel *cancel;
+    void (*wake)(void *ctx);
+    void *wake_ctx;
+    keel_fallback_fn *fallback;
+    void *fallback_ctx;
+    uint64_t incarnation;
+    uint64_t began_at;
+    uint64_t deadline_at; /* KEEL_NEVER: none */
+    uint64_t wake_at;     /* of a wait */
+    uint64_t attempt_at;
+    uint64_t attempt_until;
+    uint64_t withdrawn_at; /* of the budget's token in hand */
+    uint64_t retry_after_ns;
+    keel_admission admission;
+    keel_breaker_permit call_permit; /* breaker.per_call */
+    keel_backoff_state backoff;
+    uint32_t magic;
+    uint32_t tries;    /* used up, refused ones of retry.on_local included */
+    uint32_t attempts; /* that reached the transport */
+    uint32_t most_tries;
+    int system_errno;
+    uint16_t status; /* the last real outcome; a rejection while there is none */
+    uint8_t phase;   /* keel_phase */
+    uint8_t reason;  /* keel_reason */
+    uint8_t applied; /* keel_applied */
+    uint8_t plan_phase;
+    bool is_idempotent : 1;
+    bool is_live : 1;  /* not the simulator: no attempt with less than 1 ms left */
+    bool is_plain : 1; /* KEEL_DISABLED */
+    bool sleeps : 1;
+    bool has_token : 1;
+    bool token_is_throttled : 1;
+    bool attempt_is_extra : 1;
+    bool has_call_permit : 1;
+    bool has_chaos : 1;
+    bool is_ended : 1;
+} keel_machine;
+
+_Static_assert(sizeof(keel_machine) <= sizeof(keel_call),
+               "keel_call is 256 bytes for good");
+_Static_assert(sizeof(keel_call) == 256, "keel_call is 256 bytes for good");
+
+static inline keel_machine *keel_machine_of(const keel_call *call)
+{
+    return (keel_machine *)(uintptr_t)call->keel_private;
+}
+
+/* The instant, as this call's plan reads it. */
+static inline uint64_t keel_machine_now(const keel_machine *m)
+{
+    return keel_plan_now(m->pipeline, m->plan);
+}
+
+/* One step at an instant: what to do next. */
+keel_step keel_machine_step(keel_machine *m, uint64_t now);
+
+/* Ends the attempt under way with what came of it. */
+void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now);
+
+/*
+ * Sleeps until wake_at, a grant or the cancel token. seen: the thread's word, read
+ * before the step that answered WAIT.
+ */
+void keel_machine_sleep(keel_machine *m, uint32_t seen);
+
+/* Gives up whatever is open; nothing of it counts. */
+void keel_machine_abandon(keel_machine *m, uint64_t now);
+
+/* A live attempt with less time left cannot succeed; a simulated one can. */
+static inline uint64_t keel_machine_least_ns(const keel_machine *m)
+{
+    return m->is_live ? KEEL_MS : 0;
+}
+
+/* For the simulator: a wait that is a back-off, not one for limiter or queue. */
+static inline bool keel_machine_backs_off(const keel_machine *m)
+{
+    return m->phase == KEEL_PHASE_BACKOFF;
+}
+
+/* retry.c */
+
+/* After an outcome that is not ok: waits, or ends the call. */
+void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_out,
+                       uint64_t now);
+/* After a local refusal: likewise. */
+void keel_retry_refused(keel_machine *m, const keel_admission_answer *answer,
+                        uint64_t now);
+/* Ends the call for a reason. */
+void keel_machine_finish(keel_machine *m, keel_reason reason);
+
+/* The attempt's own part of libcurl's connect timeout; 0: no limit. */
+uint64_t keel_call_connect_timeout_ns(const keel_call *call);
+
+/* Inside keel_call_end: fills the detail and says the status. */
+keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t now);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* Permits alone: admission without retry, deadline and budget. */
+#include <keel/call.h>
+
+#include <errno.h>
+
+#include "base/detail.h"
+#include "base/thread.h"
+#include "call/admission.h"
+
+#define PERMIT_MAGIC 0x6b706d74u
+#define PERMIT_ENDED 0x656e6464u
+
+typedef struct permit {
+    keel_pipeline *pipeline;
+    const keel_plan *plan; /* NULL: a plain one (KEEL_DISABLED) */
+    uint64_t incarnation;
+    uint64_t began_at; /* 0: nobody needs it */
+    keel_admission admission;
+    uint32_t magic;
+    uint32_t phase;
+} permit;
+
+_Static_assert(sizeof(permit) <= sizeof(keel_permit),
+               "keel_permit has room for a permit");
+
+static permit *inside(keel_permit *public_permit)
+{
+    return (permit *)(uintptr_t)public_permit->keel_private;
+}
+
+/* What a wait needs to know; NULL where the caller does not wait. */
+typedef struct patience {
+    uint64_t until;
+    keel_cancel *cancel;
+} patience;
+
+static void sleep_in(keel_pipeline *pipeline, uint32_t seen, uint64_t until,
+                     keel_cancel *cancel)
+{
+    const keel_clock *clock = &pipeline->runtime->clock;
+
+    keel_thread_wait_begin(cancel);
+    if (!keel_cancel_fired(cancel))
+        clock->wait((const uint32_t *)&keel_thread_self()->word, seen, until,
+                    clock->ctx);
+    keel_thread_wait_end();
+}
+
+static void tell_refusal(keel_pipeline *pipeline, const keel_admission_answer *answer,
+                         uint64_t now)
+{
+    keel_count(&pipeline->counters->rejected);
+    keel_pipeline_tell(pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_REJECTED,
+                                            .status = (uint16_t)answer->status,
+                                            .duration_ns = answer->retry_after_ns },
+                       now);
+}
+
+static void give_up(permit *p, uint64_t now)
+{
+    const keel_admission_result unused = { .status = KEEL_CANCELLED };
+    keel_changes changes = { .count = 0 };
+
+    keel_admission_end(p->pipeline, p->plan, &p->admission, &unused, now, &changes);
+    keel_pipeline_tell_changes(p->pipeline, &changes, now);
+}
+
+/* Asks until granted, refused, out of time or cancelled. */
+static keel_status ask(permit *p, const patience *patient, uint64_t *retry_after_ns)
+{
+    for (;;) {
+        uint32_t seen = atomic_load(&keel_thread_self()->word);
+        uint64_t now = keel_plan_now(p->pipeline, p->plan);
+        keel_admission_request request = { .now = now,
+                                           .until = patient ? patient->until : now,
+                                           .may_wait = patient != NULL,
+                                           .sleeps = true };
+        keel_admission_answer answer;
+
+        if (patient && keel_cancel_fired(patient->cancel)) {
+            give_up(p, now);
+            return KEEL_CANCELLED;
+        }
+        if (p->admission.stage == KEEL_ADMISSION_RATE && now < p->began_at) {
+            sleep_in(p->pipeline, seen, p->began_at, patient->cancel);
+            continue;
+        }
+        keel_admission_ask(p->pipeline, p->plan, &p->admission, &request, &answer);
+        keel_pipeline_tell_changes(p->pipeline, &answer.changes, now);
+        if (answer.status != KEEL_OK)
+            tell_refusal(p->pipeline, &answer, now);
+        p->began_at = answer.waits ? answer.wake_at : now;
+        if (retry_after_ns)
+            *retry_after_ns = answer.retry_after_ns;
+        if (!answer.waits)
+            return answer.status;
+        sleep_in(p->pipeline, seen, answer.wake_at, patient->cancel);
+    }
+}
+
+/* The common case: a closed breaker and nothing that needs the time. */
+static bool take_at_once(permit *p)
+{
+    const keel_plan *plan = p->plan;
+
+    if (plan->policy.rate.count || plan->policy.bulkhead || !plan->policy.breaker ||
+        !keel_breaker_admit_closed(&plan->breaker, &p->admission.permit))
+        return false;
+    p->admission.has_permit = true;
+    p->admission.stage = KEEL_ADMISSION_GRANTED;
+    return true;
+}
+
+static keel_status take(keel_pipeline *pipeline, keel_permit *public_permit,
+                        const patience *patient, uint64_t *retry_after_ns)
+{
+    keel_status status = KEEL_OK;
+    permit *p;
+
+    if (retry_after_ns)
+        *retry_after_ns = 0;
+    if (!pipeline || !public_permit)
+        return KEEL_E_ARGUMENT;
+    p = inside(public_permit);
+    *p = (permit){ .pipeline = pipeline,
+                   .incarnation = keel_process_incarnation(),
+                   .magic = PERMIT_MAGIC };
+    if (keel_runtime_is_disabled(pipeline->runtime))
+        return KEEL_OK;
+    p->plan = keel_plan_enter(pipeline, &p->phase);
+    if (!take_at_once(p))
+        status = ask(p, patient, retry_after_ns);
+    if (status != KEEL_OK) {
+        keel_plan_exit(pipeline, p->phase);
+        p->magic = 0;
+    }
+    keel_events_deliver(pipeline->runtime);
+    return status;
+}
+
+keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit,
+                             uint64_t *retry_after_ns)
+{
+    return take(pipeline, public_permit, NULL, retry_after_ns);
+}
+
+keel_status keel_permit_wait(keel_pipeline *pipeline, keel_permit *public_permit,
+                             uint64_t until_at_ns, keel_cancel *cancel,
+                             uint64_t *retry_after_ns)
+{
+    patience patient = { until_at_ns, cancel };
+    int saved = errno;
+    keel_status status = take(pipeline, public_permit, &patient, retry_after_ns);
+
+    errno = saved;
+    return status;
+}
+
+static void end(permit *p, const keel_outcome *outcome)
+{
+    keel_admission_result result = { .status = outcome->status,
+                                     .retry_after_ns = outcome->retry_after_ns };
+    keel_changes changes = { .count = 0 };
+    uint64_t now = keel_plan_now(p->pipeline, p->plan);
+
+    if (p->began_at)
+        result.duration_ns = keel_ns_left(now, p->began_at);
+    if (!keel_admission_end(p->pipeline, p->plan, &p->admission, &result, now,
+                            &changes)) {
+        keel_count(&p->pipeline->counters->late);
+        keel_pipeline_tell(p->pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_LATE,
+                                                .status = (uint16_t)outcome->status },
+                           now);
+    }
+    if (keel_outcome_of(outcome->status) == KEEL_OUTCOME_NEUTRAL)
+        keel_count(&p->pipeline->counters->ignored);
+    if (changes.count | changes.would_trip)
+        keel_pipeline_tell_changes(p->pipeline, &changes, now);
+    keel_plan_exit(p->pipeline, p->phase);
+    keel_events_deliver(p->pipeline->runtime);
+}
+
+void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *outcome)
+{
+    keel_outcome own = { .size = sizeof own, .status = KEEL_IGNORED };
+    permit *p = public_permit ? inside(public_permit) : NULL;
+
+    if (!p || !outcome || !keel_options_read(&own, sizeof own, outcome))
+        return;
+    if (p->magic == PERMIT_ENDED) {
+        keel_count(&p->pipeline->counters->ended_twice);
+    } else if (p->magic == PERMIT_MAGIC) {
+        p->magic = PERMIT_ENDED;
+        if (p->plan && p->incarnation == keel_process_incarnation())
+            end(p, &own);
+    }
+}
+
+void keel_permit_end(keel_permit *public_permit, keel_status status)
+{
+    keel_outcome outcome = { .size = sizeof outcome, .status = status };
+
+    keel_permit_end_outcome(public_permit, &outcome);
+}

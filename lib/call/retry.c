@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* What follows an attempt that did not succeed. Not for how long back-off is:
+ * backoff.c. */
+#include "call/machine.h"
+
+enum {
+    MIN_ATTEMPT_NS = 1000000
+}; /* a live attempt with less time left cannot succeed */
+
+static void wait_for(keel_machine *m, uint64_t now, uint64_t wait_ns)
+{
+    m->phase = KEEL_PHASE_BACKOFF;
+    m->wake_at = keel_ns_add(now, wait_ns);
+}
+
+/* Whether an attempt after the wait would begin too late. */
+static bool reaches_deadline(const keel_machine *m, uint64_t now, uint64_t wait_ns)
+{
+    uint64_t least = keel_machine_least_ns(m);
+
+    return m->deadline_at != KEEL_NEVER &&
+           keel_ns_add(keel_ns_add(now, wait_ns), least) >= m->deadline_at;
+}
+
+static bool tries_are_left(const keel_machine *m)
+{
+    return m->tries < m->most_tries;
+}
+
+static uint64_t draw_backoff(keel_machine *m, bool throttled)
+{
+    keel_backoff_policy policy = m->plan->policy.backoff;
+    double u = 0;
+
+    if (throttled) {
+        policy.base_ns = m->plan->policy.throttle_base_ns;
+        policy.cap_ns = m->plan->policy.throttle_cap_ns;
+    }
+    if (keel_backoff_draws(&policy))
+        u = keel_random_draw(&m->pipeline->runtime->random);
+    return keel_backoff_ns(&policy, &m->backoff, m->tries, u);
+}
+
+/*
+ * The token is asked for before the wait, so that nobody waits in vain. One that paid
+ * for a try which was refused locally, and so made no load, pays for the next one.
+ */
+static bool pay(keel_machine *m, bool throttled, uint64_t now)
+{
+    if (m->attempts == 0 || m->has_token)
+        return true;
+    if (!keel_budget_withdraw(&m->plan->budget, &m->plan->policy, now, throttled)) {
+        keel_pipeline_tell(m->pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_BUDGET,
+                                                .attempt = m->attempts,
+                                                .status = m->status },
+                           now);
+        return false;
+    }
+    m->has_token = true;
+    m->token_is_throttled = throttled;
+    m->withdrawn_at = now;
+    return true;
+}
+
+static void back_off(keel_machine *m, bool throttled, uint64_t least_ns, uint64_t now)
+{
+    uint64_t wait = draw_backoff(m, throttled);
+
+    if (least_ns > wait)
+        wait = least_ns; /* a server's hint is never undercut, nor jittered */
+    if (reaches_deadline(m, now, wait)) {
+        keel_machine_finish(m, KEEL_REASON_DEADLINE);
+        return;
+    }
+    if (!pay(m, throttled, now)) {
+        keel_machine_finish(m, KEEL_REASON_BUDGET);
+        return;
+    }
+    keel_count(&m->pipeline->counters->retries);
+    keel_pipeline_tell(m->pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_RETRY,
+                                            .attempt = m->attempts,
+                                            .status = m->status,
+                                            .duration_ns = wait },
+                       now);
+    wait_for(m, now, wait);
+}
+
+/* A hint that lies beyond what we may wait for ends the call; the caller gets it. */
+static bool is_pushed_back(const keel_machine *m, uint64_t hint, uint64_t now)
+{
+    return hint == UINT64_MAX || (hint && (hint > m->plan->policy.after_cap_ns ||
+                                           reaches_deadline(m, now, hint)));
+}
+
+static void warn_not_idempotent(keel_machine *m)
+{
+    keel_pipeline *p = m->pipeline;
+
+    if (!atomic_exchange_explicit(&p->warned_not_idempotent, true,
+                                  memory_order_relaxed))
+        keel_runtime_log(
+            p->runtime, KEEL_LOG_WARNING, "retry",
+            "pipeline=%s a failed call is not retried: it was not declared "
+            "idempotent",
+            p->name);
+}
+
+void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_out,
+                       uint64_t now)
+{
+    bool throttled = outcome->status == KEEL_THROTTLED;
+
+    if (!tries_are_left(m)) {
+        keel_machine_finish(m, timed_out ? KEEL_REASON_TIMEOUT : KEEL_REASON_EXHAUSTED);
+    } else if (!m->is_idempotent && !outcome->never_sent) {
+        warn_not_idempotent(m);
+        keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE);
+    } else if (is_pushed_back(m, outcome->retry_after_ns, now)) {
+        m->retry_after_ns = outcome->retry_after_ns;
+        keel_machine_finish(m, KEEL_REASON_PUSHBACK);
+    } else {
+        back_off(m, throttled, outcome->retry_after_ns, now);
+    }
+}
+
+static keel_reason reason_of(keel_status rejection)
+{
+    switch (rejection) {
+    case KEEL_REJECTED_OPEN:
+        return KEEL_REASON_OPEN;
+    case KEEL_REJECTED_FORCED_OPEN:
+        return KEEL_REASON_FORCED_OPEN;
+    case KEEL_REJECTED_HALF_OPEN:
+        return KEEL_REASON_HALF_OPEN_FULL;
+    case KEEL_REJECTED_BULKHEAD_FULL:
+        return KEEL_REASON_BULKHEAD_FULL;
+    case KEEL_REJECTED_BULKHEAD_TIMEOUT:
+        return KEEL_REASON_BULKHEAD_TIMEOUT;
+    case KEEL_REJECTED_RATE_LIMITED:
+        return KEEL_REASON_RATE_LIMITED;
+    default:
+        return KEEL_REASON_DEADLINE;
+    }
+}
+
+static bool is_breakers(keel_status rejection)
+{
+    return rejection == KEEL_REJECTED_OPEN || rejection == KEEL_REJECTED_FORCED_OPEN ||
+           rejection == KEEL_REJECTED_HALF_OPEN;
+}
+
+static void finish_refused(keel_machine *m, keel_status rejection,
+                           uint64_t retry_after_ns)
+{
+    if (m->attempts == 0)
+        m->status = (uint16_t)rejection; /* else the last real outcome stands */
+    m->retry_after_ns = retry_after_ns;
+    keel_machine_finish(m, reason_of(rejection));
+}
+
+void keel_retry_refused(keel_machine *m, const keel_admission_answer *answer,
+                        uint64_t now)
+{
+    keel_status rejection = answer->status;
+    const keel_policy *policy = &m->plan->policy;
+    bool has_deadline = m->deadline_at != KEEL_NEVER;
+
+    /* an open breaker that lets probes pass in time is waited for, exactly so long */
+    if (rejection == KEEL_REJECTED_OPEN && m->most_tries > 1 && tries_are_left(m) &&
+        has_deadline && !reaches_deadline(m, now, answer->retry_after_ns)) {
+        wait_for(m, now, answer->retry_after_ns);
+        return;
+    }
+    if (policy->retry_on_local && !is_breakers(rejection)) {
+        m->tries++;
+        if (tries_are_left(m)) {
+            if (m->attempts == 0)
+                m->status = (uint16_t)rejection;
+            back_off(m, false, 0, now);
+            return;
+        }
+    }
+    if (rejection == KEEL_REJECTED_BULKHEAD_TIMEOUT && now >= m->deadline_at)
+        rejection = KEEL_REJECTED_DEADLINE;
+    finish_refused(m, rejection, answer->retry_after_ns);
+}
+
+void keel_machine_finish(keel_machine *m, keel_reason reason)
+{
+    m->phase = KEEL_PHASE_ENDED;
+    m->reason = (uint8_t)reason;
+    if (!m->has_token)
+        return;
+    m->has_token = false;
+    keel_budget_give_back(&m->plan->budget, &m->plan->policy, m->withdrawn_at,
+                          m->token_is_throttled);
+}

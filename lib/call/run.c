@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* keel_run: the loop around a callback, on the caller's thread or on a worker. */
+#include <keel/call.h>
+
+#include <errno.h>
+
+#include "base/detail.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "base/worker_pool.h"
+#include "call/machine.h"
+
+/* on the caller's thread */
+
+static void run_attempts(keel_call *call, keel_run_fn *fn, void *ctx)
+{
+    const keel_machine *m = keel_machine_of(call);
+
+    while (keel_call_next(call)) {
+        keel_attempt attempt = { .size = sizeof attempt,
+                                 .number = m->attempts,
+                                 .timeout_ns = keel_call_timeout_ns(call),
+                                 .cancel = m->cancel };
+        keel_outcome outcome = { .size = sizeof outcome };
+        keel_status status = fn(&attempt, &outcome, ctx);
+
+        if (outcome.status == KEEL_OK)
+            outcome.status = status;
+        keel_call_report_attempt(call, attempt.number, &outcome);
+    }
+}
+
+/* on a worker */
+
+/* One keel_run with detach: ctx is let go when the caller and every job are done. */
+typedef struct run {
+    _Atomic uint32_t users;
+    const keel_allocator *memory;
+    keel_run_fn *fn;
+    void *ctx;
+    void (*released)(void *ctx);
+} run;
+
+enum { JOB_RUNNING = 0, JOB_RETURNED = 1, JOB_LEFT = 2 };
+
+/*
+ * A callback under way and the one who waits for it. Whoever comes second to the state
+ * frees it: the caller when he finds it returned, the worker when he finds himself
+ * left. A job that was left keeps its place in the bulkhead, and its plan, until it
+ * returns.
+ */
+typedef struct job {
+    run *run;
+    keel_attempt attempt;
+    keel_outcome outcome;
+    keel_cancel cancel;
+    keel_pipeline *pipeline;
+    const keel_plan *plan;
+    keel_admission admission; /* the place, once the caller has left */
+    uint32_t plan_phase;
+    uint32_t caller; /* thread index */
+    _Atomic uint32_t state;
+} job;
+
+static void run_leave(run *r)
+{
+    /* acq_rel: whoever is last sees all that the others did with ctx */
+    if (atomic_fetch_sub_explicit(&r->users, 1, memory_order_acq_rel) != 1)
+        return;
+    if (r->released)
+        r->released(r->ctx);
+    keel_memory_free(r->memory, r);
+}
+
+static void job_free(job *j)
+{
+    run *r = j->run;
+
+    keel_memory_free(r->memory, j);
+    run_leave(r);
+}
+
+/* The caller is gone: what the callback held until now goes back. */
+static void finish_left_job(job *j)
+{
+    keel_pipeline *pipeline = j->pipeline;
+    const keel_admission_result late = { .status = KEEL_IGNORED };
+    keel_changes changes = { .count = 0 };
+    uint64_t now = keel_plan_now(pipeline, j->plan);
+
+    keel_admission_end(pipeline, j->plan, &j->admission, &late, now, &changes);
+    keel_count(&pipeline->counters->late);
+    keel_pipeline_tell(pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_LATE,
+                                            .attempt = j->attempt.number,
+                                            .status = (uint16_t)j->outcome.status },
+                       now);
+    keel_plan_exit(pipeline, j->plan_phase);
+    keel_events_deliver(pipeline->runtime);
+    job_free(j);
+}
+
+static void work(void *ctx)
+{
+    job *j = ctx;
+    uint32_t running = JOB_RUNNING;
+    uint32_t caller = j->caller;
+    keel_status status = j->run->fn(&j->attempt, &j->outcome, j->run->ctx);
+
+    if (j->outcome.status == KEEL_OK)
+        j->outcome.status = status;
+    if (atomic_compare_exchange_strong(&j->state, &running, JOB_RETURNED))
+        keel_thread_wake(caller); /* j may be gone by now */
+    else
+        finish_left_job(j);
+}
+
+static job *job_new(const keel_call *call, run *r)
+{
+    keel_machine *m = keel_machine_of(call);
+    job *j = keel_memory_new(r->memory, sizeof *j);
+
+    if (!j)
+        return NULL;
+    *j = (job){ .run = r,
+                .attempt = { .size = sizeof j->attempt,
+                             .number = m->attempts,
+                             .timeout_ns = keel_call_timeout_ns(call) },
+                .outcome = { .size = sizeof j->outcome },
+                .pipeline = m->pipeline,
+                .plan = m->plan,
+                .plan_phase = m->plan_phase,
+                .caller = keel_thread_self()->index };
+    j->attempt.cancel = &j->cancel;
+    atomic_fetch_add_explicit(&r->users, 1, memory_order_relaxed);
+    return j;
+}
+
+static bool has_returned(job *j)
+{
+    return atomic_load(&j->state) == JOB_RETURNED;
+}
+
+/* Waits for the worker until the attempt's instant, or a cancel. */
+static void await(keel_machine *m, job *j)
+{
+    const keel_clock *clock = &m->pipeline->runtime->clock;
+    uint32_t seen = atomic_load(&keel_thread_self()->word);
+
+    while (!has_returned(j) && !keel_cancel_fired(m->cancel) &&
+           clock->now(clock->ctx) < m->attempt_until) {
+        m->wake_at = m->attempt_until;
+        keel_machine_sleep(m, seen);
+        seen = atomic_load(&keel_thread_self()->word);
+    }
+}
+
+/*
+ * Leaves a job that has not returned. True: from here on it is the worker's, with the
+ * place in the bulkhead and a hold of its own on the plan.
+ */
+static bool leave(keel_machine *m, job *j)
+{
+    uint32_t running = JOB_RUNNING;
+
+    j->admission = (keel_admission){ .place = m->admission.place };
+    keel_plan_hold(m->pipeline, m->plan_phase);
+    keel_cancel_fire(&j->cancel); /* while it is still ours */
+    if (!atomic_compare_exchange_strong(&j->state, &running, JOB_LEFT)) {
+        keel_plan_exit(m->pipeline, m->plan_phase);
+        return false;
+    }
+    m->admission.place = (keel_place){ .ticket = 0 };
+    return true;
+}
+
+static void report_left(keel_machine *m)
+{
+    uint64_t now = keel_machine_now(m);
+    keel_outcome outcome = { .size = sizeof outcome, .status = KEEL_TIMEOUT };
+
+    if (keel_cancel_fired(m->cancel))
+        outcome.status = KEEL_CANCELLED;
+    else if (now < m->attempt_until)
+        now = m->attempt_until; /* slept to by the precise clock */
+    keel_machine_report(m, &outcome, now);
+}
+
+/* One attempt on a worker. False: there was none to be had. */
+static bool attempt_detached(keel_call *call, run *r)
+{
+    keel_machine *m = keel_machine_of(call);
+    job *j = job_new(call, r);
+
+    if (!j ||
+        keel_worker_pool_run(&m->pipeline->runtime->workers, r->memory, work, j)) {
+        if (j)
+            job_free(j);
+        return false;
+    }
+    await(m, j);
+    if (!has_returned(j) && leave(m, j)) {
+        report_left(m);
+        return true;
+    }
+    keel_call_report_attempt(call, j->attempt.number, &j->outcome);
+    job_free(j);
+    return true;
+}
+
+static keel_status run_detached(keel_call *call, const keel_run_options *options,
+                                keel_run_fn *fn, void *ctx, keel_detail *why)
+{
+    keel_machine *m = keel_machine_of(call);
+    run *r = keel_memory_new(m->pipeline->runtime->memory, sizeof *r);
+    bool has_worker = r != NULL;
+
+    if (r)
+        *r = (run){ .users = 1,
+                    .memory = m->pipeline->runtime->memory,
+                    .fn = fn,
+                    .ctx = ctx,
+                    .released = options->released };
+    while (has_worker && keel_call_next(call))
+        has_worker = attempt_detached(call, r);
+    if (r)
+        run_leave(r);
+    else if (options->released)
+        options->released(ctx);
+    if (has_worker)
+        return keel_call_end(call, why);
+    keel_call_end(call, NULL);
+    return keel_fail(why, KEEL_E_SYSTEM, "no worker thread, or no memory for one");
+}
+
+keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
+                     const keel_run_options *options, keel_detail *why)
+{
+    keel_run_options own = { .size = sizeof own };
+    keel_call call;
+
+    if (!pipeline || !fn || !keel_options_read(&own, sizeof own, options))
+        return keel_fail(why, KEEL_E_ARGUMENT,
+                         "keel_run needs a pipeline, a function and options it knows");
+    keel_call_begin(&call, pipeline, own.call.size ? &own.call : NULL);
+    if (own.detach && !keel_runtime_is_disabled(pipeline->runtime))
+        return run_detached(&call, &own, fn, ctx, why);
+    run_attempts(&call, fn, ctx);
+    if (own.detach && own.released)
+        own.released(ctx);
+    return keel_call_end(&call, why);
+}
