@@ -235,6 +235,8 @@ static const origin_case *origin_cases(int *count)
           "fence" },
         { "both ends of a span", slow, "breaker.open<=5s", "breaker.open", "1s..5s",
           "fence" },
+        { "each end by its own", slow, "breaker.open<=500ms..5s", "breaker.open",
+          "500ms..5s", "fence" },
         { "a limit on what was unlimited", none, "rate<=6/m", "rate", "6/m", "fence" },
         { "computed values follow the fence", long_one, "timeout<=1s",
           "timeout.connect", "500ms", "built-in" },
