@@ -49,18 +49,26 @@ static uint64_t worst_case(const keel_policy *policy, uint32_t *never)
     return at;
 }
 
+static bool names_the_sum(const keel_layers *layers)
+{
+    return is_named(layers, KEEL_KEY_DEADLINE) || is_named(layers, KEEL_KEY_TIMEOUT) ||
+           is_named(layers, KEEL_KEY_RETRY_ATTEMPTS) ||
+           is_named(layers, KEEL_KEY_RETRY_BACKOFF) ||
+           is_named(layers, KEEL_KEY_RETRY_MULTIPLIER);
+}
+
 static void lint_attempts(const keel_layers *layers, const keel_policy *policy,
                           keel_report *report)
 {
     char timeout[32], deadline[32];
     uint32_t never;
+    uint64_t end;
 
     if (!policy->retry || !policy->deadline_ns || !policy->timeout_ns ||
-        !(is_named(layers, KEEL_KEY_DEADLINE) || is_named(layers, KEEL_KEY_TIMEOUT) ||
-          is_named(layers, KEEL_KEY_RETRY_ATTEMPTS) ||
-          is_named(layers, KEEL_KEY_RETRY_BACKOFF) ||
-          is_named(layers, KEEL_KEY_RETRY_MULTIPLIER)) ||
-        worst_case(policy, &never) <= policy->deadline_ns)
+        !names_the_sum(layers))
+        return;
+    end = worst_case(policy, &never);
+    if (!never && end <= policy->deadline_ns)
         return;
     write_length(timeout, policy->timeout_ns);
     write_length(deadline, policy->deadline_ns);
