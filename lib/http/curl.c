@@ -71,14 +71,15 @@ static void multi_give(session *s, CURLM *multi)
 static keel_transfer_end transfer(session *s, CURLM *multi)
 {
     keel_runtime *runtime = s->pipeline->runtime;
-    uint64_t now = keel_now(runtime);
     uint64_t connect_ns = keel_call_connect_timeout_ns(&s->call);
+    uint64_t left_ns = keel_call_timeout_ns(&s->call);
+    uint64_t now = keel_now(runtime); /* last: rather a little late than early */
     bool resent;
     keel_transfer t = {
         .multi = multi,
         .easy = s->easy,
         .runtime = runtime,
-        .until_ns = keel_ns_add(now, keel_call_timeout_ns(&s->call)),
+        .until_ns = keel_ns_add(now, left_ns),
         .connect_until_ns = connect_ns ? keel_ns_add(now, connect_ns) : KEEL_NEVER,
         .cancel = s->options.call.cancel,
     };
@@ -207,17 +208,18 @@ static CURLcode code_of(const session *s, keel_status status)
                : CURLE_ABORTED_BY_CALLBACK;
 }
 
-/* What keel_call_end cannot know. */
+/* What keel_call_end cannot know. all may be NULL. */
 static keel_status amend(const session *s, keel_status status, keel_detail *all)
 {
     if (s->broken != KEEL_OK)
         return keel_fail(all, s->broken, s->broken_text);
-    if (s->stuck) {
+    if (s->stuck)
         status = keel_http_classify(&s->facts);
+    if (all && s->stuck) {
         all->code = status;
         all->reason = KEEL_REASON_NOT_RETRYABLE;
         all->text = "called and failed; what it delivered or read cannot be undone";
-    } else if (status == KEEL_OK && s->resent) {
+    } else if (all && status == KEEL_OK && s->resent) {
         all->text = "done; libcurl found a kept connection dead and sent the request "
                     "again on a fresh one";
     }
@@ -226,10 +228,12 @@ static keel_status amend(const session *s, keel_status status, keel_detail *all)
 
 static keel_status finish(session *s, keel_detail *why)
 {
-    keel_detail all = KEEL_DETAIL_INIT;
-    keel_status status = amend(s, keel_call_end(&s->call, &all), &all);
+    keel_detail all = { .size = sizeof all };
+    keel_detail *told = why ? &all : NULL;
+    keel_status status = amend(s, keel_call_end(&s->call, told), told);
 
-    keel_detail_fill(why, &all);
+    if (why)
+        keel_detail_fill(why, told);
     return status;
 }
 

@@ -124,33 +124,35 @@ static keel_transfer_end run_on(const keel_transfer *t, CURLcode *code)
     return KEEL_TRANSFER_DONE;
 }
 
-/*
- * libcurl re-sends by itself when a kept connection turns out dead. It shows as a
- * request that was sent without a new connection, which there is in the end all the
- * same. Redirects open connections too, so after one nothing is claimed.
- */
-static bool was_resent(CURL *easy, bool on_kept)
+static bool has_request(CURL *easy, int number)
 {
-    return on_kept && long_info(easy, CURLINFO_NUM_CONNECTS) > 0 &&
-           long_info(easy, CURLINFO_REDIRECT_COUNT) == 0;
+    struct curl_header *header;
+    CURLHcode rc = curl_easy_header(easy, "-", 0, CURLH_HEADER, number, &header);
+
+    return rc != CURLHE_NOREQUEST && rc != CURLHE_NOHEADERS;
 }
 
-static keel_transfer_end run_added(const keel_transfer *t, CURLcode *code, bool *resent)
+/*
+ * libcurl re-sends by itself when a kept connection turns out dead. It numbers its
+ * requests, and one number more than there were redirects is such a sending. The first
+ * question is all that an ordinary transfer costs; where no answer came, libcurl does
+ * not tell.
+ */
+static bool was_resent(CURL *easy)
+{
+    return has_request(easy, 1) &&
+           has_request(easy, (int)long_info(easy, CURLINFO_REDIRECT_COUNT) + 1);
+}
+
+static keel_transfer_end run_added(const keel_transfer *t, CURLcode *code)
 {
     int running = 0;
-    bool on_kept;
-    keel_transfer_end end = KEEL_TRANSFER_DONE;
     CURLMcode rc = curl_multi_perform(t->multi, &running);
 
-    if (rc != CURLM_OK || !running) {
-        *code = rc == CURLM_OK ? result_of(t->multi) : code_of_multi(rc);
-        return end;
-    }
-    on_kept = long_info(t->easy, CURLINFO_REQUEST_SIZE) > 0 &&
-              long_info(t->easy, CURLINFO_NUM_CONNECTS) == 0;
-    end = run_on(t, code);
-    *resent = was_resent(t->easy, on_kept);
-    return end;
+    if (rc == CURLM_OK && running)
+        return run_on(t, code);
+    *code = rc == CURLM_OK ? result_of(t->multi) : code_of_multi(rc);
+    return KEEL_TRANSFER_DONE;
 }
 
 keel_transfer_end keel_transfer_run(const keel_transfer *t, CURLcode *code,
@@ -166,7 +168,8 @@ keel_transfer_end keel_transfer_run(const keel_transfer *t, CURLcode *code,
      * a resolver thread that hangs */
     curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
-    end = run_added(t, code, resent);
+    end = run_added(t, code);
+    *resent = was_resent(t->easy);
     curl_multi_remove_handle(t->multi, t->easy);
     return end;
 }

@@ -37,7 +37,7 @@ typedef enum keel_transfer_end {
  *
  * code    out: libcurl's
  * resent  out: libcurl found a kept connection dead and sent the request again on a
- *         fresh one, by itself
+ *         fresh one, by itself; known only where an answer came
  */
 keel_transfer_end keel_transfer_run(const keel_transfer *transfer, CURLcode *code,
                                     bool *resent);
