@@ -353,6 +353,9 @@ static void settle_switch(keel_layers *layers, keel_group group, keel_report *re
     if (!keel_value_is_off(key, &slot->value) || !turn->key ||
         turn->place.layer < slot->place.layer)
         return;
+    /* one attempt is a number somebody chose, not a switch to be turned over */
+    if (group == KEEL_GROUP_RETRY && slot->place.layer > KEEL_LAYER_PRESET)
+        return;
     if (!slot->has_on) {
         keel_report_lint(report, "%s col %zu: %s has no effect without %s",
                          turn->place.where, turn->place.column, turn->key->name,

@@ -221,8 +221,8 @@ static const origin_case *origin_cases(int *count)
           "timeout", "2s", "code" },
         { "on again with the author's value", queued, "bulkhead=16", "bulkhead", "16",
           "KEEL_<NAME>__KEY" },
-        { "one attempt is no retry", backed, "retry.attempts=1", "retry.attempts", "3",
-          "KEEL_<NAME>" },
+        { "one attempt is a choice, not a switch", backed, "retry.attempts=1",
+          "retry.attempts", "1", "code" },
         { "there is no rate to turn on", limited, NULL, "rate", "off", "built-in" },
         /* fences */
         { "a fence clamps the operator", long_one, "timeout<=3s", "timeout", "3s",
