@@ -20,14 +20,16 @@ int main(void)
 }
 PROGRAM
 
-# builds MODULE...: a program against what was installed.
+# builds FLAG MODULE...: a program against what was installed; an empty flag is none.
 builds()
 {
+    extra=$1
+    shift
     flags=$(PKG_CONFIG_LIBDIR=$at/lib/pkgconfig:$(pkg-config --variable pc_path pkg-config) \
         pkg-config --define-variable=prefix="$at" --cflags --libs "$@") || return 1
     # Flags are a list of words.
     # shellcheck disable=SC2086
-    ${CC:-cc} -pthread -o "$root/program" "$root/program.c" $flags
+    ${CC:-cc} -pthread -o "$root/program" "$root/program.c" $flags $extra
 }
 
 check()
@@ -43,10 +45,10 @@ check()
 }
 
 check "make install" make install DESTDIR="$root"
-check "a program does not link with the shared library" builds keel
+check "a program does not link with the shared library" builds '' keel
 check "it does not run" env LD_LIBRARY_PATH="$at/lib" "$root/program"
 rm -f "$at"/lib/libkeel.so*
-check "a program does not link with the static library" builds keel libcurl
+check "a program does not link with the static library" builds -lm keel libcurl
 check "it does not run" "$root/program"
 check "make uninstall" make uninstall DESTDIR="$root"
 expect_none "left behind" "$(find "$at" ! -type d)"
