@@ -78,8 +78,7 @@ static bool pass_breaker(keel_pipeline *pipeline, const keel_plan *plan,
 }
 
 static bool take_entry(keel_entry entry, keel_admission *admission,
-                       const keel_plan *plan, uint64_t now,
-                       keel_admission_answer *answer)
+                       const keel_plan *plan, keel_admission_answer *answer)
 {
     uint64_t slot_until;
 
@@ -94,7 +93,6 @@ static bool take_entry(keel_entry entry, keel_admission *admission,
     case KEEL_FULL:
         break;
     }
-    (void)now;
     refuse(answer,
            admission->stage == KEEL_ADMISSION_QUEUE ? KEEL_REJECTED_BULKHEAD_TIMEOUT
                                                     : KEEL_REJECTED_BULKHEAD_FULL,
@@ -114,7 +112,7 @@ static bool pass_bulkhead(const keel_plan *plan, keel_admission *admission,
                             request->until);
     entry = keel_bulkhead_enter(&plan->bulkhead, &admission->place, request->now, until,
                                 request->sleeps, request->wake, request->wake_ctx);
-    return take_entry(entry, admission, plan, request->now, answer);
+    return take_entry(entry, admission, plan, answer);
 }
 
 /* A refusal further in: the probe goes back, the token too if it is the newest. */
@@ -150,7 +148,7 @@ static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
     case KEEL_ADMISSION_QUEUE:
         return take_entry(
             keel_bulkhead_check(&plan->bulkhead, &admission->place, request->now),
-            admission, plan, request->now, answer);
+            admission, plan, answer);
     case KEEL_ADMISSION_GRANTED:
         break;
     }
@@ -187,9 +185,6 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
     admission->rate_tat = 0;
     admission->has_permit = false;
     if (!has_permit)
-        return true;
-    if (result->status == KEEL_OK &&
-        keel_breaker_end_closed(&plan->breaker, &admission->permit, now))
         return true;
     return keel_breaker_end(&plan->breaker, &plan->policy, &admission->permit, &outcome,
                             now, &pipeline->runtime->random, changes);

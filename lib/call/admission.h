@@ -49,6 +49,43 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
                         const keel_admission_request *request,
                         keel_admission_answer *answer);
 
+/*
+ * The common case: a simple plan, a closed breaker, a free place. False: nothing was
+ * done, ask.
+ */
+static inline bool keel_admission_try(const keel_plan *plan, keel_admission *admission,
+                                      uint64_t now)
+{
+    bool has_breaker = plan->policy.breaker;
+
+    if (!plan->is_simple ||
+        (has_breaker &&
+         !keel_breaker_admit_closed(&plan->breaker, &admission->permit)) ||
+        (plan->policy.bulkhead &&
+         !keel_bulkhead_try(&plan->bulkhead, &admission->place, now)))
+        return false;
+    admission->has_permit = has_breaker;
+    admission->stage = KEEL_ADMISSION_GRANTED;
+    return true;
+}
+
+/* The end of a success that keel_admission_try admitted, if the breaker is as it was.
+ */
+static inline bool keel_admission_try_end(const keel_plan *plan,
+                                          keel_admission *admission, keel_stripe stripe,
+                                          uint64_t now)
+{
+    if (!plan->is_simple ||
+        (admission->has_permit &&
+         !keel_breaker_end_closed(&plan->breaker, &admission->permit, stripe, now)))
+        return false;
+    admission->has_permit = false;
+    if (admission->place.held)
+        keel_bulkhead_untake(&plan->bulkhead, &admission->place);
+    admission->stage = KEEL_ADMISSION_NONE;
+    return true;
+}
+
 /* What came of a granted attempt. */
 typedef struct keel_admission_result {
     keel_status

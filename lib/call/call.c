@@ -18,10 +18,47 @@ enum { FALLBACKS_AT_ONCE = 10 };
 
 /* beginning */
 
-static void begin_wrongly(keel_machine *m, keel_status status)
+/* What is not set here is set before it is read. */
+static void clear(keel_machine *m, keel_pipeline *pipeline)
+{
+    m->pipeline = pipeline;
+    m->plan = NULL;
+    m->cancel = NULL;
+    m->wake = NULL;
+    m->fallback = NULL;
+    m->began_at = 0;
+    m->deadline_at = KEEL_NEVER;
+    m->wake_at = 0;
+    m->attempt_until = KEEL_NEVER;
+    m->retry_after_ns = 0;
+    m->admission = (keel_admission){ .stage = KEEL_ADMISSION_NONE };
+    m->backoff = (keel_backoff_state){ 0, 0 };
+    m->magic = KEEL_CALL_MAGIC;
+    m->tries = 0;
+    m->attempts = 0;
+    m->most_tries = 1;
+    m->system_errno = 0;
+    m->status = KEEL_CANCELLED; /* until there is an outcome */
+    m->phase = KEEL_PHASE_READY;
+    m->reason = KEEL_REASON_NONE;
+    m->applied = KEEL_APPLIED_UNKNOWN;
+    m->is_idempotent = false;
+    m->is_live = true;
+    m->is_plain = false;
+    m->is_nested = false;
+    m->sleeps = false;
+    m->has_begun = false;
+    m->has_token = false;
+    m->token_is_throttled = false;
+    m->attempt_is_extra = false;
+    m->has_call_permit = false;
+    m->has_chaos = false;
+}
+
+static void begin_wrongly(keel_machine *m)
 {
     m->phase = KEEL_PHASE_ENDED;
-    m->status = (uint16_t)status;
+    m->status = KEEL_E_ARGUMENT;
 }
 
 static void take_options(keel_machine *m, const keel_call_options *o)
@@ -32,62 +69,55 @@ static void take_options(keel_machine *m, const keel_call_options *o)
     m->fallback = o->fallback;
     m->fallback_ctx = o->fallback_ctx;
     m->is_idempotent = o->idempotent;
-    if (o->deadline_at_ns && o->deadline_at_ns < m->deadline_at)
+    if (o->deadline_at_ns)
         m->deadline_at = o->deadline_at_ns;
-    if (o->attempt > 1)
-        m->most_tries = 1;
+    m->is_nested = o->attempt > 1;
 }
 
 /* KEEL_DISABLED: one attempt, no policy; only what belongs to a plain call. */
 static void begin_plain(keel_machine *m)
 {
     m->is_plain = true;
-    m->phase = KEEL_PHASE_READY;
     m->began_at = keel_now(m->pipeline->runtime);
 }
 
 static void begin_planned(keel_machine *m)
 {
-    const keel_policy *policy;
     uint32_t plan_phase;
 
     m->plan = keel_plan_enter(m->pipeline, &plan_phase);
-    policy = &m->plan->policy;
     m->plan_phase = (uint8_t)plan_phase;
-    m->phase = KEEL_PHASE_READY;
-    m->began_at = keel_machine_now(m);
-    m->most_tries = policy->retry ? policy->retry_attempts : 1;
-    if (policy->deadline_ns)
-        m->deadline_at = keel_ns_add(m->began_at, policy->deadline_ns);
-    if (policy->retry)
-        keel_budget_call(&m->plan->budget, policy, m->began_at);
+    if (m->plan->policy.retry && !m->is_nested)
+        m->most_tries = m->plan->policy.retry_attempts;
 }
 
 void keel_call_begin(keel_call *call, keel_pipeline *pipeline,
                      const keel_call_options *options)
 {
-    keel_call_options own = { .size = sizeof own };
     keel_machine *m;
 
     if (!call)
         return;
     m = keel_machine_of(call);
-    *m = (keel_machine){ .pipeline = pipeline,
-                         .deadline_at = KEEL_NEVER,
-                         .status = KEEL_CANCELLED, /* until there is an outcome */
-                         .magic = KEEL_CALL_MAGIC,
-                         .is_live = true };
-    if (!pipeline || !keel_options_read(&own, sizeof own, options)) {
-        begin_wrongly(m, KEEL_E_ARGUMENT);
+    clear(m, pipeline);
+    if (!pipeline) {
+        begin_wrongly(m);
         return;
     }
     m->incarnation = keel_process_incarnation();
+    if (options) {
+        keel_call_options own = { .size = sizeof own };
+
+        if (!keel_options_read(&own, sizeof own, options)) {
+            begin_wrongly(m);
+            return;
+        }
+        take_options(m, &own);
+    }
     if (keel_runtime_is_disabled(pipeline->runtime))
         begin_plain(m);
     else
         begin_planned(m);
-    if (options)
-        take_options(m, &own);
 }
 
 /* A call that is under way in this very process, and has policies. */
@@ -146,9 +176,8 @@ static bool next_plain(keel_machine *m)
     return false;
 }
 
-static bool next_planned(keel_machine *m)
+static bool next_planned(keel_machine *m, uint64_t now)
 {
-    uint64_t now = keel_machine_now(m);
     keel_step step;
 
     if (m->phase == KEEL_PHASE_ATTEMPT)
@@ -169,22 +198,31 @@ static bool next_planned(keel_machine *m)
     return step == KEEL_STEP_ATTEMPT;
 }
 
+static bool next_by_hand(keel_machine *m, uint64_t now)
+{
+    int saved = errno;
+    bool again = next_planned(m, now);
+
+    errno = saved;
+    return again;
+}
+
 bool keel_call_next(keel_call *call)
 {
     keel_machine *m;
-    int saved = errno;
-    bool again;
+    uint64_t now;
 
     if (!call)
         return false;
     m = keel_machine_of(call);
-    if (is_alive(m))
-        again = next_planned(m);
-    else
-        again = m->magic == KEEL_CALL_MAGIC && m->is_plain && !is_foreign(m) &&
-                next_plain(m);
-    errno = saved;
-    return again;
+    if (!is_alive(m))
+        return m->magic == KEEL_CALL_MAGIC && m->is_plain && !is_foreign(m) &&
+               next_plain(m);
+    if (m->phase == KEEL_PHASE_ENDED)
+        return false;
+    now = keel_machine_now(m);
+    return keel_machine_try(m, keel_stripe_mine(&m->pipeline->stripes), now) ||
+           next_by_hand(m, now);
 }
 
 keel_step keel_call_poll(keel_call *call, uint32_t *attempt, uint64_t *wake_at_ns)
@@ -289,10 +327,18 @@ void keel_call_report_attempt(keel_call *call, uint32_t attempt,
 
 void keel_call_report(keel_call *call, keel_status status)
 {
-    keel_outcome outcome = { .size = sizeof outcome, .status = status };
+    keel_machine *m;
 
-    if (call)
-        report(keel_machine_of(call), 0, &outcome);
+    if (!call)
+        return;
+    m = keel_machine_of(call);
+    if (status != KEEL_OK || m->phase != KEEL_PHASE_ATTEMPT || !is_alive(m) ||
+        !keel_machine_try_ok(m, keel_stripe_mine(&m->pipeline->stripes),
+                             keel_machine_now(m))) {
+        keel_outcome outcome = { .size = sizeof outcome, .status = status };
+
+        report(m, 0, &outcome);
+    }
 }
 
 /* the end */
@@ -338,28 +384,32 @@ static void look_after_runtime(keel_pipeline *pipeline, uint64_t now)
 
 static keel_status end_planned(keel_machine *m, keel_detail *why)
 {
+    uint64_t now = keel_machine_now(m);
     keel_detail detail;
-    uint64_t now = 0;
     keel_status status;
 
-    /* a call that went well and whose story nobody wants needs no last look at the
-     * clock */
-    if (m->status != KEEL_OK || why || m->phase != KEEL_PHASE_ENDED ||
-        m->has_call_permit)
-        now = keel_machine_now(m);
     if (m->phase != KEEL_PHASE_ENDED)
         keel_machine_abandon(m, now);
-    if (m->status == KEEL_OK && !why && !m->has_call_permit) {
-        status = KEEL_OK;
-    } else {
-        status = keel_machine_conclude(m, &detail, now);
-        if (may_fall_back(m, status))
-            status = fall_back(m, &detail, now);
-        keel_detail_fill(why, &detail);
-    }
+    status = keel_machine_conclude(m, &detail, now);
+    if (may_fall_back(m, status))
+        status = fall_back(m, &detail, now);
+    keel_detail_fill(why, &detail);
     keel_plan_exit(m->pipeline, m->plan_phase);
     look_after_runtime(m->pipeline, now);
     return status;
+}
+
+/* A call that went well and whose story nobody wants needs no last look at the clock.
+ */
+static bool ended_well(const keel_machine *m, const keel_detail *why)
+{
+    const keel_pipeline *pipeline = m->pipeline;
+
+    return m->status == KEEL_OK && !why && m->phase == KEEL_PHASE_ENDED &&
+           !m->has_call_permit &&
+           !atomic_load_explicit(&pipeline->override_until, memory_order_relaxed) &&
+           !atomic_load_explicit(&pipeline->runtime->reload_wanted,
+                                 memory_order_relaxed);
 }
 
 static keel_status end_plain(keel_machine *m, keel_detail *why)
@@ -379,15 +429,11 @@ static keel_status end_plain(keel_machine *m, keel_detail *why)
     return status;
 }
 
-keel_status keel_call_end(keel_call *call, keel_detail *why)
+static keel_status end_by_hand(keel_machine *m, keel_detail *why)
 {
     int saved = errno;
-    keel_machine *m;
     keel_status status;
 
-    if (!call)
-        return keel_fail(why, KEEL_E_ARGUMENT, "no call");
-    m = keel_machine_of(call);
     if (m->magic != KEEL_CALL_MAGIC)
         return keel_fail(why, KEEL_E_STATE,
                          "the call was not begun, or has ended already");
@@ -404,6 +450,21 @@ keel_status keel_call_end(keel_call *call, keel_detail *why)
     m->magic = 0;
     errno = saved;
     return status;
+}
+
+keel_status keel_call_end(keel_call *call, keel_detail *why)
+{
+    keel_machine *m;
+
+    if (!call)
+        return keel_fail(why, KEEL_E_ARGUMENT, "no call");
+    m = keel_machine_of(call);
+    if (!is_alive(m) || !ended_well(m, why))
+        return end_by_hand(m, why);
+    keel_plan_exit(m->pipeline, m->plan_phase);
+    m->magic = 0;
+    keel_events_deliver(m->pipeline->runtime);
+    return KEEL_OK;
 }
 
 void keel_call_cleanup(keel_call *call)

@@ -43,7 +43,7 @@ static void refused(keel_machine *m, const keel_admission_answer *answer, uint64
     keel_retry_refused(m, answer, now);
     if (m->phase != KEEL_PHASE_ENDED)
         return;
-    keel_count(&m->pipeline->counters->rejected);
+    keel_count_rejected(m->pipeline);
     keel_pipeline_tell(m->pipeline,
                        (keel_event_record){ .type = KEEL_EVENT_REJECTED,
                                             .reason = m->reason,
@@ -155,9 +155,42 @@ static void cancelled(keel_machine *m, uint64_t now)
     keel_machine_finish(m, KEEL_REASON_CANCELLED);
 }
 
+/* The clock of a call starts at its first step. */
+static void begin_clock(keel_machine *m, keel_stripe stripe, uint64_t now)
+{
+    const keel_policy *policy = &m->plan->policy;
+
+    m->has_begun = true;
+    m->began_at = now;
+    if (policy->deadline_ns)
+        m->deadline_at =
+            keel_ns_min(m->deadline_at, keel_ns_add(now, policy->deadline_ns));
+    if (policy->retry)
+        keel_budget_call(&m->plan->budget, policy, stripe, now);
+}
+
+static bool is_out_of_time(const keel_machine *m, uint64_t now)
+{
+    return now >= m->deadline_at || m->deadline_at - now < keel_machine_least_ns(m);
+}
+
+bool keel_machine_try(keel_machine *m, keel_stripe stripe, uint64_t now)
+{
+    if (m->phase != KEEL_PHASE_READY || m->cancel)
+        return false;
+    if (!m->has_begun)
+        begin_clock(m, stripe, now);
+    if (is_out_of_time(m, now) || !keel_admission_try(m->plan, &m->admission, now))
+        return false;
+    begin_attempt(m, now);
+    return true;
+}
+
 static void ready(keel_machine *m, uint64_t now)
 {
-    if (now >= m->deadline_at || m->deadline_at - now < keel_machine_least_ns(m))
+    if (!m->has_begun)
+        begin_clock(m, keel_stripe_mine(&m->pipeline->stripes), now);
+    if (is_out_of_time(m, now))
         out_of_time(m);
     else if (admit_call(m, now))
         admit(m, now);
@@ -320,6 +353,22 @@ void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t 
         keel_retry_decide(m, &o, counted == KEEL_TIMEOUT, now);
 }
 
+bool keel_machine_try_ok(keel_machine *m, keel_stripe stripe, uint64_t now)
+{
+    const keel_policy *policy = &m->plan->policy;
+
+    if (now > m->attempt_until ||
+        !keel_admission_try_end(m->plan, &m->admission, stripe, now))
+        return false;
+    if (policy->budget_mode > KEEL_BUDGET_RATIO)
+        keel_budget_end(&m->plan->budget, policy, m->attempt_is_extra, true, false);
+    m->status = KEEL_OK;
+    m->phase = KEEL_PHASE_ENDED;
+    m->reason = KEEL_REASON_NONE;
+    m->retry_after_ns = 0;
+    return true;
+}
+
 void keel_machine_abandon(keel_machine *m, uint64_t now)
 {
     if (m->phase == KEEL_PHASE_ATTEMPT || m->phase == KEEL_PHASE_CHAOS) {
@@ -356,15 +405,16 @@ keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t no
 
     if (m->has_call_permit)
         end_call_permit(m, now);
-    *why = (keel_detail){ .size = sizeof *why,
-                          .code = status,
-                          .reason = (keel_reason)m->reason,
-                          .attempts = m->attempts,
-                          .applied =
-                              m->attempts ? (keel_applied)m->applied : KEEL_APPLIED_NO,
-                          .system_errno = m->system_errno,
-                          .elapsed_ns = keel_ns_left(now, m->began_at),
-                          .retry_after_ns = status == KEEL_OK ? 0 : m->retry_after_ns,
-                          .text = keel_status_text(status) };
+    *why =
+        (keel_detail){ .size = sizeof *why,
+                       .code = status,
+                       .reason = (keel_reason)m->reason,
+                       .attempts = m->attempts,
+                       .applied =
+                           m->attempts ? (keel_applied)m->applied : KEEL_APPLIED_NO,
+                       .system_errno = m->system_errno,
+                       .elapsed_ns = m->has_begun ? keel_ns_left(now, m->began_at) : 0,
+                       .retry_after_ns = status == KEEL_OK ? 0 : m->retry_after_ns,
+                       .text = keel_status_text(status) };
     return status;
 }

@@ -34,7 +34,7 @@ typedef struct keel_machine {
     keel_fallback_fn *fallback;
     void *fallback_ctx;
     uint64_t incarnation;
-    uint64_t began_at;
+    uint64_t began_at;    /* the first step's instant; nothing is timed before it */
     uint64_t deadline_at; /* KEEL_NEVER: none */
     uint64_t wake_at;     /* of a wait */
     uint64_t attempt_at;
@@ -55,9 +55,11 @@ typedef struct keel_machine {
     uint8_t applied; /* keel_applied */
     uint8_t plan_phase;
     bool is_idempotent : 1;
-    bool is_live : 1;  /* not the simulator: no attempt with less than 1 ms left */
-    bool is_plain : 1; /* KEEL_DISABLED */
+    bool is_live : 1;   /* not the simulator: no attempt with less than 1 ms left */
+    bool is_plain : 1;  /* KEEL_DISABLED */
+    bool is_nested : 1; /* itself part of a retry: one attempt */
     bool sleeps : 1;
+    bool has_begun : 1;
     bool has_token : 1;
     bool token_is_throttled : 1;
     bool attempt_is_extra : 1;
@@ -80,6 +82,15 @@ static inline uint64_t keel_machine_now(const keel_machine *m)
 {
     return keel_plan_now(m->pipeline, m->plan);
 }
+
+/*
+ * The common first step: a simple plan, nothing in the way. True: make the attempt.
+ * False: nothing was done, take a step.
+ */
+bool keel_machine_try(keel_machine *m, keel_stripe stripe, uint64_t now);
+
+/* The common end: a success in time. False: nothing was done, report it. */
+bool keel_machine_try_ok(keel_machine *m, keel_stripe stripe, uint64_t now);
 
 /* One step at an instant: what to do next. */
 keel_step keel_machine_step(keel_machine *m, uint64_t now);

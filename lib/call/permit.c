@@ -50,7 +50,7 @@ static void sleep_in(keel_pipeline *pipeline, uint32_t seen, uint64_t until,
 static void tell_refusal(keel_pipeline *pipeline, const keel_admission_answer *answer,
                          uint64_t now)
 {
-    keel_count(&pipeline->counters->rejected);
+    keel_count_rejected(pipeline);
     keel_pipeline_tell(pipeline,
                        (keel_event_record){ .type = KEEL_EVENT_REJECTED,
                                             .status = (uint16_t)answer->status,
@@ -92,58 +92,94 @@ static keel_status ask(permit *p, const patience *patient, uint64_t *retry_after
         if (answer.status != KEEL_OK)
             tell_refusal(p->pipeline, &answer, now);
         p->began_at = answer.waits ? answer.wake_at : now;
-        if (retry_after_ns)
-            *retry_after_ns = answer.retry_after_ns;
+        *retry_after_ns = answer.retry_after_ns;
         if (!answer.waits)
             return answer.status;
         sleep_in(p->pipeline, seen, answer.wake_at, patient->cancel);
     }
 }
 
-/* The common case: a closed breaker and nothing that needs the time. */
-static bool take_at_once(permit *p)
+/*
+ * An open breaker that nobody holds refuses without more ado: in an outage this is
+ * every call. False: it is not so simple.
+ */
+static bool refuse_at_the_gate(keel_pipeline *pipeline, keel_stripe stripe,
+                               uint64_t *retry_after_ns)
 {
-    const keel_plan *plan = p->plan;
+    const keel_clock *clock = &pipeline->runtime->clock;
+    uint32_t gate = atomic_load_explicit(&pipeline->gate, memory_order_acquire);
+    uint64_t now;
 
-    if (plan->policy.rate.count || plan->policy.bulkhead || !plan->policy.breaker ||
-        !keel_breaker_admit_closed(&plan->breaker, &p->admission.permit))
+    if (gate == KEEL_GATE_NONE ||
+        !keel_breaker_words_open(pipeline->gate_words, retry_after_ns) ||
+        atomic_load_explicit(&pipeline->runtime->has_listener, memory_order_relaxed))
         return false;
-    p->admission.has_permit = true;
-    p->admission.stage = KEEL_ADMISSION_GRANTED;
+    now = gate == KEEL_GATE_COARSE ? clock->now_coarse(clock->ctx)
+                                   : clock->now(clock->ctx);
+    if (now >= *retry_after_ns)
+        return false;
+    *retry_after_ns -= now;
+    keel_stripe_add(stripe, KEEL_STRIPE_REJECTED, 1);
     return true;
 }
 
-static keel_status take(keel_pipeline *pipeline, keel_permit *public_permit,
+static void clear(permit *p, keel_pipeline *pipeline)
+{
+    p->pipeline = pipeline;
+    p->plan = NULL;
+    p->incarnation = keel_process_incarnation();
+    p->began_at = 0;
+    p->admission = (keel_admission){ .stage = KEEL_ADMISSION_NONE };
+    p->magic = PERMIT_MAGIC;
+}
+
+static keel_status take(keel_pipeline *pipeline, permit *p, keel_stripe stripe,
                         const patience *patient, uint64_t *retry_after_ns)
 {
     keel_status status = KEEL_OK;
-    permit *p;
 
-    if (retry_after_ns)
-        *retry_after_ns = 0;
-    if (!pipeline || !public_permit)
-        return KEEL_E_ARGUMENT;
-    p = inside(public_permit);
-    *p = (permit){ .pipeline = pipeline,
-                   .incarnation = keel_process_incarnation(),
-                   .magic = PERMIT_MAGIC };
-    if (keel_runtime_is_disabled(pipeline->runtime))
-        return KEEL_OK;
-    p->plan = keel_plan_enter(pipeline, &p->phase);
-    if (!take_at_once(p))
+    p->plan = keel_plan_enter_at(pipeline, stripe, &p->phase);
+    /* only places are stamped with the time they were taken */
+    if (p->plan->bulkhead.starts.words ||
+        !keel_admission_try(p->plan, &p->admission, 0))
         status = ask(p, patient, retry_after_ns);
     if (status != KEEL_OK) {
-        keel_plan_exit(pipeline, p->phase);
+        keel_plan_exit_at(stripe, p->phase);
         p->magic = 0;
     }
     keel_events_deliver(pipeline->runtime);
     return status;
 }
 
+static keel_status take_or_wait(keel_pipeline *pipeline, keel_permit *public_permit,
+                                const patience *patient, uint64_t *retry_after_ns)
+{
+    keel_stripe stripe;
+    uint64_t hint = 0;
+    keel_status status = KEEL_OK;
+
+    if (!pipeline || !public_permit)
+        return KEEL_E_ARGUMENT;
+    stripe = keel_stripe_mine(&pipeline->stripes);
+    if (keel_runtime_is_disabled(pipeline->runtime)) {
+        clear(inside(public_permit), pipeline);
+    } else if (refuse_at_the_gate(pipeline, stripe, &hint)) {
+        inside(public_permit)->magic = 0;
+        status = KEEL_REJECTED_OPEN;
+    } else {
+        clear(inside(public_permit), pipeline);
+        hint = 0;
+        status = take(pipeline, inside(public_permit), stripe, patient, &hint);
+    }
+    if (retry_after_ns)
+        *retry_after_ns = hint;
+    return status;
+}
+
 keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit,
                              uint64_t *retry_after_ns)
 {
-    return take(pipeline, public_permit, NULL, retry_after_ns);
+    return take_or_wait(pipeline, public_permit, NULL, retry_after_ns);
 }
 
 keel_status keel_permit_wait(keel_pipeline *pipeline, keel_permit *public_permit,
@@ -152,7 +188,8 @@ keel_status keel_permit_wait(keel_pipeline *pipeline, keel_permit *public_permit
 {
     patience patient = { until_at_ns, cancel };
     int saved = errno;
-    keel_status status = take(pipeline, public_permit, &patient, retry_after_ns);
+    keel_status status =
+        take_or_wait(pipeline, public_permit, &patient, retry_after_ns);
 
     errno = saved;
     return status;
@@ -199,9 +236,29 @@ void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *out
     }
 }
 
+/* A plain success under a simple plan. False: nothing was done. */
+static bool end_at_once(permit *p)
+{
+    keel_stripe stripe;
+
+    if (p->magic != PERMIT_MAGIC || !p->plan ||
+        p->incarnation != keel_process_incarnation())
+        return false;
+    stripe = keel_stripe_mine(&p->pipeline->stripes);
+    if (!keel_admission_try_end(p->plan, &p->admission, stripe,
+                                keel_plan_now(p->pipeline, p->plan)))
+        return false;
+    p->magic = PERMIT_ENDED;
+    keel_plan_exit_at(stripe, p->phase);
+    keel_events_deliver(p->pipeline->runtime);
+    return true;
+}
+
 void keel_permit_end(keel_permit *public_permit, keel_status status)
 {
-    keel_outcome outcome = { .size = sizeof outcome, .status = status };
-
-    keel_permit_end_outcome(public_permit, &outcome);
+    if (!public_permit || (status == KEEL_OK && end_at_once(inside(public_permit))))
+        return;
+    keel_permit_end_outcome(
+        public_permit,
+        &(keel_outcome){ .size = sizeof(keel_outcome), .status = status });
 }

@@ -31,23 +31,13 @@ static bool barrier_everywhere(void)
     return rc == 0;
 }
 
-static uint64_t sum_words(const keel_pipeline *pipeline, uint32_t word)
-{
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < pipeline->stripes.count; i++)
-        sum += atomic_load_explicit(&pipeline->stripes.lines[i].words[word],
-                                    memory_order_acquire);
-    return sum;
-}
-
 /* Ended is read before begun: a call may go on meanwhile, but none is missed. */
 static bool is_drained(const keel_pipeline *pipeline, uint32_t phase)
 {
-    uint64_t ended = sum_words(pipeline, KEEL_STRIPE_ENDED + phase);
+    uint64_t ended = keel_stripes_sum(&pipeline->stripes, KEEL_STRIPE_ENDED + phase);
 
     return barrier_everywhere() &&
-           ended == sum_words(pipeline, KEEL_STRIPE_BEGUN + phase);
+           ended == keel_stripes_sum(&pipeline->stripes, KEEL_STRIPE_BEGUN + phase);
 }
 
 static void free_all(keel_plan **list)
@@ -87,6 +77,18 @@ static void retire_locked(keel_pipeline *pipeline, keel_plan *plan)
 
 /* following settings */
 
+static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
+{
+    keel_gate gate = KEEL_GATE_NONE;
+
+    if (plan->policy.breaker && !plan->policy.rate.count)
+        gate = plan->uses_coarse_clock ? KEEL_GATE_COARSE : KEEL_GATE_PRECISE;
+    if (gate != KEEL_GATE_NONE)
+        pipeline->gate_words = plan->breaker.words;
+    /* release: who sees the gate sees its words */
+    atomic_store_explicit(&pipeline->gate, gate, memory_order_release);
+}
+
 keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *why)
 {
     keel_runtime *rt = pipeline->runtime;
@@ -113,6 +115,7 @@ keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *wh
                        : keel_fail(why, KEEL_E_NOMEM,
                                    "no memory for the pipeline's settings");
     atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
+    set_gate(pipeline, plan);
     if (old)
         keel_plan_take_over(plan, old, rt->clock.now(rt->clock.ctx));
     retire_locked(pipeline, old);
@@ -139,8 +142,7 @@ static bool place_own_blocks(keel_pipeline *pipeline)
     pipeline->stripes =
         (keel_stripes){ .lines = keel_board_block(board, &stripes,
                                                   count * sizeof(keel_stripe_line)),
-                        .count = count,
-                        .word = KEEL_STRIPE_WINDOW };
+                        .count = count };
     pipeline->counters = keel_board_block(board, &counters, sizeof(keel_counters));
     return pipeline->stripes.lines && pipeline->counters;
 }
@@ -435,7 +437,7 @@ static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats 
 
     all->ignored_total = atomic_load(&c->ignored);
     all->late_results = atomic_load(&c->late);
-    all->rejected_total = atomic_load(&c->rejected);
+    all->rejected_total = keel_stripes_sum(&pipeline->stripes, KEEL_STRIPE_REJECTED);
     all->retries_total = atomic_load(&c->retries);
     all->permits_ended_twice = atomic_load(&c->ended_twice);
     all->permits_leaked = atomic_load(&c->leaked);

@@ -10,13 +10,22 @@
 typedef struct keel_counters {
     _Atomic uint64_t ignored;
     _Atomic uint64_t late;
-    _Atomic uint64_t rejected;
     _Atomic uint64_t retries;
     _Atomic uint64_t ended_twice;
     _Atomic uint64_t leaked;
     _Atomic uint64_t resends; /* libcurl's own, see http/ */
-    uint64_t spare;
+    uint64_t spare[2];
 } keel_counters;
+
+/*
+ * Where nothing stands before the breaker, an open one refuses without a plan: its
+ * words are the same for all plans.
+ */
+typedef enum keel_gate {
+    KEEL_GATE_NONE = 0, /* the breaker is off, or the limiter comes first */
+    KEEL_GATE_PRECISE = 1,
+    KEEL_GATE_COARSE = 2
+} keel_gate;
 
 /*
  * Kept by the runtime until it closes, so that state and number outlive the handles.
@@ -25,6 +34,8 @@ typedef struct keel_counters {
 struct keel_pipeline {
     _Atomic(keel_plan *) plan; /* read by every call, written by reloads */
     _Atomic uint32_t phase;    /* 0 or 1: which counts new calls use */
+    _Atomic uint32_t gate;     /* keel_gate */
+    keel_breaker_words *gate_words;
     keel_stripes stripes;
     keel_counters *counters;
     keel_runtime *runtime;
@@ -43,35 +54,41 @@ struct keel_pipeline {
     void (*_Atomic http_free)(void *http);
 };
 
-/* Enters: the plan to follow until keel_plan_exit(pipeline, phase). */
-static inline const keel_plan *keel_plan_enter(keel_pipeline *pipeline, uint32_t *phase)
+/* Enters on the caller's stripe: the plan to follow until keel_plan_exit_at. */
+static inline const keel_plan *keel_plan_enter_at(keel_pipeline *pipeline,
+                                                  keel_stripe stripe, uint32_t *phase)
 {
-    bool is_owner;
-    keel_stripe_line *line = keel_stripe_mine(&pipeline->stripes, &is_owner);
-
     *phase = atomic_load_explicit(&pipeline->phase, memory_order_relaxed);
-    keel_stripe_add(&line->words[KEEL_STRIPE_BEGUN + *phase], is_owner, 1);
+    keel_stripe_add(stripe, KEEL_STRIPE_BEGUN + *phase, 1);
     /* the reload's membarrier stands for the fence between our count and this load */
     atomic_signal_fence(memory_order_seq_cst);
     return atomic_load_explicit(&pipeline->plan, memory_order_acquire);
 }
 
+static inline void keel_plan_exit_at(keel_stripe stripe, uint32_t phase)
+{
+    keel_stripe_add(stripe, KEEL_STRIPE_ENDED + phase, 1);
+}
+
+static inline const keel_plan *keel_plan_enter(keel_pipeline *pipeline, uint32_t *phase)
+{
+    return keel_plan_enter_at(pipeline, keel_stripe_mine(&pipeline->stripes), phase);
+}
+
 static inline void keel_plan_exit(keel_pipeline *pipeline, uint32_t phase)
 {
-    bool is_owner;
-    keel_stripe_line *line = keel_stripe_mine(&pipeline->stripes, &is_owner);
-
-    atomic_thread_fence(memory_order_release);
-    keel_stripe_add(&line->words[KEEL_STRIPE_ENDED + phase], is_owner, 1);
+    keel_plan_exit_at(keel_stripe_mine(&pipeline->stripes), phase);
 }
 
 /* One more stay in the phase of a call that is still under way. */
 static inline void keel_plan_hold(keel_pipeline *pipeline, uint32_t phase)
 {
-    bool is_owner;
-    keel_stripe_line *line = keel_stripe_mine(&pipeline->stripes, &is_owner);
+    keel_stripe_add(keel_stripe_mine(&pipeline->stripes), KEEL_STRIPE_BEGUN + phase, 1);
+}
 
-    keel_stripe_add(&line->words[KEEL_STRIPE_BEGUN + phase], is_owner, 1);
+static inline void keel_count_rejected(keel_pipeline *pipeline)
+{
+    keel_stripe_add(keel_stripe_mine(&pipeline->stripes), KEEL_STRIPE_REJECTED, 1);
 }
 
 /* The instant by the clock this plan goes by. */

@@ -44,7 +44,7 @@ static void place_window(placing *p, keel_window *window, const keel_stripes *st
     words =
         place(p, KEEL_BLOCK_TIME_WINDOW, width * 2 + has_slow, policy->window_buckets,
               keel_time_window_size(policy->window_buckets, has_slow));
-    keel_time_window_init(window, words, stripes, policy->window_ns,
+    keel_time_window_init(window, words, stripes, KEEL_STRIPE_WINDOW, policy->window_ns,
                           policy->window_buckets, has_slow);
 }
 
@@ -171,6 +171,9 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
     plan->policy = *policy;
     place_all(&p, plan, parts->stripes);
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
+    plan->is_simple = !policy->rate.count && !policy->bulkhead_queue &&
+                      !policy->chaos_rate_ppm && !policy->per_call &&
+                      !(policy->breaker && policy->slow_call_ns);
     *is_board_full = p.full;
     if (!p.full && find_hooks(plan, parts))
         return plan;

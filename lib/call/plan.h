@@ -25,6 +25,7 @@ typedef struct keel_plan {
     keel_rate rate;
     keel_budget budget;
     bool uses_coarse_clock;
+    bool is_simple; /* no limiter, queue, chaos, per-call breaker or slow calls */
     struct keel_plan *next_retired;
     const keel_allocator *memory;
 } keel_plan;

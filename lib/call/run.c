@@ -12,21 +12,33 @@
 
 /* on the caller's thread */
 
+static bool is_bare_success(const keel_outcome *outcome)
+{
+    return outcome->status == KEEL_OK && outcome->applied == KEEL_APPLIED_UNKNOWN &&
+           !outcome->system_errno;
+}
+
 static void run_attempts(keel_call *call, keel_run_fn *fn, void *ctx)
 {
     const keel_machine *m = keel_machine_of(call);
 
     while (keel_call_next(call)) {
+        uint64_t until = m->attempt_until;
         keel_attempt attempt = { .size = sizeof attempt,
                                  .number = m->attempts,
-                                 .timeout_ns = keel_call_timeout_ns(call),
+                                 .timeout_ns = until == KEEL_NEVER
+                                                   ? KEEL_NEVER
+                                                   : until - m->attempt_at,
                                  .cancel = m->cancel };
         keel_outcome outcome = { .size = sizeof outcome };
         keel_status status = fn(&attempt, &outcome, ctx);
 
         if (outcome.status == KEEL_OK)
             outcome.status = status;
-        keel_call_report_attempt(call, attempt.number, &outcome);
+        if (is_bare_success(&outcome))
+            keel_call_report(call, KEEL_OK);
+        else
+            keel_call_report_attempt(call, attempt.number, &outcome);
     }
 }
 
@@ -236,12 +248,21 @@ static keel_status run_detached(keel_call *call, const keel_run_options *options
 keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
                      const keel_run_options *options, keel_detail *why)
 {
-    keel_run_options own = { .size = sizeof own };
+    keel_run_options own;
     keel_call call;
 
-    if (!pipeline || !fn || !keel_options_read(&own, sizeof own, options))
+    if (!pipeline || !fn)
         return keel_fail(why, KEEL_E_ARGUMENT,
-                         "keel_run needs a pipeline, a function and options it knows");
+                         "keel_run needs a pipeline and a function");
+    if (!options) {
+        keel_call_begin(&call, pipeline, NULL);
+        run_attempts(&call, fn, ctx);
+        return keel_call_end(&call, why);
+    }
+    own = (keel_run_options){ .size = sizeof own };
+    if (!keel_options_read(&own, sizeof own, options))
+        return keel_fail(why, KEEL_E_ARGUMENT,
+                         "keel_run: options this keel does not know");
     keel_call_begin(&call, pipeline, own.call.size ? &own.call : NULL);
     if (own.detach && !keel_runtime_is_disabled(pipeline->runtime))
         return run_detached(&call, &own, fn, ctx, why);

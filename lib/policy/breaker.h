@@ -155,12 +155,29 @@ static inline bool keel_breaker_admit_closed(const keel_breaker *breaker,
 }
 
 /*
+ * A look at the words alone: true for a breaker that is open and under no lock, with
+ * the instant its open time ends.
+ */
+static inline bool keel_breaker_words_open(const keel_breaker_words *words,
+                                           uint64_t *open_until)
+{
+    uint64_t state = atomic_load_explicit(&words->state, memory_order_acquire);
+
+    if (state >> 62 != KEEL_BREAKER_OPEN ||
+        atomic_load_explicit(&words->lock, memory_order_relaxed))
+        return false;
+    *open_until = atomic_load_explicit(&words->due[state & 1], memory_order_acquire) &
+                  (((uint64_t)1 << 58) - 1);
+    return true;
+}
+
+/*
  * The end of a fast success on a closed breaker whose window neither moves nor is in
  * doubt. False: nothing was done, use keel_breaker_end.
  */
 static inline bool keel_breaker_end_closed(const keel_breaker *breaker,
                                            const keel_breaker_permit *permit,
-                                           uint64_t now)
+                                           keel_stripe stripe, uint64_t now)
 {
     uint64_t state = atomic_load_explicit(&breaker->words->state, memory_order_acquire);
 
@@ -170,7 +187,7 @@ static inline bool keel_breaker_end_closed(const keel_breaker *breaker,
         atomic_load_explicit(&breaker->words->lock, memory_order_relaxed) ||
         atomic_load_explicit(&breaker->words->consecutive, memory_order_relaxed) << 24)
         return false;
-    return keel_window_try_ok(&breaker->window, permit->generation, now);
+    return keel_window_try_ok(&breaker->window, stripe, permit->generation, now);
 }
 
 #endif

@@ -17,11 +17,8 @@ size_t keel_budget_size(void)
 void keel_budget_init(keel_budget *budget, keel_budget_words *words,
                       const keel_stripes *stripes)
 {
-    keel_stripes calls = *stripes;
-
-    calls.word = KEEL_STRIPE_CALLS;
     budget->words = words;
-    keel_time_window_init(&budget->window, &words->window, &calls,
+    keel_time_window_init(&budget->window, &words->window, stripes, KEEL_STRIPE_CALLS,
                           KEEL_BUDGET_BUCKETS * KEEL_S, KEEL_BUDGET_BUCKETS, false);
 }
 
@@ -137,12 +134,6 @@ void keel_budget_give_back(const keel_budget *budget, const keel_policy *policy,
         give(budget, throttled ? COST_THROTTLED : COST);
     else if (policy->budget_mode == KEEL_BUDGET_INFLIGHT)
         atomic_fetch_sub_explicit(&budget->words->extra, 1, memory_order_relaxed);
-}
-
-void keel_budget_begin(const keel_budget *budget, const keel_policy *policy)
-{
-    if (policy->budget_mode == KEEL_BUDGET_INFLIGHT)
-        atomic_fetch_add_explicit(&budget->words->in_flight, 1, memory_order_relaxed);
 }
 
 void keel_budget_end(const keel_budget *budget, const keel_policy *policy, bool extra,

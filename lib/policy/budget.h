@@ -41,10 +41,11 @@ void keel_budget_init(keel_budget *budget, keel_budget_words *words,
 
 /* A call begins. */
 static inline void keel_budget_call(const keel_budget *budget,
-                                    const keel_policy *policy, uint64_t now)
+                                    const keel_policy *policy, keel_stripe stripe,
+                                    uint64_t now)
 {
     if (policy->budget_mode == KEEL_BUDGET_RATIO &&
-        !keel_window_try_ok(&budget->window, 0, now))
+        !keel_window_try_ok(&budget->window, stripe, 0, now))
         keel_window_record(&budget->window, 0, now, false, false);
 }
 
@@ -57,7 +58,13 @@ void keel_budget_give_back(const keel_budget *budget, const keel_policy *policy,
                            uint64_t withdrawn_at, bool throttled);
 
 /* An attempt begins; it ends, well or not. */
-void keel_budget_begin(const keel_budget *budget, const keel_policy *policy);
+static inline void keel_budget_begin(const keel_budget *budget,
+                                     const keel_policy *policy)
+{
+    if (policy->budget_mode == KEEL_BUDGET_INFLIGHT)
+        atomic_fetch_add_explicit(&budget->words->in_flight, 1, memory_order_relaxed);
+}
+
 void keel_budget_end(const keel_budget *budget, const keel_policy *policy, bool extra,
                      bool ok, bool failed);
 

@@ -32,18 +32,6 @@ static bool take_place(const keel_bulkhead *bulkhead)
     return true;
 }
 
-static bool take_place_without_queue(const keel_bulkhead *bulkhead)
-{
-    _Atomic uint64_t *in_use = &bulkhead->words->in_use;
-
-    /* acquire pairs with the release of the one who left: its work happened before ours
-     */
-    if (atomic_fetch_add_explicit(in_use, 1, memory_order_acquire) < bulkhead->limit)
-        return true;
-    atomic_fetch_sub_explicit(in_use, 1, memory_order_relaxed);
-    return false;
-}
-
 /* waiters */
 
 static void wake(uint64_t sleeper, void (*fn)(void *), void *ctx)
@@ -114,10 +102,6 @@ static void settle(const keel_bulkhead *bulkhead)
 
 static void free_place(const keel_bulkhead *bulkhead)
 {
-    if (!bulkhead->queue) {
-        atomic_fetch_sub_explicit(&bulkhead->words->in_use, 1, memory_order_release);
-        return;
-    }
     if (atomic_load(&bulkhead->queue->waiting) > 0 && grant(bulkhead))
         return;
     atomic_fetch_sub(&bulkhead->words->in_use, 1);
@@ -181,10 +165,9 @@ keel_entry keel_bulkhead_enter(const keel_bulkhead *bulkhead, keel_place *place,
                                uint64_t now, uint64_t until_ns, bool sleeps,
                                void (*fn)(void *), void *ctx)
 {
-    *place = (keel_place){ .ticket = 0 };
     if (!bulkhead->queue)
-        return take_place_without_queue(bulkhead) ? entered(bulkhead, place, now)
-                                                  : KEEL_FULL;
+        return keel_bulkhead_try(bulkhead, place, now) ? KEEL_ENTERED : KEEL_FULL;
+    *place = (keel_place){ .ticket = 0 };
     reap(bulkhead, now);
     /* those who wait already come first */
     if (atomic_load(&bulkhead->queue->waiting) == 0 && take_place(bulkhead))
@@ -232,12 +215,15 @@ void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place, uint6
         place->held = true;
     if (!place->held)
         return;
+    if (!bulkhead->queue) {
+        keel_bulkhead_untake(bulkhead, place);
+        return;
+    }
     place->held = false;
     if (bulkhead->starts.words)
         keel_starts_leave(&bulkhead->starts, place->start_index);
     free_place(bulkhead);
-    if (bulkhead->queue)
-        reap(bulkhead, now);
+    reap(bulkhead, now);
 }
 
 void keel_bulkhead_settle(const keel_bulkhead *bulkhead, uint64_t now)

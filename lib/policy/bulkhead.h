@@ -74,6 +74,37 @@ typedef enum keel_entry {
 } keel_entry;
 
 /*
+ * Without a queue: takes a place that is free. False: none is, nothing was done.
+ */
+static inline bool keel_bulkhead_try(const keel_bulkhead *bulkhead, keel_place *place,
+                                     uint64_t now)
+{
+    _Atomic uint64_t *in_use = &bulkhead->words->in_use;
+
+    *place = (keel_place){ .ticket = 0 };
+    /* acquire pairs with the release of the one who left: its work happened before ours
+     */
+    if (atomic_fetch_add_explicit(in_use, 1, memory_order_acquire) >= bulkhead->limit) {
+        atomic_fetch_sub_explicit(in_use, 1, memory_order_relaxed);
+        return false;
+    }
+    place->held = true;
+    if (bulkhead->starts.words)
+        place->start_index = keel_starts_enter(&bulkhead->starts, 0, now);
+    return true;
+}
+
+/* Without a queue: gives a held place back. */
+static inline void keel_bulkhead_untake(const keel_bulkhead *bulkhead,
+                                        keel_place *place)
+{
+    place->held = false;
+    if (bulkhead->starts.words)
+        keel_starts_leave(&bulkhead->starts, place->start_index);
+    atomic_fetch_sub_explicit(&bulkhead->words->in_use, 1, memory_order_release);
+}
+
+/*
  * Asks for a place.
  * until_ns       how long to queue; 0: not at all
  * sleeps         the caller sleeps on its thread's word; else wake(ctx) is called

@@ -4,19 +4,10 @@
 
 #include <stddef.h>
 
-#include "base/thread.h"
-
-enum { OWNED = 31 }; /* places below belong to the thread of that index */
-
 #define START_MASK (((uint64_t)1 << 58) - 1)
 
-static uint64_t pack(uint32_t generation, uint64_t now)
-{
-    return (uint64_t)(generation & 63) << 58 | (now ? now & START_MASK : 1);
-}
-
 /* seq_cst in both: either the counting thread sees the start, or we see its `oldest` */
-static void note_oldest(const keel_starts *starts, uint64_t start)
+void keel_starts_note_oldest(const keel_starts *starts, uint64_t start)
 {
     uint64_t oldest = atomic_load(&starts->words->oldest);
 
@@ -25,9 +16,9 @@ static void note_oldest(const keel_starts *starts, uint64_t start)
         ;
 }
 
-static uint8_t enter_shared(const keel_starts *starts, uint64_t word)
+uint8_t keel_starts_enter_shared(const keel_starts *starts, uint64_t word)
 {
-    for (size_t i = OWNED; i < KEEL_STARTS; i++) {
+    for (size_t i = KEEL_STARTS_OWNED; i < KEEL_STARTS; i++) {
         uint64_t none = 0;
 
         if (!atomic_load_explicit(&starts->words->starts[i], memory_order_relaxed) &&
@@ -35,32 +26,6 @@ static uint8_t enter_shared(const keel_starts *starts, uint64_t word)
             return (uint8_t)(i + 1);
     }
     return 0;
-}
-
-uint8_t keel_starts_enter(const keel_starts *starts, uint32_t generation, uint64_t now)
-{
-    uint64_t word = pack(generation, now);
-    uint32_t index = keel_thread_self()->index;
-    uint8_t place;
-
-    if (index < OWNED &&
-        !atomic_load_explicit(&starts->words->starts[index], memory_order_relaxed)) {
-        atomic_store_explicit(&starts->words->starts[index], word,
-                              memory_order_release);
-        place = (uint8_t)(index + 1);
-    } else {
-        place = enter_shared(starts, word);
-    }
-    if (!atomic_load_explicit(&starts->words->oldest, memory_order_relaxed))
-        note_oldest(starts, word & START_MASK);
-    return place;
-}
-
-void keel_starts_leave(const keel_starts *starts, uint8_t place)
-{
-    if (place)
-        atomic_store_explicit(&starts->words->starts[place - 1], 0,
-                              memory_order_release);
 }
 
 static uint64_t oldest_of(const keel_starts *starts)
@@ -83,7 +48,7 @@ static void freshen(const keel_starts *starts)
 
     if (atomic_compare_exchange_strong(&starts->words->oldest, &seen, oldest) &&
         !oldest && (oldest = oldest_of(starts)))
-        note_oldest(starts, oldest); /* one came while we looked */
+        keel_starts_note_oldest(starts, oldest); /* one came while we looked */
 }
 
 void keel_starts_count(const keel_starts *starts, uint32_t generation,

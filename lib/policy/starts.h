@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/thread.h"
+
 enum { KEEL_STARTS = 63 };
 
 typedef struct keel_starts_words {
@@ -23,9 +25,39 @@ typedef struct keel_starts {
     keel_starts_words *words;
 } keel_starts;
 
+enum { KEEL_STARTS_OWNED = 31 }; /* places below belong to the thread of that index */
+
+uint8_t keel_starts_enter_shared(const keel_starts *starts, uint64_t word);
+void keel_starts_note_oldest(const keel_starts *starts, uint64_t start);
+
 /* Notes a start; the place plus 1, or 0 when all are taken. */
-uint8_t keel_starts_enter(const keel_starts *starts, uint32_t generation, uint64_t now);
-void keel_starts_leave(const keel_starts *starts, uint8_t place);
+static inline uint8_t keel_starts_enter(const keel_starts *starts, uint32_t generation,
+                                        uint64_t now)
+{
+    uint64_t start = now ? now & (((uint64_t)1 << 58) - 1) : 1;
+    uint64_t word = (uint64_t)(generation & 63) << 58 | start;
+    uint32_t index = keel_thread_self()->index;
+    uint8_t place;
+
+    if (index < KEEL_STARTS_OWNED &&
+        !atomic_load_explicit(&starts->words->starts[index], memory_order_relaxed)) {
+        atomic_store_explicit(&starts->words->starts[index], word,
+                              memory_order_release);
+        place = (uint8_t)(index + 1);
+    } else {
+        place = keel_starts_enter_shared(starts, word);
+    }
+    if (!atomic_load_explicit(&starts->words->oldest, memory_order_relaxed))
+        keel_starts_note_oldest(starts, start);
+    return place;
+}
+
+static inline void keel_starts_leave(const keel_starts *starts, uint8_t place)
+{
+    if (place)
+        atomic_store_explicit(&starts->words->starts[place - 1], 0,
+                              memory_order_release);
+}
 
 /* Whether some attempt began before `limit`: a cheap look, sometimes wrongly true. */
 static inline bool keel_starts_maybe_before(const keel_starts *starts, uint64_t limit)

@@ -38,14 +38,15 @@ size_t keel_time_window_size(uint32_t buckets, bool has_slow)
 }
 
 void keel_time_window_init(keel_window *window, keel_time_window_words *words,
-                           const keel_stripes *stripes, uint64_t window_ns,
-                           uint32_t buckets, bool has_slow)
+                           const keel_stripes *stripes, uint32_t stripe_word,
+                           uint64_t window_ns, uint32_t buckets, bool has_slow)
 {
     uint64_t width = window_ns / buckets ? window_ns / buckets : 1;
 
     *window =
         (keel_window){ .time = words,
                        .stripes = *stripes,
+                       .stripe_word = stripe_word,
                        .count = buckets,
                        .span = EPOCHS / buckets * buckets,
                        .has_slow = has_slow,
@@ -255,9 +256,9 @@ static uint64_t stripe_epoch(uint64_t stripe)
  */
 static void stripe_turn(const keel_window *window, uint32_t generation, uint64_t epoch)
 {
-    bool is_owner;
-    keel_stripe_line *line = keel_stripe_mine(&window->stripes, &is_owner);
-    _Atomic uint64_t *word = &line->words[window->stripes.word];
+    keel_stripe mine = keel_stripe_mine(&window->stripes);
+    bool is_owner = mine.is_owner;
+    _Atomic uint64_t *word = &mine.line->words[window->stripe_word];
     uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
     uint64_t held = old & STRIPE_COUNT_MASK;
 
@@ -299,7 +300,8 @@ keel_recorded keel_time_window_record(const keel_window *window, uint32_t genera
     if (!failed && !slow && ahead == 0) {
         uint64_t tag = stripe_pack(generation, epoch, 0) >> 32;
 
-        if (!keel_stripe_bump(&window->stripes, tag))
+        if (!keel_stripe_bump(keel_stripe_mine(&window->stripes), window->stripe_word,
+                              tag))
             stripe_turn(window, generation, epoch);
     } else {
         bucket_add(window, epoch, slow && window->has_slow, failed ? 0 : 1,
@@ -362,9 +364,8 @@ static bool sum_stripes(const keel_window *window, uint32_t generation, uint64_t
     *marks = 0;
     for (uint32_t i = 0; i < window->stripes.count; i++) {
         /* acquire pairs with the releases in stripe_turn */
-        uint64_t stripe =
-            atomic_load_explicit(&window->stripes.lines[i].words[window->stripes.word],
-                                 memory_order_acquire);
+        uint64_t stripe = atomic_load_explicit(
+            &window->stripes.lines[i].words[window->stripe_word], memory_order_acquire);
 
         steady = steady && !(stripe & FOLDING);
         *marks = *marks * 31 + (stripe >> 34);

@@ -47,6 +47,7 @@ typedef struct keel_window {
     keel_time_window_words *time; /* exactly one of the two is set */
     keel_count_window_words *by_count;
     keel_stripes stripes; /* time windows only */
+    uint32_t stripe_word; /* which word of each line */
     uint32_t count;       /* buckets, or calls */
     uint32_t span;        /* epochs before they start over, a multiple of count */
     bool has_slow;
@@ -66,8 +67,8 @@ size_t keel_time_window_size(uint32_t buckets, bool has_slow);
 size_t keel_count_window_size(uint32_t calls);
 
 void keel_time_window_init(keel_window *window, keel_time_window_words *words,
-                           const keel_stripes *stripes, uint64_t window_ns,
-                           uint32_t buckets, bool has_slow);
+                           const keel_stripes *stripes, uint32_t stripe_word,
+                           uint64_t window_ns, uint32_t buckets, bool has_slow);
 void keel_count_window_init(keel_window *window, keel_count_window_words *words,
                             uint32_t calls);
 
@@ -107,16 +108,16 @@ static inline uint64_t keel_window_number(const keel_window *window, uint64_t no
  * One fast success in the bucket that is current already: the hot path of a time window
  * is this and nothing else. False: nothing was done, use keel_window_record.
  */
-static inline bool keel_window_try_ok(const keel_window *window, uint32_t generation,
-                                      uint64_t now)
+static inline bool keel_window_try_ok(const keel_window *window, keel_stripe stripe,
+                                      uint32_t generation, uint64_t now)
 {
     uint64_t number = keel_window_number(window, now) & (((uint64_t)1 << 34) - 1);
     uint64_t head = atomic_load_explicit(&window->time->head, memory_order_relaxed);
     uint64_t own = (uint64_t)(generation & 1023) << 34 | number;
 
-    return head >> 20 == own &&
-           keel_stripe_bump(&window->stripes, (uint64_t)(generation & 1023) << 22 |
-                                                  (head & 0xfffff) << 2);
+    return head >> 20 == own && keel_stripe_bump(stripe, window->stripe_word,
+                                                 (uint64_t)(generation & 1023) << 22 |
+                                                     (head & 0xfffff) << 2);
 }
 
 #endif
