@@ -62,7 +62,8 @@ typedef void keel_log_fn(keel_log_level level, const char *subsystem,
  *
  * allocator    malloc and free
  * clock        CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE and futex
- * random       uniform in [0, 1); default: a generator seeded from getrandom, one a thread
+ * random       uniform in [0, 1); default: a generator seeded from getrandom, one a
+ *              thread
  * log          none: silent, unless KEEL_LOG names a level (then lines go to stderr)
  * environment  NULL-terminated "NAME=value" strings; default: the process's own, read
  *              once here and copied, and not at all under AT_SECURE
