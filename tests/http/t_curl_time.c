@@ -12,7 +12,8 @@ START_TEST(an_answer_that_never_comes_is_given_up_at_the_timeout)
     BEGIN("timeout=200ms; retry.attempts=1", SAY("", FAULT_HANG));
     ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
     ck_assert_int_eq(client.code, CURLE_OPERATION_TIMEDOUT);
-    ck_assert_uint_ge(client.why.elapsed_ns, 200 * MS);
+    /* a little less, for the call may count in steps of the coarse clock */
+    ck_assert_uint_ge(client.why.elapsed_ns, 190 * MS);
     ck_assert_uint_lt(client.why.elapsed_ns, 5000 * MS);
     END();
 }
