@@ -66,7 +66,8 @@ void keel_explanation_free(const keel_allocator *memory, keel_explanation *expla
  * out           filled on KEEL_OK
  * explanation   filled when not NULL
  * Returns  KEEL_OK; what is wrong in a layer is warned of and that layer's value
- * skipped KEEL_E_CONFIG  strict mode and something is wrong (lint never is)
+ *          skipped
+ *          KEEL_E_CONFIG  strict mode and something is wrong (lint never is)
  *          KEEL_E_NOMEM
  */
 keel_status keel_config_resolve(keel_config *config, const char *name, const char *code,
