@@ -8,6 +8,7 @@
 #include "keel.h"
 
 static const char usage[] = "usage: keel config explain|list|check [option ...]\n"
+                            "       keel simulate [--settings TEXT] [FILE | -]\n"
                             "       keel version\n"
                             "See keel(1), and keel SUBCOMMAND --help.\n";
 
@@ -27,6 +28,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } subcommands[] = {
     { "config", keel_tool_config },
+    { "simulate", keel_tool_simulate },
     { "version", version },
     { "--version", version },
 };

@@ -12,5 +12,6 @@ enum {
 };
 
 int keel_tool_config(int argc, char **argv);
+int keel_tool_simulate(int argc, char **argv);
 
 #endif

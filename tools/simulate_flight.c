@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attempts that begin in one step and end in another, and the clock they live by:
+ * whoever queues has an instant at which its wait is over, so time passes from one such
+ * instant to the next.
+ */
+#include "base/clock.h"
+#include "simulate_run.h"
+
+static void tell(keel_sim *sim, const keel_changes *changes)
+{
+    keel_pipeline_tell_changes(sim->world.pipeline, changes, sim->world.now);
+    keel_events_deliver(sim->world.runtime);
+}
+
+static void finish(keel_sim *sim, keel_sim_flight *flight)
+{
+    flight->state = KEEL_SIM_FLIGHT_NONE;
+    keel_plan_exit(sim->world.pipeline, flight->plan_phase);
+}
+
+/* ---- ways in --------------------------------------------------------------------- */
+
+static keel_reason reason_of(keel_status rejection)
+{
+    switch (rejection) {
+    case KEEL_REJECTED_OPEN:
+        return KEEL_REASON_OPEN;
+    case KEEL_REJECTED_FORCED_OPEN:
+        return KEEL_REASON_FORCED_OPEN;
+    case KEEL_REJECTED_HALF_OPEN:
+        return KEEL_REASON_HALF_OPEN_FULL;
+    case KEEL_REJECTED_BULKHEAD_FULL:
+        return KEEL_REASON_BULKHEAD_FULL;
+    case KEEL_REJECTED_BULKHEAD_TIMEOUT:
+        return KEEL_REASON_BULKHEAD_TIMEOUT;
+    default:
+        return KEEL_REASON_RATE_LIMITED;
+    }
+}
+
+static void refuse(keel_sim *sim, keel_sim_flight *flight,
+                   const keel_admission_answer *answer)
+{
+    finish(sim, flight);
+    sim->tally.rejected++;
+    sim->tally.reason = reason_of(answer->status);
+    sim->tally.retry_after_ns = answer->retry_after_ns;
+}
+
+static void grant(keel_sim *sim, keel_sim_flight *flight)
+{
+    flight->state = KEEL_SIM_FLIGHT_UNDER_WAY;
+    flight->began_at = sim->world.now;
+    sim->tally.attempts++;
+}
+
+/* Asks once. True: the limiter wants it to come back at flight->wake_at. */
+static bool ask(keel_sim *sim, keel_sim_flight *flight)
+{
+    const keel_admission_request request = { .now = sim->world.now,
+                                             .until = KEEL_NEVER,
+                                             .may_wait = true };
+    keel_admission_answer answer;
+
+    keel_admission_ask(sim->world.pipeline, flight->plan, &flight->admission, &request,
+                       &answer);
+    tell(sim, &answer.changes);
+    flight->wake_at = answer.wake_at;
+    if (answer.status != KEEL_OK)
+        refuse(sim, flight, &answer);
+    else if (!answer.waits)
+        grant(sim, flight);
+    else if (flight->admission.stage == KEEL_ADMISSION_QUEUE)
+        flight->state = KEEL_SIM_FLIGHT_QUEUED;
+    else
+        return true;
+    return false;
+}
+
+/* ---- those who queue ------------------------------------------------------------- */
+
+/* Takes those who queue no longer out of the list. */
+static void tidy_queue(keel_sim *sim)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < sim->queued_count; i++)
+        if (sim->flights[sim->queued[i]].state == KEEL_SIM_FLIGHT_QUEUED)
+            sim->queued[kept++] = sim->queued[i];
+    sim->queued_count = kept;
+}
+
+void keel_sim_settle(keel_sim *sim)
+{
+    for (size_t i = 0; i < sim->queued_count; i++)
+        (void)ask(sim, &sim->flights[sim->queued[i]]);
+    tidy_queue(sim);
+}
+
+/* The earliest instant up to `at` at which a wait ends; `at` where there is none. */
+static uint64_t next_instant(const keel_sim *sim, uint64_t at)
+{
+    for (size_t i = 0; i < sim->queued_count; i++)
+        at = keel_ns_min(at, sim->flights[sim->queued[i]].wake_at);
+    return at;
+}
+
+bool keel_sim_move_to(keel_sim *sim, uint64_t at_ns)
+{
+    if (at_ns > KEEL_SIM_CLOCK_END)
+        return keel_sim_wrong(sim->error, sim->step,
+                              "the clock would run beyond its end, four years on");
+    while (sim->queued_count && sim->world.now < at_ns) {
+        sim->world.now = next_instant(sim, at_ns);
+        keel_sim_settle(sim);
+    }
+    sim->world.now = at_ns;
+    return true;
+}
+
+bool keel_sim_begin(keel_sim *sim, const keel_sim_step *step)
+{
+    keel_sim_flight *flight = &sim->flights[step->label];
+
+    if (flight->state != KEEL_SIM_FLIGHT_NONE)
+        return keel_sim_wrong(sim->error, sim->step, "\"%s\" has begun and not ended",
+                              step->text);
+    *flight = (keel_sim_flight){ .state = KEEL_SIM_FLIGHT_NONE };
+    flight->plan = keel_plan_enter(sim->world.pipeline, &flight->plan_phase);
+    while (ask(sim, flight))
+        if (!keel_sim_move_to(sim, flight->wake_at)) {
+            finish(sim, flight);
+            return false;
+        }
+    if (flight->state == KEEL_SIM_FLIGHT_QUEUED)
+        sim->queued[sim->queued_count++] = step->label;
+    return true;
+}
+
+/* ---- ways out -------------------------------------------------------------------- */
+
+static bool is_late(const keel_sim *sim, const keel_sim_flight *flight)
+{
+    uint64_t timeout = flight->plan->policy.timeout_ns;
+
+    return timeout && sim->world.now > keel_ns_add(flight->began_at, timeout);
+}
+
+static void leave(keel_sim *sim, keel_sim_flight *flight, keel_status status,
+                  uint64_t retry_after_ns)
+{
+    const keel_admission_result result = {
+        .status = status,
+        .duration_ns = keel_ns_left(sim->world.now, flight->began_at),
+        .retry_after_ns = retry_after_ns,
+    };
+    keel_counters *counters = sim->world.pipeline->counters;
+    keel_changes changes = { .count = 0 };
+
+    if (!keel_admission_end(sim->world.pipeline, flight->plan, &flight->admission,
+                            &result, sim->world.now, &changes))
+        keel_count(&counters->late);
+    if (status == KEEL_IGNORED)
+        keel_count(&counters->ignored);
+    tell(sim, &changes);
+    finish(sim, flight);
+}
+
+static void count(keel_sim_tally *tally, keel_status status)
+{
+    if (status == KEEL_OK)
+        tally->ok++;
+    else if (status == KEEL_IGNORED)
+        tally->ignored++;
+    else
+        tally->failed++;
+    if (status == KEEL_TIMEOUT)
+        tally->reason = KEEL_REASON_TIMEOUT;
+    else if (status == KEEL_CLIENT_ERROR)
+        tally->reason = KEEL_REASON_NOT_RETRYABLE;
+    else if (status != KEEL_OK && status != KEEL_IGNORED)
+        tally->reason = KEEL_REASON_EXHAUSTED;
+}
+
+static void withdraw(keel_sim *sim, keel_sim_flight *flight)
+{
+    leave(sim, flight, KEEL_CANCELLED, 0);
+    tidy_queue(sim);
+    sim->tally.reason = KEEL_REASON_CANCELLED;
+}
+
+bool keel_sim_end(keel_sim *sim, const keel_sim_step *step)
+{
+    keel_sim_flight *flight = &sim->flights[step->label];
+    keel_status status = step->outcomes->status;
+
+    if (flight->state == KEEL_SIM_FLIGHT_NONE)
+        return keel_sim_wrong(sim->error, sim->step,
+                              "\"%s\" is not in flight: it was refused, or has ended",
+                              step->text);
+    if (flight->state == KEEL_SIM_FLIGHT_QUEUED) {
+        withdraw(sim, flight);
+        return true;
+    }
+    if (is_late(sim, flight))
+        status = KEEL_TIMEOUT;
+    leave(sim, flight, status, step->outcomes->retry_after_ns);
+    count(&sim->tally, status);
+    return true;
+}
+
+void keel_sim_abandon(keel_sim *sim)
+{
+    for (size_t i = 0; i < sim->scenario->label_count; i++)
+        if (sim->flights[i].state != KEEL_SIM_FLIGHT_NONE)
+            leave(sim, &sim->flights[i], KEEL_CANCELLED, 0);
+}

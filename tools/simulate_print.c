@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The lines of keel-simulate(1): their keys, their order, and when they are null. */
+#include <inttypes.h>
+
+#include "call/pipeline.h"
+#include "simulate_run.h"
+
+/* Behind the last key there is no comma; before every other there is one. */
+static void print_count(FILE *out, const char *key, uint64_t value)
+{
+    fprintf(out, ",\"%s\":%" PRIu64, key, value);
+}
+
+static void print_known(FILE *out, const char *key, bool is_known, uint64_t value)
+{
+    if (is_known)
+        print_count(out, key, value);
+    else
+        fprintf(out, ",\"%s\":null", key);
+}
+
+/* Only words of keel's own, which need no escape. */
+static void print_word(FILE *out, const char *key, bool is_known, const char *word)
+{
+    if (is_known)
+        fprintf(out, ",\"%s\":\"%s\"", key, word);
+    else
+        fprintf(out, ",\"%s\":null", key);
+}
+
+static void print_waits(FILE *out, const keel_sim *sim, bool is_on)
+{
+    if (!is_on) {
+        fputs(",\"waits_ns\":null", out);
+        return;
+    }
+    fputs(",\"waits_ns\":[", out);
+    for (size_t i = 0; i < sim->wait_count; i++)
+        fprintf(out, "%s%" PRIu64, i ? "," : "", sim->waits[i]);
+    putc(']', out);
+}
+
+static void print_tally(FILE *out, const keel_sim *sim, const keel_policy *policy)
+{
+    const keel_sim_tally *t = &sim->tally;
+
+    print_count(out, "ok", t->ok);
+    print_count(out, "failed", t->failed);
+    print_count(out, "ignored", t->ignored);
+    print_count(out, "rejected", t->rejected);
+    print_word(out, "reason", t->reason != KEEL_REASON_NONE,
+               keel_reason_name(t->reason));
+    print_count(out, "attempts", t->attempts);
+    print_waits(out, sim, policy->retry);
+    print_known(out, "hedges", false, 0); /* there is no hedging yet */
+}
+
+static void print_breaker(FILE *out, const keel_pipeline_stats *s)
+{
+    bool on = s->breaker_on;
+
+    print_word(out, "state", on, keel_breaker_state_name(s->state));
+    print_word(out, "lock", s->lock != KEEL_LOCK_NONE, keel_lock_name(s->lock));
+    print_known(out, "generation", on, s->generation);
+    print_known(out, "calls", on, s->calls);
+    print_known(out, "failures", on, s->failures);
+    print_known(out, "slow", on, s->slow);
+}
+
+void keel_sim_print_step(const keel_sim *sim, const keel_sim_step *step, FILE *out)
+{
+    const keel_policy *policy = &atomic_load(&sim->world.pipeline->plan)->policy;
+    keel_pipeline_stats s = { .size = sizeof s };
+
+    (void)keel_pipeline_look(sim->world.pipeline, &s); /* both are there */
+    fprintf(out, "{\"step\":%zu", sim->step);
+    print_count(out, "at_ns", sim->world.now);
+    print_word(out, "do", true, keel_sim_verb_name(step->verb));
+    print_tally(out, sim, policy);
+    print_breaker(out, &s);
+    print_count(out, "ignored_total", s.ignored_total);
+    print_count(out, "late_results", s.late_results);
+    print_known(out, "in_flight", policy->bulkhead != 0, s.in_flight);
+    print_known(out, "permits", s.breaker_on && s.state == KEEL_BREAKER_HALF_OPEN,
+                s.permits);
+    print_known(out, "retry_after_ns", sim->tally.retry_after_ns != 0,
+                sim->tally.retry_after_ns);
+    fputs("}\n", out);
+}
+
+void keel_sim_print_end(const keel_sim *sim, FILE *out)
+{
+    fputs("{\"end\":true,\"transitions\":[", out);
+    for (size_t i = 0; i < sim->world.transition_count; i++) {
+        const keel_sim_transition *t = &sim->world.transitions[i];
+
+        fprintf(out,
+                "%s{\"at_ns\":%" PRIu64 ",\"from\":\"%s\",\"to\":\"%s\",\"cause\":"
+                "\"%s\"}",
+                i ? "," : "", t->at_ns, keel_breaker_state_name(t->from),
+                keel_breaker_state_name(t->to), keel_cause_name(t->cause));
+    }
+    fputs("]}\n", out);
+}

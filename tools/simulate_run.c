@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* One step after the other. */
+#include "simulate_run.h"
+
+#include <stdlib.h>
+
+/* What the public functions of an operator answer, as this step's error. */
+static bool check(keel_sim *sim, keel_status status)
+{
+    if (status == KEEL_OK)
+        return true;
+    return keel_sim_wrong(sim->error, sim->step, "%s", keel_status_text(status));
+}
+
+static bool transition(keel_sim *sim, const keel_sim_step *step)
+{
+    keel_pipeline_stats s = { .size = sizeof s };
+
+    if (keel_pipeline_transition(sim->world.pipeline, step->state, step->length_ns) ==
+        KEEL_OK)
+        return true;
+    (void)keel_pipeline_look(sim->world.pipeline, &s);
+    return keel_sim_wrong(sim->error, sim->step,
+                          s.breaker_on ? "half_open can only follow open"
+                                       : "the breaker is off");
+}
+
+static bool perform(keel_sim *sim, const keel_sim_step *step)
+{
+    keel_pipeline *pipeline = sim->world.pipeline;
+
+    switch (step->verb) {
+    case KEEL_SIM_CALL:
+        return keel_sim_calls(sim, step);
+    case KEEL_SIM_BEGIN:
+        return keel_sim_begin(sim, step);
+    case KEEL_SIM_END:
+        return keel_sim_end(sim, step);
+    case KEEL_SIM_ADVANCE:
+        return keel_sim_move_to(sim, keel_ns_add(sim->world.now, step->length_ns));
+    case KEEL_SIM_LOCK:
+        return check(sim, keel_pipeline_lock(pipeline, step->lock, step->length_ns));
+    case KEEL_SIM_UNLOCK:
+        return check(sim, keel_pipeline_unlock(pipeline));
+    case KEEL_SIM_TRANSITION:
+        return transition(sim, step);
+    case KEEL_SIM_RESET:
+        return check(sim, keel_pipeline_reset(pipeline));
+    case KEEL_SIM_RELOAD:
+        return keel_sim_world_reload(&sim->world, step->text, sim->step, sim->error);
+    }
+    return true;
+}
+
+static bool run_steps(keel_sim *sim, FILE *out)
+{
+    for (size_t i = 0; i < sim->scenario->step_count; i++) {
+        const keel_sim_step *step = &sim->scenario->steps[i];
+
+        sim->step = i + 1;
+        sim->tally = (keel_sim_tally){ .reason = KEEL_REASON_NONE };
+        sim->wait_count = 0;
+        if (!perform(sim, step))
+            return false;
+        keel_sim_settle(sim);
+        keel_sim_print_step(sim, step, out);
+    }
+    if (sim->world.is_out_of_memory)
+        return keel_sim_failed(sim->error, "out of memory");
+    keel_sim_print_end(sim, out);
+    return true;
+}
+
+bool keel_sim_run(const keel_scenario *scenario, const char *settings, FILE *out,
+                  FILE *warnings, keel_sim_error *error)
+{
+    size_t labels = scenario->label_count + 1;
+    keel_sim sim = { .scenario = scenario, .error = error };
+    bool ran = false;
+
+    sim.flights = calloc(labels, sizeof *sim.flights);
+    sim.queued = calloc(labels, sizeof *sim.queued);
+    if (!sim.flights || !sim.queued)
+        ran = keel_sim_failed(error, "out of memory");
+    else if (keel_sim_world_open(&sim.world, scenario, settings, warnings, error))
+        ran = run_steps(&sim, out);
+    if (sim.world.pipeline)
+        keel_sim_abandon(&sim);
+    keel_sim_world_close(&sim.world);
+    free(sim.flights);
+    free(sim.queued);
+    free(sim.waits);
+    return ran;
+}

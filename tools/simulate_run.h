@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running a scenario. Drives the same state machine and the same admission as a live
+ * service; there is no policy in these files.
+ */
+#ifndef KEEL_TOOLS_SIMULATE_RUN_H
+#define KEEL_TOOLS_SIMULATE_RUN_H
+
+#include "call/admission.h"
+#include "simulate_world.h"
+
+/* How this step's calls ended, for the line that tells of it. */
+typedef struct keel_sim_tally {
+    uint64_t ok;
+    uint64_t failed;
+    uint64_t ignored;
+    uint64_t rejected;
+    uint64_t attempts;
+    keel_reason reason;      /* of the last unsuccessful one; KEEL_REASON_NONE: none */
+    uint64_t retry_after_ns; /* its hint, 0: none */
+} keel_sim_tally;
+
+typedef enum keel_sim_flight_state {
+    KEEL_SIM_FLIGHT_NONE = 0, /* never begun, refused, or ended */
+    KEEL_SIM_FLIGHT_QUEUED,
+    KEEL_SIM_FLIGHT_UNDER_WAY
+} keel_sim_flight_state;
+
+/* An attempt between its begin and its end. */
+typedef struct keel_sim_flight {
+    keel_admission admission;
+    const keel_plan *plan; /* it keeps the settings it began with */
+    uint32_t plan_phase;
+    keel_sim_flight_state state;
+    uint64_t began_at;
+    uint64_t wake_at; /* queued: when its wait ends */
+} keel_sim_flight;
+
+typedef struct keel_sim {
+    keel_sim_world world;
+    const keel_scenario *scenario;
+    keel_sim_error *error;
+    size_t step; /* from 1 */
+    keel_sim_tally tally;
+    uint64_t *waits; /* back-off waits of the step's last call */
+    size_t wait_count;
+    size_t wait_room;
+    keel_sim_flight *flights; /* by label */
+    size_t *queued;           /* labels that wait, in the order of their begins */
+    size_t queued_count;
+} keel_sim;
+
+/*
+ * Runs a scenario.
+ * settings  in place of the scenario's own
+ * out       receives one line for each step, and one for the end
+ * warnings  receives lint
+ * False: *error says why; the lines of the steps before have been printed.
+ */
+bool keel_sim_run(const keel_scenario *scenario, const char *settings, FILE *out,
+                  FILE *warnings, keel_sim_error *error);
+
+/* ---- between the files of the simulator; false: sim->error says why ---------------- */
+
+/* simulate_flight.c: attempts that stay in flight */
+bool keel_sim_begin(keel_sim *sim, const keel_sim_step *step);
+bool keel_sim_end(keel_sim *sim, const keel_sim_step *step);
+/* Moves the clock; those who queue are refused at their own instants. */
+bool keel_sim_move_to(keel_sim *sim, uint64_t at_ns);
+/* Those who queue look whether their turn has come. */
+void keel_sim_settle(keel_sim *sim);
+/* What is still in flight when the scenario is over is given up. */
+void keel_sim_abandon(keel_sim *sim);
+
+/* simulate_call.c: whole calls */
+bool keel_sim_calls(keel_sim *sim, const keel_sim_step *step);
+
+/* simulate_print.c: the lines */
+void keel_sim_print_step(const keel_sim *sim, const keel_sim_step *step, FILE *out);
+void keel_sim_print_end(const keel_sim *sim, FILE *out);
+
+#endif
