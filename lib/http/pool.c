@@ -16,7 +16,7 @@ struct keel_curl_pool {
     uint64_t incarnation;     /* the process that made it */
     keel_curl_pool *parents;  /* left behind by fork: neither used nor closed */
     bool holds_libcurl;       /* a curl_global_init of ours */
-    _Atomic(CURLM *) warmest; /* the latest given back: no lock for a lone caller */
+    _Atomic(CURLM *) warmest; /* one given back lately: no lock for a lone caller */
     pthread_mutex_t mu;
     size_t idle_count;
     CURLM *idle[KEEL_CURL_IDLE_MAX];

@@ -25,8 +25,8 @@ keel_status keel_curl_pool_get(_Atomic(void *) *place, const keel_allocator *mem
                                keel_curl_pool **out, keel_detail *why);
 
 /*
- * A multi handle with the connections of earlier attempts, the latest given back
- * first: its connections are the warmest. NULL: out of memory.
+ * A multi handle with the connections of earlier attempts, where one is idle; a lone
+ * caller gets his own back. NULL: out of memory.
  */
 CURLM *keel_curl_pool_take(keel_curl_pool *pool);
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool of multi handles: bounded, shared by threads, honest about memory. */
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/process.h"
+#include "http/pool.h"
+#include "support/allocator.h"
+
+static _Atomic(void *) place;
+
+static keel_curl_pool *pool_of(const keel_allocator *memory)
+{
+    keel_curl_pool *pool;
+
+    ck_assert_int_eq(keel_curl_pool_get(&place, memory, &pool, NULL), KEEL_OK);
+    return pool;
+}
+
+static void attach(void)
+{
+    ck_assert_int_eq(keel_process_attach(), KEEL_OK);
+}
+
+static void detach(void)
+{
+    keel_curl_pool_free(atomic_exchange(&place, NULL));
+    keel_process_detach();
+}
+
+START_TEST(what_is_given_back_is_taken_again)
+{
+    keel_curl_pool *pool = pool_of(NULL);
+    CURLM *multi = keel_curl_pool_take(pool);
+    CURLM *other = keel_curl_pool_take(pool);
+    CURLM *first, *second;
+
+    ck_assert_ptr_ne(multi, other);
+    keel_curl_pool_give(pool, multi);
+    keel_curl_pool_give(pool, other);
+    first = keel_curl_pool_take(pool);
+    second = keel_curl_pool_take(pool);
+    ck_assert(first == multi || first == other);
+    ck_assert(second == multi || second == other);
+    ck_assert_ptr_ne(first, second);
+    keel_curl_pool_give(pool, first);
+    keel_curl_pool_give(pool, second);
+}
+END_TEST
+
+enum { MANY = KEEL_CURL_IDLE_MAX + 8 };
+
+/* What is beyond the bound is closed, or the leak checker tells. */
+START_TEST(more_than_fit_are_closed)
+{
+    keel_curl_pool *pool = pool_of(NULL);
+    CURLM *multis[MANY];
+
+    for (int i = 0; i < MANY; i++)
+        ck_assert_ptr_nonnull(multis[i] = keel_curl_pool_take(pool));
+    for (int i = 0; i < MANY; i++)
+        keel_curl_pool_give(pool, multis[i]);
+}
+END_TEST
+
+START_TEST(without_memory_there_is_no_pool_and_the_next_call_tries_again)
+{
+    failing_allocator f;
+    keel_curl_pool *pool;
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    failing_allocator_init(&f, 1);
+    ck_assert_int_eq(keel_curl_pool_get(&place, &f.allocator, &pool, &why),
+                     KEEL_E_NOMEM);
+    ck_assert_int_eq(why.code, KEEL_E_NOMEM);
+    ck_assert_ptr_null(atomic_load(&place));
+    ck_assert_ptr_nonnull(pool_of(&f.allocator));
+    keel_curl_pool_free(atomic_exchange(&place, NULL));
+    ck_assert_int_eq(atomic_load(&f.live), 0);
+}
+END_TEST
+
+enum { THREADS = 4 };
+
+static pthread_barrier_t barrier;
+
+static void *get_at_once(void *out)
+{
+    pthread_barrier_wait(&barrier);
+    *(keel_curl_pool **)out = pool_of(NULL);
+    return NULL;
+}
+
+START_TEST(threads_that_come_first_together_get_one_pool)
+{
+    pthread_t threads[THREADS];
+    keel_curl_pool *pools[THREADS];
+
+    pthread_barrier_init(&barrier, NULL, THREADS);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, get_at_once, &pools[i]), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 1; i < THREADS; i++)
+        ck_assert_ptr_eq(pools[i], pools[0]);
+    pthread_barrier_destroy(&barrier);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("http/pool");
+    TCase *tests = tcase_create("pool");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(tests, attach, detach);
+    tcase_add_test(tests, what_is_given_back_is_taken_again);
+    tcase_add_test(tests, more_than_fit_are_closed);
+    tcase_add_test(tests,
+                   without_memory_there_is_no_pool_and_the_next_call_tries_again);
+    tcase_add_test(tests, threads_that_come_first_together_get_one_pool);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
