@@ -95,6 +95,7 @@ static void *work(void *ctx)
         void *fn_ctx = w->ctx;
 
         pthread_mutex_unlock(&pool->mu);
+        /* cppcheck-suppress nullPointer ; wait_locked is true only with a new fn */
         fn(fn_ctx);
         pthread_mutex_lock(&pool->mu);
         w->fn = NULL;

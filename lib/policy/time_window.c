@@ -147,8 +147,15 @@ static uint64_t bucket_failed(uint64_t bucket)
     return bucket & COUNT_MASK;
 }
 
+/* One ring of buckets counts all calls, a second one the slow calls. */
+static uint32_t ring_count(const keel_window *window)
+{
+    return window->has_slow ? 2 : 1;
+}
+
 static _Atomic uint64_t *bucket_at(const keel_window *window, uint64_t epoch, bool slow)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a time window has 1..1000 */
     return &window->time->buckets[epoch % window->count + (slow ? window->count : 0)];
 }
 
@@ -180,9 +187,8 @@ static void clean_one(const keel_window *window, uint64_t epoch)
     uint64_t turn =
         atomic_fetch_add_explicit(&window->time->cleaned, 1, memory_order_relaxed);
 
-    for (uint32_t slow = 0; slow <= window->has_slow; slow++) {
-        _Atomic uint64_t *bucket =
-            &window->time->buckets[turn % window->count + slow * window->count];
+    for (uint32_t slow = 0; slow < ring_count(window); slow++) {
+        _Atomic uint64_t *bucket = bucket_at(window, turn, slow);
         uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed);
 
         /* marked as having just left, so that it is long until its epoch comes again */
@@ -426,7 +432,7 @@ void keel_time_window_refit(const keel_window *to, const keel_window *from,
         uint64_t from_epoch = epoch_before(from, head_epoch(head), age);
         uint64_t to_epoch = epoch_before(to, head_epoch(to_head), age);
 
-        for (uint32_t slow = 0; slow <= from->has_slow; slow++) {
+        for (uint32_t slow = 0; slow < ring_count(from); slow++) {
             uint64_t bucket = atomic_load_explicit(bucket_at(from, from_epoch, slow),
                                                    memory_order_acquire);
 
