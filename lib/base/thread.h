@@ -13,6 +13,10 @@
 
 #include <keel/call.h>
 
+/* Which way nearly every call goes. */
+#define KEEL_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define KEEL_SELDOM __attribute__((noinline, cold))
+
 typedef struct keel_thread {
     uint32_t index;           /* unique among living threads, small numbers first */
     _Atomic uint32_t claimed; /* a living thread has this part */
@@ -31,7 +35,7 @@ keel_thread *keel_thread_claim(void);
 /* The calling thread's part, never NULL. */
 static inline keel_thread *keel_thread_self(void)
 {
-    return keel_thread_mine ? keel_thread_mine : keel_thread_claim();
+    return KEEL_LIKELY(keel_thread_mine) ? keel_thread_mine : keel_thread_claim();
 }
 
 /* Wakes the living or dead thread of an index from its sleep on its word or descriptor.

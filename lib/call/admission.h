@@ -77,7 +77,8 @@ static inline bool keel_admission_try_end(const keel_plan *plan,
 {
     if (!plan->is_simple ||
         (admission->has_permit &&
-         !keel_breaker_end_closed(&plan->breaker, &admission->permit, stripe, now)))
+         !keel_breaker_end_plainly(&plan->breaker, admission->permit.generation, stripe,
+                                   now)))
         return false;
     admission->has_permit = false;
     if (admission->place.held)

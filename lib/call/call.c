@@ -8,7 +8,7 @@
 
 #include "base/detail.h"
 #include "base/thread.h"
-#include "call/machine.h"
+#include "call/quick.h"
 
 enum { FALLBACKS_AT_ONCE = 10 };
 
@@ -26,12 +26,18 @@ static void clear(keel_machine *m, keel_pipeline *pipeline)
     m->cancel = NULL;
     m->wake = NULL;
     m->fallback = NULL;
+    m->planned_in = 0;
+    m->thread = NULL;
     m->began_at = 0;
     m->deadline_at = KEEL_NEVER;
     m->wake_at = 0;
     m->attempt_until = KEEL_NEVER;
     m->retry_after_ns = 0;
-    m->admission = (keel_admission){ .stage = KEEL_ADMISSION_NONE };
+    m->admission.place.ticket = 0;
+    m->admission.place.held = false;
+    m->admission.rate_tat = 0;
+    m->admission.stage = KEEL_ADMISSION_NONE;
+    m->admission.has_permit = false;
     m->backoff = (keel_backoff_state){ 0, 0 };
     m->magic = KEEL_CALL_MAGIC;
     m->tries = 0;
@@ -42,17 +48,7 @@ static void clear(keel_machine *m, keel_pipeline *pipeline)
     m->phase = KEEL_PHASE_READY;
     m->reason = KEEL_REASON_NONE;
     m->applied = KEEL_APPLIED_UNKNOWN;
-    m->is_idempotent = false;
-    m->is_live = true;
-    m->is_plain = false;
-    m->is_nested = false;
-    m->sleeps = false;
-    m->has_begun = false;
-    m->has_token = false;
-    m->token_is_throttled = false;
-    m->attempt_is_extra = false;
-    m->has_call_permit = false;
-    m->has_chaos = false;
+    m->flags = (keel_machine_flags){ .is_live = true };
 }
 
 static void begin_wrongly(keel_machine *m)
@@ -68,16 +64,16 @@ static void take_options(keel_machine *m, const keel_call_options *o)
     m->wake_ctx = o->wake_ctx;
     m->fallback = o->fallback;
     m->fallback_ctx = o->fallback_ctx;
-    m->is_idempotent = o->idempotent;
+    m->flags.is_idempotent = o->idempotent;
     if (o->deadline_at_ns)
         m->deadline_at = o->deadline_at_ns;
-    m->is_nested = o->attempt > 1;
+    m->flags.is_nested = o->attempt > 1;
 }
 
 /* KEEL_DISABLED: one attempt, no policy; only what belongs to a plain call. */
 static void begin_plain(keel_machine *m)
 {
-    m->is_plain = true;
+    m->flags.is_plain = true;
     m->began_at = keel_now(m->pipeline->runtime);
 }
 
@@ -85,10 +81,31 @@ static void begin_planned(keel_machine *m)
 {
     uint32_t plan_phase;
 
-    m->plan = keel_plan_enter(m->pipeline, &plan_phase);
+    m->plan = keel_plan_enter_at(m->pipeline, keel_machine_stripe(m), &plan_phase);
+    m->planned_in = keel_process_incarnation();
     m->plan_phase = (uint8_t)plan_phase;
-    if (m->plan->policy.retry && !m->is_nested)
+    if (m->plan->policy.retry && !m->flags.is_nested)
         m->most_tries = m->plan->policy.retry_attempts;
+}
+
+static void begin(keel_machine *m)
+{
+    if (keel_runtime_is_disabled(m->pipeline->runtime))
+        begin_plain(m);
+    else
+        begin_planned(m);
+}
+
+static void begin_with(keel_machine *m, const keel_call_options *options)
+{
+    keel_call_options own = { .size = sizeof own };
+
+    if (!keel_options_read(&own, sizeof own, options)) {
+        begin_wrongly(m);
+        return;
+    }
+    take_options(m, &own);
+    begin(m);
 }
 
 void keel_call_begin(keel_call *call, keel_pipeline *pipeline,
@@ -100,38 +117,23 @@ void keel_call_begin(keel_call *call, keel_pipeline *pipeline,
         return;
     m = keel_machine_of(call);
     clear(m, pipeline);
-    if (!pipeline) {
+    if (!pipeline)
         begin_wrongly(m);
-        return;
-    }
-    m->incarnation = keel_process_incarnation();
-    if (options) {
-        keel_call_options own = { .size = sizeof own };
-
-        if (!keel_options_read(&own, sizeof own, options)) {
-            begin_wrongly(m);
-            return;
-        }
-        take_options(m, &own);
-    }
-    if (keel_runtime_is_disabled(pipeline->runtime))
-        begin_plain(m);
+    else if (options)
+        begin_with(m, options);
     else
-        begin_planned(m);
+        begin(m);
 }
 
-/* A call that is under way in this very process, and has policies. */
-static bool is_alive(const keel_machine *m)
+static bool is_plain(const keel_machine *m)
 {
-    return m->magic == KEEL_CALL_MAGIC && m->plan &&
-           m->incarnation == keel_process_incarnation();
+    return m->magic == KEEL_CALL_MAGIC && m->flags.is_plain;
 }
 
-/* A call begun before fork has no place in the child's counts: it is simply over. */
+/* Begun before fork: it has no place in the child's counts, and is simply over. */
 static bool is_foreign(const keel_machine *m)
 {
-    return m->magic == KEEL_CALL_MAGIC && (m->plan || m->is_plain) &&
-           m->incarnation != keel_process_incarnation();
+    return m->planned_in && !keel_machine_is_alive(m);
 }
 
 /* the driver that sleeps */
@@ -182,7 +184,7 @@ static bool next_planned(keel_machine *m, uint64_t now)
 
     if (m->phase == KEEL_PHASE_ATTEMPT)
         keel_machine_abandon(m, now);
-    m->sleeps = true;
+    m->flags.sleeps = true;
     for (;;) {
         /* seen before the step: a grant that comes after it changes the word */
         uint32_t seen =
@@ -198,7 +200,8 @@ static bool next_planned(keel_machine *m, uint64_t now)
     return step == KEEL_STEP_ATTEMPT;
 }
 
-static bool next_by_hand(keel_machine *m, uint64_t now)
+/* Whatever is not the common case; sleeps. */
+static KEEL_SELDOM bool next_by_hand(keel_machine *m, uint64_t now)
 {
     int saved = errno;
     bool again = next_planned(m, now);
@@ -215,39 +218,45 @@ bool keel_call_next(keel_call *call)
     if (!call)
         return false;
     m = keel_machine_of(call);
-    if (!is_alive(m))
-        return m->magic == KEEL_CALL_MAGIC && m->is_plain && !is_foreign(m) &&
-               next_plain(m);
+    if (!keel_machine_is_alive(m))
+        return is_plain(m) && next_plain(m);
     if (m->phase == KEEL_PHASE_ENDED)
         return false;
     now = keel_machine_now(m);
-    return keel_machine_try(m, keel_stripe_mine(&m->pipeline->stripes), now) ||
-           next_by_hand(m, now);
+    return keel_machine_try(m, now) || next_by_hand(m, now);
+}
+
+static keel_step poll_plain(keel_machine *m)
+{
+    if (m->phase == KEEL_PHASE_ATTEMPT)
+        return KEEL_STEP_WAIT;
+    return next_plain(m) ? KEEL_STEP_ATTEMPT : KEEL_STEP_ENDED;
+}
+
+static keel_step poll_planned(keel_machine *m, uint64_t *wake_at)
+{
+    keel_step step = keel_machine_step(m, keel_machine_now(m));
+
+    if (step != KEEL_STEP_ENDED)
+        *wake_at = m->phase == KEEL_PHASE_ATTEMPT ? m->attempt_until : m->wake_at;
+    keel_events_deliver(m->pipeline->runtime);
+    return step;
 }
 
 keel_step keel_call_poll(keel_call *call, uint32_t *attempt, uint64_t *wake_at_ns)
 {
     keel_machine *m = call ? keel_machine_of(call) : NULL;
+    uint64_t wake_at = KEEL_NEVER;
     keel_step step = KEEL_STEP_ENDED;
 
+    if (m && keel_machine_is_alive(m))
+        step = poll_planned(m, &wake_at);
+    else if (m && is_plain(m))
+        step = poll_plain(m);
     if (wake_at_ns)
-        *wake_at_ns = KEEL_NEVER;
-    if (m && is_alive(m)) {
-        step = keel_machine_step(m, keel_machine_now(m));
-        if (wake_at_ns && step == KEEL_STEP_WAIT)
-            *wake_at_ns =
-                m->phase == KEEL_PHASE_ATTEMPT ? m->attempt_until : m->wake_at;
-        else if (wake_at_ns && step == KEEL_STEP_ATTEMPT)
-            *wake_at_ns = m->attempt_until;
-        keel_events_deliver(m->pipeline->runtime);
-    } else if (m && m->magic == KEEL_CALL_MAGIC && m->is_plain && !is_foreign(m)) {
-        if (m->phase == KEEL_PHASE_ATTEMPT)
-            step = KEEL_STEP_WAIT;
-        else if (next_plain(m))
-            step = KEEL_STEP_ATTEMPT;
-    }
+        *wake_at_ns = wake_at;
     if (attempt)
-        *attempt = m && m->magic == KEEL_CALL_MAGIC ? m->attempts : 0;
+        *attempt = keel_call_attempt(call);
     return step;
 }
 
@@ -257,7 +266,7 @@ uint64_t keel_call_timeout_ns(const keel_call *call)
 {
     const keel_machine *m = call ? keel_machine_of(call) : NULL;
 
-    if (!m || !is_alive(m) || m->attempt_until == KEEL_NEVER)
+    if (!m || !keel_machine_is_alive(m) || m->attempt_until == KEEL_NEVER)
         return KEEL_NEVER;
     return keel_ns_left(m->attempt_until, keel_machine_now(m));
 }
@@ -276,7 +285,7 @@ uint64_t keel_call_connect_timeout_ns(const keel_call *call)
 {
     const keel_machine *m = keel_machine_of(call);
 
-    return is_alive(m) ? m->plan->policy.connect_timeout_ns : 0;
+    return keel_machine_is_alive(m) ? m->plan->policy.connect_timeout_ns : 0;
 }
 
 uint32_t keel_call_attempt(const keel_call *call)
@@ -301,11 +310,11 @@ static void report(keel_machine *m, uint32_t attempt, const keel_outcome *outcom
     bool is_current =
         m->phase == KEEL_PHASE_ATTEMPT && (!attempt || attempt == m->attempts);
 
-    if (m->magic == KEEL_CALL_MAGIC && m->is_plain && is_current) {
+    if (is_plain(m) && is_current) {
         report_plain(m, outcome);
-    } else if (is_alive(m) && is_current) {
+    } else if (keel_machine_is_alive(m) && is_current) {
         keel_machine_report(m, outcome, keel_machine_now(m));
-    } else if (is_alive(m)) {
+    } else if (keel_machine_is_alive(m)) {
         keel_count(&m->pipeline->counters->late);
         keel_pipeline_tell(m->pipeline,
                            (keel_event_record){ .type = KEEL_EVENT_LATE,
@@ -332,9 +341,8 @@ void keel_call_report(keel_call *call, keel_status status)
     if (!call)
         return;
     m = keel_machine_of(call);
-    if (status != KEEL_OK || m->phase != KEEL_PHASE_ATTEMPT || !is_alive(m) ||
-        !keel_machine_try_ok(m, keel_stripe_mine(&m->pipeline->stripes),
-                             keel_machine_now(m))) {
+    if (status != KEEL_OK || m->phase != KEEL_PHASE_ATTEMPT ||
+        !keel_machine_is_alive(m) || !keel_machine_try_ok(m, keel_machine_now(m))) {
         keel_outcome outcome = { .size = sizeof outcome, .status = status };
 
         report(m, 0, &outcome);
@@ -406,7 +414,7 @@ static bool ended_well(const keel_machine *m, const keel_detail *why)
     const keel_pipeline *pipeline = m->pipeline;
 
     return m->status == KEEL_OK && !why && m->phase == KEEL_PHASE_ENDED &&
-           !m->has_call_permit &&
+           !m->flags.has_call_permit &&
            !atomic_load_explicit(&pipeline->override_until, memory_order_relaxed) &&
            !atomic_load_explicit(&pipeline->runtime->reload_wanted,
                                  memory_order_relaxed);
@@ -429,7 +437,7 @@ static keel_status end_plain(keel_machine *m, keel_detail *why)
     return status;
 }
 
-static keel_status end_by_hand(keel_machine *m, keel_detail *why)
+static KEEL_SELDOM keel_status end_by_hand(keel_machine *m, keel_detail *why)
 {
     int saved = errno;
     keel_status status;
@@ -441,13 +449,14 @@ static keel_status end_by_hand(keel_machine *m, keel_detail *why)
         status = keel_fail(why, KEEL_IGNORED, "the call was begun before fork");
     else if (m->plan)
         status = end_planned(m, why);
-    else if (m->is_plain)
+    else if (m->flags.is_plain)
         status = end_plain(m, why);
     else
         status = keel_fail(
             why, (keel_status)m->status,
             "keel_call_begin: no pipeline, or options this keel does not know");
     m->magic = 0;
+    m->planned_in = 0;
     errno = saved;
     return status;
 }
@@ -459,10 +468,11 @@ keel_status keel_call_end(keel_call *call, keel_detail *why)
     if (!call)
         return keel_fail(why, KEEL_E_ARGUMENT, "no call");
     m = keel_machine_of(call);
-    if (!is_alive(m) || !ended_well(m, why))
+    if (!keel_machine_is_alive(m) || !ended_well(m, why))
         return end_by_hand(m, why);
-    keel_plan_exit(m->pipeline, m->plan_phase);
+    keel_plan_exit_at(keel_machine_stripe(m), m->plan_phase);
     m->magic = 0;
+    m->planned_in = 0;
     keel_events_deliver(m->pipeline->runtime);
     return KEEL_OK;
 }

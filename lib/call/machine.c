@@ -13,6 +13,8 @@
  */
 #include "call/machine.h"
 
+#include "call/quick.h"
+
 #include "base/thread.h"
 
 enum { LEAK_DEADLINES = 10 };
@@ -27,7 +29,7 @@ static void look_for_leaks(keel_machine *m, uint64_t now)
     if (!plan->bulkhead.starts.words ||
         !keel_starts_maybe_before(&plan->bulkhead.starts, limit))
         return;
-    keel_starts_count(&plan->bulkhead.starts, 0, limit, 0, &leaked, &unused);
+    keel_starts_count(&plan->bulkhead.starts, 0, now, limit, 0, &leaked, &unused);
     /* the counter is the most that were ever seen at once */
     if (leaked <= atomic_load(&m->pipeline->counters->leaked))
         return;
@@ -52,22 +54,6 @@ static void refused(keel_machine *m, const keel_admission_answer *answer, uint64
                        now);
 }
 
-static void begin_attempt(keel_machine *m, uint64_t now)
-{
-    uint64_t timeout = m->plan->policy.timeout_ns;
-
-    m->phase = KEEL_PHASE_ATTEMPT;
-    m->tries++;
-    m->attempts++;
-    m->attempt_is_extra = m->attempts > 1;
-    m->has_token = false;
-    m->attempt_at = now;
-    m->attempt_until = timeout ? keel_ns_add(now, timeout) : KEEL_NEVER;
-    if (m->deadline_at < m->attempt_until)
-        m->attempt_until = m->deadline_at;
-    keel_budget_begin(&m->plan->budget, &m->plan->policy);
-}
-
 /* chaos: the last thing before the transport */
 
 static void answer_chaos(keel_machine *m, uint64_t now)
@@ -76,7 +62,7 @@ static void answer_chaos(keel_machine *m, uint64_t now)
                              .status = m->plan->policy.chaos_fail,
                              .applied = KEEL_APPLIED_NO };
 
-    m->has_chaos = false;
+    m->flags.has_chaos = false;
     m->phase = KEEL_PHASE_ATTEMPT;
     if (outcome.status != KEEL_OK) /* ok: only the latency was wanted */
         keel_machine_report(m, &outcome, now);
@@ -93,7 +79,7 @@ static void begin_chaos(keel_machine *m, uint64_t now)
         (rate < KEEL_PPM &&
          keel_random_draw(&m->pipeline->runtime->random) * KEEL_PPM >= (double)rate))
         return;
-    m->has_chaos = true;
+    m->flags.has_chaos = true;
     m->phase = KEEL_PHASE_CHAOS;
     m->wake_at = keel_ns_min(keel_ns_add(now, latency), m->attempt_until);
 }
@@ -103,7 +89,7 @@ static void admit(keel_machine *m, uint64_t now)
     keel_admission_request request = { .now = now,
                                        .until = m->deadline_at,
                                        .may_wait = true,
-                                       .sleeps = m->sleeps,
+                                       .sleeps = m->flags.sleeps,
                                        .skips_breaker = m->plan->policy.per_call,
                                        .wake = m->wake,
                                        .wake_ctx = m->wake_ctx };
@@ -118,7 +104,7 @@ static void admit(keel_machine *m, uint64_t now)
         m->phase = KEEL_PHASE_ADMITTING;
         m->wake_at = answer.wake_at;
     } else {
-        begin_attempt(m, now);
+        keel_machine_begin_attempt(m, now);
         if (m->plan->policy.chaos_rate_ppm)
             begin_chaos(m, now);
     }
@@ -129,16 +115,17 @@ static bool admit_call(keel_machine *m, uint64_t now)
 {
     keel_admission_answer answer = { .status = KEEL_OK };
 
-    if (!m->plan->policy.per_call || !m->plan->policy.breaker || m->has_call_permit)
+    if (!m->plan->policy.per_call || !m->plan->policy.breaker ||
+        m->flags.has_call_permit)
         return true;
     answer.status = keel_breaker_admit(&m->plan->breaker, &m->plan->policy, now,
                                        &m->pipeline->runtime->random, &m->call_permit,
                                        &answer.retry_after_ns, &answer.changes);
     keel_pipeline_tell_changes(m->pipeline, &answer.changes, now);
-    m->has_call_permit = answer.status == KEEL_OK;
-    if (!m->has_call_permit)
+    m->flags.has_call_permit = answer.status == KEEL_OK;
+    if (!m->flags.has_call_permit)
         refused(m, &answer, now);
-    return m->has_call_permit;
+    return m->flags.has_call_permit;
 }
 
 static void out_of_time(keel_machine *m)
@@ -155,42 +142,11 @@ static void cancelled(keel_machine *m, uint64_t now)
     keel_machine_finish(m, KEEL_REASON_CANCELLED);
 }
 
-/* The clock of a call starts at its first step. */
-static void begin_clock(keel_machine *m, keel_stripe stripe, uint64_t now)
-{
-    const keel_policy *policy = &m->plan->policy;
-
-    m->has_begun = true;
-    m->began_at = now;
-    if (policy->deadline_ns)
-        m->deadline_at =
-            keel_ns_min(m->deadline_at, keel_ns_add(now, policy->deadline_ns));
-    if (policy->retry)
-        keel_budget_call(&m->plan->budget, policy, stripe, now);
-}
-
-static bool is_out_of_time(const keel_machine *m, uint64_t now)
-{
-    return now >= m->deadline_at || m->deadline_at - now < keel_machine_least_ns(m);
-}
-
-bool keel_machine_try(keel_machine *m, keel_stripe stripe, uint64_t now)
-{
-    if (m->phase != KEEL_PHASE_READY || m->cancel)
-        return false;
-    if (!m->has_begun)
-        begin_clock(m, stripe, now);
-    if (is_out_of_time(m, now) || !keel_admission_try(m->plan, &m->admission, now))
-        return false;
-    begin_attempt(m, now);
-    return true;
-}
-
 static void ready(keel_machine *m, uint64_t now)
 {
-    if (!m->has_begun)
-        begin_clock(m, keel_stripe_mine(&m->pipeline->stripes), now);
-    if (is_out_of_time(m, now))
+    if (!m->flags.has_begun)
+        keel_machine_begin_clock(m, now);
+    if (keel_machine_is_late(m, now))
         out_of_time(m);
     else if (admit_call(m, now))
         admit(m, now);
@@ -300,7 +256,7 @@ static void settle(keel_machine *m, keel_status status, uint64_t retry_after_ns,
     bool in_time =
         keel_admission_end(m->pipeline, m->plan, &m->admission, &result, now, &changes);
 
-    keel_budget_end(&m->plan->budget, &m->plan->policy, m->attempt_is_extra,
+    keel_budget_end(&m->plan->budget, &m->plan->policy, m->flags.attempt_is_extra,
                     keel_outcome_of(status) == KEEL_OUTCOME_OK,
                     keel_outcome_of(status) == KEEL_OUTCOME_FAILED);
     if (changes.count | changes.would_trip)
@@ -353,22 +309,6 @@ void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t 
         keel_retry_decide(m, &o, counted == KEEL_TIMEOUT, now);
 }
 
-bool keel_machine_try_ok(keel_machine *m, keel_stripe stripe, uint64_t now)
-{
-    const keel_policy *policy = &m->plan->policy;
-
-    if (now > m->attempt_until ||
-        !keel_admission_try_end(m->plan, &m->admission, stripe, now))
-        return false;
-    if (policy->budget_mode > KEEL_BUDGET_RATIO)
-        keel_budget_end(&m->plan->budget, policy, m->attempt_is_extra, true, false);
-    m->status = KEEL_OK;
-    m->phase = KEEL_PHASE_ENDED;
-    m->reason = KEEL_REASON_NONE;
-    m->retry_after_ns = 0;
-    return true;
-}
-
 void keel_machine_abandon(keel_machine *m, uint64_t now)
 {
     if (m->phase == KEEL_PHASE_ATTEMPT || m->phase == KEEL_PHASE_CHAOS) {
@@ -392,7 +332,7 @@ static void end_call_permit(keel_machine *m, uint64_t now)
                                    .retry_after_ns = m->retry_after_ns };
     keel_changes changes = { .count = 0 };
 
-    m->has_call_permit = false;
+    m->flags.has_call_permit = false;
     if (!keel_breaker_end(&m->plan->breaker, &m->plan->policy, &m->call_permit, &result,
                           now, &m->pipeline->runtime->random, &changes))
         keel_count(&m->pipeline->counters->late);
@@ -403,18 +343,18 @@ keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t no
 {
     keel_status status = (keel_status)m->status;
 
-    if (m->has_call_permit)
+    if (m->flags.has_call_permit)
         end_call_permit(m, now);
-    *why =
-        (keel_detail){ .size = sizeof *why,
-                       .code = status,
-                       .reason = (keel_reason)m->reason,
-                       .attempts = m->attempts,
-                       .applied =
-                           m->attempts ? (keel_applied)m->applied : KEEL_APPLIED_NO,
-                       .system_errno = m->system_errno,
-                       .elapsed_ns = m->has_begun ? keel_ns_left(now, m->began_at) : 0,
-                       .retry_after_ns = status == KEEL_OK ? 0 : m->retry_after_ns,
-                       .text = keel_status_text(status) };
+    *why = (keel_detail){ .size = sizeof *why,
+                          .code = status,
+                          .reason = (keel_reason)m->reason,
+                          .attempts = m->attempts,
+                          .applied =
+                              m->attempts ? (keel_applied)m->applied : KEEL_APPLIED_NO,
+                          .system_errno = m->system_errno,
+                          .elapsed_ns =
+                              m->flags.has_begun ? keel_ns_left(now, m->began_at) : 0,
+                          .retry_after_ns = status == KEEL_OK ? 0 : m->retry_after_ns,
+                          .text = keel_status_text(status) };
     return status;
 }

@@ -24,16 +24,32 @@ typedef enum keel_phase {
 
 #define KEEL_CALL_MAGIC 0x6b63616cu
 
+typedef struct keel_machine_flags {
+    bool is_idempotent : 1;
+    bool is_live : 1;   /* not the simulator: no attempt with less than 1 ms left */
+    bool is_plain : 1;  /* KEEL_DISABLED */
+    bool is_nested : 1; /* itself part of a retry: one attempt */
+    bool sleeps : 1;
+    bool has_begun : 1;
+    bool has_token : 1;
+    bool token_is_throttled : 1;
+    bool attempt_is_extra : 1;
+    bool has_call_permit : 1;
+    bool has_chaos : 1;
+} keel_machine_flags;
+
 typedef struct keel_machine {
     keel_pipeline *pipeline;
-    const keel_plan
-        *plan; /* NULL: the call was begun wrongly, or belongs to a parent process */
+    const keel_plan *plan; /* NULL: a plain call, or one begun wrongly */
     keel_cancel *cancel;
     void (*wake)(void *ctx);
     void *wake_ctx;
     keel_fallback_fn *fallback;
     void *fallback_ctx;
-    uint64_t incarnation;
+    uint64_t
+        planned_in; /* the process where it follows a plan; 0: it does not (any more) */
+    keel_thread *thread; /* whose stripe this is */
+    keel_stripe stripe;
     uint64_t began_at;    /* the first step's instant; nothing is timed before it */
     uint64_t deadline_at; /* KEEL_NEVER: none */
     uint64_t wake_at;     /* of a wait */
@@ -54,18 +70,7 @@ typedef struct keel_machine {
     uint8_t reason;  /* keel_reason */
     uint8_t applied; /* keel_applied */
     uint8_t plan_phase;
-    bool is_idempotent : 1;
-    bool is_live : 1;   /* not the simulator: no attempt with less than 1 ms left */
-    bool is_plain : 1;  /* KEEL_DISABLED */
-    bool is_nested : 1; /* itself part of a retry: one attempt */
-    bool sleeps : 1;
-    bool has_begun : 1;
-    bool has_token : 1;
-    bool token_is_throttled : 1;
-    bool attempt_is_extra : 1;
-    bool has_call_permit : 1;
-    bool has_chaos : 1;
-    bool is_ended : 1;
+    keel_machine_flags flags;
 } keel_machine;
 
 _Static_assert(sizeof(keel_machine) <= sizeof(keel_call),
@@ -83,14 +88,23 @@ static inline uint64_t keel_machine_now(const keel_machine *m)
     return keel_plan_now(m->pipeline, m->plan);
 }
 
-/*
- * The common first step: a simple plan, nothing in the way. True: make the attempt.
- * False: nothing was done, take a step.
- */
-bool keel_machine_try(keel_machine *m, keel_stripe stripe, uint64_t now);
+/* The calling thread's stripe; a call mostly stays with one thread. */
+static inline keel_stripe keel_machine_stripe(keel_machine *m)
+{
+    keel_thread *thread = keel_thread_self();
 
-/* The common end: a success in time. False: nothing was done, report it. */
-bool keel_machine_try_ok(keel_machine *m, keel_stripe stripe, uint64_t now);
+    if (m->thread != thread) {
+        m->thread = thread;
+        m->stripe = keel_stripe_mine(&m->pipeline->stripes);
+    }
+    return m->stripe;
+}
+
+/* A call that is under way in this very process, and has policies. */
+static inline bool keel_machine_is_alive(const keel_machine *m)
+{
+    return m->planned_in == keel_process_incarnation();
+}
 
 /* One step at an instant: what to do next. */
 keel_step keel_machine_step(keel_machine *m, uint64_t now);
@@ -110,7 +124,7 @@ void keel_machine_abandon(keel_machine *m, uint64_t now);
 /* A live attempt with less time left cannot succeed; a simulated one can. */
 static inline uint64_t keel_machine_least_ns(const keel_machine *m)
 {
-    return m->is_live ? KEEL_MS : 0;
+    return m->flags.is_live ? KEEL_MS : 0;
 }
 
 /* For the simulator: a wait that is a back-off, not one for limiter or queue. */

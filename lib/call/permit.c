@@ -10,6 +10,8 @@
 
 #define PERMIT_MAGIC 0x6b706d74u
 #define PERMIT_ENDED 0x656e6464u
+#define PERMIT_AT_THE_GATE                                                             \
+    0x6b676174u /* of a closed breaker alone: follows no plan yet */
 
 typedef struct permit {
     keel_pipeline *pipeline;
@@ -99,28 +101,12 @@ static keel_status ask(permit *p, const patience *patient, uint64_t *retry_after
     }
 }
 
-/*
- * An open breaker that nobody holds refuses without more ado: in an outage this is
- * every call. False: it is not so simple.
- */
-static bool refuse_at_the_gate(keel_pipeline *pipeline, keel_stripe stripe,
-                               uint64_t *retry_after_ns)
+static uint64_t gate_now(const keel_pipeline *pipeline, uint32_t gate)
 {
     const keel_clock *clock = &pipeline->runtime->clock;
-    uint32_t gate = atomic_load_explicit(&pipeline->gate, memory_order_acquire);
-    uint64_t now;
 
-    if (gate == KEEL_GATE_NONE ||
-        !keel_breaker_words_open(pipeline->gate_words, retry_after_ns) ||
-        atomic_load_explicit(&pipeline->runtime->has_listener, memory_order_relaxed))
-        return false;
-    now = gate == KEEL_GATE_COARSE ? clock->now_coarse(clock->ctx)
+    return gate & KEEL_GATE_COARSE ? clock->now_coarse(clock->ctx)
                                    : clock->now(clock->ctx);
-    if (now >= *retry_after_ns)
-        return false;
-    *retry_after_ns -= now;
-    keel_stripe_add(stripe, KEEL_STRIPE_REJECTED, 1);
-    return true;
 }
 
 static void clear(permit *p, keel_pipeline *pipeline)
@@ -151,35 +137,65 @@ static keel_status take(keel_pipeline *pipeline, permit *p, keel_stripe stripe,
     return status;
 }
 
-static keel_status take_or_wait(keel_pipeline *pipeline, keel_permit *public_permit,
-                                const patience *patient, uint64_t *retry_after_ns)
+static KEEL_SELDOM keel_status take_or_wait(keel_pipeline *pipeline, permit *p,
+                                            const patience *patient,
+                                            uint64_t *retry_after_ns)
 {
-    keel_stripe stripe;
     uint64_t hint = 0;
     keel_status status = KEEL_OK;
 
-    if (!pipeline || !public_permit)
-        return KEEL_E_ARGUMENT;
-    stripe = keel_stripe_mine(&pipeline->stripes);
-    if (keel_runtime_is_disabled(pipeline->runtime)) {
-        clear(inside(public_permit), pipeline);
-    } else if (refuse_at_the_gate(pipeline, stripe, &hint)) {
-        inside(public_permit)->magic = 0;
-        status = KEEL_REJECTED_OPEN;
-    } else {
-        clear(inside(public_permit), pipeline);
-        hint = 0;
-        status = take(pipeline, inside(public_permit), stripe, patient, &hint);
-    }
+    clear(p, pipeline);
+    if (!keel_runtime_is_disabled(pipeline->runtime))
+        status =
+            take(pipeline, p, keel_stripe_mine(&pipeline->stripes), patient, &hint);
     if (retry_after_ns)
         *retry_after_ns = hint;
     return status;
 }
 
+/* An open breaker that nobody holds refuses: in an outage that is every call. */
+static keel_status refuse_at_the_gate(keel_pipeline *pipeline, permit *p, uint32_t gate,
+                                      uint64_t state, uint64_t *retry_after_ns)
+{
+    uint64_t until = keel_breaker_words_due(pipeline->gate_words, state);
+    uint64_t now = gate_now(pipeline, gate);
+
+    if (now >= until ||
+        atomic_load_explicit(&pipeline->runtime->has_listener, memory_order_relaxed))
+        return take_or_wait(pipeline, p, NULL, retry_after_ns);
+    if (retry_after_ns)
+        *retry_after_ns = until - now;
+    p->magic = 0;
+    keel_count_rejected(pipeline);
+    return KEEL_REJECTED_OPEN;
+}
+
 keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit,
                              uint64_t *retry_after_ns)
 {
-    return take_or_wait(pipeline, public_permit, NULL, retry_after_ns);
+    uint64_t state = UINT64_MAX;
+    uint32_t gate;
+    permit *p;
+
+    if (!pipeline || !public_permit)
+        return KEEL_E_ARGUMENT;
+    p = inside(public_permit);
+    gate = atomic_load_explicit(&pipeline->gate, memory_order_acquire);
+    if (gate &&
+        !atomic_load_explicit(&pipeline->gate_words->lock, memory_order_relaxed))
+        state =
+            atomic_load_explicit(&pipeline->gate_words->state, memory_order_acquire);
+    if (state >> 62 == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_ALONE) {
+        p->pipeline = pipeline;
+        p->admission.permit.generation = (uint32_t)(state & 0xffffff);
+        p->magic = PERMIT_AT_THE_GATE;
+        if (retry_after_ns)
+            *retry_after_ns = 0;
+        return KEEL_OK;
+    }
+    if (state >> 62 == KEEL_BREAKER_OPEN)
+        return refuse_at_the_gate(pipeline, p, gate, state, retry_after_ns);
+    return take_or_wait(pipeline, p, NULL, retry_after_ns);
 }
 
 keel_status keel_permit_wait(keel_pipeline *pipeline, keel_permit *public_permit,
@@ -188,9 +204,11 @@ keel_status keel_permit_wait(keel_pipeline *pipeline, keel_permit *public_permit
 {
     patience patient = { until_at_ns, cancel };
     int saved = errno;
-    keel_status status =
-        take_or_wait(pipeline, public_permit, &patient, retry_after_ns);
+    keel_status status;
 
+    if (!pipeline || !public_permit)
+        return KEEL_E_ARGUMENT;
+    status = take_or_wait(pipeline, inside(public_permit), &patient, retry_after_ns);
     errno = saved;
     return status;
 }
@@ -220,6 +238,21 @@ static void end(permit *p, const keel_outcome *outcome)
     keel_events_deliver(p->pipeline->runtime);
 }
 
+/* A permit from the gate gets the plan of now: the breaker is the same in all of them. */
+static void leave_the_gate(permit *p)
+{
+    uint32_t generation = p->admission.permit.generation;
+    keel_pipeline *pipeline = p->pipeline;
+
+    clear(p, pipeline);
+    p->plan = keel_plan_enter(pipeline, &p->phase);
+    if (!p->plan->policy.breaker)
+        return;
+    p->admission.has_permit = true;
+    p->admission.permit = (keel_breaker_permit){ .generation = generation,
+                                                 .tracking = KEEL_TRACK_WINDOW };
+}
+
 void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *outcome)
 {
     keel_outcome own = { .size = sizeof own, .status = KEEL_IGNORED };
@@ -227,6 +260,8 @@ void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *out
 
     if (!p || !outcome || !keel_options_read(&own, sizeof own, outcome))
         return;
+    if (p->magic == PERMIT_AT_THE_GATE)
+        leave_the_gate(p);
     if (p->magic == PERMIT_ENDED) {
         keel_count(&p->pipeline->counters->ended_twice);
     } else if (p->magic == PERMIT_MAGIC) {
@@ -234,6 +269,23 @@ void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *out
         if (p->plan && p->incarnation == keel_process_incarnation())
             end(p, &own);
     }
+}
+
+/* A plain success of a permit from the gate. False: nothing was done. */
+static bool end_at_the_gate(permit *p)
+{
+    keel_pipeline *pipeline = p->pipeline;
+    keel_stripe stripe = keel_stripe_mine(&pipeline->stripes);
+    uint32_t phase;
+    const keel_plan *plan = keel_plan_enter_at(pipeline, stripe, &phase);
+    bool done = plan->policy.breaker &&
+                keel_breaker_end_plainly(&plan->breaker, p->admission.permit.generation,
+                                         stripe, keel_plan_now(pipeline, plan));
+
+    keel_plan_exit_at(stripe, phase);
+    if (done)
+        p->magic = PERMIT_ENDED;
+    return done;
 }
 
 /* A plain success under a simple plan. False: nothing was done. */
@@ -254,11 +306,19 @@ static bool end_at_once(permit *p)
     return true;
 }
 
+static KEEL_SELDOM void end_by_hand(keel_permit *public_permit, keel_status status)
+{
+    keel_outcome outcome = { .size = sizeof outcome, .status = status };
+
+    if (status != KEEL_OK || !end_at_once(inside(public_permit)))
+        keel_permit_end_outcome(public_permit, &outcome);
+}
+
 void keel_permit_end(keel_permit *public_permit, keel_status status)
 {
-    if (!public_permit || (status == KEEL_OK && end_at_once(inside(public_permit))))
+    if (!public_permit)
         return;
-    keel_permit_end_outcome(
-        public_permit,
-        &(keel_outcome){ .size = sizeof(keel_outcome), .status = status });
+    if (status != KEEL_OK || inside(public_permit)->magic != PERMIT_AT_THE_GATE ||
+        !end_at_the_gate(inside(public_permit)))
+        end_by_hand(public_permit, status);
 }

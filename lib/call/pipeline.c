@@ -79,12 +79,18 @@ static void retire_locked(keel_pipeline *pipeline, keel_plan *plan)
 
 static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
 {
-    keel_gate gate = KEEL_GATE_NONE;
+    const keel_policy *policy = &plan->policy;
+    uint32_t gate = 0;
 
-    if (plan->policy.breaker && !plan->policy.rate.count)
-        gate = plan->uses_coarse_clock ? KEEL_GATE_COARSE : KEEL_GATE_PRECISE;
-    if (gate != KEEL_GATE_NONE)
+    if (policy->breaker && !policy->rate.count &&
+        !keel_runtime_is_disabled(pipeline->runtime)) {
         pipeline->gate_words = plan->breaker.words;
+        gate = KEEL_GATE_BREAKER;
+        gate |= plan->is_simple && !policy->bulkhead && policy->window_ns
+                    ? KEEL_GATE_ALONE
+                    : 0;
+        gate |= plan->uses_coarse_clock ? KEEL_GATE_COARSE : 0;
+    }
     /* release: who sees the gate sees its words */
     atomic_store_explicit(&pipeline->gate, gate, memory_order_release);
 }
@@ -139,10 +145,8 @@ static bool place_own_blocks(keel_pipeline *pipeline)
     keel_block_key stripes = { pipeline->name, KEEL_BLOCK_STRIPES, 0, count };
     keel_block_key counters = { pipeline->name, KEEL_BLOCK_COUNTERS, 0, 0 };
 
-    pipeline->stripes =
-        (keel_stripes){ .lines = keel_board_block(board, &stripes,
-                                                  count * sizeof(keel_stripe_line)),
-                        .count = count };
+    pipeline->stripes = keel_stripes_of(
+        keel_board_block(board, &stripes, count * sizeof(keel_stripe_line)), count);
     pipeline->counters = keel_board_block(board, &counters, sizeof(keel_counters));
     return pipeline->stripes.lines && pipeline->counters;
 }

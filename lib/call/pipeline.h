@@ -18,14 +18,14 @@ typedef struct keel_counters {
 } keel_counters;
 
 /*
- * Where nothing stands before the breaker, an open one refuses without a plan: its
- * words are the same for all plans.
+ * What a permit needs to know before it asks for a plan: bits, so that one load tells.
+ * The breaker's words are the same for all plans.
  */
-typedef enum keel_gate {
-    KEEL_GATE_NONE = 0, /* the breaker is off, or the limiter comes first */
-    KEEL_GATE_PRECISE = 1,
-    KEEL_GATE_COARSE = 2
-} keel_gate;
+enum {
+    KEEL_GATE_BREAKER = 1, /* the breaker is asked first, no limiter stands before it */
+    KEEL_GATE_ALONE = 2,   /* and nothing but it, slow calls not watched either */
+    KEEL_GATE_COARSE = 4   /* by the coarse clock */
+};
 
 /*
  * Kept by the runtime until it closes, so that state and number outlive the handles.
@@ -34,7 +34,7 @@ typedef enum keel_gate {
 struct keel_pipeline {
     _Atomic(keel_plan *) plan; /* read by every call, written by reloads */
     _Atomic uint32_t phase;    /* 0 or 1: which counts new calls use */
-    _Atomic uint32_t gate;     /* keel_gate */
+    _Atomic uint32_t gate;     /* KEEL_GATE_* */
     keel_breaker_words *gate_words;
     keel_stripes stripes;
     keel_counters *counters;

@@ -47,7 +47,7 @@ static uint64_t draw_backoff(keel_machine *m, bool throttled)
  */
 static bool pay(keel_machine *m, bool throttled, uint64_t now)
 {
-    if (m->attempts == 0 || m->has_token)
+    if (m->attempts == 0 || m->flags.has_token)
         return true;
     if (!keel_budget_withdraw(&m->plan->budget, &m->plan->policy, now, throttled)) {
         keel_pipeline_tell(m->pipeline,
@@ -57,8 +57,8 @@ static bool pay(keel_machine *m, bool throttled, uint64_t now)
                            now);
         return false;
     }
-    m->has_token = true;
-    m->token_is_throttled = throttled;
+    m->flags.has_token = true;
+    m->flags.token_is_throttled = throttled;
     m->withdrawn_at = now;
     return true;
 }
@@ -114,7 +114,7 @@ void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_
 
     if (!tries_are_left(m)) {
         keel_machine_finish(m, timed_out ? KEEL_REASON_TIMEOUT : KEEL_REASON_EXHAUSTED);
-    } else if (!m->is_idempotent && !outcome->never_sent) {
+    } else if (!m->flags.is_idempotent && !outcome->never_sent) {
         warn_not_idempotent(m);
         keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE);
     } else if (is_pushed_back(m, outcome->retry_after_ns, now)) {
@@ -191,9 +191,9 @@ void keel_machine_finish(keel_machine *m, keel_reason reason)
 {
     m->phase = KEEL_PHASE_ENDED;
     m->reason = (uint8_t)reason;
-    if (!m->has_token)
+    if (!m->flags.has_token)
         return;
-    m->has_token = false;
+    m->flags.has_token = false;
     keel_budget_give_back(&m->plan->budget, &m->plan->policy, m->withdrawn_at,
-                          m->token_is_throttled);
+                          m->flags.token_is_throttled);
 }

@@ -122,36 +122,44 @@ static bool attempt_quietly(session *s)
 
 /* ---- what came of it ------------------------------------------------------------- */
 
-static void facts_read(session *s)
+/* True: a success, of which nothing more is asked, for this is the hot path. */
+static bool facts_read(session *s)
 {
     long response = 0;
 
-    s->facts = (keel_http_facts){ .code = s->code };
-    if (s->code == CURLE_OK) {
+    if (s->code == CURLE_OK)
         curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &response);
-        s->facts.response = response;
-        if (response < 400) /* a success is asked nothing more: it is the hot path */
-            return;
+    if (s->code == CURLE_OK && response < 400) {
+        s->facts = (keel_http_facts){ .response = response };
+        return true;
     }
     keel_transfer_facts(s->easy, s->code, s->options.safety, &s->facts);
+    return false;
 }
 
 /*
  * Whether a request may go out again is known only now that libcurl has looked at its
  * options and done what it did, so the call is told anew with each outcome.
  */
+static void judge(session *s, keel_outcome *outcome)
+{
+    outcome->status = s->cancelled ? KEEL_CANCELLED : keel_http_classify(&s->facts);
+    outcome->retry_after_ns = s->facts.retry_after_ns;
+    outcome->never_sent = keel_http_never_sent(&s->facts);
+    outcome->system_errno = (int)s->code;
+    outcome->applied = keel_http_applied(&s->facts);
+    keel_machine_of(&s->call)->flags.is_idempotent = keel_http_may_repeat(
+        &s->facts, s->options.sink_reset != NULL, s->options.body_rewind != NULL);
+}
+
 static void report(session *s)
 {
-    keel_outcome outcome = { .size = sizeof outcome };
+    keel_outcome outcome = { .size = sizeof outcome,
+                             .status = KEEL_OK,
+                             .applied = KEEL_APPLIED_YES };
 
-    facts_read(s);
-    outcome.status = s->cancelled ? KEEL_CANCELLED : keel_http_classify(&s->facts);
-    outcome.retry_after_ns = s->facts.retry_after_ns;
-    outcome.never_sent = keel_http_never_sent(&s->facts);
-    outcome.system_errno = (int)s->code;
-    outcome.applied = keel_http_applied(&s->facts);
-    keel_machine_of(&s->call)->is_idempotent = keel_http_may_repeat(
-        &s->facts, s->options.sink_reset != NULL, s->options.body_rewind != NULL);
+    if (!facts_read(s))
+        judge(s, &outcome);
     keel_call_report_attempt(&s->call, 0, &outcome);
 }
 
@@ -244,7 +252,7 @@ static keel_status perform_plainly(session *s, keel_detail *why)
 
     s->attempted = true;
     s->code = curl_easy_perform(s->easy);
-    facts_read(s);
+    (void)facts_read(s);
     all.code = keel_http_classify(&s->facts);
     all.text = keel_status_text(all.code);
     all.applied = keel_http_applied(&s->facts);

@@ -10,9 +10,10 @@
  * granted it; an outcome of another generation changes nothing.
  *
  * The instant that ends the present state has two words, chosen by the generation's
- * lowest bit: opens in a row 6 | instant 58. The next one is written, by CAS from the
- * value seen before the state word was read, and then published by the state's CAS; so
- * a writer stopped or killed in between does no harm.
+ * lowest bit: opens in a row 6 | instant 58. A transition first claims the state word (a
+ * counter in its flags), then writes the next instant, then publishes it with the new
+ * state, each by CAS from what was seen at once; so a writer stopped or killed in
+ * between does no harm, and of several one wins with all he wrote.
  *
  *   closed     since when
  *   open       when probes may pass
@@ -154,40 +155,30 @@ static inline bool keel_breaker_admit_closed(const keel_breaker *breaker,
     return true;
 }
 
-/*
- * A look at the words alone: true for a breaker that is open and under no lock, with
- * the instant its open time ends.
- */
-static inline bool keel_breaker_words_open(const keel_breaker_words *words,
-                                           uint64_t *open_until)
+/* The instant of the state that a state word says. */
+static inline uint64_t keel_breaker_words_due(const keel_breaker_words *words,
+                                              uint64_t state)
 {
-    uint64_t state = atomic_load_explicit(&words->state, memory_order_acquire);
-
-    if (state >> 62 != KEEL_BREAKER_OPEN ||
-        atomic_load_explicit(&words->lock, memory_order_relaxed))
-        return false;
-    *open_until = atomic_load_explicit(&words->due[state & 1], memory_order_acquire) &
-                  (((uint64_t)1 << 58) - 1);
-    return true;
+    return atomic_load_explicit(&words->due[state & 1], memory_order_acquire) &
+           (((uint64_t)1 << 58) - 1);
 }
 
 /*
  * The end of a fast success on a closed breaker whose window neither moves nor is in
  * doubt. False: nothing was done, use keel_breaker_end.
  */
-static inline bool keel_breaker_end_closed(const keel_breaker *breaker,
-                                           const keel_breaker_permit *permit,
-                                           keel_stripe stripe, uint64_t now)
+static inline bool keel_breaker_end_plainly(const keel_breaker *breaker,
+                                            uint32_t generation, keel_stripe stripe,
+                                            uint64_t now)
 {
-    uint64_t state = atomic_load_explicit(&breaker->words->state, memory_order_acquire);
+    const keel_breaker_words *words = breaker->words;
 
-    /* the whole word but the generation is zero: closed, no flag set */
-    if (state != permit->generation || permit->tracking != KEEL_TRACK_WINDOW ||
-        breaker->starts.words || !breaker->window.time ||
-        atomic_load_explicit(&breaker->words->lock, memory_order_relaxed) ||
-        atomic_load_explicit(&breaker->words->consecutive, memory_order_relaxed) << 24)
-        return false;
-    return keel_window_try_ok(&breaker->window, stripe, permit->generation, now);
+    /* the whole word but the generation is zero: closed, no flag set; no lock, no row */
+    return atomic_load_explicit(&words->state, memory_order_acquire) == generation &&
+           !(atomic_load_explicit(&words->lock, memory_order_relaxed) |
+             atomic_load_explicit(&words->consecutive, memory_order_relaxed) << 24) &&
+           !breaker->starts.words && breaker->window.time &&
+           keel_window_try_ok(&breaker->window, stripe, generation, now);
 }
 
 #endif

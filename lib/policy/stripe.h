@@ -34,6 +34,7 @@ typedef struct keel_stripe_line {
 typedef struct keel_stripes {
     keel_stripe_line *lines;
     uint32_t count; /* a power of two, 4 at least */
+    uint32_t owned; /* the first three quarters */
 } keel_stripes;
 
 /* The calling thread's line; is_owner: it is the only writer. */
@@ -42,25 +43,30 @@ typedef struct keel_stripe {
     bool is_owner;
 } keel_stripe;
 
+/* Names `count` lines. */
+static inline keel_stripes keel_stripes_of(keel_stripe_line *lines, uint32_t count)
+{
+    return (keel_stripes){ lines, count, count - count / 4 };
+}
+
 /* Two per processor, a power of two, 4 to KEEL_STRIPES_MAX. */
 uint32_t keel_stripes_wanted(void);
 
 static inline keel_stripe keel_stripe_mine(const keel_stripes *stripes)
 {
     uint32_t index = keel_thread_self()->index;
-    uint32_t owned = stripes->count - stripes->count / 4;
 
-    if (index < owned)
+    if (KEEL_LIKELY(index < stripes->owned))
         return (keel_stripe){ &stripes->lines[index], true };
-    return (keel_stripe){ &stripes->lines[owned + index % (stripes->count / 4)],
-                          false };
+    index = stripes->owned + index % (stripes->count - stripes->owned);
+    return (keel_stripe){ &stripes->lines[index], false };
 }
 
 static inline void keel_stripe_add(keel_stripe stripe, uint32_t word, uint64_t n)
 {
     _Atomic uint64_t *at = &stripe.line->words[word];
 
-    if (stripe.is_owner)
+    if (KEEL_LIKELY(stripe.is_owner))
         atomic_store_explicit(at, atomic_load_explicit(at, memory_order_relaxed) + n,
                               memory_order_release);
     else
@@ -75,7 +81,7 @@ static inline bool keel_stripe_bump(keel_stripe stripe, uint32_t word, uint64_t 
 
     if (value >> 32 != tag)
         return false;
-    if (stripe.is_owner) {
+    if (KEEL_LIKELY(stripe.is_owner)) {
         atomic_store_explicit(at, value + 1, memory_order_relaxed);
         return true;
     }

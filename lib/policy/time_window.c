@@ -181,7 +181,16 @@ static void bucket_add(const keel_window *window, uint64_t epoch, bool slow,
         bucket, &old, fresh, memory_order_relaxed, memory_order_relaxed));
 }
 
-/* Before the epoch moves: clears one more bucket that has left the window. */
+/* Neither in the window of an epoch, nor younger than that. */
+static bool has_left(const keel_window *window, uint64_t word_epoch, uint64_t epoch)
+{
+    uint64_t age = age_of(window, word_epoch, epoch);
+
+    return age >= window->count && age < window->span - 2 * KEEL_WINDOW_MAX_BUCKETS;
+}
+
+/* Before the epoch moves: clears one more bucket, and stripe, that has left the window.
+ */
 static void clean_one(const keel_window *window, uint64_t epoch)
 {
     uint64_t turn =
@@ -192,7 +201,7 @@ static void clean_one(const keel_window *window, uint64_t epoch)
         uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed);
 
         /* marked as having just left, so that it is long until its epoch comes again */
-        if (age_of(window, bucket_epoch(old), epoch) >= window->count)
+        if (has_left(window, bucket_epoch(old), epoch))
             atomic_compare_exchange_strong_explicit(
                 bucket, &old,
                 bucket_pack(epoch_before(window, epoch, window->count), 0, 0),
@@ -288,6 +297,26 @@ static void stripe_turn(const keel_window *window, uint32_t generation, uint64_t
 
 /* recording and summing */
 
+/* What the quick way goes by; written by whoever found it wanting. */
+static void give_hint(const keel_window *window, uint64_t number, uint64_t tag)
+{
+    keel_time_window_words *words = window->time;
+
+    if (atomic_load_explicit(&words->tag, memory_order_relaxed) == tag + 1)
+        return;
+    atomic_store_explicit(&words->began, number * window->width_ns,
+                          memory_order_relaxed);
+    atomic_store_explicit(&words->tag, tag + 1, memory_order_relaxed);
+}
+
+static void count_ok(const keel_window *window, uint32_t generation, uint64_t epoch)
+{
+    uint64_t tag = stripe_pack(generation, epoch, 0) >> 32;
+
+    if (!keel_stripe_bump(keel_stripe_mine(&window->stripes), window->stripe_word, tag))
+        stripe_turn(window, generation, epoch);
+}
+
 keel_recorded keel_time_window_record(const keel_window *window, uint32_t generation,
                                       uint64_t now, bool failed, bool slow)
 {
@@ -303,16 +332,13 @@ keel_recorded keel_time_window_record(const keel_window *window, uint32_t genera
     if (ahead <= -(int64_t)window->count)
         return KEEL_RECORDED; /* read the clock a whole window ago: left already */
     epoch = epoch_at(window, head, ahead);
-    if (!failed && !slow && ahead == 0) {
-        uint64_t tag = stripe_pack(generation, epoch, 0) >> 32;
-
-        if (!keel_stripe_bump(keel_stripe_mine(&window->stripes), window->stripe_word,
-                              tag))
-            stripe_turn(window, generation, epoch);
-    } else {
+    if (ahead == 0)
+        give_hint(window, number, stripe_pack(generation, epoch, 0) >> 32);
+    if (!failed && !slow && ahead == 0)
+        count_ok(window, generation, epoch);
+    else
         bucket_add(window, epoch, slow && window->has_slow, failed ? 0 : 1,
                    failed ? 1 : 0);
-    }
     return moved ? KEEL_RECORDED_MOVE : KEEL_RECORDED;
 }
 

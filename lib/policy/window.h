@@ -34,6 +34,11 @@ enum { KEEL_WINDOW_MAX_BUCKETS = 1000 };
 
 typedef struct keel_time_window_words {
     _Atomic uint64_t head;
+    /* the head once more, as the quick way wants it: when its bucket began, and the tag
+     * of stripes that count for it, plus 1; 0: not yet. Hints: what the two say together
+     * may be one bucket old */
+    _Atomic uint64_t began;
+    _Atomic uint64_t tag;
     _Atomic uint64_t cleaned; /* moves of the epoch so far; says which bucket is next */
     _Atomic uint64_t buckets[]; /* count, then with slow calls count more */
 } keel_time_window_words;
@@ -88,6 +93,15 @@ keel_recorded keel_window_record(const keel_window *window, uint32_t generation,
  */
 bool keel_window_withdraw(const keel_window *window, uint32_t generation, uint64_t now);
 
+/*
+ * The head as it is, and moving the generation in it to just before the one given: for
+ * the owner of a window that was not touched while its own generation went half around
+ * the circle of those the head can tell apart.
+ */
+uint64_t keel_window_head(const keel_window *window);
+void keel_window_catch_up(const keel_window *window, uint64_t head,
+                          uint32_t generation);
+
 /* The totals of a generation at an instant; all zero if the window is of another. */
 keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
                             uint64_t now);
@@ -111,13 +125,11 @@ static inline uint64_t keel_window_number(const keel_window *window, uint64_t no
 static inline bool keel_window_try_ok(const keel_window *window, keel_stripe stripe,
                                       uint32_t generation, uint64_t now)
 {
-    uint64_t number = keel_window_number(window, now) & (((uint64_t)1 << 34) - 1);
-    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_relaxed);
-    uint64_t own = (uint64_t)(generation & 1023) << 34 | number;
+    uint64_t tag = atomic_load_explicit(&window->time->tag, memory_order_relaxed);
+    uint64_t began = atomic_load_explicit(&window->time->began, memory_order_relaxed);
 
-    return head >> 20 == own && keel_stripe_bump(stripe, window->stripe_word,
-                                                 (uint64_t)(generation & 1023) << 22 |
-                                                     (head & 0xfffff) << 2);
+    return now - began < window->width_ns && tag >> 22 == (generation & 1023) &&
+           keel_stripe_bump(stripe, window->stripe_word, tag - 1);
 }
 
 #endif
