@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What keel's policies take per call, through libkeel.so as a service links it, in
+ * multiples of what the machine takes for the least of it. The figures are those of the
+ * README; every floor runs in this process, between the slices of its subject.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control.h"
+#include "floors.h"
+#include "report.h"
+#include "subjects.h"
+
+#define BREAKER "none; breaker=on; breaker.window=10s; breaker.buckets=100"
+
+static keel_runtime *runtime;
+static floor_word words[2];
+static control_breaker control;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static keel_pipeline *opened(const char *name, const char *settings)
+{
+    keel_pipeline *pipeline = subject_open(runtime, name, settings);
+
+    if (!pipeline)
+        exit(1);
+    return pipeline;
+}
+
+static keel_pipeline *refusing(const char *name, const char *settings)
+{
+    keel_pipeline *pipeline = subject_open_refusing(runtime, name, settings);
+
+    if (!pipeline)
+        exit(1);
+    return pipeline;
+}
+
+static void against_control(uint64_t n, void *ctx)
+{
+    for (uint64_t i = 0; i < n; i++)
+        if (control_allow(ctx))
+            control_done(ctx, true);
+}
+
+static void permit_and_mutex(uint64_t n, void *ctx)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        subject_permit(1, ctx);
+        pthread_mutex_lock(&mutex);
+        pthread_mutex_unlock(&mutex);
+    }
+}
+
+/* Can this bench see what it is for, and nothing that is not there? */
+static void self_test(keel_pipeline *breaker)
+{
+    bench_figure same = { "self-test: a call against itself",
+                          BENCH_SHOWN,
+                          0,
+                          "itself",
+                          { subject_permit, breaker, NULL },
+                          { subject_permit, breaker, NULL },
+                          { NULL, NULL, NULL } };
+    bench_figure dearer = { "self-test: a mutex pair is seen",
+                            BENCH_SHOWN,
+                            0,
+                            "the call alone",
+                            { permit_and_mutex, breaker, NULL },
+                            { subject_permit, breaker, NULL },
+                            { NULL, NULL, NULL } };
+    double even = bench_report(&same);
+    double odd = bench_report(&dearer);
+
+    if (even < 0.95 || even > 1.05 || odd < 1.1)
+        printf("the self-test failed: do not trust this run\n");
+}
+
+static void breakers(keel_pipeline *breaker)
+{
+    keel_pipeline *other = opened("other", BREAKER);
+    keel_pipeline *ten =
+        opened("ten", "none; breaker=on; breaker.window=400ms; breaker.buckets=10");
+    keel_pipeline *thousand = opened(
+        "thousand", "none; breaker=on; breaker.window=40s; breaker.buckets=1000");
+    keel_pipeline *exact = opened("exact", BREAKER "; breaker.slow_call=1s");
+    const bench_side one = { subject_permit, breaker, NULL };
+    const bench_side both = { subject_permit, breaker, breaker };
+    const bench_figure figures[] = {
+        { "closed call",
+          BENCH_COST,
+          1.5,
+          "V",
+          one,
+          { floor_coarse_add, &words[0], NULL },
+          { NULL, NULL, NULL } },
+        { "closed call, two threads",
+          BENCH_SPEED,
+          1.8,
+          "one thread",
+          both,
+          one,
+          { NULL, NULL, NULL } },
+        { "closed call, two threads, one breaker",
+          BENCH_SPEED,
+          0.95,
+          "two breakers",
+          both,
+          { subject_permit, breaker, other },
+          { NULL, NULL, NULL } },
+        { "closed call, 1000 buckets",
+          BENCH_COST,
+          1.05,
+          "10 buckets",
+          { subject_permit, thousand, NULL },
+          { subject_permit, ten, NULL },
+          { NULL, NULL, NULL } },
+        { "closed call, exact latency",
+          BENCH_COST,
+          1.25,
+          "two clocks, one add",
+          { subject_permit, exact, NULL },
+          { floor_two_clocks_add, &words[0], NULL },
+          { NULL, NULL, NULL } },
+        { "closed call",
+          BENCH_SPEED,
+          5,
+          "mutex and clock",
+          one,
+          { against_control, &control, NULL },
+          { NULL, NULL, NULL } },
+    };
+
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        bench_report(&figures[i]);
+}
+
+static void refusals(keel_pipeline *breaker)
+{
+    keel_pipeline *open = refusing("open", BREAKER);
+    keel_pipeline *standard = opened("standard", "standard");
+    keel_pipeline *down = refusing("down", "standard");
+    const bench_figure figures[] = {
+        { "rejection",
+          BENCH_COST,
+          2,
+          "coarse clock",
+          { subject_permit_refused, open, NULL },
+          { floor_coarse, NULL, NULL },
+          { NULL, NULL, NULL } },
+        { "rejection",
+          BENCH_COST,
+          1,
+          "a success",
+          { subject_permit_refused, open, NULL },
+          { subject_permit, breaker, NULL },
+          { NULL, NULL, NULL } },
+        { "rejection, standard, permit",
+          BENCH_COST,
+          1,
+          "a success",
+          { subject_permit_refused, down, NULL },
+          { subject_permit, standard, NULL },
+          { NULL, NULL, NULL } },
+        { "rejection, standard, call with detail",
+          BENCH_COST,
+          1,
+          "a success",
+          { subject_call_refused, down, NULL },
+          { subject_call, standard, NULL },
+          { NULL, NULL, NULL } },
+        { "rejection, standard, keel_run with detail",
+          BENCH_COST,
+          1,
+          "a success",
+          { subject_run_refused, down, NULL },
+          { subject_run, standard, NULL },
+          { NULL, NULL, NULL } },
+        { "standard preset, call",
+          BENCH_COST,
+          3,
+          "V",
+          { subject_call, standard, NULL },
+          { floor_coarse_add, &words[0], NULL },
+          { NULL, NULL, NULL } },
+        { "standard preset, keel_run",
+          BENCH_COST,
+          3,
+          "V",
+          { subject_run, standard, NULL },
+          { floor_coarse_add, &words[0], NULL },
+          { NULL, NULL, NULL } },
+    };
+
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        bench_report(&figures[i]);
+}
+
+static void others(void)
+{
+    keel_pipeline *bulkhead = opened("bulkhead", "none; bulkhead=1000");
+    keel_pipeline *rate = opened("rate", "none; rate=1000000000/s");
+    keel_pipeline *plain = opened("plain", "none");
+    keel_pipeline *retry = opened("retry", "none; retry.attempts=3; retry.budget=off");
+    const bench_figure figures[] = {
+        { "bulkhead, permit",
+          BENCH_COST,
+          1.5,
+          "add and subtract",
+          { subject_permit, bulkhead, NULL },
+          { floor_add_sub, &words[0], NULL },
+          { NULL, NULL, NULL } },
+        { "bulkhead, permit, two threads",
+          BENCH_COST,
+          1.5,
+          "likewise, two threads",
+          { subject_permit, bulkhead, bulkhead },
+          { floor_add_sub, &words[0], &words[0] },
+          { NULL, NULL, NULL } },
+        { "limiter, permit",
+          BENCH_COST,
+          1.25,
+          "U",
+          { subject_permit, rate, NULL },
+          { floor_precise_add, &words[0], NULL },
+          { NULL, NULL, NULL } },
+        { "retry around a success, its own share",
+          BENCH_COST,
+          3,
+          "indirect call",
+          { subject_run, retry, NULL },
+          { floor_indirect, NULL, NULL },
+          { subject_run, plain, NULL } },
+        { "keel_run with every policy off",
+          BENCH_SHOWN,
+          0,
+          "V",
+          { subject_run, plain, NULL },
+          { floor_coarse_add, &words[0], NULL },
+          { NULL, NULL, NULL } },
+    };
+
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        bench_report(&figures[i]);
+}
+
+int main(void)
+{
+    keel_pipeline *breaker;
+
+    runtime = subject_runtime(NULL);
+    if (!runtime || !bench_open())
+        return 1;
+    control_init(&control);
+    breaker = opened("breaker", BREAKER);
+    bench_report_begin("keel's policies, per call");
+    self_test(breaker);
+    breakers(breaker);
+    refusals(breaker);
+    others();
+    bench_report_end();
+    bench_close();
+    control_cleanup(&control);
+    return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table: one line a figure, for people on standard output and, where BENCH_JSON
+ * names a file, one JSON object a line at its end. Says whether a goal was met and
+ * never fails for it, because ratios are noisy; what fails a build are counted
+ * instructions (tests/instructions.sh).
+ */
+#ifndef KEEL_BENCH_REPORT_H
+#define KEEL_BENCH_REPORT_H
+
+#include "measure.h"
+
+/* What a ratio is for. */
+typedef enum bench_kind {
+    BENCH_COST,  /* times the floor's time; the goal is a ceiling */
+    BENCH_SPEED, /* times the floor's operations per second; the goal must be reached */
+    BENCH_SHOWN  /* cost without a goal */
+} bench_kind;
+
+/* A figure and what it is held against. less.loop NULL: nothing to leave out. */
+typedef struct bench_figure {
+    const char *name;
+    bench_kind kind;
+    double goal;
+    const char *floor_name;
+    bench_side subject;
+    bench_side floor;
+    bench_side less;
+} bench_figure;
+
+/* A figure that was had in another way, ready to print. */
+typedef struct bench_line {
+    const char *name;
+    bench_kind kind;
+    double goal;
+    const char *floor_name;
+    const char *unit;
+    bench_range value;
+    double floor;
+    bench_range ratio;
+    int slices; /* 0: not a matter of slices */
+} bench_line;
+
+/* Says what kind of machine this is; the head of the table. */
+void bench_report_begin(const char *title);
+
+/* Measures and prints. Returns the median ratio. */
+double bench_report(const bench_figure *figure);
+void bench_report_line(const bench_line *line);
+
+/* How much of the processors others had meanwhile. */
+void bench_report_end(void);
+
+#endif
