@@ -8,19 +8,41 @@
 
 /*
  * The caller's struct may be shorter than ours (compiled against an older keel), so
- * whole fields are copied as far as they fit and text never points past its end.
+ * whole fields are copied as far as they fit and text never points past its end. The
+ * storage is copied only where text lies in it.
  */
 void keel_detail_fill(keel_detail *why, const keel_detail *all)
 {
+    bool is_formatted = all->text == all->storage;
+    size_t head = sizeof why->size;
     size_t size;
 
-    if (!why || why->size <= sizeof why->size)
+    if (!why || why->size <= head)
         return;
-    size = why->size < sizeof *why ? why->size : sizeof *why;
-    memcpy((char *)why + sizeof why->size, (const char *)all + sizeof all->size,
-           size - sizeof all->size);
-    if (size >= offsetof(keel_detail, storage) && all->text == all->storage)
+    size = is_formatted ? sizeof *why : offsetof(keel_detail, storage);
+    if (why->size < size)
+        size = why->size;
+    memcpy((char *)why + head, (const char *)all + head, size - head);
+    if (is_formatted && size >= offsetof(keel_detail, storage))
         why->text = size == sizeof *why ? why->storage : keel_status_text(all->code);
+}
+
+void keel_detail_well(keel_detail *why, uint32_t attempts, uint64_t elapsed_ns)
+{
+    keel_detail all;
+
+    if (!why)
+        return;
+    all.code = KEEL_OK;
+    all.reason = KEEL_REASON_NONE;
+    all.attempts = attempts;
+    all.applied = KEEL_APPLIED_UNKNOWN;
+    all.system_errno = 0;
+    all.fallback = false;
+    all.elapsed_ns = elapsed_ns;
+    all.retry_after_ns = 0;
+    all.text = keel_status_text(KEEL_OK);
+    keel_detail_fill(why, &all);
 }
 
 keel_status keel_fail(keel_detail *why, keel_status code, const char *text)

@@ -19,7 +19,7 @@ enum { FALLBACKS_AT_ONCE = 10 };
 /* beginning */
 
 /* What is not set here is set before it is read. */
-static void clear(keel_machine *m, keel_pipeline *pipeline)
+void keel_machine_clear(keel_machine *m, keel_pipeline *pipeline)
 {
     m->pipeline = pipeline;
     m->plan = NULL;
@@ -116,7 +116,7 @@ void keel_call_begin(keel_call *call, keel_pipeline *pipeline,
     if (!call)
         return;
     m = keel_machine_of(call);
-    clear(m, pipeline);
+    keel_machine_clear(m, pipeline);
     if (!pipeline)
         begin_wrongly(m);
     else if (options)

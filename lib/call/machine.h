@@ -106,6 +106,9 @@ static inline bool keel_machine_is_alive(const keel_machine *m)
     return m->planned_in == keel_process_incarnation();
 }
 
+/* A call that has not begun. */
+void keel_machine_clear(keel_machine *m, keel_pipeline *pipeline);
+
 /* One step at an instant: what to do next. */
 keel_step keel_machine_step(keel_machine *m, uint64_t now);
 

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "base/worker_pool.h"
-#include "call/machine.h"
+#include "call/quick.h"
 
 /* on the caller's thread */
 
@@ -40,6 +40,111 @@ static void run_attempts(keel_call *call, keel_run_fn *fn, void *ctx)
         else
             keel_call_report_attempt(call, attempt.number, &outcome);
     }
+}
+
+/*
+ * The first attempt of nearly every run, with no more than it needs at hand; the call
+ * itself is only made when there is more to tell.
+ */
+typedef struct first_attempt {
+    keel_pipeline *pipeline;
+    const keel_plan *plan;
+    keel_stripe stripe;
+    uint32_t plan_phase;
+    uint64_t began_at;
+    uint64_t deadline_at;
+    uint64_t until;
+    keel_admission admission;
+} first_attempt;
+
+static bool first_begins(first_attempt *f, keel_pipeline *pipeline)
+{
+    const keel_policy *policy;
+
+    f->pipeline = pipeline;
+    f->stripe = keel_stripe_mine(&pipeline->stripes);
+    f->plan = keel_plan_enter_at(pipeline, f->stripe, &f->plan_phase);
+    policy = &f->plan->policy;
+    f->began_at = keel_plan_now(pipeline, f->plan);
+    f->deadline_at = policy->deadline_ns ? keel_ns_add(f->began_at, policy->deadline_ns)
+                                         : KEEL_NEVER;
+    f->until = policy->timeout_ns
+                   ? keel_ns_min(f->deadline_at, f->began_at + policy->timeout_ns)
+                   : f->deadline_at;
+    f->admission.place.held = false;
+    f->admission.place.ticket = 0;
+    f->admission.rate_tat = 0;
+    if (policy->retry)
+        keel_budget_call(&f->plan->budget, policy, f->stripe, f->began_at);
+    return policy->budget_mode <= KEEL_BUDGET_RATIO &&
+           f->deadline_at - f->began_at >= KEEL_MS &&
+           keel_admission_try(f->plan, &f->admission, f->began_at);
+}
+
+static keel_status first_made(const first_attempt *f, keel_run_fn *fn, void *ctx,
+                              keel_outcome *outcome)
+{
+    const keel_attempt attempt = { .size = sizeof attempt,
+                                   .number = 1,
+                                   .timeout_ns = f->until - f->began_at };
+    keel_status status = fn(&attempt, outcome, ctx);
+
+    if (outcome->status == KEEL_OK)
+        outcome->status = status;
+    return outcome->status;
+}
+
+static bool first_ends_well(first_attempt *f, const keel_outcome *outcome, uint64_t now)
+{
+    if (!is_bare_success(outcome) || now > f->until ||
+        !keel_admission_try_end(f->plan, &f->admission, f->stripe, now))
+        return false;
+    keel_plan_exit_at(f->stripe, f->plan_phase);
+    keel_events_deliver(f->pipeline->runtime);
+    return true;
+}
+
+/* Makes the call that the first attempt was part of. */
+static void first_told(keel_call *call, const first_attempt *f, bool was_made)
+{
+    keel_machine *m = keel_machine_of(call);
+
+    keel_machine_clear(m, f->pipeline);
+    m->plan = f->plan;
+    m->planned_in = keel_process_incarnation();
+    m->plan_phase = (uint8_t)f->plan_phase;
+    m->began_at = f->began_at;
+    m->deadline_at = f->deadline_at;
+    m->flags.has_begun = true;
+    if (f->plan->policy.retry)
+        m->most_tries = f->plan->policy.retry_attempts;
+    if (was_made) {
+        m->admission = f->admission;
+        keel_machine_begin_attempt(m, f->began_at);
+    }
+}
+
+/* True: the run is over and went well; false: the call says how it goes on. */
+static bool run_first(keel_call *call, keel_pipeline *pipeline, keel_run_fn *fn,
+                      void *ctx, keel_detail *why)
+{
+    keel_outcome outcome = { .size = sizeof outcome };
+    first_attempt f;
+    uint64_t now;
+
+    if (!first_begins(&f, pipeline)) {
+        first_told(call, &f, false);
+        return false;
+    }
+    first_made(&f, fn, ctx, &outcome);
+    now = keel_plan_now(pipeline, f.plan);
+    if (first_ends_well(&f, &outcome, now)) {
+        keel_detail_well(why, 1, now - f.began_at);
+        return true;
+    }
+    first_told(call, &f, true);
+    keel_machine_report(keel_machine_of(call), &outcome, now);
+    return false;
 }
 
 /* on a worker */
@@ -245,29 +350,58 @@ static keel_status run_detached(keel_call *call, const keel_run_options *options
     return keel_fail(why, KEEL_E_SYSTEM, "no worker thread, or no memory for one");
 }
 
+/* No options, or none that says more than whether the operation may be repeated. */
+static bool is_plain(const keel_call_options *o)
+{
+    return !o || (!o->deadline_at_ns && !o->cancel && o->attempt <= 1 && !o->fallback);
+}
+
+static keel_status run_here(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
+                            const keel_call_options *options, keel_detail *why)
+{
+    keel_call call;
+
+    if (is_plain(options) && !keel_runtime_is_disabled(pipeline->runtime)) {
+        if (run_first(&call, pipeline, fn, ctx, why))
+            return KEEL_OK;
+        keel_machine_of(&call)->flags.is_idempotent = options && options->idempotent;
+    } else {
+        keel_call_begin(&call, pipeline, options);
+    }
+    run_attempts(&call, fn, ctx);
+    return keel_call_end(&call, why);
+}
+
+static KEEL_SELDOM keel_status run_with(keel_pipeline *pipeline, keel_run_fn *fn,
+                                        void *ctx, const keel_run_options *options,
+                                        keel_detail *why)
+{
+    keel_run_options own = { .size = sizeof own };
+    keel_call_options call_options = { .size = sizeof call_options };
+    keel_status status;
+    keel_call call;
+
+    if (!keel_options_read(&own, sizeof own, options) ||
+        (own.call.size &&
+         !keel_options_read(&call_options, sizeof call_options, &own.call)))
+        return keel_fail(why, KEEL_E_ARGUMENT,
+                         "keel_run: options this keel does not know");
+    if (own.detach && !keel_runtime_is_disabled(pipeline->runtime)) {
+        keel_call_begin(&call, pipeline, &call_options);
+        return run_detached(&call, &own, fn, ctx, why);
+    }
+    status = run_here(pipeline, fn, ctx, &call_options, why);
+    if (own.detach && own.released)
+        own.released(ctx);
+    return status;
+}
+
 keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
                      const keel_run_options *options, keel_detail *why)
 {
-    keel_run_options own;
-    keel_call call;
-
     if (!pipeline || !fn)
         return keel_fail(why, KEEL_E_ARGUMENT,
                          "keel_run needs a pipeline and a function");
-    if (!options) {
-        keel_call_begin(&call, pipeline, NULL);
-        run_attempts(&call, fn, ctx);
-        return keel_call_end(&call, why);
-    }
-    own = (keel_run_options){ .size = sizeof own };
-    if (!keel_options_read(&own, sizeof own, options))
-        return keel_fail(why, KEEL_E_ARGUMENT,
-                         "keel_run: options this keel does not know");
-    keel_call_begin(&call, pipeline, own.call.size ? &own.call : NULL);
-    if (own.detach && !keel_runtime_is_disabled(pipeline->runtime))
-        return run_detached(&call, &own, fn, ctx, why);
-    run_attempts(&call, fn, ctx);
-    if (own.detach && own.released)
-        own.released(ctx);
-    return keel_call_end(&call, why);
+    return options ? run_with(pipeline, fn, ctx, options, why)
+                   : run_here(pipeline, fn, ctx, NULL, why);
 }
