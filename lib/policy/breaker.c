@@ -28,6 +28,12 @@ static void note(keel_changes *changes, keel_breaker_state from, const keel_stat
             (keel_transition){ from, to->state, cause, to->generation };
 }
 
+static bool swap(_Atomic uint64_t *word, uint64_t *expected, uint64_t fresh)
+{
+    return atomic_compare_exchange_strong_explicit(
+        word, expected, fresh, memory_order_acq_rel, memory_order_acquire);
+}
+
 bool keel_breaker_change(const keel_breaker *breaker, const keel_breaker_now *seen,
                          keel_breaker_state to, uint32_t permits, uint32_t opens,
                          uint64_t due_at_ns, keel_cause cause, keel_changes *changes)
@@ -35,20 +41,22 @@ bool keel_breaker_change(const keel_breaker *breaker, const keel_breaker_now *se
     keel_state next = { .state = to,
                         .left = permits,
                         .generation = (seen->s.generation + 1) & KEEL_GENERATION_MASK };
-    uint64_t word = seen->word;
+    keel_state claimed = seen->s;
+    uint64_t word = seen->word, claim;
     uint64_t due = seen->due[next.generation & 1];
     uint64_t next_due = (uint64_t)(opens < KEEL_OPENS_MAX ? opens : KEEL_OPENS_MAX)
                             << 58 |
                         (due_at_ns < KEEL_DUE_MASK ? due_at_ns : KEEL_DUE_MASK);
 
-    if (!atomic_compare_exchange_strong_explicit(
-            &breaker->words->due[next.generation & 1], &due, next_due,
-            memory_order_acq_rel, memory_order_acquire))
-        return false;
-    /* release publishes the instant just written */
-    if (!atomic_compare_exchange_strong_explicit(
-            &breaker->words->state, &word, keel_state_pack(&next), memory_order_acq_rel,
-            memory_order_acquire))
+    /* whoever claims after us makes our last step fail, and so cannot have his instant
+     * published under our state, nor ours under his */
+    claimed.flags =
+        (claimed.flags & ~KEEL_CLAIMS) | ((claimed.flags + KEEL_CLAIM) & KEEL_CLAIMS);
+    claim = keel_state_pack(&claimed);
+    if (!swap(&breaker->words->state, &word, claim) ||
+        !swap(&breaker->words->due[next.generation & 1], &due, next_due) ||
+        /* publishes the instant just written */
+        !swap(&breaker->words->state, &claim, keel_state_pack(&next)))
         return false;
     if (seen->s.state != to)
         note(changes, seen->s.state, &next, cause);
@@ -70,11 +78,11 @@ static uint64_t open_length(const keel_policy *policy, uint32_t opens,
     return (uint64_t)length;
 }
 
-static uint32_t opens_after(const keel_breaker *breaker, const keel_policy *policy,
-                            const keel_breaker_now *seen, uint64_t now)
+static uint32_t opens_after(const keel_policy *policy, const keel_breaker_now *seen,
+                            uint64_t now)
 {
-    uint32_t opens = keel_breaker_opens(breaker, seen);
-    uint64_t closed_at = keel_breaker_due(breaker, seen);
+    uint32_t opens = keel_breaker_opens(seen);
+    uint64_t closed_at = keel_breaker_due(seen);
 
     if (seen->s.state == KEEL_BREAKER_CLOSED &&
         keel_ns_left(now, closed_at) >= policy->stable_ns)
@@ -87,7 +95,7 @@ bool keel_breaker_open(const keel_breaker *breaker, const keel_policy *policy,
                        const keel_random *random, keel_cause cause,
                        keel_changes *changes)
 {
-    uint32_t opens = opens_after(breaker, policy, seen, now);
+    uint32_t opens = opens_after(policy, seen, now);
     uint64_t length = open_length(policy, opens, random);
     uint64_t wish = keel_ns_min(at_least_ns, policy->open_longest_ns);
 
@@ -100,7 +108,7 @@ static bool close_now(const keel_breaker *breaker, const keel_breaker_now *seen,
                       uint64_t now, keel_cause cause, keel_changes *changes)
 {
     return keel_breaker_change(breaker, seen, KEEL_BREAKER_CLOSED, 0,
-                               keel_breaker_opens(breaker, seen), now, cause, changes);
+                               keel_breaker_opens(seen), now, cause, changes);
 }
 
 /* verdict on the closed window */
@@ -152,7 +160,7 @@ static verdict judge(const keel_breaker *breaker, const keel_policy *policy,
 
     if (breaker->starts.words) {
         keel_starts_count(
-            &breaker->starts, generation, keel_ns_left(now, policy->slow_call_ns),
+            &breaker->starts, generation, now, keel_ns_left(now, policy->slow_call_ns),
             policy->deadline_ns ? keel_ns_left(now, policy->deadline_ns) : 0, &slow,
             &dead);
         t.total += slow;
@@ -170,34 +178,34 @@ static verdict judge(const keel_breaker *breaker, const keel_policy *policy,
     return v;
 }
 
-static void set_flags(const keel_breaker *breaker, uint32_t generation, uint32_t flags)
+/* True: they were others before. */
+static bool set_flags(const keel_breaker *breaker, uint32_t generation, uint32_t flags)
 {
     uint64_t word = atomic_load_explicit(&breaker->words->state, memory_order_relaxed);
     keel_state s = keel_state_unpack(word);
 
     while (s.state == KEEL_BREAKER_CLOSED && s.generation == generation &&
-           s.flags != flags) {
-        s.flags = flags;
-        if (atomic_compare_exchange_weak_explicit(
-                &breaker->words->state, &word, keel_state_pack(&s),
-                memory_order_acq_rel, memory_order_relaxed))
-            return;
+           (s.flags & ~KEEL_CLAIMS) != flags) {
+        s.flags = (s.flags & KEEL_CLAIMS) | flags;
+        if (swap(&breaker->words->state, &word, keel_state_pack(&s)))
+            return true;
         s = keel_state_unpack(word);
     }
+    return false;
 }
 
 /* A lock stands: nothing changes, but an observer hears of a breach once. */
 static void tell_breach(const keel_breaker *breaker, const keel_breaker_now *seen,
                         keel_lock lock, verdict v, keel_changes *changes)
 {
-    bool is_new = v.cause != KEEL_CAUSE_NONE && !(seen->s.flags & KEEL_FLAG_BREACHED);
-    /* armed, so that the end of the breach is noticed by a success too */
-    uint32_t flags = v.cause != KEEL_CAUSE_NONE
-                         ? KEEL_FLAG_ARMED | KEEL_FLAG_WATCH | KEEL_FLAG_BREACHED
-                         : v.flags;
+    bool was_told = seen->s.flags & KEEL_FLAG_BREACHED;
 
-    set_flags(breaker, seen->s.generation, flags);
-    if (is_new && lock == KEEL_LOCK_OBSERVE)
+    if (v.cause != KEEL_CAUSE_NONE) /* a success, too, may notice the breach's end */
+        v.flags = KEEL_FLAG_ARMED | KEEL_FLAG_WATCH;
+    if (v.cause != KEEL_CAUSE_NONE && lock == KEEL_LOCK_OBSERVE)
+        v.flags |= KEEL_FLAG_BREACHED;
+    if (set_flags(breaker, seen->s.generation, v.flags) && !was_told &&
+        v.flags & KEEL_FLAG_BREACHED)
         changes->would_trip = v.cause;
 }
 
@@ -279,11 +287,29 @@ static bool count_probe(const keel_breaker *breaker, const keel_policy *policy,
         if (v.opens    ? keel_breaker_open(breaker, policy, &seen, now, retry_after_ns,
                                            random, KEEL_CAUSE_PROBES_FAILED, changes)
             : v.closes ? close_now(breaker, &seen, now, KEEL_CAUSE_PROBES_OK, changes)
-                       : atomic_compare_exchange_strong_explicit(
-                             &breaker->words->state, &word, keel_state_pack(&after.s),
-                             memory_order_acq_rel, memory_order_acquire))
+                       : swap(&breaker->words->state, &word, keel_state_pack(&after.s)))
             return true;
     }
+}
+
+/*
+ * Records an outcome. The window knows only the low bits of a generation; one that calls
+ * the present generation late was left untouched for half a circle of them.
+ */
+static keel_recorded record(const keel_breaker *breaker, uint32_t generation,
+                            uint64_t now, bool failed, bool slow)
+{
+    keel_recorded recorded =
+        keel_window_record(&breaker->window, generation, now, failed, slow);
+    uint64_t head;
+
+    if (recorded != KEEL_RECORDED_LATE)
+        return recorded;
+    head = keel_window_head(&breaker->window);
+    if ((uint32_t)(keel_breaker_read(breaker).s.generation) != generation)
+        return KEEL_RECORDED_LATE;
+    keel_window_catch_up(&breaker->window, head, generation);
+    return keel_window_record(&breaker->window, generation, now, failed, slow);
 }
 
 /* Leases that nobody will end count as failed probes. True: there was one. */
@@ -293,27 +319,21 @@ static bool reclaim(const keel_breaker *breaker, const keel_policy *policy,
 {
     if (!keel_lease_reclaim(breaker, policy, generation, now))
         return false;
-    keel_window_record(&breaker->window, generation, now, true, false);
+    record(breaker, generation, now, true, false);
     count_probe(breaker, policy, generation, KEEL_OUTCOME_FAILED, false, 0, now, random,
                 changes);
     return true;
 }
 
-static bool take_probe(const keel_breaker *breaker, const keel_policy *policy,
-                       const keel_breaker_now *seen, uint64_t now,
-                       keel_breaker_permit *permit)
+/* One of the round's permits, for a lease that is ours. False: the state has changed. */
+static bool take_probe(const keel_breaker *breaker, const keel_breaker_now *seen,
+                       const keel_breaker_permit *permit)
 {
     keel_state after = seen->s;
     uint64_t word = seen->word;
 
-    *permit = (keel_breaker_permit){ .generation = seen->s.generation,
-                                     .tracking = KEEL_TRACK_PROBE };
     after.left--;
-    if (!keel_lease_take(breaker, policy, seen->s.generation, now, permit))
-        return false;
-    if (atomic_compare_exchange_strong_explicit(
-            &breaker->words->state, &word, keel_state_pack(&after),
-            memory_order_acq_rel, memory_order_acquire))
+    if (swap(&breaker->words->state, &word, keel_state_pack(&after)))
         return true;
     keel_lease_give_back(breaker, permit);
     return false;
@@ -393,7 +413,7 @@ keel_status keel_breaker_admit(const keel_breaker *breaker, const keel_policy *p
         uint64_t until;
         keel_lock lock = keel_breaker_locked(breaker, now, &until);
         keel_breaker_now seen = keel_breaker_read(breaker);
-        uint64_t due = keel_breaker_due(breaker, &seen);
+        uint64_t due = keel_breaker_due(&seen);
 
         if (lock == KEEL_LOCK_NONE && until)
             forget_lock(breaker, now);
@@ -414,8 +434,7 @@ keel_status keel_breaker_admit(const keel_breaker *breaker, const keel_policy *p
                 return KEEL_REJECTED_OPEN;
             }
             keel_breaker_change(breaker, &seen, KEEL_BREAKER_HALF_OPEN,
-                                policy->half_open_permits,
-                                keel_breaker_opens(breaker, &seen),
+                                policy->half_open_permits, keel_breaker_opens(&seen),
                                 keel_ns_add(now, policy->half_open_max_wait_ns),
                                 KEEL_CAUSE_OPEN_ELAPSED, changes);
             break;
@@ -426,9 +445,14 @@ keel_status keel_breaker_admit(const keel_breaker *breaker, const keel_policy *p
             }
             if (reclaim(breaker, policy, seen.s.generation, now, random, changes))
                 break;
-            if (seen.s.left == 0)
+            *permit = (keel_breaker_permit){ .generation = seen.s.generation,
+                                             .tracking = KEEL_TRACK_PROBE };
+            /* no lease though a permit is left: somebody is between the two, and may
+             * have died there; he is not waited for */
+            if (seen.s.left == 0 ||
+                !keel_lease_take(breaker, policy, seen.s.generation, now, permit))
                 return KEEL_REJECTED_HALF_OPEN;
-            if (take_probe(breaker, policy, &seen, now, permit)) {
+            if (take_probe(breaker, &seen, permit)) {
                 track_start(breaker, permit, now);
                 return KEEL_OK;
             }
@@ -446,10 +470,14 @@ static void count_row(const keel_breaker *breaker, uint32_t generation, bool fai
     uint64_t next;
 
     do {
-        uint64_t so_far = old >> 40 == generation ? old & (((uint64_t)1 << 40) - 1) : 0;
+        uint64_t so_far = old & (((uint64_t)1 << 40) - 1);
+        uint32_t ahead = (uint32_t)(old >> 40) - generation;
 
-        if (!failed && so_far == 0)
-            return;
+        if (so_far ? (ahead & KEEL_GENERATION_MASK) - 1 < KEEL_GENERATION_MASK / 2
+                   : !failed)
+            return; /* a younger generation's row, or no row to end */
+        if (ahead)
+            so_far = 0;
         next = (uint64_t)generation << 40 | (failed ? so_far + 1 : 0);
     } while (!atomic_compare_exchange_weak_explicit(
         row, &old, next, memory_order_relaxed, memory_order_relaxed));
@@ -469,8 +497,7 @@ static bool end_closed(const keel_breaker *breaker, const keel_policy *policy,
         return false;
     if (result->outcome == KEEL_OUTCOME_NEUTRAL)
         return true;
-    recorded =
-        keel_window_record(&breaker->window, permit->generation, now, failed, slow);
+    recorded = record(breaker, permit->generation, now, failed, slow);
     if (recorded == KEEL_RECORDED_LATE)
         return false;
     if (policy->consecutive)
@@ -495,8 +522,8 @@ static bool end_probe(const keel_breaker *breaker, const keel_policy *policy,
     if (keel_breaker_locked(breaker, now, &until) != KEEL_LOCK_NONE)
         outcome = KEEL_OUTCOME_NEUTRAL; /* no transition while an operator holds it */
     if (outcome != KEEL_OUTCOME_NEUTRAL &&
-        keel_window_record(&breaker->window, permit->generation, now,
-                           outcome == KEEL_OUTCOME_FAILED, slow) == KEEL_RECORDED_LATE)
+        record(breaker, permit->generation, now, outcome == KEEL_OUTCOME_FAILED,
+               slow) == KEEL_RECORDED_LATE)
         return false;
     if (slow && policy->slow_is_failure && outcome == KEEL_OUTCOME_OK)
         outcome = KEEL_OUTCOME_FAILED;

@@ -13,6 +13,10 @@ enum {
     KEEL_FLAG_BREACHED = 4 /* under an observe lock: the breach was told */
 };
 
+/* Two flags more count, modulo 4, who was about to make a transition. */
+#define KEEL_CLAIM 16u
+#define KEEL_CLAIMS 48u
+
 #define KEEL_GENERATION_MASK 0xffffffu
 #define KEEL_DUE_MASK (((uint64_t)1 << 58) - 1)
 #define KEEL_OPENS_MAX 63u
@@ -48,38 +52,37 @@ static inline uint64_t keel_state_pack(const keel_state *s)
 
 /* All of a breaker's decision at one instant. */
 typedef struct keel_breaker_now {
-    uint64_t word;   /* the state word, for the CAS */
-    uint64_t due[2]; /* seen before it */
+    uint64_t word; /* the state word, for the CAS */
+    uint64_t due[2];
     keel_state s;
 } keel_breaker_now;
 
 static inline keel_breaker_now keel_breaker_read(const keel_breaker *breaker)
 {
+    const keel_breaker_words *words = breaker->words;
     keel_breaker_now now;
+    uint64_t before;
 
-    now.due[0] = atomic_load_explicit(&breaker->words->due[0], memory_order_acquire);
-    now.due[1] = atomic_load_explicit(&breaker->words->due[1], memory_order_acquire);
-    now.word = atomic_load_explicit(&breaker->words->state, memory_order_acquire);
+    /* the same state before and after: the instants seen between belong to it */
+    do {
+        before = atomic_load_explicit(&words->state, memory_order_acquire);
+        now.due[0] = atomic_load_explicit(&words->due[0], memory_order_acquire);
+        now.due[1] = atomic_load_explicit(&words->due[1], memory_order_acquire);
+        now.word = atomic_load_explicit(&words->state, memory_order_acquire);
+    } while (now.word != before);
     now.s = keel_state_unpack(now.word);
     return now;
 }
 
 /* The instant of the present state, and the opens in a row that led to it. */
-static inline uint64_t keel_breaker_due(const keel_breaker *breaker,
-                                        const keel_breaker_now *n)
+static inline uint64_t keel_breaker_due(const keel_breaker_now *n)
 {
-    /* read again: the one seen may be from before this state was published */
-    return atomic_load_explicit(&breaker->words->due[n->s.generation & 1],
-                                memory_order_acquire) &
-           KEEL_DUE_MASK;
+    return n->due[n->s.generation & 1] & KEEL_DUE_MASK;
 }
 
-static inline uint32_t keel_breaker_opens(const keel_breaker *breaker,
-                                          const keel_breaker_now *n)
+static inline uint32_t keel_breaker_opens(const keel_breaker_now *n)
 {
-    return (uint32_t)(atomic_load_explicit(&breaker->words->due[n->s.generation & 1],
-                                           memory_order_acquire) >>
-                      58);
+    return (uint32_t)(n->due[n->s.generation & 1] >> 58);
 }
 
 /* Which lock holds at an instant, and until when (0: until lifted). */

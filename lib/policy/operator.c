@@ -36,8 +36,8 @@ static bool go_open(const keel_breaker *breaker, const keel_policy *policy,
         return keel_breaker_open(breaker, policy, seen, now, 0, random,
                                  KEEL_CAUSE_OPERATOR, changes);
     return keel_breaker_change(breaker, seen, KEEL_BREAKER_OPEN, 0,
-                               keel_breaker_opens(breaker, seen) + 1,
-                               keel_ns_add(now, for_ns), KEEL_CAUSE_OPERATOR, changes);
+                               keel_breaker_opens(seen) + 1, keel_ns_add(now, for_ns),
+                               KEEL_CAUSE_OPERATOR, changes);
 }
 
 keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *policy,
@@ -57,13 +57,12 @@ keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *poli
             done = true;
         else if (to == KEEL_BREAKER_HALF_OPEN)
             done = keel_breaker_change(breaker, &seen, to, policy->half_open_permits,
-                                       keel_breaker_opens(breaker, &seen),
+                                       keel_breaker_opens(&seen),
                                        keel_ns_add(now, policy->half_open_max_wait_ns),
                                        KEEL_CAUSE_OPERATOR, changes);
         else
-            done = keel_breaker_change(breaker, &seen, to, 0,
-                                       keel_breaker_opens(breaker, &seen), now,
-                                       KEEL_CAUSE_OPERATOR, changes);
+            done = keel_breaker_change(breaker, &seen, to, 0, keel_breaker_opens(&seen),
+                                       now, KEEL_CAUSE_OPERATOR, changes);
     }
     return KEEL_OK;
 }
@@ -77,10 +76,9 @@ void keel_breaker_restart_round(const keel_breaker *breaker, const keel_policy *
         seen = keel_breaker_read(breaker);
         if (seen.s.state != KEEL_BREAKER_HALF_OPEN)
             return;
-    } while (!keel_breaker_change(
-        breaker, &seen, KEEL_BREAKER_HALF_OPEN, policy->half_open_permits,
-        keel_breaker_opens(breaker, &seen), keel_breaker_due(breaker, &seen),
-        KEEL_CAUSE_NONE, &unseen));
+    } while (!keel_breaker_change(breaker, &seen, KEEL_BREAKER_HALF_OPEN,
+                                  policy->half_open_permits, keel_breaker_opens(&seen),
+                                  keel_breaker_due(&seen), KEEL_CAUSE_NONE, &unseen));
 }
 
 /* While open, the window that tripped stays readable: it is of the generation before.
@@ -96,7 +94,7 @@ keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now)
     keel_breaker_view view = { .state = seen.s.state,
                                .generation = seen.s.generation,
                                .permits_left = seen.s.left,
-                               .due_at_ns = keel_breaker_due(breaker, &seen) };
+                               .due_at_ns = keel_breaker_due(&seen) };
     uint64_t until;
 
     view.lock = keel_breaker_locked(breaker, now, &until);

@@ -6,7 +6,6 @@
 
 #define START_MASK (((uint64_t)1 << 58) - 1)
 
-/* seq_cst in both: either the counting thread sees the start, or we see its `oldest` */
 void keel_starts_note_oldest(const keel_starts *starts, uint64_t start)
 {
     uint64_t oldest = atomic_load(&starts->words->oldest);
@@ -41,23 +40,26 @@ static uint64_t oldest_of(const keel_starts *starts)
     return oldest;
 }
 
-static void freshen(const keel_starts *starts)
+/*
+ * With nothing in flight the next start will be no earlier than now. Never 0 again: a
+ * thread that enters while we look finds a word that stands for it already.
+ */
+static void freshen(const keel_starts *starts, uint64_t now)
 {
     uint64_t seen = atomic_load(&starts->words->oldest);
     uint64_t oldest = oldest_of(starts);
 
-    if (atomic_compare_exchange_strong(&starts->words->oldest, &seen, oldest) &&
-        !oldest && (oldest = oldest_of(starts)))
-        keel_starts_note_oldest(starts, oldest); /* one came while we looked */
+    atomic_compare_exchange_strong(&starts->words->oldest, &seen,
+                                   oldest ? oldest : now & START_MASK);
 }
 
-void keel_starts_count(const keel_starts *starts, uint32_t generation,
+void keel_starts_count(const keel_starts *starts, uint32_t generation, uint64_t now,
                        uint64_t slow_limit, uint64_t dead_limit, uint32_t *slow,
                        uint32_t *dead)
 {
     *slow = 0;
     *dead = 0;
-    freshen(starts);
+    freshen(starts, now);
     for (size_t i = 0; i < KEEL_STARTS; i++) {
         uint64_t word =
             atomic_load_explicit(&starts->words->starts[i], memory_order_acquire);

@@ -17,7 +17,7 @@
 enum { KEEL_STARTS = 63 };
 
 typedef struct keel_starts_words {
-    _Atomic uint64_t oldest; /* 0: none */
+    _Atomic uint64_t oldest; /* 0: none yet */
     _Atomic uint64_t starts[KEEL_STARTS];
 } keel_starts_words;
 
@@ -69,7 +69,7 @@ static inline bool keel_starts_maybe_before(const keel_starts *starts, uint64_t 
 }
 
 /* How many of a generation began before the two instants; freshens `oldest`. */
-void keel_starts_count(const keel_starts *starts, uint32_t generation,
+void keel_starts_count(const keel_starts *starts, uint32_t generation, uint64_t now,
                        uint64_t slow_limit, uint64_t dead_limit, uint32_t *slow,
                        uint32_t *dead);
 

@@ -11,6 +11,27 @@ keel_recorded keel_window_record(const keel_window *window, uint32_t generation,
                         : keel_count_window_record(window, generation, failed, slow);
 }
 
+static _Atomic uint64_t *head_of(const keel_window *window)
+{
+    return window->time ? &window->time->head : &window->by_count->head;
+}
+
+uint64_t keel_window_head(const keel_window *window)
+{
+    return atomic_load_explicit(head_of(window), memory_order_acquire);
+}
+
+void keel_window_catch_up(const keel_window *window, uint64_t head, uint32_t generation)
+{
+    /* the generation is the head's uppermost part in both kinds */
+    unsigned shift = window->time ? 54 : 40;
+    uint64_t rest = head & (((uint64_t)1 << shift) - 1);
+
+    atomic_compare_exchange_strong_explicit(head_of(window), &head,
+                                            (uint64_t)(generation - 1) << shift | rest,
+                                            memory_order_acq_rel, memory_order_relaxed);
+}
+
 keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
                             uint64_t now)
 {
