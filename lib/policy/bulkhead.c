@@ -100,8 +100,22 @@ static void settle(const keel_bulkhead *bulkhead)
     }
 }
 
+/* After the limit was lowered: gives back a place above it, which nobody may inherit. */
+static bool shed(const keel_bulkhead *bulkhead)
+{
+    _Atomic uint64_t *in_use = &bulkhead->words->in_use;
+    uint64_t taken = atomic_load(in_use);
+
+    while (taken > bulkhead->limit)
+        if (atomic_compare_exchange_weak(in_use, &taken, taken - 1))
+            return true;
+    return false;
+}
+
 static void free_place(const keel_bulkhead *bulkhead)
 {
+    if (shed(bulkhead))
+        return;
     if (atomic_load(&bulkhead->queue->waiting) > 0 && grant(bulkhead))
         return;
     atomic_fetch_sub(&bulkhead->words->in_use, 1);
