@@ -50,11 +50,14 @@ static void cell_set(const keel_window *window, uint64_t index, uint64_t bits)
     _Atomic uint64_t *word = &window->by_count->cells[index / CELLS_PER_WORD];
     unsigned shift = 2 * (unsigned)(index % CELLS_PER_WORD);
     uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
-    uint64_t change = ((old >> shift & 3) ^ bits) << shift;
+    uint64_t fresh;
 
-    /* mostly a success over a success: nothing to write */
-    if (change)
-        atomic_fetch_xor_explicit(word, change, memory_order_relaxed);
+    do {
+        fresh = (old & ~((uint64_t)3 << shift)) | bits << shift;
+        if (fresh == old)
+            return; /* mostly a success over a success */
+    } while (!atomic_compare_exchange_weak_explicit(
+        word, &old, fresh, memory_order_relaxed, memory_order_relaxed));
 }
 
 keel_recorded keel_count_window_record(const keel_window *window, uint32_t generation,
