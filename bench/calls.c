@@ -61,16 +61,14 @@ static void self_test(keel_pipeline *breaker)
                           BENCH_SHOWN,
                           0,
                           "itself",
-                          { subject_permit, breaker, NULL },
-                          { subject_permit, breaker, NULL },
-                          { NULL, NULL, NULL } };
+                          BENCH_ONE(subject_permit, breaker),
+                          BENCH_ONE(subject_permit, breaker) };
     bench_figure dearer = { "self-test: a mutex pair is seen",
                             BENCH_SHOWN,
                             0,
                             "the call alone",
-                            { permit_and_mutex, breaker, NULL },
-                            { subject_permit, breaker, NULL },
-                            { NULL, NULL, NULL } };
+                            BENCH_ONE(permit_and_mutex, breaker),
+                            BENCH_ONE(subject_permit, breaker) };
     double even = bench_report(&same);
     double odd = bench_report(&dearer);
 
@@ -86,55 +84,27 @@ static void breakers(keel_pipeline *breaker)
     keel_pipeline *thousand = opened(
         "thousand", "none; breaker=on; breaker.window=40s; breaker.buckets=1000");
     keel_pipeline *exact = opened("exact", BREAKER "; breaker.slow_call=1s");
-    const bench_side one = { subject_permit, breaker, NULL };
-    const bench_side both = { subject_permit, breaker, breaker };
+    const bench_side one = BENCH_ONE(subject_permit, breaker);
+    const bench_side both = BENCH_TWO(subject_permit, breaker, breaker);
     const bench_figure figures[] = {
-        { "closed call",
-          BENCH_COST,
-          1.5,
-          "V",
-          one,
-          { floor_coarse_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
-        { "closed call, two threads",
-          BENCH_SPEED,
-          1.8,
-          "one thread",
-          both,
-          one,
-          { NULL, NULL, NULL } },
-        { "closed call, two threads, one breaker",
-          BENCH_SPEED,
-          0.95,
-          "two breakers",
-          both,
-          { subject_permit, breaker, other },
-          { NULL, NULL, NULL } },
-        { "closed call, 1000 buckets",
-          BENCH_COST,
-          1.05,
-          "10 buckets",
-          { subject_permit, thousand, NULL },
-          { subject_permit, ten, NULL },
-          { NULL, NULL, NULL } },
-        { "closed call, exact latency",
-          BENCH_COST,
-          1.25,
-          "two clocks, one add",
-          { subject_permit, exact, NULL },
-          { floor_two_clocks_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
-        { "closed call",
-          BENCH_SPEED,
-          5,
-          "mutex and clock",
-          one,
-          { against_control, &control, NULL },
-          { NULL, NULL, NULL } },
+        { "V, two threads, lines of their own", BENCH_SPEED, 1.8, "one thread",
+          BENCH_TWO(floor_coarse_add, &words[0], &words[1]),
+          BENCH_ONE(floor_coarse_add, &words[0]) },
+        { "closed call", BENCH_COST, 1.5, "V", one,
+          BENCH_ONE(floor_coarse_add, &words[0]) },
+        { "closed call, two threads", BENCH_SPEED, 1.8, "one thread", both, one },
+        { "closed call, two threads, one breaker", BENCH_SPEED, 0.95, "two breakers",
+          both, BENCH_TWO(subject_permit, breaker, other) },
+        { "closed call, 1000 buckets", BENCH_COST, 1.05, "10 buckets",
+          BENCH_ONE(subject_permit, thousand), BENCH_ONE(subject_permit, ten) },
+        { "closed call, exact latency", BENCH_COST, 1.25, "two clocks, one add",
+          BENCH_ONE(subject_permit, exact),
+          BENCH_ONE(floor_two_clocks_add, &words[0]) },
+        { "closed call", BENCH_SPEED, 5, "mutex and clock", one,
+          BENCH_ONE(against_control, &control) },
     };
 
-    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
-        bench_report(&figures[i]);
+    bench_report_all(figures, sizeof figures / sizeof figures[0]);
 }
 
 static void refusals(keel_pipeline *breaker)
@@ -143,107 +113,62 @@ static void refusals(keel_pipeline *breaker)
     keel_pipeline *standard = opened("standard", "standard");
     keel_pipeline *down = refusing("down", "standard");
     const bench_figure figures[] = {
-        { "rejection",
-          BENCH_COST,
-          2,
-          "coarse clock",
-          { subject_permit_refused, open, NULL },
-          { floor_coarse, NULL, NULL },
-          { NULL, NULL, NULL } },
-        { "rejection",
-          BENCH_COST,
-          1,
-          "a success",
-          { subject_permit_refused, open, NULL },
-          { subject_permit, breaker, NULL },
-          { NULL, NULL, NULL } },
-        { "rejection, standard, permit",
-          BENCH_COST,
-          1,
-          "a success",
-          { subject_permit_refused, down, NULL },
-          { subject_permit, standard, NULL },
-          { NULL, NULL, NULL } },
-        { "rejection, standard, call with detail",
-          BENCH_COST,
-          1,
-          "a success",
-          { subject_call_refused, down, NULL },
-          { subject_call, standard, NULL },
-          { NULL, NULL, NULL } },
-        { "rejection, standard, keel_run with detail",
-          BENCH_COST,
-          1,
-          "a success",
-          { subject_run_refused, down, NULL },
-          { subject_run, standard, NULL },
-          { NULL, NULL, NULL } },
-        { "standard preset, call",
-          BENCH_COST,
-          3,
-          "V",
-          { subject_call, standard, NULL },
-          { floor_coarse_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
-        { "standard preset, keel_run",
-          BENCH_COST,
-          3,
-          "V",
-          { subject_run, standard, NULL },
-          { floor_coarse_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
+        { "rejection", BENCH_COST, 2, "coarse clock",
+          BENCH_ONE(subject_permit_refused, open), BENCH_ONE(floor_coarse, NULL) },
+        { "rejection", BENCH_COST, 1, "a success",
+          BENCH_ONE(subject_permit_refused, open), BENCH_ONE(subject_permit, breaker) },
+        { "rejection, standard, permit", BENCH_COST, 1, "a success",
+          BENCH_ONE(subject_permit_refused, down),
+          BENCH_ONE(subject_permit, standard) },
+        { "rejection, standard, call with detail", BENCH_COST, 1, "a success",
+          BENCH_ONE(subject_call_refused, down), BENCH_ONE(subject_call, standard) },
+        { "rejection, standard, keel_run with detail", BENCH_COST, 1, "a success",
+          BENCH_ONE(subject_run_refused, down), BENCH_ONE(subject_run, standard) },
+        { "standard preset, call", BENCH_COST, 3, "V",
+          BENCH_ONE(subject_call, standard), BENCH_ONE(floor_coarse_add, &words[0]) },
+        { "standard preset, keel_run", BENCH_COST, 3, "V",
+          BENCH_ONE(subject_run, standard), BENCH_ONE(floor_coarse_add, &words[0]) },
     };
 
-    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
-        bench_report(&figures[i]);
+    bench_report_all(figures, sizeof figures / sizeof figures[0]);
 }
 
 static void others(void)
 {
     keel_pipeline *bulkhead = opened("bulkhead", "none; bulkhead=1000");
     keel_pipeline *rate = opened("rate", "none; rate=1000000000/s");
-    keel_pipeline *plain = opened("plain", "none");
-    keel_pipeline *retry = opened("retry", "none; retry.attempts=3; retry.budget=off");
     const bench_figure figures[] = {
-        { "bulkhead, permit",
-          BENCH_COST,
-          1.5,
-          "add and subtract",
-          { subject_permit, bulkhead, NULL },
-          { floor_add_sub, &words[0], NULL },
-          { NULL, NULL, NULL } },
-        { "bulkhead, permit, two threads",
-          BENCH_COST,
-          1.5,
-          "likewise, two threads",
-          { subject_permit, bulkhead, bulkhead },
-          { floor_add_sub, &words[0], &words[0] },
-          { NULL, NULL, NULL } },
-        { "limiter, permit",
-          BENCH_COST,
-          1.25,
-          "U",
-          { subject_permit, rate, NULL },
-          { floor_precise_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
-        { "retry around a success, its own share",
-          BENCH_COST,
-          3,
-          "indirect call",
-          { subject_run, retry, NULL },
-          { floor_indirect, NULL, NULL },
-          { subject_run, plain, NULL } },
-        { "keel_run with every policy off",
-          BENCH_SHOWN,
-          0,
-          "V",
-          { subject_run, plain, NULL },
-          { floor_coarse_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
+        { "bulkhead, permit", BENCH_COST, 1.5, "add and subtract",
+          BENCH_ONE(subject_permit, bulkhead), BENCH_ONE(floor_add_sub, &words[0]) },
+        { "bulkhead, permit, two threads", BENCH_COST, 1.5, "likewise, two threads",
+          BENCH_TWO(subject_permit, bulkhead, bulkhead),
+          BENCH_TWO(floor_add_sub, &words[0], &words[0]) },
+        { "limiter, permit", BENCH_COST, 1.25, "U", BENCH_ONE(subject_permit, rate),
+          BENCH_ONE(floor_precise_add, &words[0]) },
     };
 
-    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
-        bench_report(&figures[i]);
+    bench_report_all(figures, sizeof figures / sizeof figures[0]);
+}
+
+/* What the retry policy adds to a call that needs none: the same with and without. */
+static void retries(void)
+{
+    keel_pipeline *plain = opened("plain", "none");
+    keel_pipeline *retry = opened("retry", "none; retry.attempts=3; retry.budget=off");
+    const bench_side without = BENCH_ONE(subject_run, plain);
+    bench_figure share = { "retry around a success, its share",
+                           BENCH_COST,
+                           3,
+                           "indirect call",
+                           BENCH_ONE(subject_run, retry),
+                           BENCH_ONE(floor_indirect, NULL) };
+    bench_figure whole = {
+        "keel_run, every policy off",          BENCH_SHOWN, 0, "V", without,
+        BENCH_ONE(floor_coarse_add, &words[0])
+    };
+
+    bench_report_share(&share, &without);
+    bench_report(&whole);
 }
 
 int main(void)
@@ -260,6 +185,7 @@ int main(void)
     breakers(breaker);
     refusals(breaker);
     others();
+    retries();
     bench_report_end();
     bench_close();
     control_cleanup(&control);

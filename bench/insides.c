@@ -67,33 +67,17 @@ static void count_windows(void)
 {
     keel_window hundred, thousand;
     bench_figure figures[] = {
-        { "count window of 100, one record",
-          BENCH_COST,
-          3,
-          "one add",
-          { record, &hundred, NULL },
-          { floor_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
-        { "count window of 1000, one record",
-          BENCH_COST,
-          3,
-          "one add",
-          { record, &thousand, NULL },
-          { floor_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
-        { "count window of 1000, one record",
-          BENCH_COST,
-          1.05,
-          "a window of 100",
-          { record, &thousand, NULL },
-          { record, &hundred, NULL },
-          { NULL, NULL, NULL } },
+        { "count window of 100, one record", BENCH_COST, 3, "one add",
+          BENCH_ONE(record, &hundred), BENCH_ONE(floor_add, &words[0]) },
+        { "count window of 1000, one record", BENCH_COST, 3, "one add",
+          BENCH_ONE(record, &thousand), BENCH_ONE(floor_add, &words[0]) },
+        { "count window of 1000, one record", BENCH_COST, 1.05, "a window of 100",
+          BENCH_ONE(record, &thousand), BENCH_ONE(record, &hundred) },
     };
 
     keel_count_window_init(&hundred, zeroed(keel_count_window_size(100)), 100);
     keel_count_window_init(&thousand, zeroed(keel_count_window_size(1000)), 1000);
-    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
-        bench_report(&figures[i]);
+    bench_report_all(figures, sizeof figures / sizeof figures[0]);
     free(hundred.by_count);
     free(thousand.by_count);
 }
@@ -102,24 +86,14 @@ static void bulkheads(void)
 {
     keel_bulkhead bulkhead = { .words = zeroed(sizeof *bulkhead.words), .limit = 1000 };
     const bench_figure figures[] = {
-        { "bulkhead, in and out",
-          BENCH_COST,
-          1.5,
-          "add and subtract",
-          { enter_and_leave, &bulkhead, NULL },
-          { floor_add_sub, &words[0], NULL },
-          { NULL, NULL, NULL } },
-        { "bulkhead, in and out, two threads",
-          BENCH_COST,
-          1.5,
-          "likewise, two threads",
-          { enter_and_leave, &bulkhead, &bulkhead },
-          { floor_add_sub, &words[0], &words[0] },
-          { NULL, NULL, NULL } },
+        { "bulkhead, in and out", BENCH_COST, 1.5, "add and subtract",
+          BENCH_ONE(enter_and_leave, &bulkhead), BENCH_ONE(floor_add_sub, &words[0]) },
+        { "bulkhead, in and out, two threads", BENCH_COST, 1.5, "likewise, two threads",
+          BENCH_TWO(enter_and_leave, &bulkhead, &bulkhead),
+          BENCH_TWO(floor_add_sub, &words[0], &words[0]) },
     };
 
-    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
-        bench_report(&figures[i]);
+    bench_report_all(figures, sizeof figures / sizeof figures[0]);
     free(bulkhead.words);
 }
 
@@ -129,25 +103,14 @@ static void limiters(void)
     keel_rate_words *state = zeroed(sizeof *state);
     keel_rate rate;
     const bench_figure figures[] = {
-        { "limiter, one token, precise clock",
-          BENCH_COST,
-          1.25,
-          "U",
-          { take_token, &rate, NULL },
-          { floor_precise_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
-        { "limiter, one token, coarse clock",
-          BENCH_SHOWN,
-          0,
-          "V",
-          { take_token_coarse, &rate, NULL },
-          { floor_coarse_add, &words[0], NULL },
-          { NULL, NULL, NULL } },
+        { "limiter, one token, precise clock", BENCH_COST, 1.25, "U",
+          BENCH_ONE(take_token, &rate), BENCH_ONE(floor_precise_add, &words[0]) },
+        { "limiter, one token, coarse clock", BENCH_SHOWN, 0, "V",
+          BENCH_ONE(take_token_coarse, &rate), BENCH_ONE(floor_coarse_add, &words[0]) },
     };
 
     keel_rate_init(&rate, state, &policy);
-    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
-        bench_report(&figures[i]);
+    bench_report_all(figures, sizeof figures / sizeof figures[0]);
     free(state);
 }
 

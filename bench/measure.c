@@ -243,15 +243,19 @@ static double speed(const trial *trials)
            (trials[1].side->second_ctx ? 2 : 1);
 }
 
-/* trials  subject, floor, and what is to be left out of the subject */
-static bench_result compare(trial *trials, double (*ratio_of)(const trial *))
+/*
+ * trials  subject, floor, and what is to be left out of the subject
+ * waits   losing the processor is part of it
+ */
+static bench_result compare(trial *trials, double (*ratio_of)(const trial *),
+                            bool waits)
 {
-    bool by_wall = trials[0].side->second_ctx || trials[1].side->second_ctx;
+    bool by_wall = waits || trials[0].side->second_ctx || trials[1].side->second_ctx;
     double subject[BENCH_SLICES], floor[BENCH_SLICES], ratio[BENCH_SLICES];
     bench_result result = { .slices = 0 };
 
     while (result.slices < BENCH_SLICES && result.dropped < DROPS_MOST) {
-        if (!run_trials(trials, 3, by_wall)) {
+        if (!run_trials(trials, 3, by_wall) && !waits) {
             result.dropped++;
             continue;
         }
@@ -271,14 +275,21 @@ bench_result bench_compare_cost(const bench_side *subject, const bench_side *les
 {
     trial trials[] = { trial_of(subject), trial_of(floor), trial_of(less) };
 
-    return compare(trials, cost);
+    return compare(trials, cost, false);
+}
+
+bench_result bench_compare_wall(const bench_side *subject, const bench_side *floor)
+{
+    trial trials[] = { trial_of(subject), trial_of(floor), trial_of(NULL) };
+
+    return compare(trials, cost, true);
 }
 
 bench_result bench_compare_speed(const bench_side *subject, const bench_side *floor)
 {
     trial trials[] = { trial_of(subject), trial_of(floor), trial_of(NULL) };
 
-    return compare(trials, speed);
+    return compare(trials, speed, false);
 }
 
 /* the process */

@@ -29,6 +29,15 @@ typedef struct bench_side {
     void *second_ctx;
 } bench_side;
 
+#define BENCH_ONE(loop, ctx)                                                           \
+    {                                                                                  \
+        loop, ctx, NULL                                                                \
+    }
+#define BENCH_TWO(loop, ctx, second_ctx)                                               \
+    {                                                                                  \
+        loop, ctx, second_ctx                                                          \
+    }
+
 typedef struct bench_range {
     double median;
     double min;
@@ -64,8 +73,11 @@ void bench_close(void);
 bench_result bench_compare_cost(const bench_side *subject, const bench_side *less,
                                 const bench_side *floor);
 
+/* The cost of things that wait for others: by the wall, no slice thrown away. */
+bench_result bench_compare_wall(const bench_side *subject, const bench_side *floor);
+
 /*
- * The same, but the ratio says how many times the floor's operations per second the
+ * As bench_compare_cost, but the ratio says how many times the floor's operations per second the
  * subject manages, all threads of each together.
  */
 bench_result bench_compare_speed(const bench_side *subject, const bench_side *floor);

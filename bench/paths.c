@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mark.h"
 #include "subjects.h"
 
 #define MS ((uint64_t)1000000)
@@ -118,12 +119,6 @@ static const path *path_named(const char *name)
         if (strcmp(paths[i].name, name) == 0)
             return &paths[i];
     return NULL;
-}
-
-/* Where counting begins and ends. */
-static __attribute__((noinline)) void path_mark(void)
-{
-    __asm__ volatile("" ::: "memory");
 }
 
 static void go_two_lengths(const path *p, keel_pipeline *pipeline)

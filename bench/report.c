@@ -35,8 +35,8 @@ void bench_report_begin(const char *title)
     printf("coarse tick: %.1f ms; %d slices, medians; U, V: one precise, coarse clock "
            "read and one atomic add\n\n",
            (double)tick.tv_nsec / 1e6, BENCH_SLICES);
-    printf("%-46s %9s %19s  %-22s %8s %6s %14s %7s\n", "figure", "median", "min..max",
-           "against", "floor", "ratio", "min..max", "goal");
+    printf("%-44s %9s %19s  %-21s %9s %6s %13s %7s\n", "figure", "median ns",
+           "min..max", "against", "ns", "ratio", "min..max", "goal");
 }
 
 void bench_report_end(void)
@@ -44,78 +44,90 @@ void bench_report_end(void)
     printf("\nstolen by other guests meanwhile: %.1f %%\n\n", bench_steal_percent());
 }
 
-static const char *verdict(const bench_line *line)
+static const char *verdict(const bench_figure *figure, const bench_result *result)
 {
-    bool met = line->kind == BENCH_SPEED ? line->ratio.median >= line->goal
-                                         : line->ratio.median <= line->goal;
+    bool met = figure->kind == BENCH_SPEED ? result->ratio.median >= figure->goal
+                                           : result->ratio.median <= figure->goal;
 
-    if (line->kind == BENCH_SHOWN)
+    if (figure->kind == BENCH_SHOWN)
         return "";
-    if (line->slices && line->slices < BENCH_SLICES_LEAST)
+    if (result->slices < BENCH_SLICES_LEAST)
         return "inconclusive";
     return met ? "met" : "NOT MET";
 }
 
-static void print_row(const bench_line *line)
+static void print_row(const bench_figure *figure, const bench_result *result)
 {
     char range[32], ratios[32], goal[16] = "";
 
-    snprintf(range, sizeof range, "%.1f..%.1f", line->value.min, line->value.max);
-    snprintf(ratios, sizeof ratios, "%.2f..%.2f", line->ratio.min, line->ratio.max);
-    if (line->kind != BENCH_SHOWN)
+    snprintf(range, sizeof range, "%.1f..%.1f", result->subject.min,
+             result->subject.max);
+    snprintf(ratios, sizeof ratios, "%.2f..%.2f", result->ratio.min, result->ratio.max);
+    if (figure->kind != BENCH_SHOWN)
         snprintf(goal, sizeof goal, "%s%.2f",
-                 line->kind == BENCH_SPEED ? ">=" : "<=", line->goal);
-    printf("%-46s %6.1f %-2s %19s  %-22s %8.1f %6.2f %14s %7s %s\n", line->name,
-           line->value.median, line->unit, range, line->floor_name, line->floor,
-           line->ratio.median, ratios, goal, verdict(line));
+                 figure->kind == BENCH_SPEED ? ">=" : "<=", figure->goal);
+    printf("%-44s %9.1f %19s  %-21s %9.1f %6.2f %13s %7s %s\n", figure->name,
+           result->subject.median, range, figure->floor_name, result->floor.median,
+           result->ratio.median, ratios, goal, verdict(figure, result));
     fflush(stdout);
 }
 
-static void append_json(const bench_line *line)
+static void append_json(const bench_figure *figure, const bench_result *result)
 {
     const char *path = getenv("BENCH_JSON");
     FILE *file = path && *path ? fopen(path, "ae") : NULL;
+    char goal[32] = "null";
 
     if (!file)
         return;
+    if (figure->kind != BENCH_SHOWN)
+        snprintf(goal, sizeof goal, "%.2f", figure->goal);
     fprintf(file,
             "{\"name\": \"%s\", \"median\": %.3f, \"min\": %.3f, \"max\": %.3f, "
-            "\"unit\": \"%s\", \"against\": \"%s\", \"floor\": %.3f, \"ratio\": %.4f",
-            line->name, line->value.median, line->value.min, line->value.max,
-            line->unit, line->floor_name, line->floor, line->ratio.median);
-    if (line->kind == BENCH_SHOWN)
-        fprintf(file, ", \"goal\": null}\n");
-    else
-        fprintf(file, ", \"goal\": \"%s %.2f\", \"verdict\": \"%s\"}\n",
-                line->kind == BENCH_SPEED ? ">=" : "<=", line->goal, verdict(line));
+            "\"unit\": \"ns\", \"against\": \"%s\", \"floor\": %.3f, \"ratio\": %.4f, "
+            "\"goal\": %s, \"goal_is_least\": %s, \"verdict\": \"%s\"}\n",
+            figure->name, result->subject.median, result->subject.min,
+            result->subject.max, figure->floor_name, result->floor.median,
+            result->ratio.median, goal, figure->kind == BENCH_SPEED ? "true" : "false",
+            verdict(figure, result));
     fclose(file);
 }
 
-void bench_report_line(const bench_line *line)
+static bench_result measure(const bench_figure *figure)
 {
-    print_row(line);
-    append_json(line);
+    switch (figure->kind) {
+    case BENCH_SPEED:
+        return bench_compare_speed(&figure->subject, &figure->floor);
+    case BENCH_WALL:
+        return bench_compare_wall(&figure->subject, &figure->floor);
+    default:
+        return bench_compare_cost(&figure->subject, NULL, &figure->floor);
+    }
+}
+
+static void print(const bench_figure *figure, const bench_result *result)
+{
+    print_row(figure, result);
+    append_json(figure, result);
 }
 
 double bench_report(const bench_figure *figure)
 {
-    const bench_side *less = figure->less.loop ? &figure->less : NULL;
-    bench_result result =
-        figure->kind == BENCH_SPEED
-            ? bench_compare_speed(&figure->subject, &figure->floor)
-            : bench_compare_cost(&figure->subject, less, &figure->floor);
-    bench_line line = { .name = figure->name,
-                        .kind = figure->kind,
-                        .goal = figure->goal,
-                        .floor_name = figure->floor_name,
-                        .unit = "ns",
-                        .value = result.subject,
-                        .floor = result.floor.median,
-                        .ratio = result.ratio,
-                        .slices = result.slices };
+    bench_result result = measure(figure);
 
-    /* none at all is inconclusive too */
-    line.slices = result.slices ? result.slices : 1;
-    bench_report_line(&line);
+    print(figure, &result);
     return result.ratio.median;
+}
+
+void bench_report_all(const bench_figure *figures, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        bench_report(&figures[i]);
+}
+
+void bench_report_share(const bench_figure *figure, const bench_side *less)
+{
+    bench_result result = bench_compare_cost(&figure->subject, less, &figure->floor);
+
+    print(figure, &result);
 }

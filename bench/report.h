@@ -14,10 +14,11 @@
 typedef enum bench_kind {
     BENCH_COST,  /* times the floor's time; the goal is a ceiling */
     BENCH_SPEED, /* times the floor's operations per second; the goal must be reached */
+    BENCH_WALL,  /* times the floor's time, waits included; the goal is a ceiling */
     BENCH_SHOWN  /* cost without a goal */
 } bench_kind;
 
-/* A figure and what it is held against. less.loop NULL: nothing to leave out. */
+/* A figure and what it is held against. */
 typedef struct bench_figure {
     const char *name;
     bench_kind kind;
@@ -25,28 +26,17 @@ typedef struct bench_figure {
     const char *floor_name;
     bench_side subject;
     bench_side floor;
-    bench_side less;
 } bench_figure;
-
-/* A figure that was had in another way, ready to print. */
-typedef struct bench_line {
-    const char *name;
-    bench_kind kind;
-    double goal;
-    const char *floor_name;
-    const char *unit;
-    bench_range value;
-    double floor;
-    bench_range ratio;
-    int slices; /* 0: not a matter of slices */
-} bench_line;
 
 /* Says what kind of machine this is; the head of the table. */
 void bench_report_begin(const char *title);
 
 /* Measures and prints. Returns the median ratio. */
 double bench_report(const bench_figure *figure);
-void bench_report_line(const bench_line *line);
+void bench_report_all(const bench_figure *figures, size_t count);
+
+/* A cost; what `less` takes is taken from the subject before it is divided. */
+void bench_report_share(const bench_figure *figure, const bench_side *less);
 
 /* How much of the processors others had meanwhile. */
 void bench_report_end(void);

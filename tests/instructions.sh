@@ -48,10 +48,17 @@ counts()
 # dearer STORED COUNTED: the ways that cost more than three per cent above their count.
 dearer()
 {
-    awk 'NR == FNR { stored[$1] = $2; next }
+    awk 'FILENAME == ARGV[1] { stored[$1] = $2; next }
         $1 in stored && $2 > stored[$1] * 1.03 {
             printf "%s: %d instructions, %d are stored\n", $1, $2, stored[$1]
         }' "$1" "$2"
+}
+
+# unstored STORED COUNTED: the ways that have no stored count.
+unstored()
+{
+    awk 'FILENAME == ARGV[1] { stored[$1] = 1; next } !($1 in stored) { print $1 }' \
+        "$1" "$2"
 }
 
 # not_alike A B COUNTED: two ways that must cost the same, to five per cent.
@@ -93,6 +100,7 @@ elif [ "${CFLAGS--g -O2}" != '-g -O2' ]; then
     skip "the stored counts are for other flags than $CFLAGS"
 else
     expect_none "more instructions than before" "$(dearer "$stored" "$work/counted")"
+    expect_none "no stored count" "$(unstored "$stored" "$work/counted")"
 fi
 
 # What is planted must be found.

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What keel_curl_perform costs over curl_easy_perform, against a private nginx on
+# loopback: wall time, and instructions of the client as callgrind counts them. The goal
+# is two per cent of either; wall time alone varies by more than that here.
+# Run in the build directory, by `make bench`.
+set -u
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+cat >"$work/nginx" <<'CONFIG'
+server {
+    listen 127.0.0.1:@PORT@;
+    keepalive_requests 1000000;
+    location / { return 200 "hello\n"; }
+}
+CONFIG
+
+with_nginx()
+{
+    tests/support/with_nginx "$work/nginx" "$@"
+}
+
+# per_request N: instructions of one request; the loops are dumps N and N + 1.
+per_request()
+{
+    short=$(sed -n 's/^summary: //p' "$work/dump.$1")
+    long=$(sed -n 's/^summary: //p' "$work/dump.$(($1 + 1))")
+    echo $(((long - short) / 400))
+}
+
+with_nginx bench/transfers
+case $? in
+0) ;;
+77) echo "no nginx: libcurl is not measured"; exit 0 ;;
+*) exit 1 ;;
+esac
+
+command -v valgrind >/dev/null || { echo "no valgrind: nothing is counted"; exit 0; }
+with_nginx ./libtool --mode=execute valgrind --tool=callgrind \
+    --dump-before=path_mark --callgrind-out-file="$work/dump" bench/transfers - \
+    >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+raw=$(per_request 2)
+kept=$(per_request 5)
+awk -v raw="$raw" -v kept="$kept" -v json="${BENCH_JSON-}" 'BEGIN {
+    ratio = kept / raw
+    verdict = ratio <= 1.02 ? "met" : "NOT MET"
+    printf "instructions of a request: curl_easy_perform %d, keel_curl_perform %d: " \
+        "ratio %.4f, goal <= 1.02 %s\n\n", raw, kept, ratio, verdict
+    if (json != "")
+        printf "{\"name\": \"GET, kept connection, client instructions\", " \
+            "\"median\": %d, \"min\": %d, \"max\": %d, \"unit\": \"instructions\", " \
+            "\"against\": \"curl_easy_perform\", \"floor\": %d, \"ratio\": %.4f, " \
+            "\"goal\": 1.02, \"goal_is_least\": false, \"verdict\": \"%s\"}\n",
+            kept, kept, kept, raw, ratio, verdict >>json
+}'
