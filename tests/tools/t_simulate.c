@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stories: what keel simulate prints for a scenario, worked out by hand. They stand in
+ * tests/tools/scenarios, one step a line, beside it what its line must say and why:
+ *
+ *     = a sentence that the story proves
+ *     settings none; breaker.consecutive=2; breaker.open=5s; breaker.open_jitter=0
+ *     {"call":"fail","times":2} => state=open failed=2    # two in a row
+ *     {"call":"ok"} => rejected=1 retry_after_ns=5s
+ *     transitions closed>open@0s:consecutive
+ *
+ * `settings` goes on over lines that are indented; random, seed and start are those of
+ * a scenario; `exit 2 WORDS` ends a story that is wrong, with words of its message.
+ * Each story is run by the real command. Not for what is wrong before anything runs:
+ * t_simulate_wrong.c.
+ */
+#include <check.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+enum { STORIES_MAX = 400, STEPS_MAX = 60, LINE_SIZE = 1024, SETTINGS_SIZE = 2048 };
+
+typedef struct story {
+    char file[64];
+    int line;
+    char name[160];
+    char settings[SETTINGS_SIZE];
+    json_t *scenario;
+    char *expected[STEPS_MAX]; /* of each step, "" where nothing is said */
+    char *transitions;         /* NULL: not said */
+    int exit_code;
+    char error[160];
+} story;
+
+static story stories[STORIES_MAX];
+static int story_count;
+
+/* ---- reading stories ------------------------------------------------------------- */
+
+static void bad_story(const char *file, int line, const char *why)
+{
+    fprintf(stderr, "%s:%d: %s\n", file, line, why);
+    exit(99);
+}
+
+static char *trim(char *text)
+{
+    size_t length;
+
+    while (isspace((unsigned char)*text))
+        text++;
+    length = strlen(text);
+    while (length && isspace((unsigned char)text[length - 1]))
+        text[--length] = '\0';
+    return text;
+}
+
+static story *new_story(const char *file, int line, const char *name)
+{
+    story *s = &stories[story_count];
+
+    if (story_count == STORIES_MAX)
+        bad_story(file, line, "no room for more stories");
+    story_count++;
+    snprintf(s->file, sizeof s->file, "%s", file);
+    snprintf(s->name, sizeof s->name, "%s", name);
+    s->line = line;
+    s->scenario = json_pack("{s:[]}", "steps");
+    return s;
+}
+
+static void add_settings(story *s, const char *text)
+{
+    size_t used = strlen(s->settings);
+
+    snprintf(s->settings + used, sizeof s->settings - used, "%s%s", used ? "\n" : "",
+             text);
+    json_object_set_new(s->scenario, "settings", json_string(s->settings));
+}
+
+static void add_step(story *s, char *text, int line)
+{
+    json_t *steps = json_object_get(s->scenario, "steps");
+    size_t number = json_array_size(steps);
+    char *arrow = strstr(text, " => ");
+    json_t *step;
+
+    if (arrow)
+        *arrow = '\0';
+    step = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (!step || number == STEPS_MAX)
+        bad_story(s->file, line, "not a step");
+    json_array_append_new(steps, step);
+    s->expected[number] = strdup(arrow ? trim(arrow + 4) : "");
+}
+
+static void add_member(story *s, const char *key, const char *text, int line)
+{
+    json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+
+    if (!value || json_object_set_new(s->scenario, key, value))
+        bad_story(s->file, line, "not a value");
+}
+
+/* The text behind a word that the line begins with, or NULL. */
+static char *after_word(char *text, const char *word)
+{
+    size_t length = strlen(word);
+
+    return strncmp(text, word, length) == 0 && isspace((unsigned char)text[length])
+               ? trim(text + length)
+               : NULL;
+}
+
+static void add_exit(story *s, char *text)
+{
+    s->exit_code = (int)strtol(text, &text, 10);
+    snprintf(s->error, sizeof s->error, "%s", trim(text));
+}
+
+static void read_line(const char *file, int line, char *text)
+{
+    static story *s;
+    static bool in_settings;
+    bool is_indented = isspace((unsigned char)*text);
+    char *comment = strstr(text, " # ");
+    char *rest;
+
+    if (comment)
+        *comment = '\0';
+    text = trim(text);
+    if (!*text || *text == '#')
+        return;
+    if (*text == '=') {
+        s = new_story(file, line, trim(text + 1));
+        in_settings = false;
+    } else if (!s) {
+        bad_story(file, line, "a story begins with =");
+    } else if (is_indented && in_settings) {
+        add_settings(s, text);
+    } else if ((in_settings = (rest = after_word(text, "settings")) != NULL)) {
+        add_settings(s, rest);
+    } else if (*text == '{') {
+        add_step(s, text, line);
+    } else if ((rest = after_word(text, "random"))) {
+        add_member(s, "random", rest, line);
+    } else if ((rest = after_word(text, "seed"))) {
+        add_member(s, "seed", rest, line);
+    } else if ((rest = after_word(text, "start"))) {
+        add_member(s, "start", rest, line);
+    } else if ((rest = after_word(text, "transitions"))) {
+        s->transitions = strdup(rest);
+    } else if ((rest = after_word(text, "exit"))) {
+        add_exit(s, rest);
+    } else {
+        bad_story(file, line, "not understood");
+    }
+}
+
+static void read_file(const char *dir, const char *name)
+{
+    char path[512], text[LINE_SIZE];
+    FILE *file;
+    int line = 0;
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    file = fopen(path, "re");
+    if (!file)
+        bad_story(path, 0, "cannot be opened");
+    while (fgets(text, sizeof text, file))
+        read_line(name, ++line, text);
+    fclose(file);
+}
+
+static int is_stories(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+
+    return length > 8 && strcmp(entry->d_name + length - 8, ".stories") == 0;
+}
+
+static void read_stories(void)
+{
+    const char *source = getenv("srcdir");
+    struct dirent **entries;
+    char dir[256];
+    int count;
+
+    snprintf(dir, sizeof dir, "%s/tests/tools/scenarios", source ? source : ".");
+    count = scandir(dir, &entries, is_stories, alphasort);
+    if (count <= 0)
+        bad_story(dir, 0, "no stories");
+    for (int i = 0; i < count; i++) {
+        read_file(dir, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+/* ---- running the command --------------------------------------------------------- */
+
+typedef struct output {
+    int exit_code;
+    char *lines; /* standard output */
+    char *error;
+} output;
+
+static char *read_all(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t size = 0;
+
+    ck_assert_ptr_nonnull(file);
+    if (getdelim(&text, &size, '\0', file) < 0) {
+        free(text);
+        text = strdup("");
+    }
+    fclose(file);
+    return text;
+}
+
+static output run(const json_t *scenario)
+{
+    char dir[] = "/tmp/keel-simulate-XXXXXX";
+    char script[64], out[64], err[64], command[256];
+    output o;
+    int status;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(script, sizeof script, "%s/in", dir);
+    snprintf(out, sizeof out, "%s/out", dir);
+    snprintf(err, sizeof err, "%s/err", dir);
+    ck_assert_int_eq(json_dump_file(scenario, script, 0), 0);
+    snprintf(command, sizeof command, "./keel simulate %s >%s 2>%s", script, out, err);
+    status = system(command);
+    o.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    o.lines = read_all(out);
+    o.error = read_all(err);
+    unlink(script);
+    unlink(out);
+    unlink(err);
+    rmdir(dir);
+    return o;
+}
+
+/* ---- comparing ------------------------------------------------------------------- */
+
+/* A duration with its unit as nanoseconds, anything else as it stands. */
+static void append_plain(char *to, size_t size, const char *text, size_t length)
+{
+    size_t used = strlen(to);
+    keel_text piece = { text, length };
+    uint64_t ns;
+
+    if (length && isdigit((unsigned char)*text) &&
+        isalpha((unsigned char)text[length - 1]) &&
+        keel_parse_duration(piece, &ns) == KEEL_PARSE_OK)
+        snprintf(to + used, size - used, "%llu", (unsigned long long)ns);
+    else
+        snprintf(to + used, size - used, "%.*s", (int)length, text);
+}
+
+/* "[50ms,100ms]" as "[50000000,100000000]". */
+static void plain(char *to, size_t size, const char *text)
+{
+    *to = '\0';
+    while (*text) {
+        size_t length = strcspn(text, "[],@");
+
+        append_plain(to, size, text, length);
+        text += length;
+        if (*text)
+            append_plain(to, size, text++, 1);
+    }
+}
+
+static void value_text(const json_t *value, char *to, size_t size)
+{
+    char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    ck_assert_ptr_nonnull(dumped);
+    if (json_is_string(value))
+        snprintf(to, size, "%s", json_string_value(value));
+    else
+        snprintf(to, size, "%s", dumped);
+    free(dumped);
+}
+
+static void check_line(const story *s, size_t step, const json_t *line)
+{
+    char *rest = s->expected[step], *item, *state = NULL;
+
+    for (item = strtok_r(rest, " ", &state); item; item = strtok_r(NULL, " ", &state)) {
+        char *equals = strchr(item, '=');
+        char wanted[512], got[512];
+
+        ck_assert_msg(equals, "%s: %s: no = in %s", s->file, s->name, item);
+        *equals = '\0';
+        plain(wanted, sizeof wanted, equals + 1);
+        ck_assert_msg(json_object_get(line, item), "%s: no key %s", s->file, item);
+        value_text(json_object_get(line, item), got, sizeof got);
+        ck_assert_msg(strcmp(wanted, got) == 0,
+                      "%s:%d: %s\n  step %zu: %s is %s, not %s (%s)", s->file, s->line,
+                      s->name, step + 1, item, got, wanted, equals + 1);
+    }
+}
+
+static void check_transitions(const story *s, const json_t *end)
+{
+    char got[4096] = "", wanted[4096];
+    json_t *transition;
+    size_t i;
+
+    json_array_foreach(json_object_get(end, "transitions"), i, transition)
+    {
+        const char *from, *to, *cause;
+        json_int_t at;
+        size_t used = strlen(got);
+
+        ck_assert_int_eq(json_unpack(transition, "{s:I,s:s,s:s,s:s}", "at_ns", &at,
+                                     "from", &from, "to", &to, "cause", &cause),
+                         0);
+        snprintf(got + used, sizeof got - used, "%s%s>%s:%s@%lld", used ? " " : "",
+                 from, to, cause, (long long)at);
+    }
+    *wanted = '\0';
+    for (char *state = NULL, *item = strtok_r(s->transitions, " ", &state); item;
+         item = strtok_r(NULL, " ", &state)) {
+        size_t used = strlen(wanted);
+
+        if (!strcmp(item, "none"))
+            break;
+        snprintf(wanted + used, sizeof wanted - used, "%s", used ? " " : "");
+        used = strlen(wanted);
+        plain(wanted + used, sizeof wanted - used, item);
+    }
+    ck_assert_msg(strcmp(wanted, got) == 0, "%s:%d: %s\n  transitions are %s\n  not %s",
+                  s->file, s->line, s->name, got, wanted);
+}
+
+static void check_lines(const story *s, char *lines)
+{
+    size_t steps = json_array_size(json_object_get(s->scenario, "steps"));
+    char *state = NULL, *text = strtok_r(lines, "\n", &state);
+    json_t *line = NULL;
+
+    for (size_t i = 0; i < steps; i++, text = strtok_r(NULL, "\n", &state)) {
+        if (!text && s->exit_code)
+            return; /* it went wrong here */
+        ck_assert_msg(text, "%s: %s: no line %zu", s->file, s->name, i + 1);
+        line = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        ck_assert_msg(line, "%s: not JSON: %s", s->file, text);
+        check_line(s, i, line);
+        json_decref(line);
+    }
+    ck_assert_ptr_nonnull(text);
+    line = json_loads(text, 0, NULL);
+    ck_assert(json_is_true(json_object_get(line, "end")));
+    if (s->transitions)
+        check_transitions(s, line);
+    json_decref(line);
+    ck_assert_ptr_null(strtok_r(NULL, "\n", &state));
+}
+
+START_TEST(every_line_of_a_story_is_as_worked_out_by_hand)
+{
+    const story *s = &stories[_i];
+    output o = run(s->scenario);
+
+    ck_assert_msg(o.exit_code == s->exit_code, "%s:%d: %s\n  exit %d: %s", s->file,
+                  s->line, s->name, o.exit_code, o.error);
+    ck_assert_msg(strstr(o.error, s->error), "%s:%d: %s\n  not \"%s\" but: %s", s->file,
+                  s->line, s->name, s->error, o.error);
+    check_lines(s, o.lines);
+    free(o.lines);
+    free(o.error);
+}
+END_TEST
+
+static Suite *simulate_suite(void)
+{
+    Suite *suite = suite_create("simulate");
+    TCase *tcase = tcase_create("stories");
+
+    tcase_add_loop_test(tcase, every_line_of_a_story_is_as_worked_out_by_hand, 0,
+                        story_count);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+int main(void)
+{
+    SRunner *runner;
+    int failed;
+
+    read_stories();
+    runner = srunner_create(simulate_suite());
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
