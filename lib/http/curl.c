@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/detail.h"
+#include "base/thread.h"
 #include "call/machine.h"
 #include "http/pool.h"
 #include "http/sigpipe.h"
@@ -24,6 +25,7 @@ typedef struct session {
     keel_pipeline *pipeline;
     CURL *easy;
     keel_curl_options options;
+    bool has_options;
     keel_curl_pool *pool;
     keel_call call;
     bool attempted;
@@ -152,15 +154,22 @@ static void judge(session *s, keel_outcome *outcome)
         &s->facts, s->options.sink_reset != NULL, s->options.body_rewind != NULL);
 }
 
+static KEEL_SELDOM void report_other(session *s)
+{
+    keel_outcome outcome = { .size = sizeof outcome };
+
+    judge(s, &outcome);
+    keel_call_report_attempt(&s->call, 0, &outcome);
+}
+
 static void report(session *s)
 {
-    keel_outcome outcome = { .size = sizeof outcome,
-                             .status = KEEL_OK,
-                             .applied = KEEL_APPLIED_YES };
-
-    if (!facts_read(s))
-        judge(s, &outcome);
-    keel_call_report_attempt(&s->call, 0, &outcome);
+    if (!facts_read(s)) {
+        report_other(s);
+        return;
+    }
+    keel_call_report(&s->call, KEEL_OK);
+    keel_machine_of(&s->call)->applied = KEEL_APPLIED_YES;
 }
 
 /* ---- the call -------------------------------------------------------------------- */
@@ -182,7 +191,7 @@ static bool start_over(session *s)
 
 static void drive(session *s)
 {
-    keel_call_begin(&s->call, s->pipeline, &s->options.call);
+    keel_call_begin(&s->call, s->pipeline, s->has_options ? &s->options.call : NULL);
     while (keel_call_next(&s->call)) {
         s->stuck = !start_over(s);
         if (s->stuck)
@@ -234,19 +243,23 @@ static keel_status amend(const session *s, keel_status status, keel_detail *all)
     return status;
 }
 
-static keel_status finish(session *s, keel_detail *why)
+static KEEL_SELDOM keel_status finish_and_tell(session *s, keel_detail *why)
 {
     keel_detail all = { .size = sizeof all };
-    keel_detail *told = why ? &all : NULL;
-    keel_status status = amend(s, keel_call_end(&s->call, told), told);
+    keel_status status = amend(s, keel_call_end(&s->call, &all), &all);
 
-    if (why)
-        keel_detail_fill(why, told);
+    keel_detail_fill(why, &all);
     return status;
 }
 
+static keel_status finish(session *s, keel_detail *why)
+{
+    return why ? finish_and_tell(s, why)
+               : amend(s, keel_call_end(&s->call, NULL), NULL);
+}
+
 /* KEEL_DISABLED: the plain call, no option set. */
-static keel_status perform_plainly(session *s, keel_detail *why)
+static KEEL_SELDOM keel_status perform_plainly(session *s, keel_detail *why)
 {
     keel_detail all = { .size = sizeof all, .attempts = 1 };
 
@@ -288,21 +301,48 @@ static keel_status perform(session *s, keel_detail *why)
     return finish(s, why);
 }
 
+/* What is not set here is set before it is read; most of it concerns failures only. */
+static void clear(session *s, keel_pipeline *pipeline, CURL *easy)
+{
+    s->pipeline = pipeline;
+    s->easy = easy;
+    s->has_options = false;
+    s->options.safety = KEEL_CURL_BY_METHOD;
+    s->options.sink_reset = NULL;
+    s->options.body_rewind = NULL;
+    s->options.call.cancel = NULL;
+    s->attempted = false;
+    s->cancelled = false;
+    s->resent = false;
+    s->stuck = false;
+    s->code = CURLE_OK;
+    s->broken = KEEL_OK;
+}
+
+static bool take_options(session *s, const keel_curl_options *options)
+{
+    s->has_options = true;
+    s->options = (keel_curl_options){ .size = sizeof s->options };
+    if (!keel_options_read(&s->options, sizeof s->options, options))
+        return false;
+    s->options.call.size = sizeof s->options.call; /* ours as much as the whole */
+    s->options.call.idempotent = false;            /* see report */
+    return true;
+}
+
 keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
                                    const keel_curl_options *options, int *curl_code,
                                    keel_detail *why)
 {
     int saved = errno;
-    session s = { .pipeline = pipeline, .easy = easy };
+    session s;
     keel_status status;
 
-    if (keel_options_read(&s.options, sizeof s.options, options)) {
-        s.options.call.size = sizeof s.options.call; /* ours as much as the whole */
-        s.options.call.idempotent = false;           /* see report */
-        status = perform(&s, why);
-    } else {
+    clear(&s, pipeline, easy);
+    if (options && !take_options(&s, options))
         status = keel_fail(why, KEEL_E_ARGUMENT, "curl: options from a newer keel");
-    }
+    else
+        status = perform(&s, why);
     if (curl_code)
         *curl_code = (int)code_of(&s, status);
     errno = saved;
