@@ -61,7 +61,7 @@ programs_of_page()
 {
     rm -f "$work"/page-*.c
     awk -v base="$work/page-" '
-        function keep() { if (text ~ /main\(/) printf "%s", text > (base ++n ".c") }
+        function keep() { if (text ~ /main\(/) printf "%s", text > (base (++n) ".c") }
         /^\.Sh/ { wanted = $2 == "EXAMPLES" }
         /^\.Bd -literal/ && wanted { inside = 1; text = ""; next }
         /^\.Ed/ && inside { inside = 0; keep() }
@@ -84,13 +84,17 @@ else
     fail "no program in README.md"
 fi
 
+programs=0
 for page in "$src"/man/*.[1-9]; do
     [ -e "$page" ] || break
     programs_of_page "$page"
     for program in "$work"/page-*.c; do
-        [ -e "$program" ] && check_compiles "$program" "$(basename "$page")"
+        [ -e "$program" ] || continue
+        programs=$((programs + 1))
+        check_compiles "$program" "$(basename "$page")"
     done
 done
+[ "$programs" -gt 0 ] || fail "no program on any page"
 
 echo 'int main(void) { return keel_nothing(); }' >"$work/broken.c"
 if compiles "$work/broken.c" "$work/program"; then

@@ -30,6 +30,39 @@ expect_none "no entry in keel-settings.5" \
     "$(printf '%s\n' KEEL_LOG KEEL_STRICT KEEL_DISABLED KEEL_CONFIG_FILE KEEL_CHAOS |
         without_entry 'It Ev' "$src/man/keel-settings.5")"
 
+# A default that is quoted elsewhere is the table's, or said to be computed.
+defaults=$(./keel config list --json |
+    sed -n 's/.*"key": *"\([^"]*\)".*"default": *"\([^"]*\)".*/\1 \2/p')
+quoted=$(sed -n 's/^\.It Cm \([^ ]*\) Ta \([^ ]*\) Ta .*/\1 \2/p' "$src"/man/*.7)
+expect_some "no page of section 7 quotes a default" "$quoted"
+expect_none "a default that is not the table's" "$(echo "$quoted" |
+    while IFS= read -r line; do
+        case $line in
+        *" computed") echo "$defaults" | grep -q "^${line% *} .* " || echo "$line" ;;
+        *) echo "$defaults" | grep -qxF "$line" || echo "$line" ;;
+        esac
+    done)"
+
+# The statuses of the page are those of the header, number by number.
+header=$(sed -n 's/^ *X(\(KEEL_[A-Z_]*\), \([0-9]*\), *\(".*\|\\\)$/\1 \2/p' \
+    "$src/include/keel/status.h" | grep -v KEEL_REASON_)
+page=$(sed -n 's/^\.It Dv \(KEEL_[A-Z_]*\) Ta \([0-9]*\) Ta .*/\1 \2/p' \
+    "$src/man/keel_status_name.3")
+expect_some "no status in the header" "$header"
+if [ "$header" = "$page" ]; then
+    pass
+else
+    fail "keel_status_name.3 has other statuses than the header"
+fi
+
+# Whatever a page refers to among keel's own is there.
+expect_none "a reference to no page" \
+    "$(cat "$src"/man/*.[1-9] | sed -n 's/^\.Xr \(keel[^ ]*\) \([1-9]\).*/\1 \2/p' |
+        sort -u | while read -r name section; do
+            grep -Eqs "^\\.Nm $name( |\$)" "$src"/man/*."$section" ||
+                echo "$name($section)"
+        done)"
+
 for page in "$src"/man/*.[1-9]; do
     expect_none "$(basename "$page")" "$(mandoc -Tlint -W warning "$page" 2>&1)"
     case " ${MANS-} " in
