@@ -271,21 +271,25 @@ void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *out
     }
 }
 
-/* A plain success of a permit from the gate. False: nothing was done. */
+/*
+ * A plain success of a permit from the gate, by the words on the board alone, which stay
+ * whatever the settings. False: nothing was done.
+ */
 static bool end_at_the_gate(permit *p)
 {
     keel_pipeline *pipeline = p->pipeline;
-    keel_stripe stripe = keel_stripe_mine(&pipeline->stripes);
-    uint32_t phase;
-    const keel_plan *plan = keel_plan_enter_at(pipeline, stripe, &phase);
-    bool done = plan->policy.breaker &&
-                keel_breaker_end_plainly(&plan->breaker, p->admission.permit.generation,
-                                         stripe, keel_plan_now(pipeline, plan));
+    uint32_t gate = atomic_load_explicit(&pipeline->gate, memory_order_acquire);
+    uint32_t generation = p->admission.permit.generation;
 
-    keel_plan_exit_at(stripe, phase);
-    if (done)
-        p->magic = PERMIT_ENDED;
-    return done;
+    if (!(gate & KEEL_GATE_ALONE) ||
+        !keel_breaker_words_are_plain(pipeline->gate_words, generation) ||
+        !keel_window_words_try_ok(
+            atomic_load_explicit(&pipeline->gate_window, memory_order_relaxed),
+            KEEL_STRIPE_WINDOW, keel_stripe_mine(&pipeline->stripes), generation,
+            gate_now(pipeline, gate)))
+        return false;
+    p->magic = PERMIT_ENDED;
+    return true;
 }
 
 /* A plain success under a simple plan. False: nothing was done. */

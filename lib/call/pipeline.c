@@ -85,6 +85,8 @@ static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
     if (policy->breaker && !policy->rate.count &&
         !keel_runtime_is_disabled(pipeline->runtime)) {
         pipeline->gate_words = plan->breaker.words;
+        atomic_store_explicit(&pipeline->gate_window, plan->breaker.window.time,
+                              memory_order_relaxed);
         gate = KEEL_GATE_BREAKER;
         gate |= plan->is_simple && !policy->bulkhead && policy->window_ns
                     ? KEEL_GATE_ALONE
@@ -120,10 +122,11 @@ keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *wh
                                    "the board has no room for the pipeline")
                        : keel_fail(why, KEEL_E_NOMEM,
                                    "no memory for the pipeline's settings");
-    atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
-    set_gate(pipeline, plan);
+    /* first, so that no call finds the new window empty and makes it look in use */
     if (old)
         keel_plan_take_over(plan, old, rt->clock.now(rt->clock.ctx));
+    atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
+    set_gate(pipeline, plan);
     retire_locked(pipeline, old);
     return keel_succeed(why);
 }

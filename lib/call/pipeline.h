@@ -36,6 +36,7 @@ struct keel_pipeline {
     _Atomic uint32_t phase;    /* 0 or 1: which counts new calls use */
     _Atomic uint32_t gate;     /* KEEL_GATE_* */
     keel_breaker_words *gate_words;
+    _Atomic(keel_time_window_words *) gate_window;
     keel_stripes stripes;
     keel_counters *counters;
     keel_runtime *runtime;

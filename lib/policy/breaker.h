@@ -106,6 +106,13 @@ keel_status keel_breaker_admit(const keel_breaker *breaker, const keel_policy *p
                                keel_changes *changes);
 
 /*
+ * Whether an admission at this instant is sure to be refused, without asking for one:
+ * KEEL_REJECTED_OPEN, _FORCED_OPEN; else KEEL_OK. Changes nothing.
+ */
+keel_status keel_breaker_foresee(const keel_breaker *breaker, uint64_t now,
+                                 uint64_t *retry_after_ns);
+
+/*
  * Ends a permit. True: the outcome counted; false: it came too late (another
  * generation, or a lease that was reclaimed) and changed nothing.
  */
@@ -163,6 +170,16 @@ static inline uint64_t keel_breaker_words_due(const keel_breaker_words *words,
            (((uint64_t)1 << 58) - 1);
 }
 
+/* Closed in that generation, and nothing that a success would have to look at. */
+static inline bool keel_breaker_words_are_plain(const keel_breaker_words *words,
+                                                uint32_t generation)
+{
+    /* the whole state word but the generation is zero: no flag; no lock, no row */
+    return atomic_load_explicit(&words->state, memory_order_acquire) == generation &&
+           !(atomic_load_explicit(&words->lock, memory_order_relaxed) |
+             atomic_load_explicit(&words->consecutive, memory_order_relaxed) << 24);
+}
+
 /*
  * The end of a fast success on a closed breaker whose window neither moves nor is in
  * doubt. False: nothing was done, use keel_breaker_end.
@@ -171,12 +188,7 @@ static inline bool keel_breaker_end_plainly(const keel_breaker *breaker,
                                             uint32_t generation, keel_stripe stripe,
                                             uint64_t now)
 {
-    const keel_breaker_words *words = breaker->words;
-
-    /* the whole word but the generation is zero: closed, no flag set; no lock, no row */
-    return atomic_load_explicit(&words->state, memory_order_acquire) == generation &&
-           !(atomic_load_explicit(&words->lock, memory_order_relaxed) |
-             atomic_load_explicit(&words->consecutive, memory_order_relaxed) << 24) &&
+    return keel_breaker_words_are_plain(breaker->words, generation) &&
            !breaker->starts.words && breaker->window.time &&
            keel_window_try_ok(&breaker->window, stripe, generation, now);
 }

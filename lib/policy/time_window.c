@@ -193,7 +193,7 @@ static bool has_left(const keel_window *window, uint64_t word_epoch, uint64_t ep
  */
 static void clean_one(const keel_window *window, uint64_t epoch)
 {
-    uint64_t turn =
+    uint32_t turn =
         atomic_fetch_add_explicit(&window->time->cleaned, 1, memory_order_relaxed);
 
     for (uint32_t slow = 0; slow < ring_count(window); slow++) {
@@ -298,7 +298,7 @@ static void stripe_turn(const keel_window *window, uint32_t generation, uint64_t
 /* recording and summing */
 
 /* What the quick way goes by; written by whoever found it wanting. */
-static void give_hint(const keel_window *window, uint64_t number, uint64_t tag)
+static void give_hint(const keel_window *window, uint64_t number, uint32_t tag)
 {
     keel_time_window_words *words = window->time;
 
@@ -306,6 +306,7 @@ static void give_hint(const keel_window *window, uint64_t number, uint64_t tag)
         return;
     atomic_store_explicit(&words->began, number * window->width_ns,
                           memory_order_relaxed);
+    atomic_store_explicit(&words->width, window->width_ns, memory_order_relaxed);
     atomic_store_explicit(&words->tag, tag + 1, memory_order_relaxed);
 }
 
@@ -333,7 +334,7 @@ keel_recorded keel_time_window_record(const keel_window *window, uint32_t genera
         return KEEL_RECORDED; /* read the clock a whole window ago: left already */
     epoch = epoch_at(window, head, ahead);
     if (ahead == 0)
-        give_hint(window, number, stripe_pack(generation, epoch, 0) >> 32);
+        give_hint(window, number, (uint32_t)(stripe_pack(generation, epoch, 0) >> 32));
     if (!failed && !slow && ahead == 0)
         count_ok(window, generation, epoch);
     else

@@ -34,12 +34,13 @@ enum { KEEL_WINDOW_MAX_BUCKETS = 1000 };
 
 typedef struct keel_time_window_words {
     _Atomic uint64_t head;
-    /* the head once more, as the quick way wants it: when its bucket began, and the tag
-     * of stripes that count for it, plus 1; 0: not yet. Hints: what the two say together
-     * may be one bucket old */
+    /* the head once more, as the quick way wants it: when its bucket began, how wide it
+     * is, and the tag of the stripes that count for it, plus 1; 0: not yet. Hints: what
+     * they say together may be one bucket old */
     _Atomic uint64_t began;
-    _Atomic uint64_t tag;
-    _Atomic uint64_t cleaned; /* moves of the epoch so far; says which bucket is next */
+    _Atomic uint64_t width;
+    _Atomic uint32_t tag;
+    _Atomic uint32_t cleaned; /* moves of the epoch so far; says which bucket is next */
     _Atomic uint64_t buckets[]; /* count, then with slow calls count more */
 } keel_time_window_words;
 
@@ -120,16 +121,26 @@ static inline uint64_t keel_window_number(const keel_window *window, uint64_t no
 
 /*
  * One fast success in the bucket that is current already: the hot path of a time window
- * is this and nothing else. False: nothing was done, use keel_window_record.
+ * is this and nothing else, and it needs no more than the words. False: nothing was done,
+ * use keel_window_record.
  */
+static inline bool keel_window_words_try_ok(keel_time_window_words *words,
+                                            uint32_t stripe_word, keel_stripe stripe,
+                                            uint32_t generation, uint64_t now)
+{
+    uint64_t tag = atomic_load_explicit(&words->tag, memory_order_relaxed);
+    uint64_t began = atomic_load_explicit(&words->began, memory_order_relaxed);
+    uint64_t width = atomic_load_explicit(&words->width, memory_order_relaxed);
+
+    return now - began < width && tag >> 22 == (generation & 1023) &&
+           keel_stripe_bump(stripe, stripe_word, tag - 1);
+}
+
 static inline bool keel_window_try_ok(const keel_window *window, keel_stripe stripe,
                                       uint32_t generation, uint64_t now)
 {
-    uint64_t tag = atomic_load_explicit(&window->time->tag, memory_order_relaxed);
-    uint64_t began = atomic_load_explicit(&window->time->began, memory_order_relaxed);
-
-    return now - began < window->width_ns && tag >> 22 == (generation & 1023) &&
-           keel_stripe_bump(stripe, window->stripe_word, tag - 1);
+    return keel_window_words_try_ok(window->time, window->stripe_word, stripe,
+                                    generation, now);
 }
 
 #endif
