@@ -17,6 +17,8 @@
 
 enum { CHUNK_PARTS = 64 };
 
+#define SLICE_NS (10 * KEEL_MS) /* a sleep of a thread that shares its part */
+
 typedef struct chunk {
     keel_thread parts[CHUNK_PARTS];
     _Atomic(struct chunk *) next;
@@ -130,6 +132,20 @@ void keel_thread_wait_begin(const keel_cancel *cancel)
 void keel_thread_wait_end(void)
 {
     atomic_store_explicit(&keel_thread_self()->waits_on, NULL, memory_order_relaxed);
+}
+
+void keel_thread_sleep(const keel_clock *clock, uint32_t seen, uint64_t until_ns,
+                       const keel_cancel *cancel)
+{
+    keel_thread *thread = keel_thread_self();
+
+    if (keel_thread_is_shared(thread))
+        until_ns = keel_ns_min(until_ns, clock->now(clock->ctx) + SLICE_NS);
+    keel_thread_wait_begin(cancel);
+    /* whoever fires after this look changes the word, and the wait ends */
+    if (!keel_cancel_fired(cancel))
+        clock->wait((const uint32_t *)&thread->word, seen, until_ns, clock->ctx);
+    keel_thread_wait_end();
 }
 
 static void drain(int fd)

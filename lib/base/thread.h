@@ -42,7 +42,8 @@ static inline keel_thread *keel_thread_self(void)
  */
 void keel_thread_wake(uint32_t index);
 
-/* True: no part was to be had and others use this one too; sleep in short slices. */
+/* True: no part was to be had and others use this one too; sleep in short slices, as a
+ * wake may reach the wrong one. */
 bool keel_thread_is_shared(const keel_thread *thread);
 
 /*
@@ -52,6 +53,13 @@ bool keel_thread_is_shared(const keel_thread *thread);
  */
 void keel_thread_wait_begin(const keel_cancel *cancel);
 void keel_thread_wait_end(void);
+
+/*
+ * Sleeps on the thread's word until the instant, a wake or the token. seen: the word, read
+ * before the look that found nothing to do. May end early.
+ */
+void keel_thread_sleep(const keel_clock *clock, uint32_t seen, uint64_t until_ns,
+                       const keel_cancel *cancel);
 
 /* An eventfd, close-on-exec, that keel_cancel_fire writes to; emptied here. -1: none.
  */

@@ -19,6 +19,26 @@ keel_breaker_outcome keel_outcome_of(keel_status status)
     }
 }
 
+keel_reason keel_reason_of(keel_status rejection)
+{
+    switch (rejection) {
+    case KEEL_REJECTED_OPEN:
+        return KEEL_REASON_OPEN;
+    case KEEL_REJECTED_FORCED_OPEN:
+        return KEEL_REASON_FORCED_OPEN;
+    case KEEL_REJECTED_HALF_OPEN:
+        return KEEL_REASON_HALF_OPEN_FULL;
+    case KEEL_REJECTED_BULKHEAD_FULL:
+        return KEEL_REASON_BULKHEAD_FULL;
+    case KEEL_REJECTED_BULKHEAD_TIMEOUT:
+        return KEEL_REASON_BULKHEAD_TIMEOUT;
+    case KEEL_REJECTED_RATE_LIMITED:
+        return KEEL_REASON_RATE_LIMITED;
+    default:
+        return KEEL_REASON_DEADLINE;
+    }
+}
+
 static void refuse(keel_admission_answer *answer, keel_status status,
                    uint64_t retry_after_ns)
 {
@@ -33,6 +53,23 @@ static void wait_until(keel_admission_answer *answer, uint64_t at)
 }
 
 /* Each step returns true when the next one may follow. */
+
+/* An open breaker is seen before the limiter is asked: nobody waits for a token, or
+ * spends one, to be refused. */
+static bool pass_open_breaker(const keel_plan *plan,
+                              const keel_admission_request *request,
+                              keel_admission_answer *answer)
+{
+    uint64_t retry_after;
+    keel_status status;
+
+    if (!plan->policy.breaker || request->skips_breaker)
+        return true;
+    status = keel_breaker_foresee(&plan->breaker, request->now, &retry_after);
+    if (status != KEEL_OK)
+        refuse(answer, status, retry_after);
+    return status == KEEL_OK;
+}
 
 static bool pass_rate(const keel_plan *plan, keel_admission *admission,
                       const keel_admission_request *request,
@@ -137,7 +174,8 @@ static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
 
     switch ((keel_admission_stage)admission->stage) {
     case KEEL_ADMISSION_NONE:
-        if (policy->rate.count && !pass_rate(plan, admission, request, answer))
+        if (policy->rate.count && (!pass_open_breaker(plan, request, answer) ||
+                                   !pass_rate(plan, admission, request, answer)))
             return false;
         /* fall through */
     case KEEL_ADMISSION_RATE:
@@ -177,9 +215,11 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
                                     .retry_after_ns = result->retry_after_ns };
     bool has_permit = admission->has_permit;
 
-    if (result->status == KEEL_THROTTLED && result->retry_after_ns &&
+    /* "never again" is about this request, not about all others */
+    if (result->status == KEEL_THROTTLED && result->retry_after_ns != KEEL_NEVER &&
         plan->policy.rate.count)
-        keel_rate_drain(&plan->rate, now, result->retry_after_ns);
+        keel_rate_drain(&plan->rate, now,
+                        keel_ns_min(result->retry_after_ns, plan->policy.after_cap_ns));
     if (result->status == KEEL_CANCELLED && admission->rate_tat)
         keel_rate_give_back(&plan->rate, admission->rate_tat);
     admission->rate_tat = 0;

@@ -77,8 +77,9 @@ static inline bool keel_admission_try_end(const keel_plan *plan,
 {
     if (!plan->is_simple ||
         (admission->has_permit &&
-         !keel_breaker_end_plainly(&plan->breaker, admission->permit.generation, stripe,
-                                   now)))
+         (admission->permit.tracking != KEEL_TRACK_WINDOW ||
+          !keel_breaker_end_plainly(&plan->breaker, admission->permit.generation,
+                                    stripe, now))))
         return false;
     admission->has_permit = false;
     if (admission->place.held)
@@ -105,6 +106,9 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
                           keel_admission *admission,
                           const keel_admission_result *result, uint64_t now,
                           keel_changes *changes);
+
+/* The reason that goes with a rejection. */
+keel_reason keel_reason_of(keel_status rejection);
 
 /* How policies see a status. */
 keel_breaker_outcome keel_outcome_of(keel_status status);

@@ -12,10 +12,6 @@
 
 enum { FALLBACKS_AT_ONCE = 10 };
 
-/* A sleep of a thread that shares its part with others: its word wakes the wrong one.
- */
-#define SHARED_SLEEP_NS (10 * KEEL_MS)
-
 /* beginning */
 
 /* What is not set here is set before it is read. */
@@ -141,17 +137,7 @@ static bool is_foreign(const keel_machine *m)
 /* `seen` is the thread's word from before the step that said "wait". */
 void keel_machine_sleep(keel_machine *m, uint32_t seen)
 {
-    const keel_clock *clock = &m->pipeline->runtime->clock;
-    keel_thread *thread = keel_thread_self();
-    uint64_t until = m->wake_at;
-
-    if (keel_thread_is_shared(thread))
-        until = keel_ns_min(until, clock->now(clock->ctx) + SHARED_SLEEP_NS);
-    keel_thread_wait_begin(m->cancel);
-    /* whoever fires after this look changes the word, and the wait ends */
-    if (!keel_cancel_fired(m->cancel))
-        clock->wait((const uint32_t *)&thread->word, seen, until, clock->ctx);
-    keel_thread_wait_end();
+    keel_thread_sleep(&m->pipeline->runtime->clock, seen, m->wake_at, m->cancel);
 }
 
 /*

@@ -38,20 +38,25 @@ static void look_for_leaks(keel_machine *m, uint64_t now)
                        (keel_event_record){ .type = KEEL_EVENT_PERMIT_LEAKED }, now);
 }
 
+static void tell_rejection(keel_machine *m, keel_status status, uint64_t retry_after_ns,
+                           uint64_t now)
+{
+    keel_count_rejected(m->pipeline);
+    keel_pipeline_tell(m->pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_REJECTED,
+                                            .reason = m->reason,
+                                            .status = (uint16_t)status,
+                                            .duration_ns = retry_after_ns },
+                       now);
+}
+
 static void refused(keel_machine *m, const keel_admission_answer *answer, uint64_t now)
 {
     if (answer->status == KEEL_REJECTED_BULKHEAD_FULL)
         look_for_leaks(m, now);
     keel_retry_refused(m, answer, now);
-    if (m->phase != KEEL_PHASE_ENDED)
-        return;
-    keel_count_rejected(m->pipeline);
-    keel_pipeline_tell(m->pipeline,
-                       (keel_event_record){ .type = KEEL_EVENT_REJECTED,
-                                            .reason = m->reason,
-                                            .status = (uint16_t)answer->status,
-                                            .duration_ns = answer->retry_after_ns },
-                       now);
+    if (m->phase == KEEL_PHASE_ENDED)
+        tell_rejection(m, answer->status, answer->retry_after_ns, now);
 }
 
 /* chaos: the last thing before the transport */
@@ -128,11 +133,13 @@ static bool admit_call(keel_machine *m, uint64_t now)
     return m->flags.has_call_permit;
 }
 
-static void out_of_time(keel_machine *m)
+static void out_of_time(keel_machine *m, uint64_t now)
 {
-    if (m->attempts == 0)
-        m->status = KEEL_REJECTED_DEADLINE;
     keel_machine_finish(m, KEEL_REASON_DEADLINE);
+    if (m->attempts > 0)
+        return;
+    m->status = KEEL_REJECTED_DEADLINE;
+    tell_rejection(m, KEEL_REJECTED_DEADLINE, 0, now);
 }
 
 static void cancelled(keel_machine *m, uint64_t now)
@@ -147,7 +154,7 @@ static void ready(keel_machine *m, uint64_t now)
     if (!m->flags.has_begun)
         keel_machine_begin_clock(m, now);
     if (keel_machine_is_late(m, now))
-        out_of_time(m);
+        out_of_time(m, now);
     else if (admit_call(m, now))
         admit(m, now);
 }
@@ -183,7 +190,12 @@ static void advance(keel_machine *m, uint64_t now)
         ready(m, now);
         break;
     case KEEL_PHASE_ADMITTING:
-        admit(m, now);
+        if (keel_machine_is_late(m, now)) { /* a grant that came too late goes back */
+            keel_machine_abandon(m, now);
+            out_of_time(m, now);
+        } else {
+            admit(m, now);
+        }
         break;
     case KEEL_PHASE_CHAOS:
         if (now >= m->attempt_until)

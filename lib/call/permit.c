@@ -37,16 +37,16 @@ typedef struct patience {
     keel_cancel *cancel;
 } patience;
 
-static void sleep_in(keel_pipeline *pipeline, uint32_t seen, uint64_t until,
-                     keel_cancel *cancel)
+/* Sleeps; the instant it is then: one that was slept to has come, by either clock. */
+static uint64_t sleep_in(const permit *p, uint32_t seen, uint64_t until,
+                         const keel_cancel *cancel)
 {
-    const keel_clock *clock = &pipeline->runtime->clock;
+    const keel_clock *clock = &p->pipeline->runtime->clock;
+    uint64_t now;
 
-    keel_thread_wait_begin(cancel);
-    if (!keel_cancel_fired(cancel))
-        clock->wait((const uint32_t *)&keel_thread_self()->word, seen, until,
-                    clock->ctx);
-    keel_thread_wait_end();
+    keel_thread_sleep(clock, seen, until, cancel);
+    now = keel_plan_now(p->pipeline, p->plan);
+    return now < until && clock->now(clock->ctx) >= until ? until : now;
 }
 
 static void tell_refusal(keel_pipeline *pipeline, const keel_admission_answer *answer,
@@ -55,6 +55,7 @@ static void tell_refusal(keel_pipeline *pipeline, const keel_admission_answer *a
     keel_count_rejected(pipeline);
     keel_pipeline_tell(pipeline,
                        (keel_event_record){ .type = KEEL_EVENT_REJECTED,
+                                            .reason = keel_reason_of(answer->status),
                                             .status = (uint16_t)answer->status,
                                             .duration_ns = answer->retry_after_ns },
                        now);
@@ -72,9 +73,10 @@ static void give_up(permit *p, uint64_t now)
 /* Asks until granted, refused, out of time or cancelled. */
 static keel_status ask(permit *p, const patience *patient, uint64_t *retry_after_ns)
 {
+    uint64_t now = keel_plan_now(p->pipeline, p->plan);
+
     for (;;) {
         uint32_t seen = atomic_load(&keel_thread_self()->word);
-        uint64_t now = keel_plan_now(p->pipeline, p->plan);
         keel_admission_request request = { .now = now,
                                            .until = patient ? patient->until : now,
                                            .may_wait = patient != NULL,
@@ -86,7 +88,7 @@ static keel_status ask(permit *p, const patience *patient, uint64_t *retry_after
             return KEEL_CANCELLED;
         }
         if (p->admission.stage == KEEL_ADMISSION_RATE && now < p->began_at) {
-            sleep_in(p->pipeline, seen, p->began_at, patient->cancel);
+            now = sleep_in(p, seen, p->began_at, patient->cancel);
             continue;
         }
         keel_admission_ask(p->pipeline, p->plan, &p->admission, &request, &answer);
@@ -97,7 +99,7 @@ static keel_status ask(permit *p, const patience *patient, uint64_t *retry_after
         *retry_after_ns = answer.retry_after_ns;
         if (!answer.waits)
             return answer.status;
-        sleep_in(p->pipeline, seen, answer.wake_at, patient->cancel);
+        now = sleep_in(p, seen, answer.wake_at, patient->cancel);
     }
 }
 

@@ -206,6 +206,8 @@ void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t n
         if (plan->policy.half_open_permits != old->policy.half_open_permits)
             keel_breaker_restart_round(&plan->breaker, &plan->policy);
     }
+    if (plan->policy.rate.count && old->policy.rate.count)
+        keel_rate_fit(&plan->rate, now);
     if (plan->policy.bulkhead)
         keel_bulkhead_settle(&plan->bulkhead, now);
 }

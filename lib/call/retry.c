@@ -125,26 +125,6 @@ void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_
     }
 }
 
-static keel_reason reason_of(keel_status rejection)
-{
-    switch (rejection) {
-    case KEEL_REJECTED_OPEN:
-        return KEEL_REASON_OPEN;
-    case KEEL_REJECTED_FORCED_OPEN:
-        return KEEL_REASON_FORCED_OPEN;
-    case KEEL_REJECTED_HALF_OPEN:
-        return KEEL_REASON_HALF_OPEN_FULL;
-    case KEEL_REJECTED_BULKHEAD_FULL:
-        return KEEL_REASON_BULKHEAD_FULL;
-    case KEEL_REJECTED_BULKHEAD_TIMEOUT:
-        return KEEL_REASON_BULKHEAD_TIMEOUT;
-    case KEEL_REJECTED_RATE_LIMITED:
-        return KEEL_REASON_RATE_LIMITED;
-    default:
-        return KEEL_REASON_DEADLINE;
-    }
-}
-
 static bool is_breakers(keel_status rejection)
 {
     return rejection == KEEL_REJECTED_OPEN || rejection == KEEL_REJECTED_FORCED_OPEN ||
@@ -157,7 +137,7 @@ static void finish_refused(keel_machine *m, keel_status rejection,
     if (m->attempts == 0)
         m->status = (uint16_t)rejection; /* else the last real outcome stands */
     m->retry_after_ns = retry_after_ns;
-    keel_machine_finish(m, reason_of(rejection));
+    keel_machine_finish(m, keel_reason_of(rejection));
 }
 
 void keel_retry_refused(keel_machine *m, const keel_admission_answer *answer,

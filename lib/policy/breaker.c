@@ -367,6 +367,25 @@ static keel_status admit_locked(const keel_breaker *breaker, keel_lock lock,
     return KEEL_OK;
 }
 
+keel_status keel_breaker_foresee(const keel_breaker *breaker, uint64_t now,
+                                 uint64_t *retry_after_ns)
+{
+    keel_breaker_now seen = keel_breaker_read(breaker);
+    uint64_t until;
+    keel_lock lock = keel_breaker_locked(breaker, now, &until);
+    uint64_t due = keel_breaker_due(&seen);
+
+    *retry_after_ns = 0;
+    if (lock == KEEL_LOCK_OPEN) {
+        *retry_after_ns = until ? keel_ns_left(until, now) : 0;
+        return KEEL_REJECTED_FORCED_OPEN;
+    }
+    if (lock != KEEL_LOCK_NONE || seen.s.state != KEEL_BREAKER_OPEN || now >= due)
+        return KEEL_OK;
+    *retry_after_ns = due - now;
+    return KEEL_REJECTED_OPEN;
+}
+
 /* An expired lock is taken off, so that the next calls need not look at it. */
 static void forget_lock(const keel_breaker *breaker, uint64_t now)
 {

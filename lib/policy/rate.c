@@ -40,6 +40,17 @@ void keel_rate_give_back(const keel_rate *rate, uint64_t tat)
                                             memory_order_relaxed, memory_order_relaxed);
 }
 
+void keel_rate_fit(const keel_rate *rate, uint64_t now)
+{
+    uint64_t most = keel_ns_add(keel_ns_add(now, rate->burst_ns), rate->interval_ns);
+    uint64_t old = atomic_load_explicit(&rate->words->tat, memory_order_relaxed);
+
+    while (old > most && !atomic_compare_exchange_weak_explicit(
+                             &rate->words->tat, &old, most, memory_order_relaxed,
+                             memory_order_relaxed))
+        ;
+}
+
 void keel_rate_drain(const keel_rate *rate, uint64_t now, uint64_t for_ns)
 {
     uint64_t until = keel_ns_add(now, for_ns);

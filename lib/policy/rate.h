@@ -36,7 +36,13 @@ bool keel_rate_take(const keel_rate *rate, uint64_t now, uint64_t most_wait_ns,
 /* Gives an unused token back, if no later one was taken. */
 void keel_rate_give_back(const keel_rate *rate, uint64_t tat);
 
-/* The other side asked to be left alone for a while: no token before that. */
+/* After a reload: nobody waits longer for a token than these settings can make him. */
+void keel_rate_fit(const keel_rate *rate, uint64_t now);
+
+/*
+ * The other side asked to be left alone for a while: tat is moved there, so what of the
+ * burst the while covers is gone.
+ */
 void keel_rate_drain(const keel_rate *rate, uint64_t now, uint64_t for_ns);
 
 #endif
