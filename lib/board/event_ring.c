@@ -44,6 +44,13 @@ bool keel_event_ring_put(keel_event_ring *ring, const keel_event_record *record)
     }
 }
 
+bool keel_event_ring_is_waiting(keel_event_ring *ring)
+{
+    uint64_t position = atomic_load_explicit(&ring->tail, memory_order_acquire);
+
+    return turn_of(cell_of(ring, position), position) != position + 1;
+}
+
 bool keel_event_ring_get(keel_event_ring *ring, keel_event_record *record,
                          uint64_t *sequence)
 {

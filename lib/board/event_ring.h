@@ -52,6 +52,9 @@ bool keel_event_ring_put(keel_event_ring *ring, const keel_event_record *record)
 bool keel_event_ring_get(keel_event_ring *ring, keel_event_record *record,
                          uint64_t *sequence);
 
+/* Nothing to read: no event, or the next one's writer is still at it. */
+bool keel_event_ring_is_waiting(keel_event_ring *ring);
+
 static inline bool keel_event_ring_is_empty(keel_event_ring *ring)
 {
     return atomic_load_explicit(&ring->head, memory_order_acquire) ==

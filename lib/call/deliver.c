@@ -56,12 +56,14 @@ void keel_events_deliver_now(keel_runtime *runtime)
     int saved = errno;
 
     /* whoever finds another at it leaves its event to that one, which looks once more
-     * after letting go; a listener that calls keel comes here too and turns back */
-    while (!keel_event_ring_is_empty(runtime->events)) {
+     * after letting go; a listener that calls keel comes here too and turns back. A
+     * writer that is not done yet is not waited for: it comes here afterwards */
+    while (!keel_event_ring_is_waiting(runtime->events)) {
         if (atomic_exchange(&runtime->is_delivering, true))
             break;
         deliver_all(runtime);
-        atomic_store(&runtime->is_delivering, false);
+        /* an exchange, so that we see the events of all who turned back before it */
+        atomic_exchange(&runtime->is_delivering, false);
         if (!atomic_load(&runtime->has_listener))
             break;
     }
