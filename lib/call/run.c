@@ -303,26 +303,28 @@ static void report_left(keel_machine *m)
     keel_machine_report(m, &outcome, now);
 }
 
-/* One attempt on a worker. False: there was none to be had. */
-static bool attempt_detached(keel_call *call, run *r)
+/* One attempt on a worker. An error: there was none to be had. */
+static keel_status attempt_detached(keel_call *call, run *r)
 {
     keel_machine *m = keel_machine_of(call);
     job *j = job_new(call, r);
+    keel_status status;
 
-    if (!j ||
-        keel_worker_pool_run(&m->pipeline->runtime->workers, r->memory, work, j)) {
-        if (j)
-            job_free(j);
-        return false;
+    if (!j)
+        return KEEL_E_NOMEM;
+    status = keel_worker_pool_run(&m->pipeline->runtime->workers, r->memory, work, j);
+    if (status != KEEL_OK) {
+        job_free(j);
+        return status;
     }
     await(m, j);
     if (!has_returned(j) && leave(m, j)) {
         report_left(m);
-        return true;
+        return KEEL_OK;
     }
     keel_call_report_attempt(call, j->attempt.number, &j->outcome);
     job_free(j);
-    return true;
+    return KEEL_OK;
 }
 
 static keel_status run_detached(keel_call *call, const keel_run_options *options,
@@ -330,7 +332,7 @@ static keel_status run_detached(keel_call *call, const keel_run_options *options
 {
     keel_machine *m = keel_machine_of(call);
     run *r = keel_memory_new(m->pipeline->runtime->memory, sizeof *r);
-    bool has_worker = r != NULL;
+    keel_status worker = r ? KEEL_OK : KEEL_E_NOMEM;
 
     if (r)
         *r = (run){ .users = 1,
@@ -338,16 +340,18 @@ static keel_status run_detached(keel_call *call, const keel_run_options *options
                     .fn = fn,
                     .ctx = ctx,
                     .released = options->released };
-    while (has_worker && keel_call_next(call))
-        has_worker = attempt_detached(call, r);
+    while (worker == KEEL_OK && keel_call_next(call))
+        worker = attempt_detached(call, r);
     if (r)
         run_leave(r);
     else if (options->released)
         options->released(ctx);
-    if (has_worker)
+    if (worker == KEEL_OK)
         return keel_call_end(call, why);
     keel_call_end(call, NULL);
-    return keel_fail(why, KEEL_E_SYSTEM, "no worker thread, or no memory for one");
+    return keel_fail(why, worker,
+                     worker == KEEL_E_NOMEM ? "no memory for a detached run"
+                                            : "no thread for a detached run");
 }
 
 /* No options, or none that says more than whether the operation may be repeated. */
