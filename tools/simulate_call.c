@@ -122,7 +122,8 @@ static bool call_once(keel_sim *sim, const keel_sim_step *step)
 
     sim->wait_count = 0;
     keel_call_begin(&call, sim->world.pipeline, &options);
-    m->flags.is_live = false; /* an attempt with less than a millisecond left can succeed */
+    /* here an attempt with less than a millisecond left can succeed */
+    m->flags.is_live = false;
     if (step->has_deadline)
         m->deadline_at =
             keel_ns_min(m->deadline_at, keel_ns_add(sim->world.now, step->deadline_ns));

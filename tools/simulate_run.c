@@ -4,23 +4,15 @@
 
 #include <stdlib.h>
 
-/* What the public functions of an operator answer, as this step's error. */
+/* What an operator's function answered, as this step's error. */
 static bool check(keel_sim *sim, keel_status status)
-{
-    if (status == KEEL_OK)
-        return true;
-    return keel_sim_wrong(sim->error, sim->step, "%s", keel_status_text(status));
-}
-
-static bool transition(keel_sim *sim, const keel_sim_step *step)
 {
     keel_pipeline_stats s = { .size = sizeof s };
 
-    if (keel_pipeline_transition(sim->world.pipeline, step->state, step->length_ns) ==
-        KEEL_OK)
+    if (status == KEEL_OK)
         return true;
-    (void)keel_pipeline_look(sim->world.pipeline, &s);
-    return keel_sim_wrong(sim->error, sim->step,
+    (void)keel_pipeline_look(sim->world.pipeline, &s); /* both are there */
+    return keel_sim_wrong(sim->error, sim->step, "%s",
                           s.breaker_on ? "half_open can only follow open"
                                        : "the breaker is off");
 }
@@ -43,7 +35,8 @@ static bool perform(keel_sim *sim, const keel_sim_step *step)
     case KEEL_SIM_UNLOCK:
         return check(sim, keel_pipeline_unlock(pipeline));
     case KEEL_SIM_TRANSITION:
-        return transition(sim, step);
+        return check(sim,
+                     keel_pipeline_transition(pipeline, step->state, step->length_ns));
     case KEEL_SIM_RESET:
         return check(sim, keel_pipeline_reset(pipeline));
     case KEEL_SIM_RELOAD:

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scenarios that are wrong, and the command line of keel simulate. What is wrong is
+ * said with its step or column, before anything is printed.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROWS(rows) ((int)(sizeof(rows) / sizeof *(rows)))
+
+/* ---- running --------------------------------------------------------------------- */
+
+static char dir[64], script[96], out[96], err[96];
+
+static void make_room(void)
+{
+    snprintf(dir, sizeof dir, "/tmp/keel-simulate-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(script, sizeof script, "%s/in", dir);
+    snprintf(out, sizeof out, "%s/out", dir);
+    snprintf(err, sizeof err, "%s/err", dir);
+}
+
+static void clean_up(void)
+{
+    unlink(script);
+    unlink(out);
+    unlink(err);
+    rmdir(dir);
+}
+
+static void write_script(const char *text)
+{
+    FILE *file = fopen(script, "we");
+
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static char *read_all(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t size = 0;
+
+    ck_assert_ptr_nonnull(file);
+    if (getdelim(&text, &size, '\0', file) < 0) {
+        free(text);
+        text = strdup("");
+    }
+    fclose(file);
+    return text;
+}
+
+/* Runs `./keel simulate` with arguments as a shell reads them; returns its exit code. */
+static int simulate(const char *arguments)
+{
+    char command[512];
+    int status;
+
+    snprintf(command, sizeof command, "./keel simulate %s >%s 2>%s", arguments, out,
+             err);
+    status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void expect_words(const char *path, const char *words)
+{
+    char *text = read_all(path);
+
+    ck_assert_msg(strstr(text, words), "not \"%s\" but: %s", words, text);
+    free(text);
+}
+
+static void expect_empty(const char *path)
+{
+    char *text = read_all(path);
+
+    ck_assert_str_eq(text, "");
+    free(text);
+}
+
+/* ---- wrong before anything runs -------------------------------------------------- */
+
+#define STEP(step) "{\"settings\":\"none\",\"steps\":[{\"call\":\"ok\"}," step "]}"
+
+static const struct {
+    const char *text;
+    const char *words;
+} wrong[] = {
+    { "", "line 1 col 0:" },
+    { "{\"steps\":[]", "line 1 col 11:" },
+    { "{\n \"steps\":[],\n \"steps\":[]}", "line 3 col 8: duplicate object key" },
+    { "{\"steps\":[]} x", "col 14: end of file expected" },
+    { "[]", "a scenario must be a JSON object" },
+    { "{}", "the scenario has no \"steps\"" },
+    { "{\"steps\":{}}", "\"steps\" must be an array of steps" },
+    { "{\"steps\":[],\"speed\":1}", "unknown key \"speed\" in the scenario" },
+    { "{\"steps\":[],\"settings\":7}", "\"settings\" must be a string" },
+    { "{\"steps\":[],\"settings\":\"none; timeot=1s\"}",
+      "code col 7: unknown setting" },
+    { "{\"steps\":[],\"settings\":\"timeout=800\"}", "code col 9:" },
+    { "{\"steps\":[],\"start\":5}", "\"start\" must be a duration, such as \"250ms\"" },
+    { "{\"steps\":[],\"start\":\"5\"}", "\"start\": \"5\" needs a unit" },
+    { "{\"steps\":[],\"start\":\"-5s\"}", "\"start\": \"-5s\" not understood" },
+    { "{\"steps\":[],\"seed\":-1}", "\"seed\" must be a whole number, 0 or more" },
+    { "{\"steps\":[],\"seed\":1.5}", "\"seed\" must be a whole number" },
+    { "{\"steps\":[],\"random\":0.5}", "\"random\" must be an array of at least one" },
+    { "{\"steps\":[],\"random\":[]}", "\"random\" must be an array of at least one" },
+    { "{\"steps\":[],\"random\":[0.5,1]}", "\"random\": number 2 is not in [0,1)" },
+    { "{\"steps\":[],\"random\":[-0.1]}", "\"random\": number 1 is not in [0,1)" },
+    { "{\"steps\":[],\"random\":[\"0.5\"]}", "\"random\": number 1 is not in [0,1)" },
+    { "{\"steps\":[],\"random\":[1e999]}", "line 1 col 27: real number overflow" },
+    { "{\"steps\":[],\"random\":[NaN]}", "line 1 col 25: invalid token" },
+
+    { STEP("7"), "step 2: a step must be an object" },
+    { STEP("{}"), "step 2: no verb: a step is one of call, begin, end" },
+    { STEP("{\"times\":3}"), "step 2: no verb" },
+    { STEP("{\"cal\":\"ok\"}"), "step 2: unknown key \"cal\"" },
+    { STEP("{\"call\":\"ok\",\"advance\":\"1s\"}"), "step 2: two verbs, \"call\" and" },
+    { STEP("{\"call\":\"ok\",\"tims\":3}"), "step 2: unknown key \"tims\"" },
+    { STEP("{\"advance\":\"1s\",\"times\":3}"),
+      "\"times\" does not go with \"advance\"" },
+    { STEP("{\"begin\":\"a\",\"idempotent\":true}"),
+      "step 2: \"idempotent\" does not go with \"begin\"" },
+    { STEP("{\"call\":\"ok\",\"for\":\"1s\"}"), "\"for\" does not go with \"call\"" },
+
+    { STEP("{\"call\":\"okay\"}"), "step 2: \"as\" cannot be \"okay\"" },
+    { STEP("{\"call\":7}"), "step 2: an outcome must be a word or an object" },
+    { STEP("{\"call\":[]}"), "step 2: \"call\" needs at least one outcome" },
+    { STEP("{\"call\":[[\"ok\"]]}"), "step 2: an outcome must be a word or an object" },
+    { STEP("{\"call\":{\"takes\":\"1s\"}}"), "step 2: an outcome needs \"as\"" },
+    { STEP("{\"call\":{\"as\":\"ok\",\"take\":\"1s\"}}"),
+      "step 2: unknown key \"take\" in an outcome" },
+    { STEP("{\"call\":{\"as\":\"ok\",\"takes\":1}}"), "\"takes\" must be a duration" },
+    { STEP("{\"call\":{\"as\":\"ok\",\"safe\":1}}"), "\"safe\" must be true or false" },
+    { STEP("{\"call\":{\"as\":\"hang\",\"takes\":\"1s\"}}"),
+      "step 2: what hangs never answers" },
+    { STEP("{\"call\":\"ok\",\"times\":0}"),
+      "step 2: \"times\" must be a whole number, 1 or more" },
+    { STEP("{\"call\":\"ok\",\"times\":-3}"),
+      "step 2: \"times\" must be a whole number" },
+    { STEP("{\"call\":\"ok\",\"times\":\"3\"}"), "\"times\" must be a whole number" },
+    { STEP("{\"call\":\"ok\",\"times\":1.5}"), "\"times\" must be a whole number" },
+    { STEP("{\"call\":\"ok\",\"idempotent\":0}"),
+      "\"idempotent\" must be true or false" },
+    { STEP("{\"call\":\"ok\",\"deadline\":\"-1s\"}"),
+      "\"deadline\": \"-1s\" not under" },
+    { STEP("{\"call\":\"ok\",\"deadline\":\"99999999999h\"}"), "too large" },
+
+    { STEP("{\"begin\":1}"), "step 2: \"begin\" must be a string" },
+    { STEP("{\"end\":\"a\",\"as\":\"ok\"}"), "step 2: nothing was begun as \"a\"" },
+    { STEP("{\"begin\":\"a\"},{\"end\":\"a\"}"), "step 3: \"end\" needs \"as\"" },
+    { STEP("{\"begin\":\"a\"},{\"end\":\"a\",\"as\":\"hang\"}"),
+      "step 3: what hangs does not end" },
+    { STEP("{\"begin\":\"a\"},{\"end\":\"a\",\"as\":[\"ok\"]}"),
+      "step 3: an outcome must be a word or an object" },
+    { STEP("{\"begin\":\"a\"},{\"end\":\"a\",\"as\":{\"as\":\"ok\",\"takes\":\"1s\"}}"),
+      "step 3: an \"end\" takes what the clock has advanced" },
+
+    { STEP("{\"advance\":\"3\"}"), "step 2: \"advance\": \"3\" needs a unit" },
+    { STEP("{\"advance\":3}"), "step 2: \"advance\" must be a duration" },
+    { STEP("{\"advance\":\"-3s\"}"), "step 2: \"advance\": \"-3s\" not understood" },
+    { STEP("{\"lock\":\"shut\"}"), "step 2: \"lock\" cannot be \"shut\"" },
+    { STEP("{\"lock\":\"open\",\"for\":0}"), "step 2: \"for\" must be longer than 0" },
+    { STEP("{\"unlock\":false}"), "step 2: \"unlock\" must be true" },
+    { STEP("{\"reset\":1}"), "step 2: \"reset\" must be true" },
+    { STEP("{\"transition\":\"half-open\"}"),
+      "\"transition\" cannot be \"half-open\"" },
+    { STEP("{\"transition\":\"closed\",\"for\":\"1s\"}"),
+      "step 2: \"for\" is the length" },
+    { STEP("{\"reload\":true}"), "step 2: \"reload\" must be a string" },
+};
+
+START_TEST(what_is_wrong_is_said_with_its_place_before_anything_is_printed)
+{
+    write_script(wrong[_i].text);
+    ck_assert_int_eq(simulate(script), 2);
+    expect_empty(out);
+    expect_words(err, wrong[_i].words);
+}
+END_TEST
+
+/* ---- wrong while it runs --------------------------------------------------------- */
+
+static const struct {
+    const char *text;
+    const char *words;
+} stopped[] = {
+    { STEP("{\"begin\":\"a\"},{\"begin\":\"a\"}"), "step 3: \"a\" has begun and not" },
+    { STEP("{\"begin\":\"a\"},{\"end\":\"a\",\"as\":\"ok\"},{\"end\":\"a\",\"as\":"
+           "\"ok\"}"),
+      "step 4: \"a\" is not in flight" },
+    { STEP("{\"call\":\"hang\"}"), "step 2: the attempt hangs for ever" },
+    { STEP("{\"lock\":\"open\"}"), "step 2: the breaker is off" },
+    { STEP("{\"unlock\":true}"), "step 2: the breaker is off" },
+    { STEP("{\"reset\":true}"), "step 2: the breaker is off" },
+    { STEP("{\"transition\":\"open\"}"), "step 2: the breaker is off" },
+    { STEP("{\"advance\":\"100000h\"}"), "step 2: the clock would run beyond its end" },
+    { STEP("{\"reload\":\"none; timeot=1s\"}"), "step 2: simulated: code col 7:" },
+};
+
+START_TEST(what_is_found_while_running_leaves_the_lines_before_it)
+{
+    char *text;
+
+    write_script(stopped[_i].text);
+    ck_assert_int_eq(simulate(script), 2);
+    expect_words(err, stopped[_i].words);
+    text = read_all(out);
+    ck_assert_int_eq(strncmp(text, "{\"step\":1,", 10), 0);
+    ck_assert_ptr_null(strstr(text, "{\"end\""));
+    free(text);
+}
+END_TEST
+
+/* ---- the command line ------------------------------------------------------------ */
+
+static const char one_call[] =
+    "{\"settings\":\"none\",\"steps\":[{\"call\":\"fail\"}]}";
+
+START_TEST(a_line_has_these_keys_in_this_order)
+{
+    write_script(one_call);
+    ck_assert_int_eq(simulate(script), 0);
+    expect_words(out, "{\"step\":1,\"at_ns\":0,\"do\":\"call\",\"ok\":0,\"failed\":1,"
+                      "\"ignored\":0,\"rejected\":0,\"reason\":\"exhausted\","
+                      "\"attempts\":1,\"waits_ns\":null,\"hedges\":null,"
+                      "\"state\":null,\"lock\":null,\"generation\":null,"
+                      "\"calls\":null,\"failures\":null,\"slow\":null,"
+                      "\"ignored_total\":0,\"late_results\":0,\"in_flight\":null,"
+                      "\"permits\":null,\"retry_after_ns\":null}\n"
+                      "{\"end\":true,\"transitions\":[]}\n");
+    expect_empty(err);
+}
+END_TEST
+
+START_TEST(without_a_file_or_with_a_dash_it_reads_standard_input)
+{
+    char arguments[128];
+
+    write_script(one_call);
+    snprintf(arguments, sizeof arguments, "<%s", script);
+    ck_assert_int_eq(simulate(arguments), 0);
+    expect_words(out, "{\"end\":true");
+    snprintf(arguments, sizeof arguments, "- <%s", script);
+    ck_assert_int_eq(simulate(arguments), 0);
+    expect_words(out, "{\"end\":true");
+}
+END_TEST
+
+START_TEST(settings_on_the_command_line_replace_those_of_the_scenario)
+{
+    char arguments[160];
+
+    write_script("{\"settings\":\"wrong\",\"steps\":[{\"call\":\"fail\"}]}");
+    snprintf(arguments, sizeof arguments, "--settings 'none; bulkhead=3' %s", script);
+    ck_assert_int_eq(simulate(arguments), 0);
+    expect_words(out, "\"in_flight\":0");
+    snprintf(arguments, sizeof arguments, "--settings='none; bulkhead=x' %s", script);
+    ck_assert_int_eq(simulate(arguments), 2);
+    expect_words(err, "code col 16: bulkhead \"x\"");
+    expect_empty(out);
+}
+END_TEST
+
+START_TEST(without_settings_it_is_the_standard_preset)
+{
+    write_script("{\"steps\":[{\"call\":\"ok\"}]}");
+    ck_assert_int_eq(simulate(script), 0);
+    expect_words(out, "\"waits_ns\":[],\"hedges\":null,\"state\":\"closed\"");
+    expect_words(out, "\"in_flight\":0");
+}
+END_TEST
+
+START_TEST(variables_of_the_process_change_nothing)
+{
+    write_script(one_call);
+    ck_assert_int_eq(setenv("KEEL_SIMULATED", "bulkhead=3", 1), 0);
+    ck_assert_int_eq(setenv("KEEL_DISABLED", "on", 1), 0);
+    ck_assert_int_eq(simulate(script), 0);
+    expect_words(out, "\"in_flight\":null");
+}
+END_TEST
+
+START_TEST(a_bad_idea_is_warned_of_and_runs)
+{
+    write_script("{\"settings\":\"none; bulkhead=1; bulkhead.queue=5\",\"steps\":["
+                 "{\"reload\":\"none; timeout=5s; deadline=2s\"}]}");
+    ck_assert_int_eq(simulate(script), 0);
+    expect_words(err, "warning: simulated: bulkhead.queue=5 with bulkhead.wait=0");
+    expect_words(err, "warning: simulated: timeout 5s is longer than the deadline 2s");
+    expect_words(out, "{\"end\":true");
+}
+END_TEST
+
+static char *lines_with(const char *seed)
+{
+    char text[512];
+
+    snprintf(text, sizeof text,
+             "{\"settings\":\"none; retry.attempts=9; retry.backoff=1s..1h; "
+             "retry.budget=off\",%s\"steps\":[{\"call\":\"fail\"}]}",
+             seed);
+    write_script(text);
+    ck_assert_int_eq(simulate(script), 0);
+    return read_all(out);
+}
+
+START_TEST(the_same_scenario_gives_the_same_bytes_and_another_seed_others)
+{
+    char *first = lines_with(""), *again = lines_with(""),
+         *other = lines_with("\"seed\":7,"), *same = lines_with("\"seed\":7,");
+
+    ck_assert_str_eq(first, again);
+    ck_assert_str_eq(other, same);
+    ck_assert_str_ne(first, other);
+    free(first);
+    free(again);
+    free(other);
+    free(same);
+}
+END_TEST
+
+START_TEST(help_is_printed_and_wrong_usage_is_exit_2)
+{
+    ck_assert_int_eq(simulate("--help"), 0);
+    expect_words(out, "usage: keel simulate [--settings TEXT] [FILE | -]");
+    ck_assert_int_eq(simulate("--nonsense"), 2);
+    expect_words(err, "usage: keel simulate");
+    ck_assert_int_eq(simulate("one two"), 2);
+    expect_words(err, "usage: keel simulate");
+    expect_empty(out);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_is_named)
+{
+    ck_assert_int_eq(simulate("/nowhere/at/all"), 2);
+    expect_words(err, "keel simulate: cannot open /nowhere/at/all: No such file");
+    ck_assert_int_eq(simulate("/tmp"), 2);
+    expect_words(err, "keel simulate: cannot read the scenario: Is a directory");
+}
+END_TEST
+
+START_TEST(output_that_cannot_be_written_is_an_error)
+{
+    char command[256];
+    int status;
+
+    write_script(one_call);
+    snprintf(command, sizeof command, "./keel simulate %s >/dev/full 2>%s", script,
+             err);
+    status = system(command);
+    ck_assert_int_eq(WEXITSTATUS(status), 71);
+    expect_words(err, "cannot write");
+}
+END_TEST
+
+static Suite *simulate_suite(void)
+{
+    Suite *suite = suite_create("simulate_wrong");
+    TCase *scenario = tcase_create("scenario");
+    TCase *command = tcase_create("command");
+
+    tcase_add_checked_fixture(scenario, make_room, clean_up);
+    tcase_add_loop_test(scenario,
+                        what_is_wrong_is_said_with_its_place_before_anything_is_printed,
+                        0, ROWS(wrong));
+    tcase_add_loop_test(scenario,
+                        what_is_found_while_running_leaves_the_lines_before_it, 0,
+                        ROWS(stopped));
+    tcase_add_checked_fixture(command, make_room, clean_up);
+    tcase_add_test(command, a_line_has_these_keys_in_this_order);
+    tcase_add_test(command, without_a_file_or_with_a_dash_it_reads_standard_input);
+    tcase_add_test(command, settings_on_the_command_line_replace_those_of_the_scenario);
+    tcase_add_test(command, without_settings_it_is_the_standard_preset);
+    tcase_add_test(command, variables_of_the_process_change_nothing);
+    tcase_add_test(command, a_bad_idea_is_warned_of_and_runs);
+    tcase_add_test(command,
+                   the_same_scenario_gives_the_same_bytes_and_another_seed_others);
+    tcase_add_test(command, help_is_printed_and_wrong_usage_is_exit_2);
+    tcase_add_test(command, a_file_that_cannot_be_read_is_named);
+    tcase_add_test(command, output_that_cannot_be_written_is_an_error);
+    suite_add_tcase(suite, scenario);
+    suite_add_tcase(suite, command);
+    return suite;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(simulate_suite());
+    int failed;
+
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
