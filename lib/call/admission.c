@@ -99,19 +99,14 @@ static bool pass_breaker(keel_pipeline *pipeline, const keel_plan *plan,
                          keel_admission_answer *answer)
 {
     uint64_t retry_after;
-    keel_status status;
+    keel_status status = keel_breaker_admit(
+        &plan->breaker, &plan->policy, request->now, &pipeline->runtime->random,
+        &admission->permit, &retry_after, &answer->changes);
 
-    if (!keel_breaker_admit_closed(&plan->breaker, &admission->permit)) {
-        status = keel_breaker_admit(&plan->breaker, &plan->policy, request->now,
-                                    &pipeline->runtime->random, &admission->permit,
-                                    &retry_after, &answer->changes);
-        if (status != KEEL_OK) {
-            refuse(answer, status, retry_after);
-            return false;
-        }
-    }
-    admission->has_permit = true;
-    return true;
+    if (status != KEEL_OK)
+        refuse(answer, status, retry_after);
+    admission->has_permit = status == KEEL_OK;
+    return admission->has_permit;
 }
 
 static bool take_entry(keel_entry entry, keel_admission *admission,

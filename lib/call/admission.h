@@ -50,38 +50,56 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
                         keel_admission_answer *answer);
 
 /*
- * The common case: a simple plan, a closed breaker, a free place. False: nothing was
- * done, ask.
+ * The common case: a simple plan, a closed breaker, a token and a free place. False:
+ * nothing was done, ask.
+ * now  read only where plan->needs_time
  */
 static inline bool keel_admission_try(const keel_plan *plan, keel_admission *admission,
                                       uint64_t now)
 {
-    bool has_breaker = plan->policy.breaker;
+    const keel_policy *policy = &plan->policy;
 
     if (!plan->is_simple ||
-        (has_breaker &&
-         !keel_breaker_admit_closed(&plan->breaker, &admission->permit)) ||
-        (plan->policy.bulkhead &&
-         !keel_bulkhead_try(&plan->bulkhead, &admission->place, now)))
+        (policy->breaker &&
+         !keel_breaker_admit_closed(&plan->breaker, policy, now, &admission->permit)) ||
+        (policy->rate.count && !keel_rate_try(&plan->rate, now, &admission->rate_tat)))
         return false;
-    admission->has_permit = has_breaker;
+    if (policy->bulkhead &&
+        !keel_bulkhead_try(&plan->bulkhead, &admission->place, now)) {
+        if (policy->rate.count)
+            keel_rate_give_back(&plan->rate, admission->rate_tat);
+        admission->rate_tat = 0;
+        return false;
+    }
+    admission->has_permit = policy->breaker;
+    if (plan->breaker.starts.words)
+        admission->permit.start_index =
+            keel_starts_enter(&plan->breaker.starts, admission->permit.generation, now);
     admission->stage = KEEL_ADMISSION_GRANTED;
     return true;
 }
 
-/* The end of a success that keel_admission_try admitted, if the breaker is as it was.
+/*
+ * The end of a fast success that keel_admission_try admitted, if the breaker is as it
+ * was. began, now: read only where there is a permit.
  */
 static inline bool keel_admission_try_end(const keel_plan *plan,
                                           keel_admission *admission, keel_stripe stripe,
-                                          uint64_t now)
+                                          uint64_t began, uint64_t now)
 {
+    uint64_t slow_ns = plan->policy.slow_call_ns;
+
     if (!plan->is_simple ||
         (admission->has_permit &&
-         (admission->permit.tracking != KEEL_TRACK_WINDOW ||
+         ((slow_ns && now - began > slow_ns) ||
+          admission->permit.tracking != KEEL_TRACK_WINDOW ||
           !keel_breaker_end_plainly(&plan->breaker, admission->permit.generation,
                                     stripe, now))))
         return false;
+    if (admission->has_permit && slow_ns)
+        keel_starts_leave(&plan->breaker.starts, admission->permit.start_index);
     admission->has_permit = false;
+    admission->rate_tat = 0;
     if (admission->place.held)
         keel_bulkhead_untake(&plan->bulkhead, &admission->place);
     admission->stage = KEEL_ADMISSION_NONE;

@@ -71,7 +71,8 @@ static void give_up(permit *p, uint64_t now)
 }
 
 /* Asks until granted, refused, out of time or cancelled. */
-static keel_status ask(permit *p, const patience *patient, uint64_t *retry_after_ns)
+static KEEL_SELDOM keel_status ask(permit *p, const patience *patient,
+                                   uint64_t *retry_after_ns)
 {
     uint64_t now = keel_plan_now(p->pipeline, p->plan);
 
@@ -117,7 +118,11 @@ static void clear(permit *p, keel_pipeline *pipeline)
     p->plan = NULL;
     p->incarnation = keel_process_incarnation();
     p->began_at = 0;
-    p->admission = (keel_admission){ .stage = KEEL_ADMISSION_NONE };
+    p->admission.place.ticket = 0;
+    p->admission.place.held = false;
+    p->admission.rate_tat = 0;
+    p->admission.stage = KEEL_ADMISSION_NONE;
+    p->admission.has_permit = false;
     p->magic = PERMIT_MAGIC;
 }
 
@@ -127,9 +132,9 @@ static keel_status take(keel_pipeline *pipeline, permit *p, keel_stripe stripe,
     keel_status status = KEEL_OK;
 
     p->plan = keel_plan_enter_at(pipeline, stripe, &p->phase);
-    /* only places are stamped with the time they were taken */
-    if (p->plan->bulkhead.starts.words ||
-        !keel_admission_try(p->plan, &p->admission, 0))
+    if (p->plan->needs_time)
+        p->began_at = keel_plan_now(pipeline, p->plan);
+    if (!keel_admission_try(p->plan, &p->admission, p->began_at))
         status = ask(p, patient, retry_after_ns);
     if (status != KEEL_OK) {
         keel_plan_exit_at(stripe, p->phase);
@@ -139,9 +144,8 @@ static keel_status take(keel_pipeline *pipeline, permit *p, keel_stripe stripe,
     return status;
 }
 
-static KEEL_SELDOM keel_status take_or_wait(keel_pipeline *pipeline, permit *p,
-                                            const patience *patient,
-                                            uint64_t *retry_after_ns)
+static keel_status take_or_wait(keel_pipeline *pipeline, permit *p,
+                                const patience *patient, uint64_t *retry_after_ns)
 {
     uint64_t hint = 0;
     keel_status status = KEEL_OK;
@@ -295,16 +299,17 @@ static bool end_at_the_gate(permit *p)
 }
 
 /* A plain success under a simple plan. False: nothing was done. */
-static bool end_at_once(permit *p)
+static __attribute__((noinline)) bool end_at_once(permit *p)
 {
     keel_stripe stripe;
+    uint64_t now;
 
     if (p->magic != PERMIT_MAGIC || !p->plan ||
         p->incarnation != keel_process_incarnation())
         return false;
     stripe = keel_stripe_mine(&p->pipeline->stripes);
-    if (!keel_admission_try_end(p->plan, &p->admission, stripe,
-                                keel_plan_now(p->pipeline, p->plan)))
+    now = p->admission.has_permit ? keel_plan_now(p->pipeline, p->plan) : 0;
+    if (!keel_admission_try_end(p->plan, &p->admission, stripe, p->began_at, now))
         return false;
     p->magic = PERMIT_ENDED;
     keel_plan_exit_at(stripe, p->phase);
@@ -316,15 +321,17 @@ static KEEL_SELDOM void end_by_hand(keel_permit *public_permit, keel_status stat
 {
     keel_outcome outcome = { .size = sizeof outcome, .status = status };
 
-    if (status != KEEL_OK || !end_at_once(inside(public_permit)))
-        keel_permit_end_outcome(public_permit, &outcome);
+    keel_permit_end_outcome(public_permit, &outcome);
 }
 
 void keel_permit_end(keel_permit *public_permit, keel_status status)
 {
+    permit *p;
+
     if (!public_permit)
         return;
-    if (status != KEEL_OK || inside(public_permit)->magic != PERMIT_AT_THE_GATE ||
-        !end_at_the_gate(inside(public_permit)))
+    p = inside(public_permit);
+    if (status != KEEL_OK ||
+        !(p->magic == PERMIT_AT_THE_GATE ? end_at_the_gate(p) : end_at_once(p)))
         end_by_hand(public_permit, status);
 }

@@ -88,7 +88,8 @@ static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
         atomic_store_explicit(&pipeline->gate_window, plan->breaker.window.time,
                               memory_order_relaxed);
         gate = KEEL_GATE_BREAKER;
-        gate |= plan->is_simple && !policy->bulkhead && policy->window_ns
+        gate |= plan->is_simple && !plan->needs_time && !policy->bulkhead &&
+                        policy->window_ns
                     ? KEEL_GATE_ALONE
                     : 0;
         gate |= plan->uses_coarse_clock ? KEEL_GATE_COARSE : 0;

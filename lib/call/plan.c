@@ -171,9 +171,10 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
     plan->policy = *policy;
     place_all(&p, plan, parts->stripes);
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
-    plan->is_simple = !policy->rate.count && !policy->bulkhead_queue &&
-                      !policy->chaos_rate_ppm && !policy->per_call &&
-                      !(policy->breaker && policy->slow_call_ns);
+    plan->is_simple =
+        !policy->bulkhead_queue && !policy->chaos_rate_ppm && !policy->per_call;
+    plan->needs_time =
+        policy->rate.count || plan->breaker.starts.words || plan->bulkhead.starts.words;
     *is_board_full = p.full;
     if (!p.full && find_hooks(plan, parts))
         return plan;

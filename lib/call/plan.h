@@ -25,7 +25,8 @@ typedef struct keel_plan {
     keel_rate rate;
     keel_budget budget;
     bool uses_coarse_clock;
-    bool is_simple; /* no limiter, queue, chaos, per-call breaker or slow calls */
+    bool is_simple;  /* no queue, chaos or per-call breaker */
+    bool needs_time; /* to admit: for tokens, slow calls, and when places were taken */
     struct keel_plan *next_retired;
     const keel_allocator *memory;
 } keel_plan;

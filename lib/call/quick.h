@@ -63,7 +63,8 @@ static inline bool keel_machine_try_ok(keel_machine *m, uint64_t now)
     const keel_policy *policy = &m->plan->policy;
 
     if (now > m->attempt_until ||
-        !keel_admission_try_end(m->plan, &m->admission, keel_machine_stripe(m), now))
+        !keel_admission_try_end(m->plan, &m->admission, keel_machine_stripe(m),
+                                m->attempt_at, now))
         return false;
     if (policy->budget_mode > KEEL_BUDGET_RATIO)
         keel_budget_end(&m->plan->budget, policy, m->flags.attempt_is_extra, true,

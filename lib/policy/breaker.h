@@ -145,17 +145,23 @@ typedef struct keel_breaker_view {
 keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now);
 
 /*
- * Whether a call may pass without a look at the clock: closed, no lock, no slow calls
- * watched. Then the permit is filled in and this is all there is to admission.
+ * The common admission: closed, no lock, no slow call in sight. The permit is filled in
+ * but for its start. False: nothing was done, use keel_breaker_admit.
+ * now  read only where slow calls are watched
  */
 static inline bool keel_breaker_admit_closed(const keel_breaker *breaker,
+                                             const keel_policy *policy, uint64_t now,
                                              keel_breaker_permit *permit)
 {
     /* acquire pairs with the release of the transition that closed it */
     uint64_t state = atomic_load_explicit(&breaker->words->state, memory_order_acquire);
 
-    if (state >> 62 != KEEL_BREAKER_CLOSED || breaker->starts.words ||
-        atomic_load_explicit(&breaker->words->lock, memory_order_relaxed))
+    if (state >> 62 != KEEL_BREAKER_CLOSED ||
+        atomic_load_explicit(&breaker->words->lock, memory_order_relaxed) ||
+        (breaker->starts.words &&
+         keel_starts_maybe_before(&breaker->starts, now > policy->slow_call_ns
+                                                        ? now - policy->slow_call_ns
+                                                        : 0)))
         return false;
     *permit = (keel_breaker_permit){ .generation = (uint32_t)(state & 0xffffff),
                                      .tracking = KEEL_TRACK_WINDOW };
@@ -189,7 +195,7 @@ static inline bool keel_breaker_end_plainly(const keel_breaker *breaker,
                                             uint64_t now)
 {
     return keel_breaker_words_are_plain(breaker->words, generation) &&
-           !breaker->starts.words && breaker->window.time &&
+           breaker->window.time &&
            keel_window_try_ok(&breaker->window, stripe, generation, now);
 }
 

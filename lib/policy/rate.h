@@ -33,6 +33,19 @@ void keel_rate_init(keel_rate *rate, keel_rate_words *words, const keel_policy *
 bool keel_rate_take(const keel_rate *rate, uint64_t now, uint64_t most_wait_ns,
                     uint64_t *wait_ns, uint64_t *tat);
 
+/* Takes a token that is there now. False: none is, nothing was done. */
+static inline bool keel_rate_try(const keel_rate *rate, uint64_t now, uint64_t *tat)
+{
+    uint64_t old = atomic_load_explicit(&rate->words->tat, memory_order_relaxed);
+    uint64_t from = old > now ? old : now;
+
+    *tat = from + rate->interval_ns;
+    return from - now <= rate->burst_ns && *tat > from &&
+           atomic_compare_exchange_strong_explicit(&rate->words->tat, &old, *tat,
+                                                   memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
 /* Gives an unused token back, if no later one was taken. */
 void keel_rate_give_back(const keel_rate *rate, uint64_t tat);
 
