@@ -6,7 +6,7 @@
 # flags than the default ones, is only shown. Instructions know nothing of clocks, caches
 # and other threads: for these there is `make bench`.
 #
-# instructions.sh --store: writes the counts of this build to bench/counts.
+# `make bench-counts` stores those of this build.
 set -u
 src=${srcdir:-$(dirname "$0")/..}
 . "$src/tests/support/report.sh"
@@ -100,7 +100,7 @@ elif [ "${CFLAGS--g -O2}" != '-g -O2' ]; then
     skip "the stored counts are for other flags than $CFLAGS"
 else
     expect_none "more instructions than before" "$(dearer "$stored" "$work/counted")"
-    expect_none "no stored count" "$(unstored "$stored" "$work/counted")"
+    expect_none "no stored count (make bench-counts)" "$(unstored "$stored" "$work/counted")"
 fi
 
 # What is planted must be found.
