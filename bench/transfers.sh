@@ -5,6 +5,8 @@
 # is two per cent of either; wall time alone varies by more than that here.
 # Run in the build directory, by `make bench`.
 set -u
+src=${srcdir:-$(dirname "$0")/..}
+. "$src/tests/support/callgrind.sh"
 
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -25,9 +27,7 @@ with_nginx()
 # per_request N: instructions of one request; the loops are dumps N and N + 1.
 per_request()
 {
-    short=$(sed -n 's/^summary: //p' "$work/dump.$1")
-    long=$(sed -n 's/^summary: //p' "$work/dump.$(($1 + 1))")
-    echo $(((long - short) / 400))
+    echo $((($(summary_of "$work" $(($1 + 1))) - $(summary_of "$work" "$1")) / 400))
 }
 
 with_nginx bench/transfers
@@ -38,9 +38,12 @@ case $? in
 esac
 
 command -v valgrind >/dev/null || { echo "no valgrind: nothing is counted"; exit 0; }
-with_nginx ./libtool --mode=execute valgrind --tool=callgrind \
-    --dump-before=path_mark --callgrind-out-file="$work/dump" bench/transfers - \
-    >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+callgrind_copy "$work" transfers || exit 1
+LD_LIBRARY_PATH=$work
+export LD_LIBRARY_PATH
+with_nginx valgrind --tool=callgrind --dump-before=path_mark \
+    --callgrind-out-file="$work/dump" "$work/transfers" - >"$work/log" 2>&1 ||
+    { cat "$work/log"; exit 1; }
 raw=$(per_request 2)
 kept=$(per_request 5)
 awk -v raw="$raw" -v kept="$kept" -v json="${BENCH_JSON-}" 'BEGIN {

@@ -10,6 +10,7 @@
 set -u
 src=${srcdir:-$(dirname "$0")/..}
 . "$src/tests/support/report.sh"
+. "$src/tests/support/callgrind.sh"
 
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -34,12 +35,14 @@ compiler()
 # loops, 1000 and 3000 rounds, and calls path_mark before, between and after.
 counts()
 {
-    ./libtool --mode=execute valgrind --tool=callgrind --dump-before=path_mark \
-        --callgrind-out-file="$work/dump" bench/paths - >"$work/log" 2>&1 || return 1
+    callgrind_copy "$work" paths &&
+        LD_LIBRARY_PATH=$work valgrind --tool=callgrind --dump-before=path_mark \
+            --callgrind-out-file="$work/dump" "$work/paths" - >"$work/log" 2>&1 ||
+        return 1
     part=0
     bench/paths | while read -r name; do
-        short=$(sed -n 's/^summary: //p' "$work/dump.$((part + 2))")
-        long=$(sed -n 's/^summary: //p' "$work/dump.$((part + 3))")
+        short=$(summary_of "$work" $((part + 2)))
+        long=$(summary_of "$work" $((part + 3)))
         echo "$name $(((long - short) / 2000))"
         part=$((part + 3))
     done
