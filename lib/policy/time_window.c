@@ -124,11 +124,6 @@ static uint64_t epoch_at(const keel_window *window, uint64_t head, int64_t ahead
 
 static uint64_t bucket_pack(uint64_t epoch, uint64_t ok, uint64_t failed)
 {
-    /* both halves give way together at overflow, so that their rate stays true */
-    while (ok > COUNT_MASK || failed > COUNT_MASK) {
-        ok /= 2;
-        failed /= 2;
-    }
     return epoch << (2 * COUNT_BITS) | ok << COUNT_BITS | failed;
 }
 
@@ -147,7 +142,7 @@ static uint64_t bucket_failed(uint64_t bucket)
     return bucket & COUNT_MASK;
 }
 
-/* One ring of buckets counts all calls, a second one the slow calls. */
+/* One ring of buckets counts the fast calls, a second one the slow ones. */
 static uint32_t ring_count(const keel_window *window)
 {
     return window->has_slow ? 2 : 1;
@@ -159,6 +154,31 @@ static _Atomic uint64_t *bucket_at(const keel_window *window, uint64_t epoch, bo
     return &window->time->buckets[epoch % window->count + (slow ? window->count : 0)];
 }
 
+/* How often two counts must be halved to fit; together, so that their rate stays true. */
+static unsigned halvings(uint64_t ok, uint64_t failed)
+{
+    unsigned times = 0;
+
+    while (ok >> times > COUNT_MASK || failed >> times > COUNT_MASK)
+        times++;
+    return times;
+}
+
+/* The slow ones of a bucket follow the fast ones, and the other way round. */
+static void bucket_halve(const keel_window *window, uint64_t epoch, bool slow,
+                         unsigned times)
+{
+    _Atomic uint64_t *bucket = bucket_at(window, epoch, slow);
+    uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed);
+
+    while (bucket_epoch(old) == epoch &&
+           !atomic_compare_exchange_weak_explicit(
+               bucket, &old,
+               bucket_pack(epoch, bucket_ok(old) >> times, bucket_failed(old) >> times),
+               memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
 /* Adds to the bucket of an epoch, unless its place belongs to a younger one by now. */
 static void bucket_add(const keel_window *window, uint64_t epoch, bool slow,
                        uint64_t ok, uint64_t failed)
@@ -166,20 +186,41 @@ static void bucket_add(const keel_window *window, uint64_t epoch, bool slow,
     _Atomic uint64_t *bucket = bucket_at(window, epoch, slow);
     uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed);
     uint64_t fresh;
+    unsigned times;
 
     do {
         uint64_t age = age_of(window, bucket_epoch(old), epoch);
+        uint64_t all_ok = ok + (age ? 0 : bucket_ok(old));
+        uint64_t all_failed = failed + (age ? 0 : bucket_failed(old));
 
-        if (age == 0)
-            fresh =
-                bucket_pack(epoch, bucket_ok(old) + ok, bucket_failed(old) + failed);
-        else if (age < window->span - 2 * KEEL_WINDOW_MAX_BUCKETS)
-            fresh = bucket_pack(epoch, ok, failed);
-        else
+        if (age >= window->span - 2 * KEEL_WINDOW_MAX_BUCKETS)
             return;
+        times = halvings(all_ok, all_failed);
+        fresh = bucket_pack(epoch, all_ok >> times, all_failed >> times);
     } while (!atomic_compare_exchange_weak_explicit(
         bucket, &old, fresh, memory_order_relaxed, memory_order_relaxed));
+    if (times && window->has_slow)
+        bucket_halve(window, epoch, !slow, times);
 }
+
+/* stripes */
+
+static uint64_t stripe_pack(uint32_t generation, uint64_t epoch, uint64_t ok)
+{
+    return (generation & GENERATION_MASK) << 54 | epoch << 34 | ok;
+}
+
+static bool stripe_is_of(uint64_t stripe, uint32_t generation)
+{
+    return stripe >> 54 == (generation & GENERATION_MASK);
+}
+
+static uint64_t stripe_epoch(uint64_t stripe)
+{
+    return stripe >> 34 & EPOCH_MASK;
+}
+
+/* cleaning */
 
 /* Neither in the window of an epoch, nor younger than that. */
 static bool has_left(const keel_window *window, uint64_t word_epoch, uint64_t epoch)
@@ -187,6 +228,18 @@ static bool has_left(const keel_window *window, uint64_t word_epoch, uint64_t ep
     uint64_t age = age_of(window, word_epoch, epoch);
 
     return age >= window->count && age < window->span - 2 * KEEL_WINDOW_MAX_BUCKETS;
+}
+
+/* What an idle thread left behind; its owner, should it be back just now, wins. */
+static void clean_stripe(const keel_window *window, uint32_t turn, uint64_t epoch)
+{
+    _Atomic uint64_t *word = &window->stripes.lines[turn & (window->stripes.count - 1)]
+                                  .words[window->stripe_word];
+    uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
+
+    if (!(old & FOLDING) && has_left(window, stripe_epoch(old), epoch))
+        atomic_compare_exchange_strong_explicit(word, &old, 0, memory_order_relaxed,
+                                                memory_order_relaxed);
 }
 
 /* Before the epoch moves: clears one more bucket, and stripe, that has left the window.
@@ -207,6 +260,7 @@ static void clean_one(const keel_window *window, uint64_t epoch)
                 bucket_pack(epoch_before(window, epoch, window->count), 0, 0),
                 memory_order_relaxed, memory_order_relaxed);
     }
+    clean_stripe(window, turn, epoch);
 }
 
 /*
@@ -245,23 +299,6 @@ static bool head_move(const keel_window *window, uint32_t generation, uint64_t n
             return true;
         }
     }
-}
-
-/* stripes */
-
-static uint64_t stripe_pack(uint32_t generation, uint64_t epoch, uint64_t ok)
-{
-    return (generation & GENERATION_MASK) << 54 | epoch << 34 | ok;
-}
-
-static bool stripe_is_of(uint64_t stripe, uint32_t generation)
-{
-    return stripe >> 54 == (generation & GENERATION_MASK);
-}
-
-static uint64_t stripe_epoch(uint64_t stripe)
-{
-    return stripe >> 34 & EPOCH_MASK;
 }
 
 /*
@@ -347,9 +384,8 @@ bool keel_window_withdraw(const keel_window *window, uint32_t generation, uint64
 {
     uint64_t head = atomic_load_explicit(&window->time->head, memory_order_acquire);
     int64_t ahead = ahead_of(head, keel_window_number(window, now));
-    uint64_t epoch = epoch_at(window, head, ahead);
-    _Atomic uint64_t *bucket = bucket_at(window, epoch, false);
-    uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed);
+    uint64_t epoch, old;
+    _Atomic uint64_t *bucket;
 
     if (head_generation(head) != (generation & GENERATION_MASK) || ahead > 0 ||
         ahead <= -(int64_t)window->count)
@@ -443,6 +479,19 @@ keel_totals keel_time_window_sum(const keel_window *window, uint32_t generation,
     return totals;
 }
 
+/* The same bucket of an empty window, one window of epochs later. */
+static void head_skip(const keel_window *window, uint64_t *head)
+{
+    uint64_t fresh = head_pack(head_generation(*head), head_number(*head),
+                               epoch_after(window, head_epoch(*head), window->count));
+
+    clean_one(window, head_epoch(*head));
+    if (atomic_compare_exchange_strong_explicit(&window->time->head, head, fresh,
+                                                memory_order_acq_rel,
+                                                memory_order_acquire))
+        *head = fresh;
+}
+
 void keel_time_window_refit(const keel_window *to, const keel_window *from,
                             uint32_t generation, uint64_t now)
 {
@@ -455,6 +504,10 @@ void keel_time_window_refit(const keel_window *to, const keel_window *from,
     if (!head_move(from, generation, number, &head, &moved) ||
         !head_move(to, generation, number, &to_head, &moved))
         return;
+    /* both windows use the same stripes: what was left there for `from` must mean nothing
+     * to `to` */
+    while (!has_left(to, head_epoch(head), head_epoch(to_head)))
+        head_skip(to, &to_head);
     for (uint64_t age = 0; age < oldest; age++) {
         uint64_t from_epoch = epoch_before(from, head_epoch(head), age);
         uint64_t to_epoch = epoch_before(to, head_epoch(to_head), age);
