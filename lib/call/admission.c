@@ -112,15 +112,13 @@ static bool pass_breaker(keel_pipeline *pipeline, const keel_plan *plan,
 static bool take_entry(keel_entry entry, keel_admission *admission,
                        const keel_plan *plan, keel_admission_answer *answer)
 {
-    uint64_t slot_until;
-
     switch (entry) {
     case KEEL_ENTERED:
         return true;
     case KEEL_QUEUED:
-        slot_until = plan->bulkhead.queue->waiters[admission->place.slot].until_ns;
         admission->stage = KEEL_ADMISSION_QUEUE;
-        wait_until(answer, slot_until);
+        wait_until(answer,
+                   plan->bulkhead.queue->waiters[admission->place.slot].until_ns);
         return false;
     case KEEL_FULL:
         break;
@@ -144,6 +142,21 @@ static bool pass_bulkhead(const keel_plan *plan, keel_admission *admission,
                             request->until);
     entry = keel_bulkhead_enter(&plan->bulkhead, &admission->place, request->now, until,
                                 request->sleeps, request->wake, request->wake_ctx);
+    if (entry == KEEL_QUEUED && admission->has_permit)
+        keel_breaker_pause(&plan->breaker, &plan->policy, &admission->permit, until);
+    return take_entry(entry, admission, plan, answer);
+}
+
+static bool pass_queue(const keel_plan *plan, keel_admission *admission,
+                       const keel_admission_request *request,
+                       keel_admission_answer *answer)
+{
+    keel_entry entry =
+        keel_bulkhead_check(&plan->bulkhead, &admission->place, request->now);
+
+    if (entry == KEEL_ENTERED && admission->has_permit)
+        keel_breaker_resume(&plan->breaker, &plan->policy, &admission->permit,
+                            request->now);
     return take_entry(entry, admission, plan, answer);
 }
 
@@ -179,9 +192,7 @@ static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
             return false;
         return !policy->bulkhead || pass_bulkhead(plan, admission, request, answer);
     case KEEL_ADMISSION_QUEUE:
-        return take_entry(
-            keel_bulkhead_check(&plan->bulkhead, &admission->place, request->now),
-            admission, plan, answer);
+        return pass_queue(plan, admission, request, answer);
     case KEEL_ADMISSION_GRANTED:
         break;
     }

@@ -113,6 +113,15 @@ keel_status keel_breaker_foresee(const keel_breaker *breaker, uint64_t now,
                                  uint64_t *retry_after_ns);
 
 /*
+ * A permit whose holder queues, until an instant at most, makes no call yet: that time
+ * is neither slowness of the other side nor of its lease. Resumed, both begin anew.
+ */
+void keel_breaker_pause(const keel_breaker *breaker, const keel_policy *policy,
+                        keel_breaker_permit *permit, uint64_t until);
+void keel_breaker_resume(const keel_breaker *breaker, const keel_policy *policy,
+                         keel_breaker_permit *permit, uint64_t now);
+
+/*
  * Ends a permit. True: the outcome counted; false: it came too late (another
  * generation, or a lease that was reclaimed) and changed nothing.
  */

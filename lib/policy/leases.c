@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Half-open probes as leases: what a dead holder had comes back by itself. */
+/*
+ * Half-open probes as leases: what a dead holder had comes back by itself. And what
+ * time a holder has who queues meanwhile.
+ */
 #include "policy/breaker_words.h"
 
 #include "base/clock.h"
@@ -70,4 +73,36 @@ bool keel_lease_reclaim(const keel_breaker *breaker, const keel_policy *policy,
             return true;
     }
     return false;
+}
+
+/* One that was reclaimed meanwhile stays what it is: its end is late. */
+static void lease_anew(const keel_breaker *breaker, uint64_t expires_at_ns,
+                       keel_breaker_permit *permit)
+{
+    uint64_t old = permit->lease;
+    uint64_t fresh =
+        pack(breaker->owner, permit->generation, expires_at_ns & KEEL_DUE_MASK);
+
+    if (permit->tracking == KEEL_TRACK_PROBE &&
+        atomic_compare_exchange_strong(&breaker->leases[permit->lease_index], &old,
+                                       fresh))
+        permit->lease = fresh;
+}
+
+void keel_breaker_pause(const keel_breaker *breaker, const keel_policy *policy,
+                        keel_breaker_permit *permit, uint64_t until)
+{
+    if (permit->start_index)
+        keel_starts_leave(&breaker->starts, permit->start_index);
+    permit->start_index = 0;
+    lease_anew(breaker, keel_ns_add(until, policy->lease_ns), permit);
+}
+
+void keel_breaker_resume(const keel_breaker *breaker, const keel_policy *policy,
+                         keel_breaker_permit *permit, uint64_t now)
+{
+    if (breaker->starts.words && permit->tracking != KEEL_TRACK_NOTHING)
+        permit->start_index =
+            keel_starts_enter(&breaker->starts, permit->generation, now);
+    lease_anew(breaker, keel_ns_add(now, policy->lease_ns), permit);
 }
