@@ -21,30 +21,12 @@ static void finish(keel_sim *sim, keel_sim_flight *flight)
 
 /* ---- ways in --------------------------------------------------------------------- */
 
-static keel_reason reason_of(keel_status rejection)
-{
-    switch (rejection) {
-    case KEEL_REJECTED_OPEN:
-        return KEEL_REASON_OPEN;
-    case KEEL_REJECTED_FORCED_OPEN:
-        return KEEL_REASON_FORCED_OPEN;
-    case KEEL_REJECTED_HALF_OPEN:
-        return KEEL_REASON_HALF_OPEN_FULL;
-    case KEEL_REJECTED_BULKHEAD_FULL:
-        return KEEL_REASON_BULKHEAD_FULL;
-    case KEEL_REJECTED_BULKHEAD_TIMEOUT:
-        return KEEL_REASON_BULKHEAD_TIMEOUT;
-    default:
-        return KEEL_REASON_RATE_LIMITED;
-    }
-}
-
 static void refuse(keel_sim *sim, keel_sim_flight *flight,
                    const keel_admission_answer *answer)
 {
     finish(sim, flight);
     sim->tally.rejected++;
-    sim->tally.reason = reason_of(answer->status);
+    sim->tally.reason = keel_reason_of(answer->status);
     sim->tally.retry_after_ns = answer->retry_after_ns;
 }
 
