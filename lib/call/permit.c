@@ -53,12 +53,13 @@ static void tell_refusal(keel_pipeline *pipeline, const keel_admission_answer *a
                          uint64_t now)
 {
     keel_count_rejected(pipeline);
-    keel_pipeline_tell(pipeline,
-                       (keel_event_record){ .type = KEEL_EVENT_REJECTED,
-                                            .reason = keel_reason_of(answer->status),
-                                            .status = (uint16_t)answer->status,
-                                            .duration_ns = answer->retry_after_ns },
-                       now);
+    keel_pipeline_tell(
+        pipeline,
+        (keel_event_record){ .type = KEEL_EVENT_REJECTED,
+                             .reason = (uint8_t)keel_reason_of(answer->status),
+                             .status = (uint16_t)answer->status,
+                             .duration_ns = answer->retry_after_ns },
+        now);
 }
 
 static void give_up(permit *p, uint64_t now)
