@@ -5,7 +5,7 @@
 #include "call/pipeline.h"
 #include "simulate_run.h"
 
-/* Behind the last key there is no comma; before every other there is one. */
+/* Every key but the first has a comma before it. */
 static void print_count(FILE *out, const char *key, uint64_t value)
 {
     fprintf(out, ",\"%s\":%" PRIu64, key, value);
@@ -67,20 +67,29 @@ static void print_breaker(FILE *out, const keel_pipeline_stats *s)
     print_known(out, "slow", on, s->slow);
 }
 
+/* Not from the look, which cuts it to the limit; after a reload there may be more. */
+static void print_in_flight(FILE *out, const keel_plan *plan)
+{
+    bool on = plan->policy.bulkhead != 0;
+
+    print_known(out, "in_flight", on,
+                on ? atomic_load(&plan->bulkhead.words->in_use) : 0);
+}
+
 void keel_sim_print_step(const keel_sim *sim, const keel_sim_step *step, FILE *out)
 {
-    const keel_policy *policy = &atomic_load(&sim->world.pipeline->plan)->policy;
+    const keel_plan *plan = atomic_load(&sim->world.pipeline->plan);
     keel_pipeline_stats s = { .size = sizeof s };
 
     (void)keel_pipeline_look(sim->world.pipeline, &s); /* both are there */
     fprintf(out, "{\"step\":%zu", sim->step);
     print_count(out, "at_ns", sim->world.now);
     print_word(out, "do", true, keel_sim_verb_name(step->verb));
-    print_tally(out, sim, policy);
+    print_tally(out, sim, &plan->policy);
     print_breaker(out, &s);
     print_count(out, "ignored_total", s.ignored_total);
     print_count(out, "late_results", s.late_results);
-    print_known(out, "in_flight", policy->bulkhead != 0, s.in_flight);
+    print_in_flight(out, plan);
     print_known(out, "permits", s.breaker_on && s.state == KEEL_BREAKER_HALF_OPEN,
                 s.permits);
     print_known(out, "retry_after_ns", sim->tally.retry_after_ns != 0,
