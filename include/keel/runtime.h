@@ -20,6 +20,7 @@ typedef struct keel_runtime keel_runtime;
  * allocate  size bytes aligned as malloc does, or NULL
  * release   takes what allocate returned, never NULL
  * ctx       handed to both
+ * Neither may call keel.
  */
 typedef struct keel_allocator {
     void *(*allocate)(size_t size, void *ctx);

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/random.h"
+#include "base/seed.h"
 
 _Atomic uint64_t *keel_process_page;
 
@@ -56,7 +56,7 @@ void keel_process_unmap(void *memory, size_t size)
 uint64_t keel_process_renew(void)
 {
     uint64_t none = 0;
-    uint64_t fresh = keel_random_seed() | 1;
+    uint64_t fresh = keel_seed() | 1;
 
     if (atomic_compare_exchange_strong(keel_process_page, &none, fresh))
         return fresh;

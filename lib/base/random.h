@@ -18,7 +18,4 @@ typedef struct keel_random {
 /* Uniform in [0, 1). */
 double keel_random_draw(const keel_random *random);
 
-/* 64 bits from the kernel; where that fails, from the clock and an address. */
-uint64_t keel_random_seed(void);
-
 #endif

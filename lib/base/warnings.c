@@ -35,9 +35,13 @@ void keel_warnings_cleanup(keel_warnings *warnings)
     warnings->kept = NULL;
 }
 
+void keel_warnings_forked(keel_warnings *warnings)
+{
+    pthread_mutex_init(&warnings->mu, NULL);
+}
+
 void keel_warn(keel_warnings *warnings, const char *format, ...)
 {
-    const keel_log *log = warnings->log;
     char line[KEEL_WARNING_SIZE];
     va_list args;
 
@@ -48,8 +52,32 @@ void keel_warn(keel_warnings *warnings, const char *format, ...)
     pthread_mutex_lock(&warnings->mu);
     memcpy(warnings->kept[warnings->total++ % KEEL_WARNINGS_KEPT], line, sizeof line);
     pthread_mutex_unlock(&warnings->mu);
-    if (log && log->fn && log->level >= KEEL_LOG_WARNING)
-        log->fn(KEEL_LOG_WARNING, "config", line, log->ctx);
+}
+
+/* The next one to be logged; one that has fallen off the ring meanwhile is not. */
+static bool next_to_log(keel_warnings *warnings, char line[KEEL_WARNING_SIZE])
+{
+    bool found;
+
+    pthread_mutex_lock(&warnings->mu);
+    if (warnings->total - warnings->logged > KEEL_WARNINGS_KEPT)
+        warnings->logged = warnings->total - KEEL_WARNINGS_KEPT;
+    found = warnings->logged < warnings->total;
+    if (found)
+        memcpy(line, warnings->kept[warnings->logged++ % KEEL_WARNINGS_KEPT],
+               KEEL_WARNING_SIZE);
+    pthread_mutex_unlock(&warnings->mu);
+    return found;
+}
+
+void keel_warnings_log(keel_warnings *warnings)
+{
+    const keel_log *log = warnings->log;
+    char line[KEEL_WARNING_SIZE];
+
+    while (next_to_log(warnings, line))
+        if (log && log->fn && log->level >= KEEL_LOG_WARNING)
+            log->fn(KEEL_LOG_WARNING, "config", line, log->ctx);
 }
 
 bool keel_warnings_read(keel_warnings *warnings, size_t index, char *text, size_t size)

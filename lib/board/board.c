@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 #include "base/process.h"
-#include "base/random.h"
+#include "base/seed.h"
 #include "board/event_ring.h"
 
 #define BOARD_MAGIC 0x316c65656bu /* "keel1" */
@@ -60,7 +60,7 @@ static size_t state_size(void)
 static void own(keel_board *board)
 {
     board->owner = 0;
-    board->header->owners[0].id = keel_random_seed();
+    board->header->owners[0].id = keel_seed();
     atomic_store(&board->header->owners[0].pid, (uint64_t)getpid());
 }
 
@@ -103,6 +103,12 @@ void keel_board_close(keel_board *board)
     keel_process_unmap(board->state, state_size());
     keel_memory_free(board->memory, board->header);
     keel_memory_free(board->memory, board);
+}
+
+void keel_board_forked(keel_board *board)
+{
+    pthread_mutex_init(&board->mu, NULL);
+    own(board);
 }
 
 static bool is_owned(keel_block_kind kind)

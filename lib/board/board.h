@@ -58,6 +58,9 @@ typedef struct keel_block_key {
 keel_status keel_board_open(keel_board **out, const keel_allocator *memory);
 void keel_board_close(keel_board *board);
 
+/* In a forked child, before anything else: the lock may be a lost thread's. */
+void keel_board_forked(keel_board *board);
+
 /*
  * Finds or makes a block, zeroed when new, aligned to a cache line, never moved or
  * freed while the board is open. NULL: the board is full. Threads  any; takes a mutex,

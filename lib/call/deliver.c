@@ -34,36 +34,64 @@ static keel_event unpack(keel_runtime *runtime, const keel_event_record *r,
                          .duration_ns = r->duration_ns };
 }
 
+/* Calls the listener of now with one event, holding nothing. False: there is none. */
+static bool tell(keel_runtime *runtime, const keel_event *event)
+{
+    keel_event_fn *listener;
+    void *ctx;
+
+    pthread_mutex_lock(&runtime->listener_mu);
+    listener = runtime->listener;
+    ctx = runtime->listener_ctx;
+    runtime->is_told = listener != NULL;
+    runtime->told_by = pthread_self();
+    pthread_mutex_unlock(&runtime->listener_mu);
+    if (!listener)
+        return false;
+    listener(event, ctx);
+    pthread_mutex_lock(&runtime->listener_mu);
+    runtime->is_told = false;
+    pthread_cond_broadcast(&runtime->listener_done);
+    pthread_mutex_unlock(&runtime->listener_mu);
+    return true;
+}
+
 static void deliver_all(keel_runtime *runtime)
 {
     keel_event_record record;
     uint64_t sequence;
 
-    pthread_mutex_lock(&runtime->listener_mu);
-    atomic_store(&runtime->delivering_thread, pthread_self());
-    while (runtime->listener &&
+    while (atomic_load(&runtime->has_listener) &&
            keel_event_ring_get(runtime->events, &record, &sequence)) {
         keel_event event = unpack(runtime, &record, sequence);
 
-        runtime->listener(&event, runtime->listener_ctx);
+        if (!tell(runtime, &event))
+            return;
     }
-    atomic_store(&runtime->delivering_thread, (pthread_t)0);
-    pthread_mutex_unlock(&runtime->listener_mu);
+}
+
+/* One thread of this process delivers at a time; a parent's claim is void in its child. */
+static bool claim_delivery(keel_runtime *runtime)
+{
+    uint64_t here = keel_process_incarnation();
+    uint64_t holder = atomic_load(&runtime->delivering_in);
+
+    return holder != here &&
+           atomic_compare_exchange_strong(&runtime->delivering_in, &holder, here);
 }
 
 void keel_events_deliver_now(keel_runtime *runtime)
 {
     int saved = errno;
 
+    keel_runtime_notice_fork(runtime);
     /* whoever finds another at it leaves its event to that one, which looks once more
      * after letting go; a listener that calls keel comes here too and turns back. A
      * writer that is not done yet is not waited for: it comes here afterwards */
-    while (!keel_event_ring_is_waiting(runtime->events)) {
-        if (atomic_exchange(&runtime->is_delivering, true))
-            break;
+    while (!keel_event_ring_is_waiting(runtime->events) && claim_delivery(runtime)) {
         deliver_all(runtime);
         /* an exchange, so that we see the events of all who turned back before it */
-        atomic_exchange(&runtime->is_delivering, false);
+        atomic_exchange(&runtime->delivering_in, 0);
         if (!atomic_load(&runtime->has_listener))
             break;
     }
@@ -72,20 +100,17 @@ void keel_events_deliver_now(keel_runtime *runtime)
 
 keel_status keel_events_listen(keel_runtime *runtime, keel_event_fn *fn, void *ctx)
 {
-    bool is_listener;
-
     if (!runtime)
         return KEEL_E_ARGUMENT;
-    is_listener =
-        pthread_equal(atomic_load(&runtime->delivering_thread), pthread_self());
-    /* waits for a listener that runs; from inside it the lock is ours already */
-    if (!is_listener)
-        pthread_mutex_lock(&runtime->listener_mu);
+    keel_runtime_notice_fork(runtime);
+    pthread_mutex_lock(&runtime->listener_mu);
     runtime->listener = fn;
     runtime->listener_ctx = ctx;
     atomic_store(&runtime->has_listener, fn != NULL);
-    if (!is_listener)
-        pthread_mutex_unlock(&runtime->listener_mu);
+    /* the old one may be running; it may also be the one who asks */
+    while (runtime->is_told && !pthread_equal(runtime->told_by, pthread_self()))
+        pthread_cond_wait(&runtime->listener_done, &runtime->listener_mu);
+    pthread_mutex_unlock(&runtime->listener_mu);
     return KEEL_OK;
 }
 

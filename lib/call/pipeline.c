@@ -242,6 +242,7 @@ static keel_status reopen_locked(keel_pipeline *pipeline, const char *code,
 keel_status keel_pipeline_open(keel_pipeline **out, keel_runtime *rt, const char *name,
                                const char *settings, keel_detail *why)
 {
+    int saved = errno;
     keel_pipeline *pipeline;
     keel_status status;
 
@@ -251,7 +252,7 @@ keel_status keel_pipeline_open(keel_pipeline **out, keel_runtime *rt, const char
         return keel_fail(why, KEEL_E_ARGUMENT,
                          "keel_pipeline_open needs out, a runtime and a name");
     settings = settings ? settings : "";
-    pthread_mutex_lock(&rt->pipelines_mu);
+    keel_runtime_lock(rt);
     pipeline = find_locked(rt, name);
     status = pipeline ? reopen_locked(pipeline, settings, why)
                       : make_locked(&pipeline, rt, name, settings, why);
@@ -259,7 +260,8 @@ keel_status keel_pipeline_open(keel_pipeline **out, keel_runtime *rt, const char
         pipeline->handles++;
         *out = pipeline;
     }
-    pthread_mutex_unlock(&rt->pipelines_mu);
+    keel_runtime_unlock(rt);
+    errno = saved;
     return status;
 }
 
@@ -269,11 +271,11 @@ void keel_pipeline_close(keel_pipeline *pipeline)
 
     if (!pipeline)
         return;
-    pthread_mutex_lock(&pipeline->runtime->pipelines_mu);
+    keel_runtime_lock(pipeline->runtime);
     if (pipeline->handles > 0 && --pipeline->handles == 0)
         http = atomic_exchange(&pipeline->http, NULL);
     free_drained_locked(pipeline);
-    pthread_mutex_unlock(&pipeline->runtime->pipelines_mu);
+    keel_runtime_unlock(pipeline->runtime);
     if (http)
         pipeline->http_free(http);
     keel_events_deliver(pipeline->runtime);
@@ -312,6 +314,7 @@ keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings
                                    uint64_t for_ns, keel_detail *why)
 {
     keel_runtime *rt;
+    int saved = errno;
     bool lifts = !settings || !*settings;
     keel_status status;
 
@@ -323,12 +326,13 @@ keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings
     status = lifts ? KEEL_OK : keel_config_check_text(settings, why);
     if (status != KEEL_OK)
         return status;
-    pthread_mutex_lock(&rt->pipelines_mu);
+    keel_runtime_lock(rt);
     status = set_override_locked(
         pipeline, lifts ? NULL : settings,
         lifts ? 0 : keel_ns_add(rt->clock.now(rt->clock.ctx), for_ns), why);
-    pthread_mutex_unlock(&rt->pipelines_mu);
+    keel_runtime_unlock(rt);
     keel_events_deliver(rt);
+    errno = saved;
     return status;
 }
 
@@ -338,12 +342,15 @@ void keel_pipeline_expire_override(keel_pipeline *pipeline, uint64_t now)
     uint64_t until =
         atomic_load_explicit(&pipeline->override_until, memory_order_relaxed);
 
-    if (!until || now < until || pthread_mutex_trylock(&rt->pipelines_mu))
+    if (!until || now < until)
+        return;
+    keel_runtime_notice_fork(rt);
+    if (pthread_mutex_trylock(&rt->pipelines_mu))
         return;
     until = atomic_load(&pipeline->override_until);
     if (until && now >= until)
         set_override_locked(pipeline, NULL, 0, NULL);
-    pthread_mutex_unlock(&rt->pipelines_mu);
+    keel_runtime_unlock(rt);
 }
 
 /* the operator's side of the breaker */
@@ -461,6 +468,7 @@ keel_status keel_pipeline_look(keel_pipeline *pipeline, keel_pipeline_stats *sta
 
     if (!pipeline || !stats || stats->size < sizeof stats->size)
         return KEEL_E_ARGUMENT;
+    keel_runtime_notice_fork(pipeline->runtime);
     visit_begin(&v, pipeline);
     if (v.plan->policy.breaker)
         look_at_breaker(&v, &all);

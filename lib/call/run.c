@@ -105,7 +105,8 @@ static bool first_ends_well(first_attempt *f, const keel_outcome *outcome, uint6
 }
 
 /* Makes the call that the first attempt was part of. */
-static void first_told(keel_call *call, const first_attempt *f, bool was_made)
+static void first_told(keel_call *call, const first_attempt *f, bool idempotent,
+                       bool was_made)
 {
     keel_machine *m = keel_machine_of(call);
 
@@ -116,6 +117,7 @@ static void first_told(keel_call *call, const first_attempt *f, bool was_made)
     m->began_at = f->began_at;
     m->deadline_at = f->deadline_at;
     m->flags.has_begun = true;
+    m->flags.is_idempotent = idempotent;
     if (f->plan->policy.retry)
         m->most_tries = f->plan->policy.retry_attempts;
     if (was_made) {
@@ -126,14 +128,14 @@ static void first_told(keel_call *call, const first_attempt *f, bool was_made)
 
 /* True: the run is over and went well; false: the call says how it goes on. */
 static bool run_first(keel_call *call, keel_pipeline *pipeline, keel_run_fn *fn,
-                      void *ctx, keel_detail *why)
+                      void *ctx, bool idempotent, keel_detail *why)
 {
     keel_outcome outcome = { .size = sizeof outcome };
     first_attempt f;
     uint64_t now;
 
     if (!first_begins(&f, pipeline)) {
-        first_told(call, &f, false);
+        first_told(call, &f, idempotent, false);
         return false;
     }
     first_made(&f, fn, ctx, &outcome);
@@ -142,7 +144,7 @@ static bool run_first(keel_call *call, keel_pipeline *pipeline, keel_run_fn *fn,
         keel_detail_well(why, 1, now - f.began_at);
         return true;
     }
-    first_told(call, &f, true);
+    first_told(call, &f, idempotent, true);
     keel_machine_report(keel_machine_of(call), &outcome, now);
     return false;
 }
@@ -366,9 +368,8 @@ static keel_status run_here(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
     keel_call call;
 
     if (is_plain(options) && !keel_runtime_is_disabled(pipeline->runtime)) {
-        if (run_first(&call, pipeline, fn, ctx, why))
+        if (run_first(&call, pipeline, fn, ctx, options && options->idempotent, why))
             return KEEL_OK;
-        keel_machine_of(&call)->flags.is_idempotent = options && options->idempotent;
     } else {
         keel_call_begin(&call, pipeline, options);
     }
@@ -381,20 +382,21 @@ static KEEL_SELDOM keel_status run_with(keel_pipeline *pipeline, keel_run_fn *fn
                                         keel_detail *why)
 {
     keel_run_options own = { .size = sizeof own };
-    keel_call_options call_options = { .size = sizeof call_options };
+    int saved = errno;
     keel_status status;
     keel_call call;
 
-    if (!keel_options_read(&own, sizeof own, options) ||
-        (own.call.size &&
-         !keel_options_read(&call_options, sizeof call_options, &own.call)))
+    if (!keel_options_read(&own, sizeof own, options))
         return keel_fail(why, KEEL_E_ARGUMENT,
                          "keel_run: options this keel does not know");
+    own.call.size = sizeof own.call; /* the whole's size speaks for its part */
     if (own.detach && !keel_runtime_is_disabled(pipeline->runtime)) {
-        keel_call_begin(&call, pipeline, &call_options);
-        return run_detached(&call, &own, fn, ctx, why);
+        keel_call_begin(&call, pipeline, &own.call);
+        status = run_detached(&call, &own, fn, ctx, why);
+        errno = saved;
+        return status;
     }
-    status = run_here(pipeline, fn, ctx, &call_options, why);
+    status = run_here(pipeline, fn, ctx, &own.call, why);
     if (own.detach && own.released)
         own.released(ctx);
     return status;

@@ -3,6 +3,7 @@
 #include "call/runtime.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -48,19 +49,56 @@ void keel_runtime_log(const keel_runtime *runtime, keel_log_level level,
     runtime->log.fn(level, subsystem, message, runtime->log.ctx);
 }
 
-/* KEEL_LOG is known only now, and may have been silent about what it is about. */
+/* KEEL_LOG is known only now; what was wrong until here is still to be logged. */
 static void choose_log(keel_runtime *rt, const keel_options *options)
 {
     int level = keel_config_process(rt->config)->log_level;
-    char text[KEEL_WARNING_SIZE];
 
-    if (options->log) {
+    if (options->log)
         rt->log.level = level >= 0 ? level : KEEL_LOG_INFO;
-    } else if (level >= 0) {
+    else if (level >= 0)
         rt->log = (keel_log){ .fn = log_to_stderr, .level = level };
-        for (size_t i = 0; keel_warnings_read(&rt->warnings, i, text, sizeof text); i++)
-            keel_runtime_log(rt, KEEL_LOG_WARNING, "config", "%s", text);
+    keel_warnings_log(&rt->warnings);
+}
+
+/* locks */
+
+static void make_locks_anew(keel_runtime *rt)
+{
+    pthread_mutex_init(&rt->pipelines_mu, NULL);
+    pthread_mutex_init(&rt->listener_mu, NULL);
+    pthread_cond_init(&rt->listener_done, NULL);
+    rt->is_told = false;
+    keel_board_forked(rt->board);
+    keel_warnings_forked(&rt->warnings);
+}
+
+void keel_runtime_notice_fork(keel_runtime *rt)
+{
+    uint64_t here = keel_process_incarnation();
+    uint64_t seen = atomic_load_explicit(&rt->locks_of, memory_order_acquire);
+
+    while (seen != here) {
+        if (seen && atomic_compare_exchange_strong(&rt->locks_of, &seen, 0)) {
+            make_locks_anew(rt);
+            atomic_store_explicit(&rt->locks_of, here, memory_order_release);
+            return;
+        }
+        sched_yield(); /* another thread of the child is at it, a few instructions */
+        seen = atomic_load_explicit(&rt->locks_of, memory_order_acquire);
     }
+}
+
+void keel_runtime_lock(keel_runtime *rt)
+{
+    keel_runtime_notice_fork(rt);
+    pthread_mutex_lock(&rt->pipelines_mu);
+}
+
+void keel_runtime_unlock(keel_runtime *rt)
+{
+    pthread_mutex_unlock(&rt->pipelines_mu);
+    keel_warnings_log(&rt->warnings);
 }
 
 /* opening */
@@ -124,8 +162,13 @@ static keel_status open_parts(keel_runtime *rt, const keel_options *options,
         goto fail_board;
     if (pthread_mutex_init(&rt->listener_mu, NULL))
         goto fail_pipelines_mu;
+    if (pthread_cond_init(&rt->listener_done, NULL))
+        goto fail_listener_mu;
+    atomic_store(&rt->locks_of, keel_process_incarnation());
     return KEEL_OK;
 
+fail_listener_mu:
+    pthread_mutex_destroy(&rt->listener_mu);
 fail_pipelines_mu:
     pthread_mutex_destroy(&rt->pipelines_mu);
 fail_board:
@@ -188,10 +231,10 @@ static bool is_in_use(keel_runtime *rt)
 {
     bool in_use = false;
 
-    pthread_mutex_lock(&rt->pipelines_mu);
+    keel_runtime_lock(rt);
     for (uint32_t i = 0; i < rt->pipeline_count; i++)
         in_use = in_use || rt->pipelines[i]->handles > 0;
-    pthread_mutex_unlock(&rt->pipelines_mu);
+    keel_runtime_unlock(rt);
     return in_use;
 }
 
@@ -201,6 +244,7 @@ static void destroy(keel_runtime *rt)
 
     for (uint32_t i = 0; i < rt->pipeline_count; i++)
         keel_pipeline_destroy(rt->pipelines[i]);
+    pthread_cond_destroy(&rt->listener_done);
     pthread_mutex_destroy(&rt->listener_mu);
     pthread_mutex_destroy(&rt->pipelines_mu);
     keel_board_close(rt->board);
@@ -261,9 +305,9 @@ keel_status keel_reload(keel_runtime *rt, keel_detail *why)
 
     if (!rt)
         return keel_fail(why, KEEL_E_ARGUMENT, "no runtime");
-    pthread_mutex_lock(&rt->pipelines_mu);
+    keel_runtime_lock(rt);
     status = reload_locked(rt, why);
-    pthread_mutex_unlock(&rt->pipelines_mu);
+    keel_runtime_unlock(rt);
     record.status = (uint16_t)status;
     record.at_ns = rt->clock.now(rt->clock.ctx);
     keel_event_put(rt, &record);
@@ -284,9 +328,9 @@ keel_status keel_runtime_verify(keel_runtime *rt, keel_detail *why)
 
     if (!rt)
         return keel_fail(why, KEEL_E_ARGUMENT, "no runtime");
-    pthread_mutex_lock(&rt->pipelines_mu);
+    keel_runtime_lock(rt);
     status = keel_config_verify(rt->config, why);
-    pthread_mutex_unlock(&rt->pipelines_mu);
+    keel_runtime_unlock(rt);
     return status;
 }
 

@@ -22,7 +22,7 @@ struct keel_worker_pool;
 
 /*
  * pipelines_mu guards: pipelines, pipeline_count, the config's stages
- * listener_mu  guards: listener, listener_ctx; held while the listener runs
+ * listener_mu  guards: listener, listener_ctx, is_told, told_by
  */
 struct keel_runtime {
     keel_allocator memory_given;
@@ -36,7 +36,8 @@ struct keel_runtime {
     keel_event_ring *events;
     _Atomic bool is_disabled; /* KEEL_DISABLED=on */
     _Atomic bool has_listener;
-    _Atomic bool is_delivering;
+    _Atomic uint64_t delivering_in; /* the process whose thread delivers; 0: none */
+    _Atomic uint64_t locks_of; /* the process whose locks these are; 0: being made */
     _Atomic bool reload_wanted;
     _Atomic(struct keel_worker_pool *) workers;
     pthread_mutex_t pipelines_mu;
@@ -46,13 +47,25 @@ struct keel_runtime {
     pthread_mutex_t listener_mu;
     keel_event_fn *listener;
     void *listener_ctx;
-    _Atomic(pthread_t) delivering_thread;
+    pthread_cond_t listener_done;
+    bool is_told; /* told_by is inside the listener */
+    pthread_t told_by;
 };
 
 static inline bool keel_runtime_is_disabled(const keel_runtime *runtime)
 {
     return atomic_load_explicit(&runtime->is_disabled, memory_order_relaxed);
 }
+
+/*
+ * Before a lock is taken: in a forked child, where a thread that is not here may hold
+ * them, they are made anew once. Cheap.
+ */
+void keel_runtime_notice_fork(keel_runtime *runtime);
+
+/* pipelines_mu, fork noticed. */
+void keel_runtime_lock(keel_runtime *runtime);
+void keel_runtime_unlock(keel_runtime *runtime);
 
 /* Logs a line if anybody listens at that level. */
 void keel_runtime_log(const keel_runtime *runtime, keel_log_level level,
