@@ -285,7 +285,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 1,
       .max = LONGEST,
       .standard = "",
-      .computed = "timeout; without one, breaker.half_open_max_wait",
+      .computed = "timeout (deadline with breaker.per_call); without one, "
+                  "breaker.half_open_max_wait",
       .meaning =
           "A probe that has not ended by then is taken back and counts as failed." },
     { .id = KEEL_KEY_BREAKER_PER_CALL,

@@ -459,9 +459,14 @@ static uint64_t default_stable(const keel_layers *layers)
     return window->first;
 }
 
+/* What a probe may last: an attempt, or where calls are judged, a whole call. */
 static uint64_t default_lease(const keel_layers *layers)
 {
-    if (keel_layers_on(layers, KEEL_GROUP_TIMEOUT))
+    bool per_call = number_of(layers, KEEL_KEY_BREAKER_PER_CALL);
+
+    if (per_call && keel_layers_on(layers, KEEL_GROUP_DEADLINE))
+        return number_of(layers, KEEL_KEY_DEADLINE);
+    if (!per_call && keel_layers_on(layers, KEEL_GROUP_TIMEOUT))
         return number_of(layers, KEEL_KEY_TIMEOUT);
     return number_of(layers, KEEL_KEY_BREAKER_HALF_OPEN_MAX_WAIT);
 }
