@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the service calls: a real nginx on loopback, with a directory and a process
+ * group of its own, which is really killed, started and reconfigured.
+ */
+#ifndef KEEL_DEMO_DEPENDENCY_H
+#define KEEL_DEMO_DEPENDENCY_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "schedule.h"
+
+typedef struct dependency {
+    pid_t pid; /* 0: not running */
+    uint16_t port;
+    char dir[200];
+    char url[64];
+} dependency;
+
+bool dependency_is_installed(void);
+
+/* A port, a directory, not running yet. False: stderr says why. */
+bool dependency_init(dependency *d);
+
+/* Kills, starts or reconfigures it, as needed. False: stderr says why. */
+bool dependency_become(dependency *d, mood wanted);
+
+/* Kills it and removes its directory. All zero is fine. */
+void dependency_cleanup(dependency *d);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The timeline as a picture: one SVG file that needs nothing else. */
+#ifndef KEEL_DEMO_PICTURE_H
+#define KEEL_DEMO_PICTURE_H
+
+#include "story.h"
+
+/* False: the file cannot be written; errno says why. */
+bool picture_write(const char *path, const story *s);
+
+#endif

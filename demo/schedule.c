@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* The phases of the demonstration and their lengths. */
+#include "schedule.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/*
+ * The server gets well between two sicknesses, so that each is seen by itself. By default
+ * a breaker opens when half of a window's attempts failed, lets its first probes pass 5 s
+ * later, and waits twice as long when they fail. The first sickness here is over before
+ * the first probes; the second is not, but before the next ones.
+ */
+static const phase usual[PHASES] = {
+    { "healthy", "nginx answers in 20 ms", MOOD_WELL, 0, 8 },
+    { "killed", "nginx is killed (kill -9): connections are refused", MOOD_DEAD, 0, 8 },
+    { "back", "nginx is started again", MOOD_WELL, 0, 10 },
+    { "2 s slow", "every answer takes 2 s longer", MOOD_SLOW, 0, 22 },
+    { "fast", "nginx answers in 20 ms again", MOOD_WELL, 0, 10 },
+    { "30 % errors", "30 % of the answers are 503", MOOD_FLAKY, 0, 12 },
+    { "back", "nginx is well again", MOOD_WELL, 0, 6 },
+};
+
+static void place_phases(schedule *s)
+{
+    s->seconds = 0;
+    for (int i = 0; i < PHASES; i++) {
+        s->phases[i].begins = s->seconds;
+        s->seconds += s->phases[i].seconds;
+    }
+}
+
+void schedule_init(schedule *s)
+{
+    for (int i = 0; i < PHASES; i++)
+        s->phases[i] = usual[i];
+    place_phases(s);
+}
+
+static bool parse_seconds(const char **text, unsigned *seconds)
+{
+    char *end;
+    unsigned long value;
+
+    if (**text < '0' || **text > '9')
+        return false;
+    errno = 0;
+    value = strtoul(*text, &end, 10);
+    if (errno || value > MAX_SECONDS / PHASES)
+        return false;
+    *text = end;
+    *seconds = (unsigned)value;
+    return true;
+}
+
+bool schedule_parse(schedule *s, const char *text)
+{
+    schedule read = *s;
+
+    for (int i = 0; i < PHASES; i++) {
+        if (i > 0 && *text++ != ',')
+            return false;
+        if (!parse_seconds(&text, &read.phases[i].seconds))
+            return false;
+    }
+    if (*text)
+        return false;
+    place_phases(&read);
+    if (read.seconds == 0)
+        return false;
+    *s = read;
+    return true;
+}

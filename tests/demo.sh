@@ -1,0 +1,153 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The demonstration, shortened: its numbers agree with one another and with what was done
+# to the server, its picture is whole, and nothing of it is left, however it ends.
+set -u
+src=${srcdir:-$(dirname "$0")/..}
+. "$src/tests/support/report.sh"
+
+demo=$PWD/demo/keel-demo
+polls=300
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/tmp"
+# Its default settings are what is shown.
+unset KEEL_PAYMENTS KEEL_DEFAULT NO_COLOR
+
+# expect SENTENCE COMMAND...
+expect()
+{
+    sentence=$1
+    shift
+    if "$@"; then pass; else fail "$sentence"; fi
+}
+
+# begin ARGUMENT...: starts it in a session of its own, whose number is its pid.
+begin()
+{
+    TMPDIR=$work/tmp setsid "$demo" --picture "$work/picture.svg" "$@" \
+        >"$work/output" 2>&1 </dev/null &
+    pid=$!
+}
+
+# The processes of the session, zombies aside.
+left_running()
+{
+    for stat in /proc/[0-9]*/stat; do
+        sed 's/^\([0-9]*\) .*) /\1 /' "$stat" 2>/dev/null
+    done | awk -v session="$pid" '$5 == session && $2 != "Z" { print $1 }'
+}
+
+# await SENTENCE COMMAND...: until the command says yes.
+await()
+{
+    sentence=$1
+    shift
+    for _ in $(seq $polls); do
+        "$@" && { pass; return; }
+        sleep 0.1
+    done
+    fail "$sentence"
+}
+
+is_running()
+{
+    grep -q '^  1 |' "$work/output"
+}
+
+has_ended()
+{
+    [ -z "$(left_running)" ]
+}
+
+left_behind()
+{
+    find "$work/tmp" -mindepth 1 -maxdepth 1
+}
+
+# column N: a column of the timeline, added up.
+column()
+{
+    awk -v n="$1" '/^ *[0-9]+ \|/ { gsub(/\|/, " "); sum += $n } END { print sum + 0 }' \
+        "$work/output"
+}
+
+# value WORDS N: the N-th number of a line of the summary.
+value()
+{
+    sed -n "s/^  $1  *//p" "$work/output" | awk -v n="$2" 'NR == 1 { print $n + 0 }'
+}
+
+check_numbers()
+{
+    expect "a line for each second" \
+        [ "$(grep -c '^ *[0-9][0-9]* |.*|' "$work/output")" -eq 21 ]
+    expect "ok and the summary agree, without keel" \
+        [ "$(column 2)" -eq "$(value 'requests answered' 1)" ]
+    expect "ok and the summary agree, with keel" \
+        [ "$(column 6)" -eq "$(value 'requests answered' 2)" ]
+    expect "failed and the summary agree, without keel" \
+        [ "$(column 3)" -eq "$(value 'requests that failed after trying' 1)" ]
+    expect "refused and the summary agree" \
+        [ "$(column 8)" -eq "$(value 'requests refused by keel, nothing sent' 2)" ]
+}
+
+check_outage()
+{
+    expect "somebody was answered without keel" [ "$(value healthy 1)" -gt 0 ]
+    expect "somebody was answered with keel" [ "$(value healthy 2)" -gt 0 ]
+    expect "a killed server answers nobody without keel" [ "$(value killed 1)" -eq 0 ]
+    expect "a killed server answers nobody with keel" [ "$(value killed 2)" -eq 0 ]
+    expect "keel retried" [ "$(column 9)" -gt 0 ]
+    expect "keel refused" [ "$(column 8)" -gt 0 ]
+    expect "keel sent less to a sick server" \
+        [ "$(value 'sent to the server while it was sick' 2)" -lt \
+        "$(value 'sent to the server while it was sick' 1)" ]
+    expect "the breaker opened" grep -q 'closed -> open' "$work/output"
+    expect "the breaker closed" grep -q 'half_open -> closed' "$work/output"
+}
+
+check_picture()
+{
+    expect "the picture begins" grep -q '^<svg xmlns=' "$work/picture.svg"
+    expect "the picture ends" [ "$(tail -n 1 "$work/picture.svg")" = '</svg>' ]
+    expect "the picture has bars" [ "$(grep -c '<rect' "$work/picture.svg")" -gt 60 ]
+    expect "a file's output has no colour" \
+        [ "$(tr -d '\033' <"$work/output" | wc -c)" -eq "$(wc -c <"$work/output")" ]
+    expect "no line is longer than a terminal is wide" \
+        [ "$(awk 'length > 80' "$work/output" | wc -l)" -eq 0 ]
+}
+
+"$demo" --help >"$work/output"
+expect "--help helps" grep -q '^usage: ' "$work/output"
+expect "a schedule of six is refused" [ "$("$demo" --seconds 1,1,1,1,1,1 2>&1 >/dev/null |
+    grep -c '^usage: ')" -eq 1 ]
+
+# The open time of 5 s ends after the server is back.
+begin --seconds 2,5,6,3,1,3,1
+wait "$pid"
+rc=$?
+[ $rc -ne 77 ] || exit 77
+expect "it ends well, not with $rc" [ $rc -eq 0 ]
+check_numbers
+check_outage
+check_picture
+expect_none "left running" "$(left_running)"
+expect_none "left behind" "$(left_behind)"
+[ "$failed" -eq 0 ] || cat "$work/output"
+
+begin
+await "it begins" is_running
+expect "a server runs in its session" [ "$(left_running | wc -l)" -ge 3 ]
+kill -TERM "$pid"
+wait "$pid"
+rc=$?
+expect "interrupted, it says so, not $rc" [ $rc -eq 143 ]
+expect_none "left running when interrupted" "$(left_running)"
+expect_none "left behind when interrupted" "$(left_behind)"
+
+begin
+await "it begins again" is_running
+kill -KILL "$pid"
+await "its server outlives a killed demonstration" has_ended
+report
