@@ -366,7 +366,7 @@ START_TEST(each_key_reaches_its_field)
     ck_assert(!s.policy.early_decision);
     ck_assert_uint_eq(s.policy.half_open_max_wait_ns, 8 * KEEL_SECOND);
     ck_assert(s.policy.half_open_then_closed);
-    ck_assert_uint_eq(s.policy.lease_ns, 3 * KEEL_SECOND);
+    ck_assert_uint_eq(s.policy.lease_ns, s.policy.deadline_ns); /* of the whole call */
     ck_assert(s.policy.per_call);
     ck_assert_uint_eq(s.policy.bulkhead, 8);
     ck_assert_uint_eq(s.policy.bulkhead_queue, 3);
