@@ -33,7 +33,7 @@ typedef struct keel_sim_flight {
     uint32_t plan_phase;
     keel_sim_flight_state state;
     uint64_t began_at;
-    uint64_t wake_at; /* queued: when its wait ends */
+    uint64_t wake_at; /* waits for the limiter: its turn */
 } keel_sim_flight;
 
 typedef struct keel_sim {
@@ -65,7 +65,7 @@ bool keel_sim_run(const keel_scenario *scenario, const char *settings, FILE *out
 /* simulate_flight.c: attempts that stay in flight */
 bool keel_sim_begin(keel_sim *sim, const keel_sim_step *step);
 bool keel_sim_end(keel_sim *sim, const keel_sim_step *step);
-/* Moves the clock; those who queue are refused at their own instants. */
+/* Moves the clock; refuses those whose wait in the queue is over. */
 bool keel_sim_move_to(keel_sim *sim, uint64_t at_ns);
 /* Those who queue look whether their turn has come. */
 void keel_sim_settle(keel_sim *sim);
