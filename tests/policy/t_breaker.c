@@ -422,13 +422,13 @@ START_TEST(the_quick_way_in_is_for_a_closed_breaker_under_no_lock)
     keel_breaker_permit permit;
 
     loose_breaker_init(&b);
-    ck_assert(keel_breaker_admit_closed(&b.breaker, &permit));
+    ck_assert(keel_breaker_admit_closed(&b.breaker, &b.policy, b.now, &permit));
     ck_assert(loose_end(&b, &permit, FAILED));
     keel_breaker_lock(&b.breaker, KEEL_LOCK_OPEN, 0);
-    ck_assert(!keel_breaker_admit_closed(&b.breaker, &permit));
+    ck_assert(!keel_breaker_admit_closed(&b.breaker, &b.policy, b.now, &permit));
     keel_breaker_lock(&b.breaker, KEEL_LOCK_NONE, 0);
     loose_trip(&b);
-    ck_assert(!keel_breaker_admit_closed(&b.breaker, &permit));
+    ck_assert(!keel_breaker_admit_closed(&b.breaker, &b.policy, b.now, &permit));
 }
 END_TEST
 

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The board: blocks by key, empty when new, and empty again in a forked child. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "board/board.h"
+#include "support/allocator.h"
+#include "support/suite.h"
+
+static keel_board *board;
+
+static void begin(void)
+{
+    ck_assert_int_eq(keel_process_attach(), KEEL_OK);
+    ck_assert_int_eq(keel_board_open(&board, NULL), KEEL_OK);
+}
+
+static void finish(void)
+{
+    keel_board_close(board);
+    keel_process_detach();
+}
+
+static unsigned char *block(const char *name, keel_block_kind kind, uint64_t width,
+                            uint32_t count, size_t size)
+{
+    const keel_block_key key = { name, kind, width, count };
+
+    return keel_board_block(board, &key, size);
+}
+
+START_TEST(a_new_block_is_zero_and_starts_on_a_cache_line)
+{
+    unsigned char *a, *c;
+
+    begin();
+    a = block("a", KEEL_BLOCK_BREAKER, 0, 0, 100);
+    c = block("c", KEEL_BLOCK_BREAKER, 0, 0, 100);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(a[i] | c[i], 0);
+    ck_assert_uint_eq((uintptr_t)a % KEEL_LINE, 0);
+    ck_assert_uint_eq((uintptr_t)c % KEEL_LINE, 0);
+    ck_assert(c >= a + 100 || a >= c + 100);
+    finish();
+}
+END_TEST
+
+static const keel_block_key others[] = {
+    { "b", KEEL_BLOCK_TIME_WINDOW, 5, 10 },
+    { "a", KEEL_BLOCK_COUNT_WINDOW, 5, 10 },
+    { "a", KEEL_BLOCK_TIME_WINDOW, 6, 10 },
+    { "a", KEEL_BLOCK_TIME_WINDOW, 5, 11 },
+};
+
+START_TEST(the_same_key_is_the_same_block_and_any_other_another)
+{
+    const keel_block_key key = others[_i];
+    unsigned char *a, *other;
+
+    begin();
+    a = block("a", KEEL_BLOCK_TIME_WINDOW, 5, 10, 64);
+    ck_assert(!keel_board_has(board, &key));
+    other = keel_board_block(board, &key, 64);
+    ck_assert(keel_board_has(board, &key));
+    ck_assert_ptr_ne(a, other);
+    ck_assert_ptr_eq(a, block("a", KEEL_BLOCK_TIME_WINDOW, 5, 10, 64));
+    finish();
+}
+END_TEST
+
+START_TEST(a_pipelines_share_is_the_sum_of_its_blocks)
+{
+    begin();
+    block("a", KEEL_BLOCK_BREAKER, 0, 0, 1);
+    block("a", KEEL_BLOCK_RATE, 0, 0, 65);
+    block("b", KEEL_BLOCK_RATE, 0, 0, 65);
+    ck_assert_uint_eq(keel_board_used_by(board, "a"), 64 + 128);
+    ck_assert_uint_eq(keel_board_used_by(board, "nobody"), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(a_board_whose_directory_is_full_says_so_and_keeps_what_it_has)
+{
+    unsigned char *first;
+    char name[16];
+
+    begin();
+    first = block("n0", KEEL_BLOCK_RATE, 0, 0, 8);
+    for (int i = 1; i < KEEL_BOARD_BLOCKS; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        ck_assert_ptr_nonnull(block(name, KEEL_BLOCK_RATE, 0, 0, 8));
+    }
+    ck_assert_ptr_null(block("more", KEEL_BLOCK_RATE, 0, 0, 8));
+    ck_assert_ptr_eq(block("n0", KEEL_BLOCK_RATE, 0, 0, 8), first);
+    finish();
+}
+END_TEST
+
+START_TEST(a_board_whose_memory_is_full_says_so)
+{
+    begin();
+    ck_assert_ptr_null(block("huge", KEEL_BLOCK_RATE, 0, 0, SIZE_MAX / 4));
+    ck_assert_ptr_nonnull(block("half", KEEL_BLOCK_RATE, 0, 0, 40 << 20));
+    ck_assert_ptr_null(block("rest", KEEL_BLOCK_RATE, 0, 0, 40 << 20));
+    ck_assert_ptr_nonnull(block("small", KEEL_BLOCK_RATE, 0, 0, 8));
+    finish();
+}
+END_TEST
+
+static int child_status(pid_t child)
+{
+    int status;
+
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+START_TEST(a_forked_child_finds_its_blocks_empty_and_in_place)
+{
+    unsigned char *a;
+    pid_t child;
+
+    begin();
+    a = block("a", KEEL_BLOCK_BREAKER, 0, 0, 64);
+    memset(a, 0xee, 64);
+    child = fork();
+    if (child == 0)
+        _exit(a[0] == 0 && a[63] == 0 && block("a", KEEL_BLOCK_BREAKER, 0, 0, 64) == a
+                  ? 0
+                  : 1);
+    ck_assert_int_eq(child_status(child), 0);
+    ck_assert_int_eq(a[0], 0xee);
+    finish();
+}
+END_TEST
+
+START_TEST(a_process_is_itself_and_its_child_somebody_else)
+{
+    uint64_t self;
+    pid_t child;
+
+    begin();
+    self = keel_process_incarnation();
+    ck_assert_uint_ne(self, 0);
+    ck_assert_uint_eq(keel_process_incarnation(), self);
+    child = fork();
+    if (child == 0)
+        _exit(keel_process_incarnation() != self && keel_process_incarnation() != 0
+                  ? 0
+                  : 1);
+    ck_assert_int_eq(child_status(child), 0);
+    ck_assert_uint_eq(keel_process_incarnation(), self);
+    finish();
+}
+END_TEST
+
+START_TEST(each_allocation_of_opening_may_fail)
+{
+    failing_allocator f;
+    bool failed = true;
+
+    ck_assert_int_eq(keel_process_attach(), KEEL_OK);
+    for (long n = 1; failed; n++) {
+        failing_allocator_init(&f, n);
+        ck_assert_int_eq(keel_board_open(&board, &f.allocator),
+                         atomic_load(&f.failed) ? KEEL_E_NOMEM : KEEL_OK);
+        failed = f.failed;
+        keel_board_close(board);
+        ck_assert_int_eq(f.live, 0);
+    }
+    keel_process_detach();
+}
+END_TEST
+
+SUITE("board", 60, ONE(a_new_block_is_zero_and_starts_on_a_cache_line),
+      ROWS(the_same_key_is_the_same_block_and_any_other_another, others),
+      ONE(a_pipelines_share_is_the_sum_of_its_blocks),
+      ONE(a_board_whose_directory_is_full_says_so_and_keeps_what_it_has),
+      ONE(a_board_whose_memory_is_full_says_so),
+      ONE(a_forked_child_finds_its_blocks_empty_and_in_place),
+      ONE(a_process_is_itself_and_its_child_somebody_else),
+      ONE(each_allocation_of_opening_may_fail))
