@@ -29,15 +29,15 @@
 enum { STORIES_MAX = 400, STEPS_MAX = 60, LINE_SIZE = 1024, SETTINGS_SIZE = 2048 };
 
 typedef struct story {
-    char file[64];
+    char *file;
     int line;
-    char name[160];
+    char *name;
     char settings[SETTINGS_SIZE];
     json_t *scenario;
     char *expected[STEPS_MAX]; /* of each step, "" where nothing is said */
     char *transitions;         /* NULL: not said */
     int exit_code;
-    char error[160];
+    char *error; /* words of the message */
 } story;
 
 static story stories[STORIES_MAX];
@@ -70,8 +70,9 @@ static story *new_story(const char *file, int line, const char *name)
     if (story_count == STORIES_MAX)
         bad_story(file, line, "no room for more stories");
     story_count++;
-    snprintf(s->file, sizeof s->file, "%s", file);
-    snprintf(s->name, sizeof s->name, "%s", name);
+    s->file = strdup(file);
+    s->name = strdup(name);
+    s->error = strdup("");
     s->line = line;
     s->scenario = json_pack("{s:[]}", "steps");
     return s;
@@ -123,7 +124,8 @@ static char *after_word(char *text, const char *word)
 static void add_exit(story *s, char *text)
 {
     s->exit_code = (int)strtol(text, &text, 10);
-    snprintf(s->error, sizeof s->error, "%s", trim(text));
+    free(s->error);
+    s->error = strdup(trim(text));
 }
 
 static void read_line(const char *file, int line, char *text)
