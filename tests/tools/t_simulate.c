@@ -20,6 +20,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,7 +46,7 @@ static int story_count;
 
 /* ---- reading stories ------------------------------------------------------------- */
 
-static void bad_story(const char *file, int line, const char *why)
+static noreturn void bad_story(const char *file, int line, const char *why)
 {
     fprintf(stderr, "%s:%d: %s\n", file, line, why);
     exit(99);
@@ -128,43 +129,47 @@ static void add_exit(story *s, char *text)
     s->error = strdup(trim(text));
 }
 
+/* A line that begins with a word; false: it does not. */
+static bool read_word_line(story *s, int line, char *text)
+{
+    static const char *const members[] = { "random", "seed", "start" };
+    char *rest;
+
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if ((rest = after_word(text, members[i]))) {
+            add_member(s, members[i], rest, line);
+            return true;
+        }
+    if ((rest = after_word(text, "settings")))
+        add_settings(s, rest);
+    else if ((rest = after_word(text, "transitions")))
+        s->transitions = strdup(rest);
+    else if ((rest = after_word(text, "exit")))
+        add_exit(s, rest);
+    return rest;
+}
+
 static void read_line(const char *file, int line, char *text)
 {
     static story *s;
-    static bool in_settings;
     bool is_indented = isspace((unsigned char)*text);
     char *comment = strstr(text, " # ");
-    char *rest;
 
     if (comment)
         *comment = '\0';
     text = trim(text);
     if (!*text || *text == '#')
         return;
-    if (*text == '=') {
+    if (*text == '=')
         s = new_story(file, line, trim(text + 1));
-        in_settings = false;
-    } else if (!s) {
+    else if (!s)
         bad_story(file, line, "a story begins with =");
-    } else if (is_indented && in_settings) {
+    else if (is_indented)
         add_settings(s, text);
-    } else if ((in_settings = (rest = after_word(text, "settings")) != NULL)) {
-        add_settings(s, rest);
-    } else if (*text == '{') {
+    else if (*text == '{')
         add_step(s, text, line);
-    } else if ((rest = after_word(text, "random"))) {
-        add_member(s, "random", rest, line);
-    } else if ((rest = after_word(text, "seed"))) {
-        add_member(s, "seed", rest, line);
-    } else if ((rest = after_word(text, "start"))) {
-        add_member(s, "start", rest, line);
-    } else if ((rest = after_word(text, "transitions"))) {
-        s->transitions = strdup(rest);
-    } else if ((rest = after_word(text, "exit"))) {
-        add_exit(s, rest);
-    } else {
+    else if (!read_word_line(s, line, text))
         bad_story(file, line, "not understood");
-    }
 }
 
 static void read_file(const char *dir, const char *name)
