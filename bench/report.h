@@ -10,15 +10,14 @@
 
 #include "measure.h"
 
-/* What a ratio is for. */
+/* What a ratio says. */
 typedef enum bench_kind {
     BENCH_COST,  /* times the floor's time; the goal is a ceiling */
-    BENCH_SPEED, /* times the floor's operations per second; the goal must be reached */
-    BENCH_WALL,  /* times the floor's time, waits included; the goal is a ceiling */
-    BENCH_SHOWN  /* cost without a goal */
+    BENCH_SPEED, /* times the floor's operations per second; the goal is to be reached */
+    BENCH_WALL   /* times the floor's time, waits included; the goal is a ceiling */
 } bench_kind;
 
-/* A figure and what it is held against. */
+/* A figure and what it is held against. goal 0: only shown. */
 typedef struct bench_figure {
     const char *name;
     bench_kind kind;

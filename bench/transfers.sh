@@ -42,26 +42,14 @@ callgrind_copy "$work" transfers || exit 1
 LD_LIBRARY_PATH=$work
 export LD_LIBRARY_PATH
 
-# The two counts of one run. How often libcurl finds the answer there already, and need
-# not wait, differs from run to run by a per cent; so there are several.
-counted()
-{
-    with_nginx valgrind --tool=callgrind --dump-before=path_mark \
-        --callgrind-out-file="$work/dump" "$work/transfers" - >"$work/log" 2>&1 ||
-        { cat "$work/log" >&2; return 1; }
-    echo "$(per_request 2) $(per_request 5)"
-}
-
-runs=7
-run=0
-while [ $run -lt $runs ]; do
-    counted
-    run=$((run + 1))
-done >"$work/counts"
-[ "$(wc -l <"$work/counts")" -eq $runs ] || exit 1
-middle=$(awk '{ print $2 / $1, $0 }' "$work/counts" | sort -n | sed -n $((runs / 2 + 1))p)
-raw=$(echo "$middle" | cut -d' ' -f2)
-kept=$(echo "$middle" | cut -d' ' -f3)
+# Client and server share a processor, so that every answer is waited for alike: else
+# libcurl finds some of them there already, and the count differs by a per cent.
+taskset -c "$(taskset -cp $$ | sed 's/.*[ ,-]//')" \
+    tests/support/with_nginx "$work/nginx" valgrind --tool=callgrind \
+    --dump-before=path_mark --callgrind-out-file="$work/dump" \
+    "$work/transfers" - >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+raw=$(per_request 2)
+kept=$(per_request 5)
 awk -v raw="$raw" -v kept="$kept" -v json="${BENCH_JSON-}" 'BEGIN {
     ratio = kept / raw
     verdict = ratio <= 1.02 ? "met" : "NOT MET"
