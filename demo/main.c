@@ -299,6 +299,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "nginx with its echo module (nginx-light) is not installed\n");
         return NO_NGINX;
     }
+    if (!picture_is_possible(d.picture)) {
+        perror(d.picture);
+        return EXIT_FAILURE;
+    }
     d.story.schedule = &d.schedule;
     d.story.callers = CALLERS;
     d.story.is_default = is_default_keel();

@@ -5,7 +5,12 @@
  */
 #include "picture.h"
 
+#include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 enum {
     WIDTH = 1080,
@@ -316,6 +321,19 @@ static void draw(const canvas *c)
     draw_legend(c);
     draw_totals(c);
     fprintf(c->file, "</svg>\n");
+}
+
+bool picture_is_possible(const char *path)
+{
+    char *copy;
+    bool is_possible;
+
+    if (access(path, W_OK) == 0)
+        return true;
+    copy = errno == ENOENT ? strdup(path) : NULL;
+    is_possible = copy && access(dirname(copy), W_OK) == 0;
+    free(copy);
+    return is_possible;
 }
 
 bool picture_write(const char *path, const story *s)

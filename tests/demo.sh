@@ -123,6 +123,9 @@ expect "--help helps" grep -q '^usage: ' "$work/output"
 expect "a schedule of six is refused" [ "$("$demo" --seconds 1,1,1,1,1,1 2>&1 >/dev/null |
     grep -c '^usage: ')" -eq 1 ]
 
+expect "a picture that cannot be is told of at once" [ "$("$demo" \
+    --picture "$work/nowhere/p.svg" 2>&1 >/dev/null | grep -c nowhere)" -eq 1 ]
+
 # The open time of 5 s ends after the server is back.
 begin --seconds 2,5,6,3,1,3,1
 wait "$pid"
