@@ -77,8 +77,8 @@ int main(void)
     time_it("closed", "keel", subject_permit, closed);
     time_it("closed", "keel_run", subject_run, closed);
     time_it("closed", "mutex-and-clock", use_control, &control);
-    time_it("rejection", "keel", subject_permit_refused, open);
-    time_it("rejection", "keel_run", subject_run_refused, open);
+    time_it("rejection", "keel", subject_permit_told, open);
+    time_it("rejection", "keel_run", subject_run_told, open);
     time_it("limiter", "keel", subject_permit, rate);
     time_it("retry", "keel", subject_run, retry);
     return 0;

@@ -107,27 +107,48 @@ static void breakers(keel_pipeline *breaker)
     bench_report_all(figures, sizeof figures / sizeof figures[0]);
 }
 
-static void refusals(keel_pipeline *breaker)
+/* A refusal comes when the service is in trouble already: it must not cost more. */
+static void refusals(keel_pipeline *breaker, keel_pipeline *standard)
 {
     keel_pipeline *open = refusing("open", BREAKER);
-    keel_pipeline *standard = opened("standard", "standard");
     keel_pipeline *down = refusing("down", "standard");
     const bench_figure figures[] = {
         { "rejection", BENCH_COST, 2, "coarse clock",
-          BENCH_ONE(subject_permit_refused, open), BENCH_ONE(floor_coarse, NULL) },
-        { "rejection", BENCH_COST, 1, "a success",
-          BENCH_ONE(subject_permit_refused, open), BENCH_ONE(subject_permit, breaker) },
+          BENCH_ONE(subject_permit_told, open), BENCH_ONE(floor_coarse, NULL) },
+        { "rejection", BENCH_COST, 1, "a success", BENCH_ONE(subject_permit_told, open),
+          BENCH_ONE(subject_permit, breaker) },
         { "rejection, standard, permit", BENCH_COST, 1, "a success",
-          BENCH_ONE(subject_permit_refused, down),
-          BENCH_ONE(subject_permit, standard) },
-        { "rejection, standard, call with detail", BENCH_COST, 1, "a success",
-          BENCH_ONE(subject_call_refused, down), BENCH_ONE(subject_call, standard) },
-        { "rejection, standard, keel_run with detail", BENCH_COST, 1, "a success",
-          BENCH_ONE(subject_run_refused, down), BENCH_ONE(subject_run, standard) },
+          BENCH_ONE(subject_permit_told, down), BENCH_ONE(subject_permit, standard) },
+        { "rejection, standard, call", BENCH_COST, 1, "a success",
+          BENCH_ONE(subject_call, down), BENCH_ONE(subject_call, standard) },
+        { "rejection, standard, call with detail", BENCH_COST, 1, "a success with one",
+          BENCH_ONE(subject_call_told, down), BENCH_ONE(subject_call_told, standard) },
+        { "rejection, standard, call with detail", BENCH_COST, 0,
+          "a success without one", BENCH_ONE(subject_call_told, down),
+          BENCH_ONE(subject_call, standard) },
+        { "rejection, standard, keel_run", BENCH_COST, 1, "a success",
+          BENCH_ONE(subject_run, down), BENCH_ONE(subject_run, standard) },
+        { "rejection, standard, keel_run with detail", BENCH_COST, 1,
+          "a success with one", BENCH_ONE(subject_run_told, down),
+          BENCH_ONE(subject_run_told, standard) },
+        { "rejection, standard, keel_run with detail", BENCH_COST, 0,
+          "a success without one", BENCH_ONE(subject_run_told, down),
+          BENCH_ONE(subject_run, standard) },
+    };
+
+    bench_report_all(figures, sizeof figures / sizeof figures[0]);
+}
+
+static void presets(keel_pipeline *standard)
+{
+    const bench_figure figures[] = {
         { "standard preset, call", BENCH_COST, 3, "V",
           BENCH_ONE(subject_call, standard), BENCH_ONE(floor_coarse_add, &words[0]) },
         { "standard preset, keel_run", BENCH_COST, 3, "V",
           BENCH_ONE(subject_run, standard), BENCH_ONE(floor_coarse_add, &words[0]) },
+        { "standard preset, keel_run with detail", BENCH_COST, 0, "V",
+          BENCH_ONE(subject_run_told, standard),
+          BENCH_ONE(floor_coarse_add, &words[0]) },
     };
 
     bench_report_all(figures, sizeof figures / sizeof figures[0]);
@@ -173,17 +194,19 @@ static void retries(void)
 
 int main(void)
 {
-    keel_pipeline *breaker;
+    keel_pipeline *breaker, *standard;
 
     runtime = subject_runtime(NULL);
     if (!runtime || !bench_open())
         return 1;
     control_init(&control);
     breaker = opened("breaker", BREAKER);
+    standard = opened("standard", "standard");
     bench_report_begin("keel's policies, per call");
     self_test(breaker);
     breakers(breaker);
-    refusals(breaker);
+    refusals(breaker, standard);
+    presets(standard);
     others();
     retries();
     bench_report_end();

@@ -16,14 +16,14 @@ void subject_permit(uint64_t n, void *ctx)
     }
 }
 
-void subject_permit_refused(uint64_t n, void *ctx)
+void subject_permit_told(uint64_t n, void *ctx)
 {
     for (uint64_t i = 0; i < n; i++) {
         keel_permit permit;
         uint64_t retry_after;
-        keel_status status = keel_permit_take(ctx, &permit, &retry_after);
 
-        BENCH_SINK(status);
+        if (keel_permit_take(ctx, &permit, &retry_after) == KEEL_OK)
+            keel_permit_end(&permit, KEEL_OK);
         BENCH_SINK(retry_after);
     }
 }
@@ -40,7 +40,7 @@ void subject_call(uint64_t n, void *ctx)
     }
 }
 
-void subject_call_refused(uint64_t n, void *ctx)
+void subject_call_told(uint64_t n, void *ctx)
 {
     keel_detail why = KEEL_DETAIL_INIT;
 
@@ -69,7 +69,7 @@ void subject_run(uint64_t n, void *ctx)
         BENCH_SINK(keel_run(ctx, succeed, NULL, NULL, NULL));
 }
 
-void subject_run_refused(uint64_t n, void *ctx)
+void subject_run_told(uint64_t n, void *ctx)
 {
     keel_detail why = KEEL_DETAIL_INIT;
 

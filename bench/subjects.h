@@ -11,14 +11,13 @@
 
 #include "measure.h"
 
-/* ctx of each is a keel_pipeline. */
-bench_loop subject_permit; /* taken and ended well */
-bench_loop
-    subject_permit_refused; /* the pipeline's breaker is open, or its bulkhead full */
-bench_loop subject_call;    /* begin, next, report, end */
-bench_loop subject_call_refused; /* begin, next, end with a detail */
-bench_loop subject_run;          /* keel_run around an empty function */
-bench_loop subject_run_refused;
+/* ctx of each is a keel_pipeline, which lets calls through or refuses them. */
+bench_loop subject_permit;      /* taken, and ended well if it was granted */
+bench_loop subject_permit_told; /* the same, asking for retry_after_ns */
+bench_loop subject_call;        /* begin, next, report, end */
+bench_loop subject_call_told;   /* the same with a detail */
+bench_loop subject_run;         /* keel_run around an empty function */
+bench_loop subject_run_told;    /* the same with a detail */
 
 /* Opens a pipeline; NULL with a word on stderr when that fails. */
 keel_pipeline *subject_open(keel_runtime *runtime, const char *name,
