@@ -116,12 +116,13 @@ static bool call_once(keel_sim *sim, const keel_sim_step *step)
                                         .idempotent = step->is_idempotent };
     keel_detail why = KEEL_DETAIL_INIT;
     keel_call call;
-    keel_machine *m = keel_machine_of(&call);
+    keel_machine *m;
     keel_status status;
     bool goes_on;
 
     sim->wait_count = 0;
     keel_call_begin(&call, sim->world.pipeline, &options);
+    m = keel_machine_of(&call);
     /* here an attempt with less than a millisecond left can succeed */
     m->flags.is_live = false;
     if (step->has_deadline)

@@ -102,9 +102,10 @@ static bool read_word(reader *r, const char *key, json_t *value,
 {
     const char *text;
 
+    *index = 0;
     if (!read_text(r, key, value, &text))
         return false;
-    for (*index = 0; words[*index]; (*index)++)
+    for (; words[*index]; (*index)++)
         if (!strcmp(words[*index], text))
             return true;
     return WRONG(r, "\"%s\" cannot be %s", key, QUOTED(text));
