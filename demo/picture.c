@@ -265,8 +265,8 @@ static void draw_legend(const canvas *c)
 
     x = legend_entry(c, x, ANSWERED, 102, "answered");
     x = legend_entry(c, x, FAILED, 78, "failed");
-    x = legend_entry(c, x, REFUSED, 236, "refused by keel, nothing sent");
-    x = legend_entry(c, x, PROBING, 126, "breaker probing");
+    x = legend_entry(c, x, REFUSED, 232, "refused by keel, nothing sent");
+    x = legend_entry(c, x, PROBING, 140, "breaker probing");
     x = legend_entry(c, x, "#efb8b2", 154, "stuck, without keel");
     legend_entry(c, x, WITH_KEEL, 0, "stuck, with keel");
 }
