@@ -4,7 +4,11 @@
  * the clock has moved they are looked after: here is where it moves.
  */
 #include "base/clock.h"
+#include "base/text.h"
 #include "simulate_run.h"
+
+/* A label of the scenario's, fit for a message. */
+#define QUOTED(text) keel_quote((char[KEEL_QUOTE_SIZE]){ "" }, keel_text_of(text))
 
 static void tell(keel_sim *sim, const keel_changes *changes)
 {
@@ -94,8 +98,8 @@ bool keel_sim_begin(keel_sim *sim, const keel_sim_step *step)
     keel_sim_flight *flight = &sim->flights[step->label];
 
     if (flight->state != KEEL_SIM_FLIGHT_NONE)
-        return keel_sim_wrong(sim->error, sim->step, "\"%s\" has begun and not ended",
-                              step->text);
+        return keel_sim_wrong(sim->error, sim->step, "%s has begun and not ended",
+                              QUOTED(step->text));
     *flight = (keel_sim_flight){ .state = KEEL_SIM_FLIGHT_NONE };
     flight->plan = keel_plan_enter(sim->world.pipeline, &flight->plan_phase);
     while (ask(sim, flight))
@@ -167,8 +171,8 @@ bool keel_sim_end(keel_sim *sim, const keel_sim_step *step)
 
     if (flight->state == KEEL_SIM_FLIGHT_NONE)
         return keel_sim_wrong(sim->error, sim->step,
-                              "\"%s\" is not in flight: it was refused, or has ended",
-                              step->text);
+                              "%s is not in flight: it was refused, or has ended",
+                              QUOTED(step->text));
     if (flight->state == KEEL_SIM_FLIGHT_QUEUED) {
         withdraw(sim, flight);
         return true;

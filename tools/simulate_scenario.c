@@ -108,7 +108,8 @@ static bool read_word(reader *r, const char *key, json_t *value,
     for (; words[*index]; (*index)++)
         if (!strcmp(words[*index], text))
             return true;
-    return WRONG(r, "\"%s\" cannot be %s", key, QUOTED(text));
+    WRONG(r, "\"%s\" cannot be %s", key, QUOTED(text));
+    return false; /* said outright, for whoever takes *index for an index */
 }
 
 static bool is_one_of(const char *key, const char *const *keys)

@@ -196,6 +196,7 @@ static const struct {
     { STEP("{\"begin\":\"a\"},{\"end\":\"a\",\"as\":\"ok\"},{\"end\":\"a\",\"as\":"
            "\"ok\"}"),
       "step 4: \"a\" is not in flight" },
+    { STEP("{\"begin\":\"a\\nb\"},{\"begin\":\"a\\nb\"}"), "\"a\\x0ab\" has begun" },
     { STEP("{\"call\":\"hang\"}"), "step 2: the attempt hangs for ever" },
     { STEP("{\"lock\":\"open\"}"), "step 2: the breaker is off" },
     { STEP("{\"unlock\":true}"), "step 2: the breaker is off" },
