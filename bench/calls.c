@@ -83,6 +83,7 @@ static void breakers(keel_pipeline *breaker)
         opened("ten", "none; breaker=on; breaker.window=400ms; breaker.buckets=10");
     keel_pipeline *thousand = opened(
         "thousand", "none; breaker=on; breaker.window=40s; breaker.buckets=1000");
+    keel_pipeline *hundred = opened("hundred", "none; breaker.window=100calls");
     keel_pipeline *exact = opened("exact", BREAKER "; breaker.slow_call=1s");
     const bench_side one = BENCH_ONE(subject_permit, breaker);
     const bench_side both = BENCH_TWO(subject_permit, breaker, breaker);
@@ -97,6 +98,8 @@ static void breakers(keel_pipeline *breaker)
           both, BENCH_TWO(subject_permit, breaker, other) },
         { "closed call, 1000 buckets", BENCH_COST, 1.05, "10 buckets",
           BENCH_ONE(subject_permit, thousand), BENCH_ONE(subject_permit, ten) },
+        { "closed call, window of 100 calls", BENCH_COST, 0, "V",
+          BENCH_ONE(subject_permit, hundred), BENCH_ONE(floor_coarse_add, &words[0]) },
         { "closed call, exact latency", BENCH_COST, 1.25, "two clocks, one add",
           BENCH_ONE(subject_permit, exact),
           BENCH_ONE(floor_two_clocks_add, &words[0]) },
