@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -36,7 +37,9 @@ typedef struct footprint {
 
 static footprint *seen;
 
-/* malloc, watched */
+/* malloc, watched; visible, so that libraries are watched too */
+
+#define WATCHED __attribute__((visibility("default")))
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -44,19 +47,19 @@ void *__libc_realloc(void *block, size_t size);
 
 static _Atomic long mallocs;
 
-void *malloc(size_t size)
+WATCHED void *malloc(size_t size)
 {
     atomic_fetch_add(&mallocs, 1);
     return __libc_malloc(size);
 }
 
-void *calloc(size_t count, size_t size)
+WATCHED void *calloc(size_t count, size_t size)
 {
     atomic_fetch_add(&mallocs, 1);
     return __libc_calloc(count, size);
 }
 
-void *realloc(void *block, size_t size)
+WATCHED void *realloc(void *block, size_t size)
 {
     atomic_fetch_add(&mallocs, 1);
     return __libc_realloc(block, size);
@@ -147,7 +150,7 @@ static void by_run(keel_pipeline *pipeline, keel_status outcome)
 
 static void by_malloc(keel_pipeline *pipeline, keel_status outcome)
 {
-    void *volatile block = malloc(16);
+    char *volatile block = strdup("by libc itself");
 
     by_permit(pipeline, outcome);
     free(block);
