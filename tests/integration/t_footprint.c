@@ -23,6 +23,7 @@
 
 #include "support/allocator.h"
 #include "support/settled.h"
+#include "support/suite.h"
 
 enum { ROUNDS = 1000 };
 
@@ -291,21 +292,5 @@ START_TEST(a_planted_system_call_is_counted)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("footprint");
-    TCase *calls = tcase_create("calls");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(calls, a_call_allocates_nothing_and_makes_no_system_call, 0,
-                        sizeof cases / sizeof cases[0]);
-    tcase_add_test(calls, a_planted_allocation_is_counted);
-    tcase_add_test(calls, a_planted_system_call_is_counted);
-    suite_add_tcase(suite, calls);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+SUITE("footprint", 10, ROWS(a_call_allocates_nothing_and_makes_no_system_call, cases),
+      ONE(a_planted_allocation_is_counted), ONE(a_planted_system_call_is_counted))

@@ -10,6 +10,7 @@
 #include "policy/stripe.h"
 #include "policy/window.h"
 #include "support/settled.h"
+#include "support/suite.h"
 
 /* Every size is for 4 stripes, two processors; a larger machine has a line more each. */
 static uint64_t further_stripes(void)
@@ -76,21 +77,7 @@ START_TEST(a_larger_window_takes_more_so_the_sizes_are_real)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("sizes");
-    TCase *sizes = tcase_create("sizes");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(sizes, a_pipeline_takes_no_more_of_the_board_than_was_promised,
-                        0, sizeof size_cases / sizeof size_cases[0]);
-    tcase_add_test(sizes, a_count_window_of_1000_is_two_bits_a_call);
-    tcase_add_test(sizes, a_larger_window_takes_more_so_the_sizes_are_real);
-    suite_add_tcase(suite, sizes);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+SUITE("sizes", 10,
+      ROWS(a_pipeline_takes_no_more_of_the_board_than_was_promised, size_cases),
+      ONE(a_count_window_of_1000_is_two_bits_a_call),
+      ONE(a_larger_window_takes_more_so_the_sizes_are_real))
