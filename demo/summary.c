@@ -136,8 +136,8 @@ void summary_print(FILE *out, const story *s)
         "A refused request has no answer either, but it did not wait for the sick\n"
         "server: the service can take a fallback or a stale copy, and its threads "
         "stay\n"
-        "free. Refusals come at once, but for callers whose 2 s reach to the next\n"
-        "probe: they wait for it. The price is paid when the server is well again:\n"
-        "keel stays away until the next probe, by default 5 s after the breaker\n"
-        "opened, and twice as long each time the probes fail.\n");
+        "free. Refusals come at once; only a retry whose 2 s reach to the next probe\n"
+        "waits for it. The price is paid when the server is well again: keel stays\n"
+        "away until the next probe, by default 5 s after the breaker opened, and\n"
+        "twice as long each time the probes fail.\n");
 }

@@ -140,16 +140,26 @@ static void finish_refused(keel_machine *m, keel_status rejection,
     keel_machine_finish(m, keel_reason_of(rejection));
 }
 
+/*
+ * Whether an open breaker is waited for, exactly until it lets probes pass. Waiting is
+ * retry's business: a call that was not declared idempotent and has made no attempt yet
+ * is refused at once, so that an outage costs its callers no time.
+ */
+static bool waits_for_probes(const keel_machine *m, uint64_t open_left_ns, uint64_t now)
+{
+    return (m->flags.is_idempotent || m->attempts > 0) && m->most_tries > 1 &&
+           tries_are_left(m) && m->deadline_at != KEEL_NEVER &&
+           !reaches_deadline(m, now, open_left_ns);
+}
+
 void keel_retry_refused(keel_machine *m, const keel_admission_answer *answer,
                         uint64_t now)
 {
     keel_status rejection = answer->status;
     const keel_policy *policy = &m->plan->policy;
-    bool has_deadline = m->deadline_at != KEEL_NEVER;
 
-    /* an open breaker that lets probes pass in time is waited for, exactly so long */
-    if (rejection == KEEL_REJECTED_OPEN && m->most_tries > 1 && tries_are_left(m) &&
-        has_deadline && !reaches_deadline(m, now, answer->retry_after_ns)) {
+    if (rejection == KEEL_REJECTED_OPEN &&
+        waits_for_probes(m, answer->retry_after_ns, now)) {
         wait_for(m, now, answer->retry_after_ns);
         return;
     }

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* What a call does that finds the breaker open: waits for probes, or is refused. */
+#include <keel/keel.h>
+
+#include "base/clock.h"
+#include "support/suite.h"
+#include "support/vclock.h"
+
+static const char *const settings =
+    "none; deadline=10s; retry.attempts=3; retry.backoff=0; retry.budget=off; "
+    "breaker=on; "
+    "breaker.consecutive=1; breaker.open=5s; breaker.open_jitter=0; "
+    "breaker.half_open_permits=1";
+
+typedef struct refused_case {
+    const char *why;
+    bool idempotent;
+    bool has_failed;      /* its own first attempt opened the breaker */
+    uint64_t deadline_ns; /* 0: the pipeline's */
+    uint64_t waited_ns;
+    keel_status status;
+    uint32_t attempts;
+} refused_case;
+
+static const refused_case refused_cases[] = {
+    { "an undeclared call is refused at once", false, false, 0, 0, KEEL_REJECTED_OPEN,
+      0 },
+    { "a declared one waits until probes may pass", true, false, 0, 5 * KEEL_S, KEEL_OK,
+      1 },
+    { "not beyond its deadline", true, false, 5 * KEEL_S, 0, KEEL_REJECTED_OPEN, 0 },
+    { "a retry waits too", true, true, 0, 5 * KEEL_S, KEEL_OK, 2 },
+    { "a retry too late keeps its last real outcome", true, true, 4 * KEEL_S, 0,
+      KEEL_FAILED, 1 },
+};
+
+static vclock clock_;
+static keel_runtime *rt;
+static keel_pipeline *pipeline;
+
+static void setup(void)
+{
+    static const char *const nothing[] = { NULL };
+    keel_options options = { .size = sizeof options, .environment = nothing };
+
+    vclock_init(&clock_);
+    options.clock = &clock_.clock;
+    ck_assert_int_eq(keel_open(&rt, &options, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_open(&pipeline, rt, "payments", settings, NULL),
+                     KEEL_OK);
+}
+
+static void teardown(void)
+{
+    keel_pipeline_close(pipeline);
+    ck_assert_int_eq(keel_close(rt, 0), KEEL_OK);
+    vclock_cleanup(&clock_);
+}
+
+START_TEST(an_open_breaker_is_waited_for_by_those_who_may)
+{
+    const refused_case *c = &refused_cases[_i];
+    keel_call_options options = { .size = sizeof options, .idempotent = c->idempotent };
+    keel_detail why = KEEL_DETAIL_INIT;
+    keel_call call;
+    uint64_t began;
+    bool fails = c->has_failed;
+
+    setup();
+    began = keel_now(rt);
+    if (c->deadline_ns)
+        options.deadline_at_ns = began + c->deadline_ns;
+    if (!c->has_failed)
+        keel_pipeline_transition(pipeline, KEEL_BREAKER_OPEN, 0);
+    keel_call_begin(&call, pipeline, &options);
+    while (keel_call_next(&call)) {
+        keel_call_report(&call, fails ? KEEL_FAILED : KEEL_OK);
+        fails = false;
+    }
+    ck_assert_msg(keel_call_end(&call, &why) == c->status, "%s: %s", c->why, why.text);
+    ck_assert_msg(why.attempts == c->attempts, "%s: %u attempts", c->why, why.attempts);
+    ck_assert_msg(keel_now(rt) - began == c->waited_ns, "%s: waited", c->why);
+    if (c->status != KEEL_OK)
+        ck_assert_int_eq(why.reason, KEEL_REASON_OPEN);
+    teardown();
+}
+END_TEST
+
+SUITE("refused", 10,
+      ROWS(an_open_breaker_is_waited_for_by_those_who_may, refused_cases))
