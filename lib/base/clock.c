@@ -73,3 +73,8 @@ bool keel_clock_real(keel_clock *clock)
     };
     return works;
 }
+
+bool keel_clock_is_real(const keel_clock *clock)
+{
+    return clock->wait == real_wait;
+}

@@ -11,6 +11,8 @@
 
 /* CLOCK_MONOTONIC with futex waits. False: this machine has no monotonic clock. */
 bool keel_clock_real(keel_clock *clock);
+/* Whether threads that sleep by it sleep on a futex. */
+bool keel_clock_is_real(const keel_clock *clock);
 
 /* a + b, or KEEL_NEVER where that would wrap. */
 static inline uint64_t keel_ns_add(uint64_t a, uint64_t b)

@@ -27,21 +27,22 @@ void keel_detail_fill(keel_detail *why, const keel_detail *all)
         why->text = size == sizeof *why ? why->storage : keel_status_text(all->code);
 }
 
-void keel_detail_well(keel_detail *why, uint32_t attempts, uint64_t elapsed_ns)
+void keel_detail_say(keel_detail *why, keel_status code, keel_reason reason,
+                     uint32_t attempts, uint64_t elapsed_ns, uint64_t retry_after_ns)
 {
-    keel_detail all;
+    keel_detail all; /* field by field: the storage is large, and not used here */
 
     if (!why)
         return;
-    all.code = KEEL_OK;
-    all.reason = KEEL_REASON_NONE;
+    all.code = code;
+    all.reason = reason;
     all.attempts = attempts;
-    all.applied = KEEL_APPLIED_UNKNOWN;
+    all.applied = attempts ? KEEL_APPLIED_UNKNOWN : KEEL_APPLIED_NO;
     all.system_errno = 0;
     all.fallback = false;
     all.elapsed_ns = elapsed_ns;
-    all.retry_after_ns = 0;
-    all.text = keel_status_text(KEEL_OK);
+    all.retry_after_ns = retry_after_ns;
+    all.text = keel_status_text(code);
     keel_detail_fill(why, &all);
 }
 

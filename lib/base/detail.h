@@ -19,8 +19,9 @@ keel_status keel_failf(keel_detail *why, keel_status code, const char *format, .
 /* A success: clears what an earlier use of the struct left. */
 keel_status keel_succeed(keel_detail *why);
 
-/* A success of a call, with what there is to say of it. */
-void keel_detail_well(keel_detail *why, uint32_t attempts, uint64_t elapsed_ns);
+/* How a call ended, all other fields being none; cheap. text: the status's own. */
+void keel_detail_say(keel_detail *why, keel_status code, keel_reason reason,
+                     uint32_t attempts, uint64_t elapsed_ns, uint64_t retry_after_ns);
 
 /*
  * Reads a sized options struct of the caller's into `to` (whole bytes, already holding

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -134,6 +135,39 @@ void keel_thread_wait_end(void)
     atomic_store_explicit(&keel_thread_self()->waits_on, NULL, memory_order_relaxed);
 }
 
+/*
+ * A clock of the author's has its own way to wake, and dies with its runtime; so those
+ * who wake us by it are counted, and waited for before we go on.
+ */
+static void lend(keel_thread *thread, const keel_clock *clock)
+{
+    if (thread->lent_in != keel_process_incarnation()) {
+        thread->lent_in = keel_process_incarnation();
+        atomic_store(&thread->borrowers, 0);
+    }
+    /* seq_cst: whoever wakes us sees the clock, or its wait sees the word changed */
+    atomic_store(&thread->lent, clock);
+}
+
+static void take_back(keel_thread *thread)
+{
+    atomic_store(&thread->lent, NULL);
+    while (atomic_load(&thread->borrowers))
+        sched_yield(); /* for as long as a wake takes */
+}
+
+static void wait_by(keel_thread *thread, const keel_clock *clock, uint32_t seen,
+                    uint64_t until_ns)
+{
+    bool is_real = keel_clock_is_real(clock);
+
+    if (!is_real)
+        lend(thread, clock);
+    clock->wait((const uint32_t *)&thread->word, seen, until_ns, clock->ctx);
+    if (!is_real)
+        take_back(thread);
+}
+
 void keel_thread_sleep(const keel_clock *clock, uint32_t seen, uint64_t until_ns,
                        const keel_cancel *cancel)
 {
@@ -144,7 +178,7 @@ void keel_thread_sleep(const keel_clock *clock, uint32_t seen, uint64_t until_ns
     keel_thread_wait_begin(cancel);
     /* whoever fires after this look changes the word, and the wait ends */
     if (!keel_cancel_fired(cancel))
-        clock->wait((const uint32_t *)&thread->word, seen, until_ns, clock->ctx);
+        wait_by(thread, clock, seen, until_ns);
     keel_thread_wait_end();
 }
 
@@ -184,11 +218,18 @@ static void wake_part(keel_thread *thread)
 {
     const uint64_t one = 1;
     int fd = atomic_load(&thread->wake_fd) - 1;
-    keel_clock clock;
+    const keel_clock *clock;
+    keel_clock real;
 
     atomic_fetch_add(&thread->word, 1);
-    keel_clock_real(&clock);
-    clock.wake((const uint32_t *)&thread->word, INT_MAX, clock.ctx);
+    atomic_fetch_add(&thread->borrowers, 1);
+    clock = atomic_load(&thread->lent);
+    if (!clock) {
+        keel_clock_real(&real);
+        clock = &real;
+    }
+    clock->wake((const uint32_t *)&thread->word, INT_MAX, clock->ctx);
+    atomic_fetch_sub(&thread->borrowers, 1);
     if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
         /* a full counter wakes the sleeper just as well */
     }

@@ -23,6 +23,9 @@ typedef struct keel_thread {
     _Atomic uint32_t word;    /* futex: counts what this thread was woken for */
     _Atomic int wake_fd;      /* eventfd for those who sleep in poll, plus 1; 0: none */
     _Atomic(const keel_cancel *) waits_on; /* the token a sleeping thread is woken by */
+    _Atomic(const keel_clock *) lent; /* a clock of the author's that it sleeps by */
+    _Atomic uint32_t borrowers;       /* threads that wake it by that clock just now */
+    uint64_t lent_in;                 /* the process; a parent's borrowers are no more */
     uint64_t random_state;
     uint64_t random_incarnation;
     uint64_t wake_fd_incarnation;

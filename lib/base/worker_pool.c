@@ -30,7 +30,7 @@ struct keel_worker_pool {
     pthread_cond_t changed;
     worker *idle;
     worker *finished; /* to be joined */
-    uint32_t running;
+    uint32_t running; /* jobs begun and not done */
     uint32_t threads;
     bool closing;
 };
@@ -99,8 +99,6 @@ static void *work(void *ctx)
         fn(fn_ctx);
         pthread_mutex_lock(&pool->mu);
         w->fn = NULL;
-        pool->running--;
-        pthread_cond_broadcast(&pool->changed);
     } while (!pool->closing && wait_locked(pool, w));
     w->next = pool->finished;
     pool->finished = w;
@@ -220,6 +218,16 @@ keel_status keel_worker_pool_run(keel_worker_pool_place *place,
     }
     pthread_mutex_unlock(&pool->mu);
     return status;
+}
+
+void keel_worker_pool_done(keel_worker_pool_place *place)
+{
+    keel_worker_pool *pool = atomic_load(place);
+
+    pthread_mutex_lock(&pool->mu);
+    pool->running--;
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->mu);
 }
 
 static bool wait_for_jobs_locked(keel_worker_pool *pool, uint64_t wait_ns)

@@ -22,7 +22,13 @@ keel_status keel_worker_pool_run(keel_worker_pool_place *place,
                                  void *ctx);
 
 /*
- * Joins all workers. False: a job still runs after wait_ns of real time; the pool works
+ * To be called once for each job, by whoever is the last to need the pool's owner for
+ * its sake: in the job, or after it. Only then may the pool be closed.
+ */
+void keel_worker_pool_done(keel_worker_pool_place *place);
+
+/*
+ * Joins all workers. False: a job is not done after wait_ns of real time; the pool works
  * on. No pool, or one of a parent process: true at once.
  */
 bool keel_worker_pool_close(keel_worker_pool_place *place, uint64_t wait_ns);

@@ -209,7 +209,9 @@ bool keel_call_next(keel_call *call)
     if (m->phase == KEEL_PHASE_ENDED)
         return false;
     now = keel_machine_now(m);
-    return keel_machine_try(m, now) || next_by_hand(m, now);
+    if (KEEL_LIKELY(keel_machine_try(m, now)))
+        return true;
+    return !keel_machine_try_refuse(m, now) && next_by_hand(m, now);
 }
 
 static keel_step poll_plain(keel_machine *m)
@@ -378,7 +380,11 @@ static void look_after_runtime(keel_pipeline *pipeline, uint64_t now)
 
 static keel_status end_planned(keel_machine *m, keel_detail *why)
 {
-    uint64_t now = keel_machine_now(m);
+    /* only a story needs the time, and an end that is yet to come */
+    uint64_t now =
+        why || m->fallback || m->flags.has_call_permit || m->phase != KEEL_PHASE_ENDED
+            ? keel_machine_now(m)
+            : m->began_at;
     keel_detail detail;
     keel_status status;
 

@@ -357,16 +357,16 @@ keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t no
 
     if (m->flags.has_call_permit)
         end_call_permit(m, now);
-    *why = (keel_detail){ .size = sizeof *why,
-                          .code = status,
-                          .reason = (keel_reason)m->reason,
-                          .attempts = m->attempts,
-                          .applied =
-                              m->attempts ? (keel_applied)m->applied : KEEL_APPLIED_NO,
-                          .system_errno = m->system_errno,
-                          .elapsed_ns =
-                              m->flags.has_begun ? keel_ns_left(now, m->began_at) : 0,
-                          .retry_after_ns = status == KEEL_OK ? 0 : m->retry_after_ns,
-                          .text = keel_status_text(status) };
+    /* field by field: the storage is large, and not used here */
+    why->size = sizeof *why;
+    why->code = status;
+    why->reason = (keel_reason)m->reason;
+    why->attempts = m->attempts;
+    why->applied = m->attempts ? (keel_applied)m->applied : KEEL_APPLIED_NO;
+    why->system_errno = m->system_errno;
+    why->fallback = false;
+    why->elapsed_ns = m->flags.has_begun ? keel_ns_left(now, m->began_at) : 0;
+    why->retry_after_ns = status == KEEL_OK ? 0 : m->retry_after_ns;
+    why->text = keel_status_text(status);
     return status;
 }

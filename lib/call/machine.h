@@ -112,6 +112,13 @@ void keel_machine_clear(keel_machine *m, keel_pipeline *pipeline);
 /* One step at an instant: what to do next. */
 keel_step keel_machine_step(keel_machine *m, uint64_t now);
 
+/* What the attempt was given when it began; KEEL_NEVER: no limit. */
+static inline uint64_t keel_machine_allowance(const keel_machine *m)
+{
+    return m->attempt_until == KEEL_NEVER ? KEEL_NEVER
+                                          : m->attempt_until - m->attempt_at;
+}
+
 /* Ends the attempt under way with what came of it. */
 void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now);
 

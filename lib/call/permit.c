@@ -105,14 +105,6 @@ static KEEL_SELDOM keel_status ask(permit *p, const patience *patient,
     }
 }
 
-static uint64_t gate_now(const keel_pipeline *pipeline, uint32_t gate)
-{
-    const keel_clock *clock = &pipeline->runtime->clock;
-
-    return gate & KEEL_GATE_COARSE ? clock->now_coarse(clock->ctx)
-                                   : clock->now(clock->ctx);
-}
-
 static void clear(permit *p, keel_pipeline *pipeline)
 {
     p->pipeline = pipeline;
@@ -160,38 +152,30 @@ static keel_status take_or_wait(keel_pipeline *pipeline, permit *p,
     return status;
 }
 
-/* An open breaker that nobody holds refuses: in an outage that is every call. */
 static keel_status refuse_at_the_gate(keel_pipeline *pipeline, permit *p, uint32_t gate,
                                       uint64_t state, uint64_t *retry_after_ns)
 {
-    uint64_t until = keel_breaker_words_due(pipeline->gate_words, state);
-    uint64_t now = gate_now(pipeline, gate);
+    uint64_t hint;
 
-    if (now >= until ||
-        atomic_load_explicit(&pipeline->runtime->has_listener, memory_order_relaxed))
+    if (!keel_gate_refuses(pipeline, gate, state, &hint))
         return take_or_wait(pipeline, p, NULL, retry_after_ns);
     if (retry_after_ns)
-        *retry_after_ns = until - now;
+        *retry_after_ns = hint;
     p->magic = 0;
-    keel_count_rejected(pipeline);
     return KEEL_REJECTED_OPEN;
 }
 
 keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit,
                              uint64_t *retry_after_ns)
 {
-    uint64_t state = UINT64_MAX;
+    uint64_t state;
     uint32_t gate;
     permit *p;
 
     if (!pipeline || !public_permit)
         return KEEL_E_ARGUMENT;
     p = inside(public_permit);
-    gate = atomic_load_explicit(&pipeline->gate, memory_order_acquire);
-    if (gate &&
-        !atomic_load_explicit(&pipeline->gate_words->lock, memory_order_relaxed))
-        state =
-            atomic_load_explicit(&pipeline->gate_words->state, memory_order_acquire);
+    gate = keel_gate_look(pipeline, &state);
     if (state >> 62 == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_ALONE) {
         p->pipeline = pipeline;
         p->admission.permit.generation = (uint32_t)(state & 0xffffff);
@@ -293,7 +277,7 @@ static bool end_at_the_gate(permit *p)
         !keel_window_words_try_ok(
             atomic_load_explicit(&pipeline->gate_window, memory_order_relaxed),
             KEEL_STRIPE_WINDOW, keel_stripe_mine(&pipeline->stripes), generation,
-            gate_now(pipeline, gate)))
+            keel_gate_now(pipeline, gate)))
         return false;
     p->magic = PERMIT_ENDED;
     return true;

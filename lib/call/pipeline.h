@@ -102,6 +102,44 @@ static inline uint64_t keel_plan_now(const keel_pipeline *pipeline,
                                    : clock->now(clock->ctx);
 }
 
+/* The gate's bits, and the breaker's state word; UINT64_MAX: an operator holds it. */
+static inline uint32_t keel_gate_look(const keel_pipeline *pipeline, uint64_t *state)
+{
+    uint32_t gate = atomic_load_explicit(&pipeline->gate, memory_order_acquire);
+    const keel_breaker_words *words = pipeline->gate_words;
+
+    *state = UINT64_MAX;
+    if (gate && !atomic_load_explicit(&words->lock, memory_order_relaxed))
+        *state = atomic_load_explicit(&words->state, memory_order_acquire);
+    return gate;
+}
+
+static inline uint64_t keel_gate_now(const keel_pipeline *pipeline, uint32_t gate)
+{
+    const keel_clock *clock = &pipeline->runtime->clock;
+
+    return gate & KEEL_GATE_COARSE ? clock->now_coarse(clock->ctx)
+                                   : clock->now(clock->ctx);
+}
+
+/*
+ * Whether a breaker that is open refuses without more ado; then the refusal is counted.
+ * In an outage this is every call.
+ */
+static inline bool keel_gate_refuses(keel_pipeline *pipeline, uint32_t gate,
+                                     uint64_t state, uint64_t *retry_after_ns)
+{
+    uint64_t until = keel_breaker_words_due(pipeline->gate_words, state);
+    uint64_t now = keel_gate_now(pipeline, gate);
+
+    if (now >= until ||
+        atomic_load_explicit(&pipeline->runtime->has_listener, memory_order_relaxed))
+        return false;
+    *retry_after_ns = until - now;
+    keel_count_rejected(pipeline);
+    return true;
+}
+
 static inline void keel_count(_Atomic uint64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);

@@ -57,6 +57,34 @@ static inline bool keel_machine_try(keel_machine *m, uint64_t now)
     return true;
 }
 
+/*
+ * True: an open breaker that nobody holds has refused the call, which is over. This is
+ * every call in an outage, so it takes no longer than a success.
+ */
+static inline bool keel_machine_try_refuse(keel_machine *m, uint64_t now)
+{
+    const keel_plan *plan = m->plan;
+    uint64_t state, due;
+
+    if (m->phase != KEEL_PHASE_READY || m->cancel || !plan->is_simple ||
+        !plan->policy.breaker || m->attempts > 0 || m->flags.is_idempotent ||
+        keel_machine_is_late(m, now) ||
+        atomic_load_explicit(&m->pipeline->runtime->has_listener,
+                             memory_order_relaxed) ||
+        atomic_load_explicit(&plan->breaker.words->lock, memory_order_relaxed))
+        return false;
+    state = atomic_load_explicit(&plan->breaker.words->state, memory_order_acquire);
+    due = keel_breaker_words_due(plan->breaker.words, state);
+    if (state >> 62 != KEEL_BREAKER_OPEN || now >= due)
+        return false;
+    m->status = KEEL_REJECTED_OPEN;
+    m->phase = KEEL_PHASE_ENDED;
+    m->reason = KEEL_REASON_OPEN;
+    m->retry_after_ns = due - now;
+    keel_stripe_add(keel_machine_stripe(m), KEEL_STRIPE_REJECTED, 1);
+    return true;
+}
+
 /* True: the success is recorded and the call is over. */
 static inline bool keel_machine_try_ok(keel_machine *m, uint64_t now)
 {

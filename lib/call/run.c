@@ -23,12 +23,9 @@ static void run_attempts(keel_call *call, keel_run_fn *fn, void *ctx)
     const keel_machine *m = keel_machine_of(call);
 
     while (keel_call_next(call)) {
-        uint64_t until = m->attempt_until;
         keel_attempt attempt = { .size = sizeof attempt,
                                  .number = m->attempts,
-                                 .timeout_ns = until == KEEL_NEVER
-                                                   ? KEEL_NEVER
-                                                   : until - m->attempt_at,
+                                 .timeout_ns = keel_machine_allowance(m),
                                  .cancel = m->cancel };
         keel_outcome outcome = { .size = sizeof outcome };
         keel_status status = fn(&attempt, &outcome, ctx);
@@ -141,7 +138,7 @@ static bool run_first(keel_call *call, keel_pipeline *pipeline, keel_run_fn *fn,
     first_made(&f, fn, ctx, &outcome);
     now = keel_plan_now(pipeline, f.plan);
     if (first_ends_well(&f, &outcome, now)) {
-        keel_detail_well(why, 1, now - f.began_at);
+        keel_detail_say(why, KEEL_OK, KEEL_REASON_NONE, 1, now - f.began_at, 0);
         return true;
     }
     first_told(call, &f, idempotent, true);
@@ -199,6 +196,15 @@ static void job_free(job *j)
     run_leave(r);
 }
 
+/* The job is over; keel_close may come as soon as this has been said. */
+static void job_end(job *j)
+{
+    keel_runtime *rt = j->pipeline->runtime;
+
+    job_free(j);
+    keel_worker_pool_done(&rt->workers);
+}
+
 /* The caller is gone: what the callback held until now goes back. */
 static void finish_left_job(job *j)
 {
@@ -216,7 +222,7 @@ static void finish_left_job(job *j)
                        now);
     keel_plan_exit(pipeline, j->plan_phase);
     keel_events_deliver(pipeline->runtime);
-    job_free(j);
+    job_end(j);
 }
 
 static void work(void *ctx)
@@ -325,7 +331,7 @@ static keel_status attempt_detached(keel_call *call, run *r)
         return KEEL_OK;
     }
     keel_call_report_attempt(call, j->attempt.number, &j->outcome);
-    job_free(j);
+    job_end(j);
     return KEEL_OK;
 }
 
@@ -360,6 +366,19 @@ static keel_status run_detached(keel_call *call, const keel_run_options *options
 static bool is_plain(const keel_call_options *o)
 {
     return !o || (!o->deadline_at_ns && !o->cancel && o->attempt <= 1 && !o->fallback);
+}
+
+/* A run that an open breaker refuses before it has begun. */
+static bool is_refused(keel_pipeline *pipeline, keel_detail *why)
+{
+    uint64_t state, retry_after_ns;
+    uint32_t gate = keel_gate_look(pipeline, &state);
+
+    if (state >> 62 != KEEL_BREAKER_OPEN ||
+        !keel_gate_refuses(pipeline, gate, state, &retry_after_ns))
+        return false;
+    keel_detail_say(why, KEEL_REJECTED_OPEN, KEEL_REASON_OPEN, 0, 0, retry_after_ns);
+    return true;
 }
 
 static keel_status run_here(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
@@ -408,6 +427,8 @@ keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
     if (!pipeline || !fn)
         return keel_fail(why, KEEL_E_ARGUMENT,
                          "keel_run needs a pipeline and a function");
-    return options ? run_with(pipeline, fn, ctx, options, why)
-                   : run_here(pipeline, fn, ctx, NULL, why);
+    if (options)
+        return run_with(pipeline, fn, ctx, options, why);
+    return is_refused(pipeline, why) ? KEEL_REJECTED_OPEN
+                                     : run_here(pipeline, fn, ctx, NULL, why);
 }

@@ -74,7 +74,7 @@ static keel_transfer_end transfer(session *s, CURLM *multi)
 {
     keel_runtime *runtime = s->pipeline->runtime;
     uint64_t connect_ns = keel_call_connect_timeout_ns(&s->call);
-    uint64_t left_ns = keel_call_timeout_ns(&s->call);
+    uint64_t left_ns = keel_machine_allowance(keel_machine_of(&s->call));
     uint64_t now = keel_now(runtime); /* last: rather a little late than early */
     bool resent;
     keel_transfer t = {
