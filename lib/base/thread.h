@@ -16,6 +16,8 @@
 /* Which way nearly every call goes. */
 #define KEEL_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define KEEL_SELDOM __attribute__((noinline, cold))
+/* A common way too, but not to burden the one that goes past it. */
+#define KEEL_APART __attribute__((noinline))
 
 typedef struct keel_thread {
     uint32_t index;           /* unique among living threads, small numbers first */
@@ -25,7 +27,7 @@ typedef struct keel_thread {
     _Atomic(const keel_cancel *) waits_on; /* the token a sleeping thread is woken by */
     _Atomic(const keel_clock *) lent; /* a clock of the author's that it sleeps by */
     _Atomic uint32_t borrowers;       /* threads that wake it by that clock just now */
-    uint64_t lent_in;                 /* the process; a parent's borrowers are no more */
+    uint64_t lent_in; /* the process; a parent's borrowers are no more */
     uint64_t random_state;
     uint64_t random_incarnation;
     uint64_t wake_fd_incarnation;
