@@ -127,13 +127,17 @@ static keel_status take(keel_pipeline *pipeline, permit *p, keel_stripe stripe,
     p->plan = keel_plan_enter_at(pipeline, stripe, &p->phase);
     if (p->plan->needs_time)
         p->began_at = keel_plan_now(pipeline, p->plan);
-    if (!keel_admission_try(p->plan, &p->admission, p->began_at))
+    /* who waits looks at the token, even where there is nothing to wait for */
+    if (patient || !keel_admission_try(p->plan, &p->admission, p->began_at))
         status = ask(p, patient, retry_after_ns);
     if (status != KEEL_OK) {
         keel_plan_exit_at(stripe, p->phase);
         p->magic = 0;
     }
-    keel_events_deliver(pipeline->runtime);
+    if (status != KEEL_OK)
+        keel_pipeline_look_after(pipeline);
+    else
+        keel_events_deliver(pipeline->runtime);
     return status;
 }
 
@@ -152,8 +156,9 @@ static keel_status take_or_wait(keel_pipeline *pipeline, permit *p,
     return status;
 }
 
-static keel_status refuse_at_the_gate(keel_pipeline *pipeline, permit *p, uint32_t gate,
-                                      uint64_t state, uint64_t *retry_after_ns)
+static KEEL_APART keel_status refuse_at_the_gate(keel_pipeline *pipeline, permit *p,
+                                                 uint32_t gate, uint64_t state,
+                                                 uint64_t *retry_after_ns)
 {
     uint64_t hint;
 
@@ -226,7 +231,7 @@ static void end(permit *p, const keel_outcome *outcome)
     if (changes.count | changes.would_trip)
         keel_pipeline_tell_changes(p->pipeline, &changes, now);
     keel_plan_exit(p->pipeline, p->phase);
-    keel_events_deliver(p->pipeline->runtime);
+    keel_pipeline_look_after(p->pipeline);
 }
 
 /* A permit from the gate gets the plan of now: the breaker is the same in all of them. */
@@ -249,8 +254,10 @@ void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *out
     keel_outcome own = { .size = sizeof own, .status = KEEL_IGNORED };
     permit *p = public_permit ? inside(public_permit) : NULL;
 
-    if (!p || !outcome || !keel_options_read(&own, sizeof own, outcome))
+    if (!p)
         return;
+    /* what cannot be read ends it all the same: its place must not stay taken */
+    (void)keel_options_read(&own, sizeof own, outcome);
     if (p->magic == PERMIT_AT_THE_GATE)
         leave_the_gate(p);
     if (p->magic == PERMIT_ENDED) {
@@ -284,7 +291,7 @@ static bool end_at_the_gate(permit *p)
 }
 
 /* A plain success under a simple plan. False: nothing was done. */
-static __attribute__((noinline)) bool end_at_once(permit *p)
+static KEEL_APART bool end_at_once(permit *p)
 {
     keel_stripe stripe;
     uint64_t now;
