@@ -2,6 +2,7 @@
 /* A ring of the newest warnings about settings. */
 #include "base/warnings.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,10 +75,12 @@ void keel_warnings_log(keel_warnings *warnings)
 {
     const keel_log *log = warnings->log;
     char line[KEEL_WARNING_SIZE];
+    int saved = errno;
 
     while (next_to_log(warnings, line))
         if (log && log->fn && log->level >= KEEL_LOG_WARNING)
             log->fn(KEEL_LOG_WARNING, "config", line, log->ctx);
+    errno = saved;
 }
 
 bool keel_warnings_read(keel_warnings *warnings, size_t index, char *text, size_t size)

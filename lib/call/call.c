@@ -153,6 +153,14 @@ static uint64_t now_after(const keel_machine *m, uint64_t slept_until)
                                                                       : now;
 }
 
+/* An attempt that was not reported is abandoned. */
+static void leave_plain(keel_machine *m)
+{
+    if (m->phase == KEEL_PHASE_ATTEMPT)
+        m->status = KEEL_IGNORED;
+    m->phase = KEEL_PHASE_ENDED;
+}
+
 static bool next_plain(keel_machine *m)
 {
     if (m->phase == KEEL_PHASE_READY) {
@@ -160,7 +168,7 @@ static bool next_plain(keel_machine *m)
         m->attempts = 1;
         return true;
     }
-    m->phase = KEEL_PHASE_ENDED;
+    leave_plain(m);
     return false;
 }
 
@@ -354,7 +362,7 @@ static keel_status fall_back(keel_machine *m, keel_detail *detail, uint64_t now)
 
     if (now >= m->deadline_at && m->deadline_at != KEEL_NEVER)
         return status;
-    if (atomic_fetch_add(&pipeline->fallbacks_running, 1) < FALLBACKS_AT_ONCE) {
+    if (atomic_fetch_add(&pipeline->counters->fallbacks, 1) < FALLBACKS_AT_ONCE) {
         detail->fallback = true;
         keel_pipeline_tell(pipeline,
                            (keel_event_record){ .type = KEEL_EVENT_FALLBACK,
@@ -362,20 +370,8 @@ static keel_status fall_back(keel_machine *m, keel_detail *detail, uint64_t now)
                            now);
         status = m->fallback(detail, m->fallback_ctx);
     }
-    atomic_fetch_sub(&pipeline->fallbacks_running, 1);
+    atomic_fetch_sub(&pipeline->counters->fallbacks, 1);
     return status;
-}
-
-static void look_after_runtime(keel_pipeline *pipeline, uint64_t now)
-{
-    keel_runtime *rt = pipeline->runtime;
-
-    if (atomic_load_explicit(&pipeline->override_until, memory_order_relaxed))
-        keel_pipeline_expire_override(pipeline, now);
-    if (atomic_load_explicit(&rt->reload_wanted, memory_order_relaxed) &&
-        atomic_exchange(&rt->reload_wanted, false))
-        keel_reload(rt, NULL);
-    keel_events_deliver(rt);
 }
 
 static keel_status end_planned(keel_machine *m, keel_detail *why)
@@ -395,7 +391,7 @@ static keel_status end_planned(keel_machine *m, keel_detail *why)
         status = fall_back(m, &detail, now);
     keel_detail_fill(why, &detail);
     keel_plan_exit(m->pipeline, m->plan_phase);
-    look_after_runtime(m->pipeline, now);
+    keel_pipeline_look_after(m->pipeline);
     return status;
 }
 
@@ -414,16 +410,19 @@ static bool ended_well(const keel_machine *m, const keel_detail *why)
 
 static keel_status end_plain(keel_machine *m, keel_detail *why)
 {
-    keel_status status =
-        m->phase == KEEL_PHASE_ENDED ? (keel_status)m->status : KEEL_IGNORED;
-    keel_detail detail = { .size = sizeof detail,
-                           .code = status,
-                           .attempts = m->attempts,
-                           .applied = (keel_applied)m->applied,
-                           .system_errno = m->system_errno,
-                           .elapsed_ns = keel_ns_left(keel_now(m->pipeline->runtime),
-                                                      m->began_at),
-                           .text = keel_status_text(status) };
+    keel_status status;
+    keel_detail detail;
+
+    leave_plain(m);
+    status = (keel_status)m->status;
+    detail = (keel_detail){ .size = sizeof detail,
+                            .code = status,
+                            .attempts = m->attempts,
+                            .applied = (keel_applied)m->applied,
+                            .system_errno = m->system_errno,
+                            .elapsed_ns = keel_ns_left(keel_now(m->pipeline->runtime),
+                                                       m->began_at),
+                            .text = keel_status_text(status) };
 
     keel_detail_fill(why, &detail);
     return status;

@@ -44,6 +44,7 @@ static bool tell(keel_runtime *runtime, const keel_event *event)
     listener = runtime->listener;
     ctx = runtime->listener_ctx;
     runtime->is_told = listener != NULL;
+    runtime->told++;
     runtime->told_by = pthread_self();
     pthread_mutex_unlock(&runtime->listener_mu);
     if (!listener)
@@ -100,15 +101,19 @@ void keel_events_deliver_now(keel_runtime *runtime)
 
 keel_status keel_events_listen(keel_runtime *runtime, keel_event_fn *fn, void *ctx)
 {
+    uint64_t now;
+
     if (!runtime)
         return KEEL_E_ARGUMENT;
     keel_runtime_notice_fork(runtime);
     pthread_mutex_lock(&runtime->listener_mu);
+    now = runtime->told;
     runtime->listener = fn;
     runtime->listener_ctx = ctx;
     atomic_store(&runtime->has_listener, fn != NULL);
     /* the old one may be running; it may also be the one who asks */
-    while (runtime->is_told && !pthread_equal(runtime->told_by, pthread_self()))
+    while (runtime->is_told && runtime->told == now &&
+           !pthread_equal(runtime->told_by, pthread_self()))
         pthread_cond_wait(&runtime->listener_done, &runtime->listener_mu);
     pthread_mutex_unlock(&runtime->listener_mu);
     return KEEL_OK;

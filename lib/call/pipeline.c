@@ -82,9 +82,10 @@ static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
     const keel_policy *policy = &plan->policy;
     uint32_t gate = 0;
 
-    if (policy->breaker && !policy->rate.count &&
+    if (policy->breaker && !policy->rate.count && !pipeline->override_text &&
         !keel_runtime_is_disabled(pipeline->runtime)) {
-        pipeline->gate_words = plan->breaker.words;
+        if (!pipeline->gate_words) /* the same ever after, and read meanwhile */
+            pipeline->gate_words = plan->breaker.words;
         atomic_store_explicit(&pipeline->gate_window, plan->breaker.window.time,
                               memory_order_relaxed);
         gate = KEEL_GATE_BREAKER;
@@ -98,10 +99,9 @@ static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
     atomic_store_explicit(&pipeline->gate, gate, memory_order_release);
 }
 
-keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *why)
+keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why)
 {
     keel_runtime *rt = pipeline->runtime;
-    keel_plan *old = atomic_load(&pipeline->plan);
     keel_plan_parts parts = { .memory = rt->memory,
                               .board = rt->board,
                               .name = pipeline->name,
@@ -109,7 +109,6 @@ keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *wh
                               .hooks = &pipeline->hooks,
                               .tick_ns = rt->clock.tick_ns };
     keel_policy policy;
-    keel_plan *plan;
     bool is_full;
     keel_status status =
         keel_config_resolve(rt->config, pipeline->name, pipeline->code,
@@ -117,19 +116,45 @@ keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *wh
 
     if (status != KEEL_OK)
         return status;
-    plan = keel_plan_new(&parts, &policy, &is_full);
-    if (!plan)
+    pipeline->staged = keel_plan_new(&parts, &policy, &is_full);
+    if (!pipeline->staged)
         return is_full ? keel_fail(why, KEEL_E_LIMIT,
                                    "the board has no room for the pipeline")
                        : keel_fail(why, KEEL_E_NOMEM,
                                    "no memory for the pipeline's settings");
+    return keel_succeed(why);
+}
+
+void keel_pipeline_follow_locked(keel_pipeline *pipeline)
+{
+    const keel_clock *clock = &pipeline->runtime->clock;
+    keel_plan *old = atomic_load(&pipeline->plan);
+    keel_plan *plan = pipeline->staged;
+
+    pipeline->staged = NULL;
+    /* while it lasts, no call takes the quick way past keel_pipeline_look_after */
+    plan->is_simple = plan->is_simple && !pipeline->override_text;
     /* first, so that no call finds the new window empty and makes it look in use */
     if (old)
-        keel_plan_take_over(plan, old, rt->clock.now(rt->clock.ctx));
+        keel_plan_take_over(plan, old, clock->now(clock->ctx));
     atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
     set_gate(pipeline, plan);
     retire_locked(pipeline, old);
-    return keel_succeed(why);
+}
+
+void keel_pipeline_drop_locked(keel_pipeline *pipeline)
+{
+    keel_plan_free(pipeline->staged);
+    pipeline->staged = NULL;
+}
+
+static keel_status replan_locked(keel_pipeline *pipeline, keel_detail *why)
+{
+    keel_status status = keel_pipeline_stage_locked(pipeline, why);
+
+    if (status == KEEL_OK)
+        keel_pipeline_follow_locked(pipeline);
+    return status;
 }
 
 /* opening and closing */
@@ -201,7 +226,7 @@ static keel_status make_locked(keel_pipeline **out, keel_runtime *rt, const char
     else if (!place_own_blocks(pipeline))
         status = keel_fail(why, KEEL_E_LIMIT, "the board has no room for the pipeline");
     else
-        status = keel_pipeline_replan_locked(pipeline, why);
+        status = replan_locked(pipeline, why);
     if (status != KEEL_OK) {
         keel_pipeline_destroy(pipeline);
         return status;
@@ -232,7 +257,7 @@ static keel_status reopen_locked(keel_pipeline *pipeline, const char *code,
     if (!fresh)
         return keel_fail(why, KEEL_E_NOMEM, "no memory for the pipeline");
     pipeline->code = fresh;
-    status = keel_pipeline_replan_locked(pipeline, why);
+    status = replan_locked(pipeline, why);
     if (status != KEEL_OK)
         pipeline->code = old;
     keel_memory_free(rt->memory, status == KEEL_OK ? old : fresh);
@@ -299,7 +324,7 @@ static keel_status set_override_locked(keel_pipeline *pipeline, const char *sett
     if (settings && !fresh)
         return keel_fail(why, KEEL_E_NOMEM, "no memory for the override");
     pipeline->override_text = fresh;
-    status = keel_pipeline_replan_locked(pipeline, why);
+    status = replan_locked(pipeline, why);
     if (status == KEEL_OK) {
         atomic_store(&pipeline->override_until, until);
         keel_memory_free(rt->memory, old);
@@ -324,8 +349,10 @@ keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings
         return keel_fail(why, KEEL_E_ARGUMENT, "an override needs an end: for_ns is 0");
     rt = pipeline->runtime;
     status = lifts ? KEEL_OK : keel_config_check_text(settings, why);
-    if (status != KEEL_OK)
+    if (status != KEEL_OK) {
+        errno = saved;
         return status;
+    }
     keel_runtime_lock(rt);
     status = set_override_locked(
         pipeline, lifts ? NULL : settings,
@@ -336,13 +363,12 @@ keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings
     return status;
 }
 
-void keel_pipeline_expire_override(keel_pipeline *pipeline, uint64_t now)
+static void expire_override(keel_pipeline *pipeline, uint64_t until)
 {
     keel_runtime *rt = pipeline->runtime;
-    uint64_t until =
-        atomic_load_explicit(&pipeline->override_until, memory_order_relaxed);
+    uint64_t now = rt->clock.now(rt->clock.ctx);
 
-    if (!until || now < until)
+    if (now < until)
         return;
     keel_runtime_notice_fork(rt);
     if (pthread_mutex_trylock(&rt->pipelines_mu))
@@ -351,6 +377,20 @@ void keel_pipeline_expire_override(keel_pipeline *pipeline, uint64_t now)
     if (until && now >= until)
         set_override_locked(pipeline, NULL, 0, NULL);
     keel_runtime_unlock(rt);
+}
+
+void keel_pipeline_look_after(keel_pipeline *pipeline)
+{
+    keel_runtime *rt = pipeline->runtime;
+    uint64_t until =
+        atomic_load_explicit(&pipeline->override_until, memory_order_relaxed);
+
+    if (until)
+        expire_override(pipeline, until);
+    if (atomic_load_explicit(&rt->reload_wanted, memory_order_relaxed) &&
+        atomic_exchange(&rt->reload_wanted, false))
+        keel_reload(rt, NULL);
+    keel_events_deliver(rt);
 }
 
 /* the operator's side of the breaker */

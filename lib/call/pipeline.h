@@ -13,8 +13,9 @@ typedef struct keel_counters {
     _Atomic uint64_t retries;
     _Atomic uint64_t ended_twice;
     _Atomic uint64_t leaked;
-    _Atomic uint64_t resends; /* libcurl's own, see http/ */
-    uint64_t spare[2];
+    _Atomic uint64_t resends;   /* libcurl's own, see http/ */
+    _Atomic uint64_t fallbacks; /* under way */
+    uint64_t spare[1];
 } keel_counters;
 
 /*
@@ -29,7 +30,7 @@ enum {
 
 /*
  * Kept by the runtime until it closes, so that state and number outlive the handles.
- * runtime->pipelines_mu guards: handles, code, override_text, retired, draining
+ * runtime->pipelines_mu guards: handles, code, override_text, staged, retired, draining
  */
 struct keel_pipeline {
     _Atomic(keel_plan *) plan; /* read by every call, written by reloads */
@@ -46,10 +47,10 @@ struct keel_pipeline {
     char *code;
     char *override_text;
     _Atomic uint64_t override_until; /* 0: none */
+    keel_plan *staged;               /* made, and not followed yet */
     keel_plan *retired;              /* wait for the resting phase to drain */
     keel_plan *draining;             /* wait for the phase after the swap to drain */
     keel_hooks *hooks;
-    _Atomic uint32_t fallbacks_running;
     _Atomic bool warned_not_idempotent;
     _Atomic(void *) http; /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);
@@ -145,11 +146,19 @@ static inline void keel_count(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* Resolves the settings anew and follows them. Takes runtime->pipelines_mu. */
-keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *why);
+/*
+ * Resolves the settings anew and makes a plan of them, which is then followed or dropped:
+ * following cannot fail, so that of several pipelines all follow or none.
+ */
+keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why);
+void keel_pipeline_follow_locked(keel_pipeline *pipeline);
+void keel_pipeline_drop_locked(keel_pipeline *pipeline);
 
-/* Lifts an override whose time is over. Cheap where there is none. */
-void keel_pipeline_expire_override(keel_pipeline *pipeline, uint64_t now);
+/*
+ * What a call or permit does for all when it ends: lifts an override whose time is over,
+ * reloads if somebody asked for it, tells the listener. Cheap where there is nothing.
+ */
+void keel_pipeline_look_after(keel_pipeline *pipeline);
 
 /* events of a pipeline; all cheap where nobody listens */
 void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record,

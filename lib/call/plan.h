@@ -7,7 +7,7 @@
  * stripe, begun and ended, in one of two phases. A retired plan waits for the phase
  * that rests to drain, then the phases swap roles, then it waits for the other one to
  * drain (the two waits of SRCU: a caller may have read the phase and not counted yet).
- * Nobody ever waits: the steps are taken in passing, by reloads, looks and closes.
+ * Nobody ever waits: the steps are taken in passing, by reloads, overrides and closes.
  */
 #ifndef KEEL_CALL_PLAN_H
 #define KEEL_CALL_PLAN_H

@@ -94,6 +94,8 @@ static keel_status first_made(const first_attempt *f, keel_run_fn *fn, void *ctx
 static bool first_ends_well(first_attempt *f, const keel_outcome *outcome, uint64_t now)
 {
     if (!is_bare_success(outcome) || now > f->until ||
+        atomic_load_explicit(&f->pipeline->runtime->reload_wanted,
+                             memory_order_relaxed) ||
         !keel_admission_try_end(f->plan, &f->admission, f->stripe, f->began_at, now))
         return false;
     keel_plan_exit_at(f->stripe, f->plan_phase);

@@ -39,6 +39,7 @@ void keel_runtime_log(const keel_runtime *runtime, keel_log_level level,
                       const char *subsystem, const char *format, ...)
 {
     char message[400];
+    int saved = errno;
     va_list args;
 
     if (!runtime->log.fn || runtime->log.level < (int)level)
@@ -47,6 +48,7 @@ void keel_runtime_log(const keel_runtime *runtime, keel_log_level level,
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
     runtime->log.fn(level, subsystem, message, runtime->log.ctx);
+    errno = saved;
 }
 
 /* KEEL_LOG is known only now; what was wrong until here is still to be logged. */
@@ -111,6 +113,12 @@ static bool choose_clock(keel_runtime *rt, const keel_options *options)
     if (!rt->clock.now_coarse)
         rt->clock.now_coarse = rt->clock.now;
     return rt->clock.now && rt->clock.wait && rt->clock.wake;
+}
+
+/* One half of an allocator would hand its memory to the other half of another. */
+static bool is_whole(const keel_allocator *memory)
+{
+    return !memory || (memory->allocate && memory->release);
 }
 
 static void choose_allocator(keel_runtime *rt, const keel_options *options)
@@ -198,6 +206,9 @@ static keel_status open_runtime(keel_runtime **out, const keel_options *given,
         return keel_fail(
             why, KEEL_E_ARGUMENT,
             "keel_options: size is 0, or asks for what this keel does not know");
+    if (!is_whole(options.allocator))
+        return keel_fail(why, KEEL_E_ARGUMENT,
+                         "keel_options: an allocator needs allocate and release");
     rt = keel_memory_new(options.allocator, sizeof *rt);
     if (!rt)
         return keel_fail(why, KEEL_E_NOMEM, "no memory for the runtime");
@@ -270,31 +281,25 @@ keel_status keel_close(keel_runtime *rt, uint64_t wait_ns)
 /* reloading */
 
 /*
- * With a stage set, resolving sees the new file. A first round proves that every
- * pipeline can follow it, so that either all do or none.
+ * With the config staged, resolving sees the new file. First every pipeline makes its
+ * plan, then all follow; that cannot fail.
  */
 static keel_status reload_locked(keel_runtime *rt, keel_detail *why)
 {
-    keel_policy policy;
     keel_status status = keel_config_stage(rt->config, why);
 
-    for (uint32_t i = 0; status == KEEL_OK && i < rt->pipeline_count; i++) {
-        keel_pipeline *p = rt->pipelines[i];
-
-        status = keel_config_resolve(rt->config, p->name, p->code, p->override_text,
-                                     &policy, NULL, why);
-    }
+    for (uint32_t i = 0; status == KEEL_OK && i < rt->pipeline_count; i++)
+        status = keel_pipeline_stage_locked(rt->pipelines[i], why);
     if (status != KEEL_OK) {
+        for (uint32_t i = 0; i < rt->pipeline_count; i++)
+            keel_pipeline_drop_locked(rt->pipelines[i]);
         keel_config_drop(rt->config);
         return status;
     }
     keel_config_commit(rt->config);
-    for (uint32_t i = 0; i < rt->pipeline_count; i++) {
-        keel_status one = keel_pipeline_replan_locked(rt->pipelines[i], why);
-
-        status = status == KEEL_OK ? one : status;
-    }
-    return status;
+    for (uint32_t i = 0; i < rt->pipeline_count; i++)
+        keel_pipeline_follow_locked(rt->pipelines[i]);
+    return KEEL_OK;
 }
 
 keel_status keel_reload(keel_runtime *rt, keel_detail *why)
@@ -336,8 +341,10 @@ keel_status keel_runtime_verify(keel_runtime *rt, keel_detail *why)
 
 bool keel_runtime_warning(keel_runtime *rt, size_t index, char *text, size_t size)
 {
-    return rt && text && size > 0 &&
-           keel_warnings_read(&rt->warnings, index, text, size);
+    if (!rt || !text || size == 0)
+        return false;
+    keel_runtime_notice_fork(rt);
+    return keel_warnings_read(&rt->warnings, index, text, size);
 }
 
 uint64_t keel_now(keel_runtime *rt)

@@ -22,7 +22,7 @@ struct keel_worker_pool;
 
 /*
  * pipelines_mu guards: pipelines, pipeline_count, the config's stages
- * listener_mu  guards: listener, listener_ctx, is_told, told_by
+ * listener_mu  guards: listener, listener_ctx, is_told, told, told_by
  */
 struct keel_runtime {
     keel_allocator memory_given;
@@ -48,7 +48,8 @@ struct keel_runtime {
     keel_event_fn *listener;
     void *listener_ctx;
     pthread_cond_t listener_done;
-    bool is_told; /* told_by is inside the listener */
+    bool is_told;  /* told_by is inside the listener */
+    uint64_t told; /* counts the times */
     pthread_t told_by;
 };
 

@@ -2,6 +2,8 @@
 /* The bulkhead and its queue. The invariant stands in bulkhead.h. */
 #include "policy/bulkhead.h"
 
+#include <errno.h>
+
 #include "base/thread.h"
 
 enum { EMPTY = 0, CLAIMED = 1, WAITING = 2, GRANTED = 3 };
@@ -36,10 +38,13 @@ static bool take_place(const keel_bulkhead *bulkhead)
 
 static void wake(uint64_t sleeper, void (*fn)(void *), void *ctx)
 {
+    int saved = errno; /* the author's fn may change it; it belongs to our caller */
+
     if (sleeper)
         keel_thread_wake((uint32_t)(sleeper - 1));
     else if (fn)
         fn(ctx);
+    errno = saved;
 }
 
 /* The slot whose turn it is; queue_limit: nobody waits. */
