@@ -34,6 +34,23 @@ static bool swap(_Atomic uint64_t *word, uint64_t *expected, uint64_t fresh)
         word, expected, fresh, memory_order_acq_rel, memory_order_acquire);
 }
 
+/* The claim that follows, 0 to 7; the first on a state just published is 0. */
+static uint32_t claim_next(keel_state *s)
+{
+    uint32_t before = (s->flags & KEEL_CLAIMS) / KEEL_CLAIM;
+
+    s->flags = (s->flags & ~KEEL_CLAIMS) | ((s->flags + KEEL_CLAIM) & KEEL_CLAIMS);
+    return before;
+}
+
+/* A nanosecond on for each claim, so that no two writers ever write the same word: one
+ * who stopped before his swap must find another's word where he expects the old one. */
+static uint64_t due_pack(uint32_t opens, uint64_t at_ns, uint32_t claim)
+{
+    return (uint64_t)(opens < KEEL_OPENS_MAX ? opens : KEEL_OPENS_MAX) << 58 |
+           keel_ns_min(keel_ns_add(at_ns, claim), KEEL_DUE_MASK);
+}
+
 bool keel_breaker_change(const keel_breaker *breaker, const keel_breaker_now *seen,
                          keel_breaker_state to, uint32_t permits, uint32_t opens,
                          uint64_t due_at_ns, keel_cause cause, keel_changes *changes)
@@ -42,21 +59,16 @@ bool keel_breaker_change(const keel_breaker *breaker, const keel_breaker_now *se
                         .left = permits,
                         .generation = (seen->s.generation + 1) & KEEL_GENERATION_MASK };
     keel_state claimed = seen->s;
-    uint64_t word = seen->word, claim;
+    uint32_t claim = claim_next(&claimed);
+    uint64_t word = seen->word, claimed_word = keel_state_pack(&claimed);
     uint64_t due = seen->due[next.generation & 1];
-    uint64_t next_due = (uint64_t)(opens < KEEL_OPENS_MAX ? opens : KEEL_OPENS_MAX)
-                            << 58 |
-                        (due_at_ns < KEEL_DUE_MASK ? due_at_ns : KEEL_DUE_MASK);
 
     /* whoever claims after us makes our last step fail, and so cannot have his instant
      * published under our state, nor ours under his */
-    claimed.flags =
-        (claimed.flags & ~KEEL_CLAIMS) | ((claimed.flags + KEEL_CLAIM) & KEEL_CLAIMS);
-    claim = keel_state_pack(&claimed);
-    if (!swap(&breaker->words->state, &word, claim) ||
-        !swap(&breaker->words->due[next.generation & 1], &due, next_due) ||
-        /* publishes the instant just written */
-        !swap(&breaker->words->state, &claim, keel_state_pack(&next)))
+    if (!swap(&breaker->words->state, &word, claimed_word) ||
+        !swap(&breaker->words->due[next.generation & 1], &due,
+              due_pack(opens, due_at_ns, claim)) ||
+        !swap(&breaker->words->state, &claimed_word, keel_state_pack(&next)))
         return false;
     if (seen->s.state != to)
         note(changes, seen->s.state, &next, cause);

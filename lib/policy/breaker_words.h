@@ -13,9 +13,9 @@ enum {
     KEEL_FLAG_BREACHED = 4 /* under an observe lock: the breach was told */
 };
 
-/* Two flags more count, modulo 4, who was about to make a transition. */
-#define KEEL_CLAIM 16u
-#define KEEL_CLAIMS 48u
+/* Three bits more count, modulo 8, those who were about to make a transition. */
+#define KEEL_CLAIM 8u
+#define KEEL_CLAIMS 56u
 
 #define KEEL_GENERATION_MASK 0xffffffu
 #define KEEL_DUE_MASK (((uint64_t)1 << 58) - 1)
