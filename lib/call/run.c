@@ -159,12 +159,16 @@ typedef struct run {
     void (*released)(void *ctx);
 } run;
 
-enum { JOB_RUNNING = 0, JOB_RETURNED = 1, JOB_LEFT = 2 };
+/*
+ *   running -> returned             fn was in time: the caller takes its outcome
+ *   running -> leaving -> left      the worker ends the job when fn returns
+ *                      -> late      fn returned while it was told to: the caller does
+ */
+enum { JOB_RUNNING = 0, JOB_RETURNED = 1, JOB_LEAVING = 2, JOB_LEFT = 3, JOB_LATE = 4 };
 
 /*
  * A callback under way and the one who waits for it. Whoever comes second to the state
- * frees it: the caller when he finds it returned, the worker when he finds himself
- * left. A job that was left keeps its place in the bulkhead, and its plan, until it
+ * frees it. A job that was left keeps its place in the bulkhead, and its plan, until it
  * returns.
  */
 typedef struct job {
@@ -230,7 +234,7 @@ static void finish_left_job(job *j)
 static void work(void *ctx)
 {
     job *j = ctx;
-    uint32_t running = JOB_RUNNING;
+    uint32_t running = JOB_RUNNING, leaving = JOB_LEAVING;
     uint32_t caller = j->caller;
     keel_status status = j->run->fn(&j->attempt, &j->outcome, j->run->ctx);
 
@@ -238,7 +242,7 @@ static void work(void *ctx)
         j->outcome.status = status;
     if (atomic_compare_exchange_strong(&j->state, &running, JOB_RETURNED))
         keel_thread_wake(caller); /* j may be gone by now */
-    else
+    else if (!atomic_compare_exchange_strong(&j->state, &leaving, JOB_LATE))
         finish_left_job(j);
 }
 
@@ -283,21 +287,22 @@ static void await(keel_machine *m, job *j)
 }
 
 /*
- * Leaves a job that has not returned. True: from here on it is the worker's, with the
- * place in the bulkhead and a hold of its own on the plan.
+ * Leaves a job that has not returned: with the place in the bulkhead and a hold of its
+ * own on the plan it is the worker's. Its token is fired only when nothing that fn then
+ * returns counts any more, so that a timeout stays one.
  */
 static bool leave(keel_machine *m, job *j)
 {
-    uint32_t running = JOB_RUNNING;
+    uint32_t running = JOB_RUNNING, leaving = JOB_LEAVING;
 
-    j->admission = (keel_admission){ .place = m->admission.place };
-    keel_plan_hold(m->pipeline, m->plan_phase);
-    keel_cancel_fire(&j->cancel); /* while it is still ours */
-    if (!atomic_compare_exchange_strong(&j->state, &running, JOB_LEFT)) {
-        keel_plan_exit(m->pipeline, m->plan_phase);
+    if (!atomic_compare_exchange_strong(&j->state, &running, JOB_LEAVING))
         return false;
-    }
+    j->admission = (keel_admission){ .place = m->admission.place };
     m->admission.place = (keel_place){ .ticket = 0 };
+    keel_plan_hold(m->pipeline, m->plan_phase);
+    keel_cancel_fire(&j->cancel);
+    if (!atomic_compare_exchange_strong(&j->state, &leaving, JOB_LEFT))
+        finish_left_job(j);
     return true;
 }
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/opened.h"
+
+#include <check.h>
+
+void opened_init(opened *o, opened_clock clock, const char *const *environment,
+                 const char *settings)
+{
+    static const char *const nothing[] = { NULL };
+    keel_options options = { .size = sizeof options,
+                             .allocator = &o->memory.allocator,
+                             .environment = environment ? environment : nothing };
+
+    failing_allocator_init(&o->memory, 0);
+    if (clock == OPENED_BY_HAND)
+        vclock_init_by_hand(&o->clock);
+    else
+        vclock_init(&o->clock);
+    if (clock != OPENED_REAL)
+        options.clock = &o->clock.clock;
+    ck_assert_int_eq(keel_open(&o->rt, &options, NULL), KEEL_OK);
+    ck_assert_int_eq(
+        keel_pipeline_open(&o->pipeline, o->rt, "payments", settings, NULL), KEEL_OK);
+}
+
+void opened_cleanup(opened *o)
+{
+    keel_pipeline_close(o->pipeline);
+    ck_assert_int_eq(keel_close(o->rt, 60 * KEEL_S), KEEL_OK);
+    ck_assert_int_eq(o->memory.live, 0);
+    vclock_cleanup(&o->clock);
+}
+
+keel_pipeline_stats opened_look(const opened *o)
+{
+    keel_pipeline_stats stats = { .size = sizeof stats };
+
+    ck_assert_int_eq(keel_pipeline_look(o->pipeline, &stats), KEEL_OK);
+    return stats;
+}
+
+void opened_calls(const opened *o, keel_status status, unsigned count)
+{
+    keel_call call;
+
+    while (count--) {
+        keel_call_begin(&call, o->pipeline, NULL);
+        ck_assert(keel_call_next(&call));
+        keel_call_report(&call, status);
+        keel_call_end(&call, NULL);
+    }
+}
+
+uint64_t opened_timeout(keel_pipeline *pipeline)
+{
+    uint64_t timeout;
+    keel_call call;
+
+    keel_call_begin(&call, pipeline, NULL);
+    ck_assert(keel_call_next(&call));
+    timeout = keel_call_timeout_ns(&call);
+    keel_call_end(&call, NULL);
+    return timeout;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A runtime with one pipeline, "payments", for tests that see keel from the outside:
+ * its own clock, an environment that is the test's alone, and memory that is counted,
+ * so that every test also proves that nothing is lost.
+ */
+#ifndef KEEL_TESTS_SUPPORT_OPENED_H
+#define KEEL_TESTS_SUPPORT_OPENED_H
+
+#include <keel/keel.h>
+
+#include "base/clock.h"
+#include "support/allocator.h"
+#include "support/vclock.h"
+
+typedef enum opened_clock {
+    OPENED_VIRTUAL, /* a wait takes no time: for tests with one thread */
+    OPENED_BY_HAND, /* a wait lasts until the test moves the clock */
+    OPENED_REAL
+} opened_clock;
+
+typedef struct opened {
+    vclock clock;
+    failing_allocator memory;
+    keel_runtime *rt;
+    keel_pipeline *pipeline;
+} opened;
+
+/* environment: NULL-ended; NULL: empty. o must stay where it is. */
+void opened_init(opened *o, opened_clock clock, const char *const *environment,
+                 const char *settings);
+
+/* Fails the test if something still runs or memory was not given back. */
+void opened_cleanup(opened *o);
+
+/* The pipeline's figures of now. */
+keel_pipeline_stats opened_look(const opened *o);
+
+/* count calls, each of one attempt that ends so; fails the test if one is refused. */
+void opened_calls(const opened *o, keel_status status, unsigned count);
+
+/* What a call of now would be given for its attempt; it counts for nothing. */
+uint64_t opened_timeout(keel_pipeline *pipeline);
+
+#endif
