@@ -103,7 +103,8 @@ static inline keel_stripe keel_machine_stripe(keel_machine *m)
 /* A call that is under way in this very process, and has policies. */
 static inline bool keel_machine_is_alive(const keel_machine *m)
 {
-    return m->planned_in == keel_process_incarnation();
+    /* one begun wrongly may be all there is of keel: no runtime, no incarnation */
+    return m->planned_in && m->planned_in == keel_process_incarnation();
 }
 
 /* A call that has not begun. */

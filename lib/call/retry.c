@@ -118,7 +118,6 @@ void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_
         warn_not_idempotent(m);
         keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE);
     } else if (is_pushed_back(m, outcome->retry_after_ns, now)) {
-        m->retry_after_ns = outcome->retry_after_ns;
         keel_machine_finish(m, KEEL_REASON_PUSHBACK);
     } else {
         back_off(m, throttled, outcome->retry_after_ns, now);
