@@ -73,12 +73,11 @@ static int body_reset(void *ctx)
  */
 static CURLcode ask(const service *s, CURL *easy, body *b, keel_detail *why)
 {
-    keel_curl_options options = { .size = sizeof options,
-                                  .call = { .size = sizeof options.call,
-                                            .deadline_at_ns =
-                                                now_ns() + PATIENCE_MS * NS_PER_MS },
-                                  .sink_reset = body_reset,
-                                  .ctx = b };
+    keel_call_options call = { .size = sizeof call,
+                               .deadline_at_ns = now_ns() + PATIENCE_MS * NS_PER_MS };
+    keel_curl_options options = {
+        .size = sizeof options, .call = &call, .sink_reset = body_reset, .ctx = b
+    };
     int code = CURLE_OK;
 
     if (s->pipeline) {

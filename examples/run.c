@@ -39,11 +39,11 @@ static keel_status last_known(const keel_detail *detail, void *ctx)
 static int ask(keel_pipeline *prices, int failures)
 {
     price p = { .failures_left = failures };
-    keel_run_options options = { .size = sizeof options,
-                                 .call = { .size = sizeof options.call,
-                                           .idempotent = true,
-                                           .fallback = last_known,
-                                           .fallback_ctx = &p } };
+    keel_call_options call = { .size = sizeof call,
+                               .idempotent = true,
+                               .fallback = last_known,
+                               .fallback_ctx = &p };
+    keel_run_options options = { .size = sizeof options, .call = &call };
     keel_detail why = KEEL_DETAIL_INIT;
     keel_status status = keel_run(prices, fetch, &p, &options, &why);
 

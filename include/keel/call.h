@@ -120,8 +120,8 @@ KEEL_API void keel_call_begin(keel_call *call, keel_pipeline *pipeline,
 KEEL_API KEEL_MUST_USE bool keel_call_next(keel_call *call);
 
 typedef enum keel_step {
-    KEEL_STEP_ATTEMPT = 1, /* make the attempt; step->attempt is its number */
-    KEEL_STEP_WAIT = 2,    /* come back at step->wake_at_ns, or when wake is called */
+    KEEL_STEP_ATTEMPT = 1, /* make the attempt whose number *attempt says */
+    KEEL_STEP_WAIT = 2,    /* come back at *wake_at_ns, or when wake is called */
     KEEL_STEP_ENDED = 3    /* call keel_call_end */
 } keel_step;
 
@@ -196,7 +196,7 @@ typedef keel_status keel_run_fn(const keel_attempt *attempt, keel_outcome *outco
 /*
  * Options of keel_run. size first.
  *
- * call     as for keel_call_begin
+ * call     as for keel_call_begin, borrowed for the run; NULL: defaults
  * detach   fn cannot be interrupted: it runs on a worker thread, the caller leaves at
  *          the attempt's timeout, and the place in the bulkhead stays taken until fn
  *          truly returns. ctx must stay alive until then: released says when
@@ -205,7 +205,7 @@ typedef keel_status keel_run_fn(const keel_attempt *attempt, keel_outcome *outco
  */
 typedef struct keel_run_options {
     size_t size;
-    keel_call_options call;
+    const keel_call_options *call;
     bool detach;
     void (*released)(void *ctx);
 } keel_run_options;

@@ -52,7 +52,7 @@ typedef enum keel_curl_safety {
 
 typedef struct keel_curl_options {
     size_t size;
-    keel_call_options call;
+    const keel_call_options *call;
     keel_curl_safety safety;
     int (*sink_reset)(void *ctx);
     int (*body_rewind)(void *ctx);

@@ -106,6 +106,7 @@ KEEL_API keel_status keel_pipeline_override(keel_pipeline *pipeline,
  * permits_leaked                   running totals
  * events_lost                      events that found the ring full (of the runtime)
  * board_bytes                      what the pipeline takes of the board
+ * resends_total                    requests that libcurl sent again by itself
  */
 typedef struct keel_pipeline_stats {
     size_t size;
@@ -128,6 +129,7 @@ typedef struct keel_pipeline_stats {
     uint64_t permits_leaked;
     uint64_t events_lost;
     uint64_t board_bytes;
+    uint64_t resends_total;
 } keel_pipeline_stats;
 
 /* KEEL_OK; KEEL_E_ARGUMENT: NULL, or size 0. A pure look: changes no state. */

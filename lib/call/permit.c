@@ -183,6 +183,7 @@ keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit
     gate = keel_gate_look(pipeline, &state);
     if (state >> 62 == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_ALONE) {
         p->pipeline = pipeline;
+        p->incarnation = keel_process_incarnation();
         p->admission.permit.generation = (uint32_t)(state & 0xffffff);
         p->magic = PERMIT_AT_THE_GATE;
         if (retry_after_ns)
@@ -239,8 +240,11 @@ static void leave_the_gate(permit *p)
 {
     uint32_t generation = p->admission.permit.generation;
     keel_pipeline *pipeline = p->pipeline;
+    bool is_foreign = p->incarnation != keel_process_incarnation();
 
     clear(p, pipeline);
+    if (is_foreign)
+        return; /* taken before fork: in the child it is about nothing */
     p->plan = keel_plan_enter(pipeline, &p->phase);
     if (!p->plan->policy.breaker)
         return;
@@ -279,7 +283,7 @@ static bool end_at_the_gate(permit *p)
     uint32_t gate = atomic_load_explicit(&pipeline->gate, memory_order_acquire);
     uint32_t generation = p->admission.permit.generation;
 
-    if (!(gate & KEEL_GATE_ALONE) ||
+    if (!(gate & KEEL_GATE_ALONE) || p->incarnation != keel_process_incarnation() ||
         !keel_breaker_words_are_plain(pipeline->gate_words, generation) ||
         !keel_window_words_try_ok(
             atomic_load_explicit(&pipeline->gate_window, memory_order_relaxed),

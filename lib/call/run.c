@@ -408,21 +408,22 @@ static KEEL_SELDOM keel_status run_with(keel_pipeline *pipeline, keel_run_fn *fn
                                         keel_detail *why)
 {
     keel_run_options own = { .size = sizeof own };
+    keel_call_options call_options = { .size = sizeof call_options };
     int saved = errno;
     keel_status status;
     keel_call call;
 
-    if (!keel_options_read(&own, sizeof own, options))
+    if (!keel_options_read(&own, sizeof own, options) ||
+        !keel_options_read(&call_options, sizeof call_options, own.call))
         return keel_fail(why, KEEL_E_ARGUMENT,
                          "keel_run: options this keel does not know");
-    own.call.size = sizeof own.call; /* the whole's size speaks for its part */
     if (own.detach && !keel_runtime_is_disabled(pipeline->runtime)) {
-        keel_call_begin(&call, pipeline, &own.call);
+        keel_call_begin(&call, pipeline, &call_options);
         status = run_detached(&call, &own, fn, ctx, why);
         errno = saved;
         return status;
     }
-    status = run_here(pipeline, fn, ctx, &own.call, why);
+    status = run_here(pipeline, fn, ctx, &call_options, why);
     if (own.detach && own.released)
         own.released(ctx);
     return status;

@@ -25,6 +25,7 @@ typedef struct session {
     keel_pipeline *pipeline;
     CURL *easy;
     keel_curl_options options;
+    keel_call_options call_options;
     bool has_options;
     keel_curl_pool *pool;
     keel_call call;
@@ -83,7 +84,7 @@ static keel_transfer_end transfer(session *s, CURLM *multi)
         .runtime = runtime,
         .until_ns = keel_ns_add(now, left_ns),
         .connect_until_ns = connect_ns ? keel_ns_add(now, connect_ns) : KEEL_NEVER,
-        .cancel = s->options.call.cancel,
+        .cancel = s->call_options.cancel,
     };
     keel_transfer_end end = keel_transfer_run(&t, &s->code, &resent);
 
@@ -191,7 +192,7 @@ static bool start_over(session *s)
 
 static void drive(session *s)
 {
-    keel_call_begin(&s->call, s->pipeline, s->has_options ? &s->options.call : NULL);
+    keel_call_begin(&s->call, s->pipeline, s->has_options ? &s->call_options : NULL);
     while (keel_call_next(&s->call)) {
         s->stuck = !start_over(s);
         if (s->stuck)
@@ -310,7 +311,7 @@ static void clear(session *s, keel_pipeline *pipeline, CURL *easy)
     s->options.safety = KEEL_CURL_BY_METHOD;
     s->options.sink_reset = NULL;
     s->options.body_rewind = NULL;
-    s->options.call.cancel = NULL;
+    s->call_options.cancel = NULL;
     s->attempted = false;
     s->cancelled = false;
     s->resent = false;
@@ -323,10 +324,11 @@ static bool take_options(session *s, const keel_curl_options *options)
 {
     s->has_options = true;
     s->options = (keel_curl_options){ .size = sizeof s->options };
-    if (!keel_options_read(&s->options, sizeof s->options, options))
+    s->call_options = (keel_call_options){ .size = sizeof s->call_options };
+    if (!keel_options_read(&s->options, sizeof s->options, options) ||
+        !keel_options_read(&s->call_options, sizeof s->call_options, s->options.call))
         return false;
-    s->options.call.size = sizeof s->options.call; /* ours as much as the whole */
-    s->options.call.idempotent = false;            /* see report */
+    s->call_options.idempotent = false; /* see judge */
     return true;
 }
 

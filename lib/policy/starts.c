@@ -67,7 +67,7 @@ void keel_starts_count(const keel_starts *starts, uint32_t generation, uint64_t 
 
         if (!start || word >> 58 != (generation & 63))
             continue;
-        *slow += start < slow_limit;
-        *dead += start < dead_limit;
+        *slow += start <= slow_limit; /* a start is stored plus 1 */
+        *dead += start <= dead_limit;
     }
 }

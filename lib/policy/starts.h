@@ -2,8 +2,8 @@
 /*
  * When the attempts in flight began, so that slow ones are seen before they end. Room
  * for 63 at a time; later ones are seen when they end. A word is generation 6 | start
- * 58; the first word is no later than the oldest start, so that mostly one look is
- * enough.
+ * plus 1 58, 0 being none; the first word is no later than the oldest start, so that
+ * mostly one look is enough.
  */
 #ifndef KEEL_POLICY_STARTS_H
 #define KEEL_POLICY_STARTS_H
@@ -34,7 +34,7 @@ void keel_starts_note_oldest(const keel_starts *starts, uint64_t start);
 static inline uint8_t keel_starts_enter(const keel_starts *starts, uint32_t generation,
                                         uint64_t now)
 {
-    uint64_t start = now ? now & (((uint64_t)1 << 58) - 1) : 1;
+    uint64_t start = (now + 1) & (((uint64_t)1 << 58) - 1);
     uint64_t word = (uint64_t)(generation & 63) << 58 | start;
     uint32_t index = keel_thread_self()->index;
     uint8_t place;
@@ -65,7 +65,7 @@ static inline bool keel_starts_maybe_before(const keel_starts *starts, uint64_t 
     uint64_t oldest =
         atomic_load_explicit(&starts->words->oldest, memory_order_relaxed);
 
-    return oldest && oldest < limit;
+    return oldest && oldest <= limit;
 }
 
 /* How many of a generation began before the two instants; freshens `oldest`. */

@@ -57,10 +57,12 @@ static void on_released(void *ctx)
 
 static keel_status run(keel_run_fn *fn, job *j, keel_detail *why)
 {
-    keel_run_options options = { .size = sizeof options,
-                                 .call = { .idempotent = true, .cancel = j->token },
-                                 .detach = true,
-                                 .released = on_released };
+    keel_call_options call = { .size = sizeof call,
+                               .idempotent = true,
+                               .cancel = j->token };
+    keel_run_options options = {
+        .size = sizeof options, .call = &call, .detach = true, .released = on_released
+    };
 
     return keel_run(o.pipeline, fn, j, &options, why);
 }

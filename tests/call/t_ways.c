@@ -159,14 +159,14 @@ static keel_status go_by_hand(actor *a, const keel_call_options *options,
 static keel_status go(actor *a, call_way way, keel_detail *why)
 {
     keel_cancel token = KEEL_CANCEL_INIT;
-    keel_run_options options = { .size = sizeof options,
-                                 .call = { .size = sizeof options.call,
-                                           .idempotent = a->script->idempotent } };
+    keel_call_options call = { .size = sizeof call,
+                               .idempotent = a->script->idempotent };
+    keel_run_options options = { .size = sizeof options, .call = &call };
 
     if (way == BY_HAND)
-        return go_by_hand(a, &options.call, why);
+        return go_by_hand(a, &call, why);
     if (way == BY_THE_GENERAL_RUN)
-        options.call.cancel = &token;
+        call.cancel = &token;
     return keel_run(a->o.pipeline, act_in_run, a, &options, why);
 }
 

@@ -196,7 +196,7 @@ END_TEST
 START_TEST(a_deadline_that_is_past_leaves_no_time_to_call)
 {
     BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
-    client.options.call.deadline_at_ns = 1;
+    client.call.deadline_at_ns = 1;
     ck_assert_int_eq(curl_client_perform(&client), KEEL_REJECTED_DEADLINE);
     ck_assert_int_eq(client.code, CURLE_OPERATION_TIMEDOUT);
     ck_assert_int_eq(connections(), 0);

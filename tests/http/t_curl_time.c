@@ -120,7 +120,7 @@ START_TEST(a_token_ends_a_transfer_from_another_thread)
           SAY("", FAULT_HANG));
     /* on a kept connection libcurl has no timers of its own to wake up for */
     ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
-    client.options.call.cancel = &cancel;
+    client.call.cancel = &cancel;
     ck_assert_int_eq(pthread_create(&other, NULL, fire_under_way, &cancel), 0);
     ck_assert_int_eq(curl_client_perform(&client), KEEL_CANCELLED);
     ck_assert_int_eq(client.code, CURLE_ABORTED_BY_CALLBACK);
@@ -137,7 +137,7 @@ START_TEST(a_token_fired_before_prevents_the_call)
 
     BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
     keel_cancel_fire(&cancel);
-    client.options.call.cancel = &cancel;
+    client.call.cancel = &cancel;
     ck_assert_int_eq(curl_client_perform(&client), KEEL_CANCELLED);
     ck_assert_int_eq(client.code, CURLE_ABORTED_BY_CALLBACK);
     ck_assert_int_eq(connections(), 0);

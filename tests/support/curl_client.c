@@ -53,7 +53,9 @@ void curl_client_open_in(curl_client *client, const char *const *environment,
                                         settings, &client->why),
                      KEEL_OK);
     client->easy = curl_client_handle(client);
+    client->call.size = sizeof client->call;
     client->options.size = sizeof client->options;
+    client->options.call = &client->call;
     client->options.ctx = client;
     curl_client_aim(client, "http", port, path);
 }

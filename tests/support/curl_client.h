@@ -11,6 +11,7 @@ typedef struct curl_client {
     keel_runtime *runtime;
     keel_pipeline *pipeline;
     CURL *easy;
+    keel_call_options call;    /* what options.call points at */
     keel_curl_options options; /* ctx is the client; hooks are not set */
     keel_detail why;
     int code;         /* of the latest curl_client_perform */
