@@ -200,6 +200,23 @@ static void take_over_window(const keel_breaker *to, const keel_breaker *from,
         keel_window_refit(&to->window, &from->window, generation, now);
 }
 
+/* The limiter's debt is told in the old limit's time; what no limit changed is kept. */
+static void take_over_rate(const keel_plan *plan, const keel_plan *old, uint64_t now)
+{
+    const keel_rate *to = &plan->rate, *from = &old->rate;
+
+    if (plan->policy.rate.count && old->policy.rate.count &&
+        (to->interval_ns != from->interval_ns || to->burst_ns != from->burst_ns))
+        keel_rate_fit(to, now);
+}
+
+/* Each mode of the budget counts in a unit of its own. */
+static void take_over_budget(const keel_plan *plan, const keel_plan *old)
+{
+    if (plan->budget.words && plan->policy.budget_mode != old->policy.budget_mode)
+        atomic_store_explicit(&plan->budget.words->spent, 0, memory_order_relaxed);
+}
+
 void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
     if (plan->policy.breaker && old->policy.breaker) {
@@ -207,8 +224,8 @@ void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t n
         if (plan->policy.half_open_permits != old->policy.half_open_permits)
             keel_breaker_restart_round(&plan->breaker, &plan->policy);
     }
-    if (plan->policy.rate.count && old->policy.rate.count)
-        keel_rate_fit(&plan->rate, now);
+    take_over_rate(plan, old, now);
+    take_over_budget(plan, old);
     if (plan->policy.bulkhead)
         keel_bulkhead_settle(&plan->bulkhead, now);
 }

@@ -53,7 +53,8 @@ void keel_rate_fit(const keel_rate *rate, uint64_t now)
 
 void keel_rate_drain(const keel_rate *rate, uint64_t now, uint64_t for_ns)
 {
-    uint64_t until = keel_ns_add(now, for_ns);
+    /* beyond the burst, which would let calls through before the instant */
+    uint64_t until = keel_ns_add(keel_ns_add(now, for_ns), rate->burst_ns);
     uint64_t old = atomic_load_explicit(&rate->words->tat, memory_order_relaxed);
 
     while (old < until && !atomic_compare_exchange_weak_explicit(

@@ -50,7 +50,7 @@ static void freshen(const keel_starts *starts, uint64_t now)
     uint64_t oldest = oldest_of(starts);
 
     atomic_compare_exchange_strong(&starts->words->oldest, &seen,
-                                   oldest ? oldest : now & START_MASK);
+                                   oldest ? oldest : (now + 1) & START_MASK);
 }
 
 void keel_starts_count(const keel_starts *starts, uint32_t generation, uint64_t now,

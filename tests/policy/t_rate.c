@@ -96,6 +96,19 @@ START_TEST(only_the_newest_token_can_be_given_back)
 }
 END_TEST
 
+START_TEST(a_drain_leaves_nothing_of_a_burst)
+{
+    begin(10, 5);
+    keel_rate_drain(&rate, now, 3 * KEEL_S);
+    ck_assert(!take(0));
+    ck_assert_uint_eq(wait, 3 * KEEL_S);
+    now += 3 * KEEL_S;
+    ck_assert(take(0));
+    ck_assert(!take(0));
+    ck_assert_uint_eq(wait, 100 * KEEL_MS);
+}
+END_TEST
+
 START_TEST(a_drain_moves_the_next_token_and_never_brings_one_nearer)
 {
     begin(10, 1);
@@ -177,6 +190,7 @@ SUITE("rate", 30, ONE(a_whole_burst_is_there_at_once_and_then_one_an_interval),
       ONE(idling_saves_up_no_more_than_a_burst),
       ONE(a_wait_within_patience_reserves_its_turn),
       ONE(only_the_newest_token_can_be_given_back),
+      ONE(a_drain_leaves_nothing_of_a_burst),
       ONE(a_drain_moves_the_next_token_and_never_brings_one_nearer),
       ONE(after_a_reload_to_a_higher_rate_nobody_waits_by_the_old_one),
       ONE(numbers_at_their_ends_do_not_wrap),
