@@ -110,7 +110,8 @@ KEEL_API keel_status keel_close(keel_runtime *runtime, uint64_t wait_ns);
  * windows and back-off are kept; calls under way keep the settings they began with.
  *
  * Returns  KEEL_OK        done; warnings, if any, are kept
- *          KEEL_E_CONFIG  KEEL_STRICT=on and something is wrong: nothing changed
+ *          KEEL_E_CONFIG  the file cannot be read, or KEEL_STRICT=on and something is
+ *                         wrong: nothing changed
  *          KEEL_E_NOMEM, KEEL_E_LIMIT  nothing changed
  * Threads  any; one at a time inside
  */

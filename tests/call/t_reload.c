@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/* New settings for pipelines that are at work: what follows them, what stays. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/opened.h"
+#include "support/suite.h"
+
+static opened o;
+static char path[64];
+static char variable[128];
+static const char *environment[4];
+
+static void write_file(const char *text)
+{
+    FILE *file = fopen(path, "we");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* Every test is a process of its own, which its number names. */
+static void setup_in(opened_clock clock, const char *file, const char *settings,
+                     const char *more)
+{
+    snprintf(path, sizeof path, "t_reload.%d.conf", (int)getpid());
+    snprintf(variable, sizeof variable, "KEEL_CONFIG_FILE=%s", path);
+    environment[0] = variable;
+    environment[1] = more;
+    write_file(file);
+    opened_init(&o, clock, environment, settings);
+}
+
+static void setup(const char *file, const char *settings)
+{
+    setup_in(OPENED_VIRTUAL, file, settings, NULL);
+}
+
+static void teardown(void)
+{
+    unlink(path);
+    opened_cleanup(&o);
+}
+
+static void reload(const char *file)
+{
+    write_file(file);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+}
+
+START_TEST(calls_under_way_keep_the_settings_they_began_with)
+{
+    keel_call call;
+
+    setup("payments = timeout=1s", NULL);
+    keel_call_begin(&call, o.pipeline, NULL);
+    ck_assert(keel_call_next(&call));
+    reload("payments = timeout=300ms; breaker=off; bulkhead=off");
+    ck_assert_uint_eq(keel_call_timeout_ns(&call), KEEL_S);
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 300 * KEEL_MS);
+    vclock_advance(&o.clock, 500 * KEEL_MS);
+    keel_call_report(&call, KEEL_OK);
+    ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
+    teardown();
+}
+END_TEST
+
+START_TEST(state_window_and_lock_are_kept)
+{
+    keel_pipeline_stats before, after;
+
+    setup("payments = timeout=1s", "breaker.min_calls=4; retry.attempts=1");
+    opened_calls(&o, KEEL_FAILED, 3);
+    ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OBSERVE, 0), KEEL_OK);
+    before = opened_look(&o);
+    reload("payments = timeout=2s; breaker.open=1s");
+    after = opened_look(&o);
+    ck_assert_mem_eq(&before, &after, sizeof before);
+    ck_assert_int_eq(keel_pipeline_unlock(o.pipeline), KEEL_OK);
+    opened_calls(&o, KEEL_FAILED, 1); /* the fourth, counted with the first three */
+    ck_assert_int_eq(opened_look(&o).state, KEEL_BREAKER_OPEN);
+    reload("payments = timeout=3s");
+    ck_assert_int_eq(opened_look(&o).state, KEEL_BREAKER_OPEN);
+    teardown();
+}
+END_TEST
+
+START_TEST(old_settings_are_given_back_when_the_last_call_with_them_has_ended)
+{
+    keel_call call;
+    long rest;
+
+    setup("", NULL);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    rest = o.memory.live;
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    ck_assert_int_eq(o.memory.live, rest); /* nobody was under way */
+    keel_call_begin(&call, o.pipeline, NULL);
+    ck_assert(keel_call_next(&call));
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    ck_assert_int_gt(o.memory.live, rest);
+    keel_call_end(&call, NULL);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    ck_assert_int_eq(o.memory.live, rest);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_permit_holds_its_settings_too)
+{
+    keel_permit permit;
+    long rest;
+
+    setup("", NULL);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    rest = o.memory.live;
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    ck_assert_int_gt(o.memory.live, rest);
+    keel_permit_end(&permit, KEEL_FAILED);
+    ck_assert_uint_eq(opened_look(&o).failures, 1);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    ck_assert_int_eq(o.memory.live, rest);
+    teardown();
+}
+END_TEST
+
+/* ---- overrides ------------------------------------------------------------------- */
+
+static keel_status succeed(const keel_attempt *attempt, keel_outcome *outcome,
+                           void *ctx)
+{
+    (void)attempt;
+    (void)outcome;
+    (void)ctx;
+    return KEEL_OK;
+}
+
+static void use_call(void)
+{
+    opened_calls(&o, KEEL_OK, 1);
+}
+
+static void use_run(void)
+{
+    ck_assert_int_eq(keel_run(o.pipeline, succeed, NULL, NULL, NULL), KEEL_OK);
+}
+
+static void use_permit(void)
+{
+    keel_permit permit;
+
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+    keel_permit_end(&permit, KEEL_OK);
+}
+
+static void be_refused(void)
+{
+    keel_permit permit;
+
+    ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OPEN, 0), KEEL_OK);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL),
+                     KEEL_REJECTED_FORCED_OPEN);
+    ck_assert_int_eq(keel_pipeline_unlock(o.pipeline), KEEL_OK);
+}
+
+/* the breaker alone, too: permits have a quick way there */
+static const char alone[] = "none; breaker=on; timeout=1s";
+
+static const struct {
+    void (*use)(void);
+    const char *settings;
+} uses[] = {
+    { use_call, "timeout=1s" },   { use_run, "timeout=1s" },
+    { use_permit, "timeout=1s" }, { be_refused, "timeout=1s" },
+    { use_call, alone },          { use_run, alone },
+    { use_permit, alone },        { be_refused, alone },
+};
+
+START_TEST(an_override_holds_above_all_and_ends_by_itself_whatever_calls_there_are)
+{
+    setup("payments = deadline=1m", uses[_i].settings);
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "timeout=100ms", KEEL_S, NULL),
+                     KEEL_OK);
+    uses[_i].use();
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 100 * KEEL_MS);
+    reload("payments = deadline=2m"); /* it stays above a new file */
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 100 * KEEL_MS);
+    vclock_advance(&o.clock, KEEL_S);
+    uses[_i].use();
+    ck_assert_uint_eq(opened_timeout(o.pipeline), KEEL_S);
+    teardown();
+}
+END_TEST
+
+static const char *const nothing[] = { NULL, "" };
+
+START_TEST(an_override_is_lifted_by_one_that_says_nothing)
+{
+    setup("", "timeout=1s");
+    ck_assert_int_eq(
+        keel_pipeline_override(o.pipeline, "timeout=100ms", KEEL_NEVER, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "timeout=200ms", KEEL_S, NULL),
+                     KEEL_OK);
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 200 * KEEL_MS);
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, nothing[_i], 0, NULL), KEEL_OK);
+    ck_assert_uint_eq(opened_timeout(o.pipeline), KEEL_S);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_wrong_override_changes_nothing)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    setup("", "timeout=1s");
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "timeout=300ms", KEEL_S, NULL),
+                     KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "timeout=5", KEEL_S, &why),
+                     KEEL_E_CONFIG);
+    ck_assert_ptr_nonnull(strstr(why.text, "col 9"));
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "timeout=5s", 0, &why),
+                     KEEL_E_ARGUMENT);
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 300 * KEEL_MS);
+    teardown();
+}
+END_TEST
+
+/* ---- asking for a reload ----------------------------------------------------------- */
+
+static void on_signal(int number)
+{
+    (void)number;
+    keel_reload_request(o.rt);
+}
+
+static void (*const ends[])(void) = { use_call, use_run };
+
+START_TEST(a_reload_asked_for_in_a_signal_handler_is_done_when_a_call_ends)
+{
+    struct sigaction action = { .sa_handler = on_signal }, before;
+
+    setup("payments = timeout=1s", NULL);
+    ck_assert_int_eq(sigaction(SIGHUP, &action, &before), 0);
+    write_file("payments = timeout=300ms");
+    ck_assert_int_eq(raise(SIGHUP), 0);
+    ck_assert_int_eq(sigaction(SIGHUP, &before, NULL), 0);
+    ends[_i]();
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 300 * KEEL_MS);
+    teardown();
+}
+END_TEST
+
+/* ---- mistakes ---------------------------------------------------------------------- */
+
+START_TEST(under_strict_a_file_with_a_mistake_changes_no_pipeline)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+    keel_pipeline *other;
+
+    setup_in(OPENED_VIRTUAL, "payments = timeout=1s", NULL, "KEEL_STRICT=on");
+    ck_assert_int_eq(keel_pipeline_open(&other, o.rt, "search", "timeout=2s", NULL),
+                     KEEL_OK);
+    write_file("payments = timeout=300ms\nsearch = timeout=5\n");
+    ck_assert_int_eq(keel_reload(o.rt, &why), KEEL_E_CONFIG);
+    ck_assert_ptr_nonnull(strstr(why.text, ":2"));
+    ck_assert_uint_eq(opened_timeout(o.pipeline), KEEL_S);
+    ck_assert_uint_eq(opened_timeout(other), 2 * KEEL_S);
+    reload("payments = timeout=300ms\nsearch = timeout=400ms\n");
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 300 * KEEL_MS);
+    ck_assert_uint_eq(opened_timeout(other), 400 * KEEL_MS);
+    keel_pipeline_close(other);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_mistake_is_a_warning_and_the_layer_below_stays)
+{
+    char warning[256];
+
+    setup("payments = timeout=1s", "timeout=2s");
+    reload("payments = timeout=5");
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 2 * KEEL_S);
+    ck_assert(keel_runtime_warning(o.rt, 0, warning, sizeof warning));
+    ck_assert_ptr_nonnull(strstr(warning, "timeout"));
+    teardown();
+}
+END_TEST
+
+START_TEST(a_file_that_is_gone_changes_nothing)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    setup("payments = timeout=1s", NULL);
+    unlink(path);
+    ck_assert_int_eq(keel_reload(o.rt, &why), KEEL_E_CONFIG);
+    ck_assert_ptr_nonnull(strstr(why.text, "cannot be opened"));
+    ck_assert_uint_eq(opened_timeout(o.pipeline), KEEL_S);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_reload_without_a_file_is_fine)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, NULL);
+    why.code = KEEL_FAILED;
+    ck_assert_int_eq(keel_reload(o.rt, &why), KEEL_OK);
+    ck_assert_int_eq(why.code, KEEL_OK);
+    opened_cleanup(&o);
+}
+END_TEST
+
+START_TEST(a_reload_with_the_nth_allocation_missing_is_followed_by_all_or_none)
+{
+    keel_pipeline *other;
+    long n = 0;
+    keel_status status;
+
+    setup("payments = timeout=1s\nsearch = timeout=1s\n", NULL);
+    ck_assert_int_eq(keel_pipeline_open(&other, o.rt, "search", NULL, NULL), KEEL_OK);
+    write_file("payments = timeout=300ms\nsearch = timeout=300ms\n");
+    do {
+        uint64_t expected;
+
+        o.memory.calls = 0;
+        o.memory.fail_at = ++n;
+        status = keel_reload(o.rt, NULL);
+        o.memory.fail_at = 0;
+        expected = status == KEEL_OK ? 300 * KEEL_MS : KEEL_S;
+        ck_assert(status == KEEL_OK || status == KEEL_E_NOMEM);
+        ck_assert_uint_eq(opened_timeout(o.pipeline), expected);
+        ck_assert_uint_eq(opened_timeout(other), expected);
+    } while (status != KEEL_OK);
+    ck_assert_int_gt(n, 4);
+    keel_pipeline_close(other);
+    teardown();
+}
+END_TEST
+
+/* ---- threads ----------------------------------------------------------------------- */
+
+enum { CALLERS = 2, CALLS = 3000, RELOADS = 100 };
+
+static void *call_all_the_time(void *ctx)
+{
+    (void)ctx;
+    for (int i = 0; i < CALLS; i++)
+        uses[i % 3].use();
+    return NULL;
+}
+
+START_TEST(threads_call_while_another_reloads)
+{
+    static const char *const settings[] = { "timeout=500ms; breaker.window=5s",
+                                            "none; breaker=on", "rate=1000000/s",
+                                            "bulkhead.queue=8; bulkhead.wait=1s" };
+    pthread_t callers[CALLERS];
+    long rest;
+
+    setup_in(OPENED_REAL, "", NULL, NULL);
+    for (int i = 0; i < 8; i++) /* all geometries once */
+        keel_pipeline_override(o.pipeline, settings[i % 4], KEEL_NEVER, NULL);
+    keel_pipeline_override(o.pipeline, NULL, 0, NULL);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    rest = o.memory.live;
+    for (int i = 0; i < CALLERS; i++)
+        ck_assert_int_eq(pthread_create(&callers[i], NULL, call_all_the_time, NULL), 0);
+    for (int i = 0; i < RELOADS; i++) {
+        ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+        ck_assert_int_eq(
+            keel_pipeline_override(o.pipeline, settings[i % 4], KEEL_NEVER, NULL),
+            KEEL_OK);
+    }
+    for (int i = 0; i < CALLERS; i++)
+        pthread_join(callers[i], NULL);
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, NULL, 0, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    ck_assert_int_eq(o.memory.live, rest);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    teardown();
+}
+END_TEST
+
+SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
+      ONE(state_window_and_lock_are_kept),
+      ONE(old_settings_are_given_back_when_the_last_call_with_them_has_ended),
+      ONE(a_permit_holds_its_settings_too),
+      ROWS(an_override_holds_above_all_and_ends_by_itself_whatever_calls_there_are,
+           uses),
+      ROWS(an_override_is_lifted_by_one_that_says_nothing, nothing),
+      ONE(a_wrong_override_changes_nothing),
+      ROWS(a_reload_asked_for_in_a_signal_handler_is_done_when_a_call_ends, ends),
+      ONE(under_strict_a_file_with_a_mistake_changes_no_pipeline),
+      ONE(a_mistake_is_a_warning_and_the_layer_below_stays),
+      ONE(a_file_that_is_gone_changes_nothing), ONE(a_reload_without_a_file_is_fine),
+      ONE(a_reload_with_the_nth_allocation_missing_is_followed_by_all_or_none),
+      ONE(threads_call_while_another_reloads))
