@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* keel(1): finds the subcommand and steps aside. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,18 +10,28 @@
 
 static const char usage[] = "usage: keel config explain|list|check [option ...]\n"
                             "       keel simulate [--settings TEXT] [FILE | -]\n"
-                            "       keel version\n"
+                            "       keel version [--json]\n"
                             "See keel(1), and keel SUBCOMMAND --help.\n";
+
+/* What cannot be written is not said to have been. */
+static int said(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fputs("keel: standard output cannot be written\n", stderr);
+    return KEEL_EXIT_SYSTEM;
+}
 
 static int version(int argc, char **argv)
 {
-    (void)argv;
-    if (argc > 1) {
+    bool json = argc == 2 && !strcmp(argv[1], "--json");
+
+    if (argc > 1 && !json) {
         fputs(usage, stderr);
         return KEEL_EXIT_USAGE;
     }
-    printf("keel %s\n", keel_version());
-    return 0;
+    printf(json ? "{\"schema\":1,\"version\":\"%s\"}\n" : "keel %s\n", keel_version());
+    return said();
 }
 
 static const struct {
@@ -41,7 +52,7 @@ int main(int argc, char **argv)
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
         fputs(usage, stdout);
-        return 0;
+        return said();
     }
     for (size_t i = 0; i < sizeof subcommands / sizeof *subcommands; i++)
         if (!strcmp(argv[1], subcommands[i].name))
