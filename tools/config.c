@@ -183,10 +183,13 @@ static int list(int argc, char **argv)
 
 /* ---- check ----------------------------------------------------------------------- */
 
-/* Strict mode would stop at the first mistake; here all of them are wanted. */
+/*
+ * Strict mode would stop at the first mistake; here all of them are wanted. A wrong
+ * value of KEEL_STRICT is one of them.
+ */
 static bool is_kept(const char *variable, bool has_file)
 {
-    return strncmp(variable, "KEEL_STRICT=", 12) != 0 &&
+    return strcmp(variable, "KEEL_STRICT=on") != 0 &&
            !(has_file && !strncmp(variable, "KEEL_CONFIG_FILE=", 17));
 }
 

@@ -60,6 +60,8 @@ expect 0 '' KEEL_PAYMENTS=timeout=1s -- check
 expect 3 'bulkhead.wait=0' KEEL_PAYMENTS=bulkhead.queue=5 -- check
 expect 78 'needs a unit' KEEL_PAYMENTS=timeout=1 -- check
 expect 78 'KEEL_STRICT' KEEL_STRIKT=on -- check
+expect 78 'KEEL_STRICT col 1: "yes" not understood' KEEL_STRICT=yes -- check
+expect 0 '' KEEL_STRICT=off -- check
 expect 78 'col 9' KEEL_STRICT=on KEEL_PAYMENTS=timeout=1 KEEL_ORDERS=timeout=2 -- check
 expect 78 'KEEL_ORDERS col 9' \
     KEEL_STRICT=on KEEL_PAYMENTS=timeout=1 KEEL_ORDERS=timeout=2 -- check
