@@ -355,7 +355,7 @@ static bool guess_among(const keel_config *config, const keel_named_texts *entri
 {
     for (const keel_named_text *entry = entries->first; entry; entry = entry->next) {
         if (keel_named_text_is_default(entry) || find_claim(config, entry->name) ||
-            !(entry->key || keel_text_reads_as_settings(entry->text)))
+            !(entry->is_key || keel_text_reads_as_settings(entry->text)))
             continue;
         name_from(name, size, entry->name);
         if (keel_name_is_valid(name) && !keel_name_is_reserved(entry->name))

@@ -292,17 +292,42 @@ void keel_source_check(const keel_source *source, bool chaos_allowed,
     keel_layers_lay(&alone, source, report);
 }
 
+/* A preset or a key, or what a typing mistake could have made of one. */
+static bool means_something(const keel_item *item)
+{
+    if (item->kind == KEEL_ITEM_WORD)
+        return item->is_first &&
+               (keel_preset_find(item->key) || keel_preset_nearest(item->key));
+    return keel_key_find(item->key) || keel_key_nearest(item->key);
+}
+
+/*
+ * "share=fleet": the form of a setting, with a value behind it. No key has a digit or a
+ * capital, but encoded secrets have, and what is no setting must not be quoted.
+ */
+static bool has_form_of_setting(const keel_item *item)
+{
+    if (item->kind == KEEL_ITEM_WORD || !item->key.length || !item->value.length ||
+        memchr(item->value.at, '=', item->value.length))
+        return false;
+    for (size_t i = 0; i < item->key.length; i++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz._", item->key.at[i]))
+            return false;
+    return true;
+}
+
 bool keel_text_reads_as_settings(const char *text)
 {
     keel_settings_reader reader = keel_settings_read(text);
+    bool has_form = true;
     keel_item item;
 
     while (keel_settings_next(&reader, &item)) {
-        if (item.kind == KEEL_ITEM_WORD ? item.is_first && keel_preset_find(item.key)
-                                        : keel_key_find(item.key) != NULL)
+        if (means_something(&item))
             return true;
+        has_form = has_form && has_form_of_setting(&item);
     }
-    return false;
+    return has_form && reader.any;
 }
 
 void keel_layers_begin(keel_layers *layers)

@@ -100,7 +100,10 @@ void keel_layers_end(keel_layers *layers, const keel_source *code, keel_report *
 void keel_source_check(const keel_source *source, bool chaos_allowed,
                        keel_report *report);
 
-/* Whether a text reads like settings: begins with a preset or names a key. */
+/*
+ * Whether a text reads like settings, right or wrong: it begins with a preset or names a
+ * key, mistyped ones included, or every item has the form of a setting.
+ */
 bool keel_text_reads_as_settings(const char *text);
 
 bool keel_layers_on(const keel_layers *layers, keel_group group);
