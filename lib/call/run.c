@@ -48,6 +48,7 @@ typedef struct first_attempt {
     const keel_plan *plan;
     keel_stripe stripe;
     uint32_t plan_phase;
+    uint64_t incarnation;
     uint64_t began_at;
     uint64_t deadline_at;
     uint64_t until;
@@ -59,6 +60,7 @@ static bool first_begins(first_attempt *f, keel_pipeline *pipeline)
     const keel_policy *policy;
 
     f->pipeline = pipeline;
+    f->incarnation = keel_process_incarnation();
     f->stripe = keel_stripe_mine(&pipeline->stripes);
     f->plan = keel_plan_enter_at(pipeline, f->stripe, &f->plan_phase);
     policy = &f->plan->policy;
@@ -94,6 +96,7 @@ static keel_status first_made(const first_attempt *f, keel_run_fn *fn, void *ctx
 static bool first_ends_well(first_attempt *f, const keel_outcome *outcome, uint64_t now)
 {
     if (!is_bare_success(outcome) || now > f->until ||
+        f->incarnation != keel_process_incarnation() ||
         atomic_load_explicit(&f->pipeline->runtime->reload_wanted,
                              memory_order_relaxed) ||
         !keel_admission_try_end(f->plan, &f->admission, f->stripe, f->began_at, now))
@@ -111,7 +114,7 @@ static void first_told(keel_call *call, const first_attempt *f, bool idempotent,
 
     keel_machine_clear(m, f->pipeline);
     m->plan = f->plan;
-    m->planned_in = keel_process_incarnation();
+    m->planned_in = f->incarnation;
     m->plan_phase = (uint8_t)f->plan_phase;
     m->began_at = f->began_at;
     m->deadline_at = f->deadline_at;
@@ -144,7 +147,8 @@ static bool run_first(keel_call *call, keel_pipeline *pipeline, keel_run_fn *fn,
         return true;
     }
     first_told(call, &f, idempotent, true);
-    keel_machine_report(keel_machine_of(call), &outcome, now);
+    if (keel_machine_is_alive(keel_machine_of(call))) /* fn did not fork */
+        keel_machine_report(keel_machine_of(call), &outcome, now);
     return false;
 }
 

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a forked child finds: the same runtime, pipelines and settings, and none of its
+ * parent's state, calls, threads, descriptors and random numbers. A child says how far
+ * it came by its exit status: 0 is to its end.
+ */
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "base/thread.h"
+#include "support/latch.h"
+#include "support/opened.h"
+#include "support/suite.h"
+
+/* The thread sanitizer allows no threads in a child of a process that has some. */
+#if defined(__SANITIZE_THREAD__)
+#define CHILDREN_HAVE_THREADS false
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CHILDREN_HAVE_THREADS false
+#endif
+#endif
+#ifndef CHILDREN_HAVE_THREADS
+#define CHILDREN_HAVE_THREADS true
+#endif
+
+static opened o;
+
+/* In a child, where check's own asserts would be lost. */
+#define CHILD(statement)                                                               \
+    do {                                                                               \
+        if (!(statement))                                                              \
+            _exit(__LINE__ % 255 + 1);                                                 \
+    } while (0)
+
+static pid_t fork_into(void (*child)(void))
+{
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        child();
+        _exit(0);
+    }
+    return pid;
+}
+
+static void await_child(pid_t pid)
+{
+    int status = -1;
+
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status), "the child died of signal %d", WTERMSIG(status));
+    ck_assert_msg(WEXITSTATUS(status) == 0, "line %d, or 255 more",
+                  WEXITSTATUS(status) - 1);
+}
+
+static keel_pipeline_stats look(void)
+{
+    keel_pipeline_stats stats = { .size = sizeof stats };
+
+    keel_pipeline_look(o.pipeline, &stats);
+    return stats;
+}
+
+static keel_status call_once(keel_status status)
+{
+    keel_call call;
+
+    keel_call_begin(&call, o.pipeline, NULL);
+    while (keel_call_next(&call))
+        keel_call_report(&call, status);
+    return keel_call_end(&call, NULL);
+}
+
+static void child_closes(void)
+{
+    keel_pipeline_close(o.pipeline);
+    CHILD(keel_close(o.rt, 0) == KEEL_OK);
+}
+
+/* ---- state ----------------------------------------------------------------------- */
+
+static void find_all_fresh(void)
+{
+    keel_pipeline_stats stats = look();
+
+    CHILD(stats.state == KEEL_BREAKER_CLOSED && stats.generation == 0);
+    CHILD(stats.calls == 0 && stats.failures == 0);
+    CHILD(stats.in_flight == 0 && stats.rejected_total == 0);
+    CHILD(stats.lock == KEEL_LOCK_NONE);
+    CHILD(call_once(KEEL_OK) == KEEL_OK);
+    CHILD(look().calls == 1);
+    CHILD(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OPEN, 0) == KEEL_OK);
+    child_closes();
+}
+
+START_TEST(a_child_begins_afresh_and_its_parent_sees_nothing_of_it)
+{
+    keel_pipeline_stats before, after;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, "breaker.consecutive=2; retry.attempts=1");
+    opened_calls(&o, KEEL_FAILED, 2);
+    ck_assert_int_eq(call_once(KEEL_OK), KEEL_REJECTED_OPEN);
+    before = look();
+    ck_assert_int_eq(before.state, KEEL_BREAKER_OPEN);
+    await_child(fork_into(find_all_fresh));
+    after = look();
+    ck_assert_mem_eq(&before, &after, sizeof before);
+    opened_cleanup(&o);
+}
+END_TEST
+
+static void settings_are_there(void)
+{
+    keel_call call;
+
+    keel_call_begin(&call, o.pipeline, NULL);
+    CHILD(keel_call_next(&call));
+    CHILD(keel_call_timeout_ns(&call) == 300 * KEEL_MS);
+    keel_call_end(&call, NULL);
+    CHILD(keel_pipeline_override(o.pipeline, "timeout=1s", KEEL_S, NULL) == KEEL_OK);
+    CHILD(keel_reload(o.rt, NULL) == KEEL_OK);
+    await_child(fork_into(find_all_fresh)); /* a child has children */
+    child_closes();
+}
+
+START_TEST(a_child_keeps_the_settings_and_may_change_its_own)
+{
+    opened_init(&o, OPENED_VIRTUAL, NULL, "timeout=300ms");
+    await_child(fork_into(settings_are_there));
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 300 * KEEL_MS);
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* ---- random numbers -------------------------------------------------------------- */
+
+static int numbers[2];
+
+static void send_a_number(void)
+{
+    const keel_random own = { NULL, NULL };
+    double number = keel_random_draw(&own);
+
+    CHILD(write(numbers[1], &number, sizeof number) == (ssize_t)sizeof number);
+}
+
+START_TEST(no_two_processes_draw_the_same_numbers)
+{
+    enum { CHILDREN = 8 };
+    const keel_random own = { NULL, NULL };
+    double drawn[CHILDREN + 1];
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, NULL);
+    keel_random_draw(&own);
+    ck_assert_int_eq(pipe(numbers), 0);
+    for (int i = 0; i < CHILDREN; i++) {
+        await_child(fork_into(send_a_number));
+        ck_assert_int_eq(read(numbers[0], &drawn[i], sizeof drawn[i]), sizeof drawn[i]);
+    }
+    drawn[CHILDREN] = keel_random_draw(&own);
+    for (int i = 0; i <= CHILDREN; i++)
+        for (int k = 0; k < i; k++)
+            ck_assert(drawn[i] < drawn[k] || drawn[i] > drawn[k]);
+    close(numbers[0]);
+    close(numbers[1]);
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* ---- what was begun before fork -------------------------------------------------- */
+
+static keel_call begun;
+static keel_permit taken;
+
+static void untouched(void)
+{
+    keel_pipeline_stats stats = look();
+
+    CHILD(stats.in_flight == 0 && stats.calls == 0 && stats.failures == 0);
+    CHILD(stats.late_results == 0 && stats.permits_ended_twice == 0);
+    for (int i = 0; i < 3; i++)
+        CHILD(call_once(KEEL_OK) == KEEL_OK); /* nothing was given back too often */
+    CHILD(look().in_flight == 0);
+}
+
+static void end_the_call(void)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    keel_call_report(&begun, KEEL_FAILED);
+    CHILD(!keel_call_next(&begun));
+    CHILD(keel_call_end(&begun, &why) == KEEL_IGNORED);
+    CHILD(why.code == KEEL_IGNORED && why.attempts == 0);
+    CHILD(keel_call_end(&begun, NULL) == KEEL_E_STATE);
+    untouched();
+    child_closes();
+}
+
+START_TEST(a_call_begun_before_fork_is_over_in_the_child_and_goes_on_in_the_parent)
+{
+    opened_init(&o, OPENED_VIRTUAL, NULL, "bulkhead=2");
+    keel_call_begin(&begun, o.pipeline, NULL);
+    ck_assert(keel_call_next(&begun));
+    await_child(fork_into(end_the_call));
+    ck_assert_uint_eq(look().in_flight, 1);
+    keel_call_report(&begun, KEEL_OK);
+    ck_assert_int_eq(keel_call_end(&begun, NULL), KEEL_OK);
+    ck_assert_uint_eq(look().calls, 1);
+    opened_cleanup(&o);
+}
+END_TEST
+
+static const struct {
+    const char *settings;
+    keel_status status;
+} permits[] = {
+    { "none; breaker=on", KEEL_OK }, /* by the gate */
+    { "none; breaker=on", KEEL_FAILED },
+    { "bulkhead=2", KEEL_OK },
+    { "bulkhead=2", KEEL_FAILED },
+};
+static unsigned row;
+
+static void end_the_permit(void)
+{
+    keel_permit_end(&taken, permits[row].status);
+    untouched();
+    child_closes();
+}
+
+START_TEST(a_permit_taken_before_fork_is_void_in_the_child_and_holds_in_the_parent)
+{
+    row = (unsigned)_i;
+    opened_init(&o, OPENED_VIRTUAL, NULL, permits[_i].settings);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &taken, NULL), KEEL_OK);
+    await_child(fork_into(end_the_permit));
+    keel_permit_end(&taken, permits[_i].status);
+    ck_assert_uint_eq(look().calls, 1);
+    ck_assert_uint_eq(look().failures, permits[_i].status != KEEL_OK);
+    opened_cleanup(&o);
+}
+END_TEST
+
+static pid_t forked;
+
+static keel_status fork_and_return(const keel_attempt *attempt, keel_outcome *outcome,
+                                   void *ctx)
+{
+    const keel_status *status = ctx;
+
+    (void)attempt;
+    (void)outcome;
+    forked = fork();
+    return *status;
+}
+
+static keel_status statuses[] = { KEEL_OK, KEEL_FAILED };
+
+START_TEST(a_callback_that_forks_ends_its_run_in_the_parent_alone)
+{
+    keel_status status;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, "bulkhead=2; retry.attempts=1");
+    status = keel_run(o.pipeline, fork_and_return, &statuses[_i], NULL, NULL);
+    if (forked == 0) {
+        CHILD(status == KEEL_IGNORED);
+        untouched();
+        child_closes();
+        _exit(0);
+    }
+    ck_assert_int_eq(status, statuses[_i]);
+    await_child(forked);
+    ck_assert_uint_eq(look().calls, 1);
+    ck_assert_uint_eq(look().in_flight, 0);
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* ---- fallbacks under way ---------------------------------------------------------- */
+
+static keel_status stand_in(const keel_detail *detail, void *ctx)
+{
+    bool *ran = ctx;
+
+    (void)detail;
+    *ran = true;
+    return KEEL_OK;
+}
+
+static void fall_back(void)
+{
+    bool ran = false;
+    keel_call_options options = { .size = sizeof options,
+                                  .fallback = stand_in,
+                                  .fallback_ctx = &ran };
+    keel_call call;
+
+    keel_call_begin(&call, o.pipeline, &options);
+    while (keel_call_next(&call))
+        keel_call_report(&call, KEEL_FAILED);
+    CHILD(keel_call_end(&call, NULL) == KEEL_OK);
+    CHILD(ran);
+}
+
+enum { FALLBACKS_AT_ONCE = 10 };
+
+/* One inside the other, until there are as many as may be. */
+static keel_status nest(const keel_detail *detail, void *ctx)
+{
+    unsigned *deep = ctx;
+    keel_call_options options = { .size = sizeof options,
+                                  .fallback = nest,
+                                  .fallback_ctx = deep };
+    keel_call call;
+
+    (void)detail;
+    if (++*deep == FALLBACKS_AT_ONCE)
+        await_child(fork_into(fall_back));
+    keel_call_begin(&call, o.pipeline, &options);
+    while (keel_call_next(&call))
+        keel_call_report(&call, KEEL_FAILED);
+    return keel_call_end(&call, NULL);
+}
+
+START_TEST(fallbacks_under_way_in_the_parent_do_not_count_in_the_child)
+{
+    unsigned deep = 0;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, "none");
+    ck_assert_int_eq(nest(NULL, &deep), KEEL_FAILED);
+    ck_assert_uint_eq(deep, FALLBACKS_AT_ONCE + 1); /* the first was called by us */
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* ---- workers ---------------------------------------------------------------------- */
+
+static latch entered = LATCH_INIT, let_go = LATCH_INIT;
+
+static keel_status stay(const keel_attempt *attempt, keel_outcome *outcome, void *ctx)
+{
+    (void)attempt;
+    (void)outcome;
+    (void)ctx;
+    latch_hit(&entered);
+    latch_await(&let_go, 1);
+    return KEEL_OK;
+}
+
+static keel_status succeed(const keel_attempt *attempt, keel_outcome *outcome,
+                           void *ctx)
+{
+    (void)attempt;
+    (void)outcome;
+    (void)ctx;
+    return KEEL_OK;
+}
+
+static keel_status detach(keel_run_fn *fn)
+{
+    keel_run_options options = { .size = sizeof options, .detach = true };
+
+    return keel_run(o.pipeline, fn, NULL, &options, NULL);
+}
+
+static void use_own_workers(void)
+{
+    CHILD(look().in_flight == 0);
+    for (int i = 0; i < 3 && CHILDREN_HAVE_THREADS; i++)
+        CHILD(detach(succeed) == KEEL_OK);
+    child_closes(); /* not busy with what the parent's workers do */
+}
+
+START_TEST(a_child_has_workers_of_its_own)
+{
+    opened_init(&o, OPENED_REAL, NULL, "timeout=10s; bulkhead=2");
+    ck_assert_int_eq(detach(succeed), KEEL_OK); /* one is idle, or nearly */
+    await_child(fork_into(use_own_workers));
+    ck_assert_int_eq(detach(succeed), KEEL_OK);
+    opened_cleanup(&o);
+}
+END_TEST
+
+START_TEST(a_callback_under_way_in_the_parent_is_none_of_the_childs_business)
+{
+    opened_init(&o, OPENED_REAL, NULL, "timeout=20ms; retry.attempts=1");
+    ck_assert_int_eq(detach(stay), KEEL_TIMEOUT);
+    latch_await(&entered, 1);
+    await_child(fork_into(use_own_workers));
+    ck_assert_uint_eq(look().in_flight, 1);
+    latch_hit(&let_go);
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* ---- a storm ---------------------------------------------------------------------- */
+
+/* Descriptors of this process; -1: they cannot be counted. */
+static int open_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int count = -1;
+
+    if (!directory)
+        return -1;
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static void work_in_the_storm(void)
+{
+    int before = open_descriptors();
+
+    CHILD(before > 0);
+    CHILD(keel_thread_wake_fd() >= 0); /* its own, in place of the parent's */
+    CHILD(call_once(KEEL_FAILED) == KEEL_FAILED);
+    CHILD(detach(succeed) == KEEL_OK);
+    CHILD(open_descriptors() == before);
+    child_closes();
+    CHILD(open_descriptors() == before);
+}
+
+START_TEST(sixty_four_children_at_once_leak_no_descriptor)
+{
+    enum { CHILDREN = 64 };
+    pid_t pids[CHILDREN];
+    int before;
+
+    opened_init(&o, OPENED_REAL, NULL, "timeout=60s; deadline=60s; retry.attempts=1");
+    ck_assert_int_ge(keel_thread_wake_fd(), 0);
+    before = open_descriptors();
+    for (int i = 0; i < CHILDREN; i++)
+        pids[i] = fork_into(work_in_the_storm);
+    for (int i = 0; i < CHILDREN; i++)
+        await_child(pids[i]);
+    ck_assert_int_eq(open_descriptors(), before);
+    ck_assert_uint_eq(look().calls, 0);
+    opened_cleanup(&o);
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
+SUITE("fork", 120, ONE(a_child_begins_afresh_and_its_parent_sees_nothing_of_it),
+      ONE(a_child_keeps_the_settings_and_may_change_its_own),
+      ONE(no_two_processes_draw_the_same_numbers),
+      ONE(a_call_begun_before_fork_is_over_in_the_child_and_goes_on_in_the_parent),
+      ROWS(a_permit_taken_before_fork_is_void_in_the_child_and_holds_in_the_parent,
+           permits),
+      ROWS(a_callback_that_forks_ends_its_run_in_the_parent_alone, statuses),
+      ONE(fallbacks_under_way_in_the_parent_do_not_count_in_the_child),
+      ONE(a_child_has_workers_of_its_own),
+      ONE(a_callback_under_way_in_the_parent_is_none_of_the_childs_business),
+      ONE(sixty_four_children_at_once_leak_no_descriptor))
