@@ -169,6 +169,8 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
         return NULL;
     plan->memory = parts->memory;
     plan->policy = *policy;
+    if (!policy->retry)
+        plan->policy.budget_mode = KEEL_BUDGET_OFF; /* nobody has placed its words */
     place_all(&p, plan, parts->stripes);
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
     plan->is_simple =

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A million short, seeded schedules: calls, permits, outcomes, the clock, locks and
+ * reloads in any order, over settings of every kind. After each step the invariants:
+ *
+ *   never more attempts inside the bulkhead, or probes in a round, than permits
+ *   no attempt after the deadline, nor with less than a millisecond left
+ *   late outcomes change nothing; a second end changes nothing
+ *   the retry budget is never exceeded
+ *   when all is ended nothing is held, and the breaker finds back to closed
+ *
+ * KEEL_SCHEDULES says how many (a million, fewer under a sanitizer). A failure names its seed: KEEL_SEED=n runs
+ * that one alone. Threads are in t_threads.c.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "call/machine.h"
+#include "support/lab.h"
+#include "support/suite.h"
+
+enum { CALLS = 4, PERMITS = 4, STEPS = 30, PER_LAB = 500 };
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                   \
+    defined(__clang__) /* which says so only by __has_feature */
+#define SCHEDULES 50000
+#else
+#define SCHEDULES 1000000
+#endif
+
+static const struct {
+    const char *settings;
+    unsigned places;   /* 0: no bulkhead */
+    unsigned probes;   /* 0: no breaker */
+    unsigned attempts; /* of one call */
+    uint64_t deadline_ns;
+} kinds[] = {
+    { "none; deadline=2s; timeout=500ms; retry.attempts=3; retry.budget=tokens:40; "
+      "retry.backoff=50ms..1s; breaker.window=4calls; breaker.min_calls=2; "
+      "breaker.open=1s..4s; breaker.half_open_permits=2; breaker.lease=1s; bulkhead=2",
+      2, 2, 3, 2 * LAB_S },
+    { "none; deadline=3s; timeout=1s; retry.attempts=2; retry.budget=20%; "
+      "retry.budget_floor=1/s; breaker.window=2s; breaker.buckets=4; "
+      "breaker.min_calls=3; "
+      "breaker.consecutive=2; breaker.open=500ms; breaker.half_open_permits=1; "
+      "bulkhead=1; bulkhead.queue=2; bulkhead.wait=700ms",
+      1, 1, 2, 3 * LAB_S },
+    { "none; deadline=2s; timeout=1s; breaker.window=1s; breaker.min_calls=2; "
+      "breaker.slow_call=300ms; breaker.slow_rate=50%; breaker.open=300ms..2s; "
+      "breaker.half_open_permits=3; breaker.half_open_max_wait=2s; rate=20/s; "
+      "rate.burst=3; rate.wait=100ms; retry.attempts=4; retry.budget=grpc:10@0.1",
+      0, 3, 4, 2 * LAB_S },
+    { "none; deadline=1s; breaker.window=3calls; breaker.min_calls=1; "
+      "breaker.early_decision=off; breaker.half_open_permits=2; "
+      "breaker.half_open_after_wait=closed; breaker.open=200ms; bulkhead=3; "
+      "bulkhead.queue=4; bulkhead.wait=1s; bulkhead.order=lifo; retry.on_local=on; "
+      "retry.attempts=3; retry.budget=inflight:20%",
+      3, 2, 3, 1 * LAB_S },
+    { "none; timeout=400ms; deadline=2s; breaker.per_call=on; breaker.min_calls=2; "
+      "breaker.window=2s; breaker.open=500ms; breaker.half_open_permits=2; "
+      "breaker.lease=2s; bulkhead=2; retry.attempts=3; retry.budget=off",
+      2, 2, 3, 2 * LAB_S },
+};
+
+typedef struct one_call {
+    keel_call call;
+    keel_cancel cancel;
+    uint64_t deadline_at;
+    unsigned attempts;
+    bool is_begun, is_inside;
+} one_call;
+
+static struct {
+    lab l;
+    size_t kind;
+    uint64_t seed, state;
+    one_call calls[CALLS];
+    keel_permit permits[PERMITS];
+    bool is_taken[PERMITS];
+} w;
+
+static uint32_t draw(uint32_t below)
+{
+    w.state = w.state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(w.state >> 33) % below;
+}
+
+/* Not ck_assert, which notes each time that it was here. */
+#define HOLDS(condition)                                                               \
+    do {                                                                               \
+        if (!(condition))                                                              \
+            ck_abort_msg("KEEL_SEED=%" PRIu64 ": %s", w.seed, #condition);             \
+    } while (0)
+
+static unsigned places_held(void)
+{
+    unsigned held = 0;
+
+    for (int i = 0; i < CALLS; i++)
+        held += w.calls[i].is_inside;
+    for (int i = 0; i < PERMITS; i++)
+        held += w.is_taken[i];
+    return held;
+}
+
+static uint64_t now(void)
+{
+    return vclock_now(&w.l.clock);
+}
+
+static keel_status any_outcome(void)
+{
+    static const keel_status outcomes[] = {
+        KEEL_OK,      KEEL_OK,        KEEL_FAILED,  KEEL_FAILED,      KEEL_TIMEOUT,
+        KEEL_IGNORED, KEEL_THROTTLED, KEEL_UNKNOWN, KEEL_CLIENT_ERROR
+    };
+
+    return outcomes[draw(sizeof outcomes / sizeof outcomes[0])];
+}
+
+/* ---- steps ------------------------------------------------------------------------------ */
+
+static void step_call(one_call *c)
+{
+    keel_step step;
+    uint32_t number;
+
+    step = keel_call_poll(&c->call, &number, NULL);
+    if (step == KEEL_STEP_ATTEMPT) {
+        HOLDS(now() + LAB_MS <= c->deadline_at);
+        HOLDS(++c->attempts <= kinds[w.kind].attempts);
+        HOLDS(number == c->attempts);
+    }
+    c->is_inside = keel_machine_of(&c->call)->phase == KEEL_PHASE_ATTEMPT;
+}
+
+static void begin_call(one_call *c)
+{
+    keel_call_options options = { .size = sizeof options,
+                                  .idempotent = draw(3) > 0,
+                                  .cancel = draw(3) ? NULL : &c->cancel };
+
+    *c = (one_call){ .is_begun = true };
+    c->deadline_at = now() + kinds[w.kind].deadline_ns;
+    if (draw(3) == 0) {
+        options.deadline_at_ns = now() + draw(1500) * LAB_MS + 1;
+        if (options.deadline_at_ns < c->deadline_at)
+            c->deadline_at = options.deadline_at_ns;
+    }
+    keel_call_begin(&c->call, w.l.pipeline, &options);
+    step_call(c);
+}
+
+static void report_call(one_call *c)
+{
+    keel_outcome outcome = { .size = sizeof outcome,
+                             .status = any_outcome(),
+                             .never_sent = draw(8) == 0 };
+
+    if (draw(6) == 0)
+        outcome.retry_after_ns = draw(4) ? draw(3000) * LAB_MS : UINT64_MAX;
+    keel_call_report_attempt(&c->call, draw(10) ? 0 : draw(4), &outcome);
+    step_call(c);
+}
+
+static void end_call(one_call *c)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+    keel_status status = keel_call_end(&c->call, &why);
+
+    HOLDS(why.attempts == c->attempts);
+    HOLDS(c->attempts == 0 || !keel_status_is_rejected(status));
+    HOLDS(!keel_status_is_error(status));
+    HOLDS(keel_call_end(&c->call, NULL) == KEEL_E_STATE);
+    c->is_begun = c->is_inside = false;
+}
+
+static void use_call(one_call *c)
+{
+    switch (draw(8)) {
+    case 0:
+        end_call(c);
+        break;
+    case 1:
+        keel_cancel_fire(&c->cancel);
+        step_call(c);
+        break;
+    case 2:
+    case 3:
+        step_call(c);
+        break;
+    default:
+        report_call(c);
+    }
+}
+
+static void use_permit(int i)
+{
+    if (w.is_taken[i])
+        keel_permit_end(&w.permits[i], draw(6) ? any_outcome() : KEEL_CANCELLED);
+    w.is_taken[i] = !w.is_taken[i] &&
+                    keel_permit_take(w.l.pipeline, &w.permits[i], NULL) == KEEL_OK;
+}
+
+static void operate(void)
+{
+    static const keel_lock locks[] = { KEEL_LOCK_OPEN, KEEL_LOCK_CLOSED,
+                                       KEEL_LOCK_DISABLED, KEEL_LOCK_OBSERVE };
+
+    switch (draw(7)) {
+    case 0:
+        keel_pipeline_lock(w.l.pipeline, locks[draw(4)], draw(2) * 400 * LAB_MS);
+        break;
+    case 1:
+        keel_pipeline_transition(w.l.pipeline, (keel_breaker_state)draw(3),
+                                 draw(2) * 300 * LAB_MS);
+        break;
+    case 2:
+        keel_pipeline_reset(w.l.pipeline);
+        break;
+    case 3: /* a reload costs more than all the rest */
+        if (draw(20) == 0)
+            HOLDS(keel_reload(w.l.runtime, NULL) == KEEL_OK);
+        break;
+    default:
+        keel_pipeline_unlock(w.l.pipeline);
+    }
+}
+
+static void check_invariants(void)
+{
+    keel_pipeline_stats s = { .size = sizeof s };
+
+    HOLDS(keel_pipeline_look(w.l.pipeline, &s) == KEEL_OK);
+    HOLDS(s.permits <= kinds[w.kind].probes);
+    HOLDS(s.state == KEEL_BREAKER_HALF_OPEN || s.permits == 0);
+    if (!kinds[w.kind].places)
+        return;
+    HOLDS(s.in_flight <= kinds[w.kind].places);
+    HOLDS(places_held() <= kinds[w.kind].places);
+    HOLDS(s.in_flight >= places_held());
+}
+
+static void take_step(void)
+{
+    uint32_t what = draw(16);
+
+    if (what < 7) {
+        one_call *c = &w.calls[draw(CALLS)];
+
+        if (c->is_begun)
+            use_call(c);
+        else
+            begin_call(c);
+    } else if (what < 11) {
+        use_permit((int)draw(PERMITS));
+    } else if (what < 15) {
+        lab_advance(&w.l, draw(4) ? draw(300) * LAB_MS : draw(4000) * LAB_MS);
+    } else {
+        operate();
+    }
+}
+
+/* ---- ends ------------------------------------------------------------------------------- */
+
+static void end_everything(void)
+{
+    keel_pipeline_stats s;
+
+    keel_pipeline_unlock(w.l.pipeline);
+    for (int i = 0; i < CALLS; i++)
+        if (w.calls[i].is_begun)
+            end_call(&w.calls[i]);
+    for (int i = 0; i < PERMITS; i++)
+        if (w.is_taken[i]) {
+            keel_permit_end(&w.permits[i], KEEL_OK);
+            w.is_taken[i] = false;
+        }
+    s = lab_look(&w.l);
+    HOLDS(s.in_flight == 0);
+    HOLDS(s.queued == 0);
+}
+
+/* From any state, with a peer that is well, calls are let through again in a while. */
+static void find_back(void)
+{
+    keel_permit permit;
+    unsigned passed = 0;
+
+    for (int i = 0; i < 60 && passed < 4; i++) {
+        if (keel_permit_take(w.l.pipeline, &permit, NULL) == KEEL_OK) {
+            keel_permit_end(&permit, KEEL_OK);
+            passed += lab_look(&w.l).state == KEEL_BREAKER_CLOSED;
+        }
+        lab_advance(&w.l, 300 * LAB_MS);
+    }
+    HOLDS(passed == 4);
+}
+
+static void run(uint64_t seed)
+{
+    w.seed = seed;
+    w.state = seed * 0x9e3779b97f4a7c15u + w.kind;
+    w.l.draw = draw(100) / 100.0;
+    for (int i = 0; i < STEPS; i++) {
+        take_step();
+        check_invariants();
+    }
+    end_everything();
+    if (draw(16) == 0)
+        find_back();
+    keel_pipeline_reset(w.l.pipeline);
+    lab_advance(&w.l, 20 * LAB_S); /* budgets and limiters recover */
+}
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void run_many(uint64_t first, uint64_t count)
+{
+    for (uint64_t seed = first; seed < first + count;) {
+        w.kind = seed / PER_LAB % (sizeof kinds / sizeof kinds[0]);
+        lab_open(&w.l, kinds[w.kind].settings);
+        do
+            run(seed++);
+        while (seed % PER_LAB && seed < first + count);
+        lab_close(&w.l);
+    }
+}
+
+START_TEST(whatever_the_order_every_invariant_holds)
+{
+    uint64_t seed = number_from("KEEL_SEED", UINT64_MAX);
+
+    /* a schedule starts from what the one before it left: nothing but a clock */
+    if (seed != UINT64_MAX)
+        run_many(seed / PER_LAB * PER_LAB, seed % PER_LAB + 1);
+    else
+        run_many(0, number_from("KEEL_SCHEDULES", SCHEDULES));
+}
+END_TEST
+
+/* ---- the budget, over calls of one pipeline ---------------------------------------------- */
+
+START_TEST(extra_attempts_never_exceed_the_budget)
+{
+    uint64_t rounds = number_from("KEEL_SCHEDULES", SCHEDULES) / 1000;
+
+    for (uint64_t seed = 0; seed < rounds; seed++) {
+        uint64_t calls = 0, extras = 0;
+
+        w.seed = w.state = seed;
+        lab_open(&w.l, "none; deadline=60s; retry.attempts=5; retry.backoff=0; "
+                       "retry.budget=20%; retry.budget_floor=1/s");
+        for (int i = 0; i < 100; i++) {
+            lab_calls(&w.l, draw(2) ? "f" : "fo", 1);
+            calls++;
+            extras += w.l.why.attempts - 1;
+            HOLDS(extras * 5 <= calls + 5 * 10);
+        }
+        lab_close(&w.l);
+    }
+}
+END_TEST
+
+SUITE("schedules", 900, ONE(whatever_the_order_every_invariant_holds),
+      ONE(extra_attempts_never_exceed_the_budget))
