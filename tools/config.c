@@ -219,18 +219,31 @@ static const char **variables_with(const char *file, char **owned)
     return variables;
 }
 
-/* Pipelines are named in code; here whatever reads like settings counts as one. */
-static int check_all(look *l)
+/*
+ * Pipelines are named in code; here whatever reads like settings counts as one, and one
+ * more has the defaults alone.
+ */
+static keel_status resolve_all(look *l)
 {
     char name[KEEL_NAME_MAX + 1];
     keel_policy policy;
+    keel_status status =
+        keel_config_resolve(l->config, "", NULL, NULL, &policy, NULL, &l->why);
 
-    while (keel_config_guess_name(l->config, name, sizeof name)) {
-        if (keel_config_claim(l->config, name, &l->why) ||
-            keel_config_resolve(l->config, name, NULL, NULL, &policy, NULL, &l->why)) {
-            fprintf(stderr, "keel config: %s\n", l->why.text);
-            return KEEL_EXIT_CONFIG;
-        }
+    while (!status && keel_config_guess_name(l->config, name, sizeof name)) {
+        status = keel_config_claim(l->config, name, &l->why);
+        if (!status)
+            status = keel_config_resolve(l->config, name, NULL, NULL, &policy, NULL,
+                                         &l->why);
+    }
+    return status;
+}
+
+static int check_all(look *l)
+{
+    if (resolve_all(l)) {
+        fprintf(stderr, "keel config: %s\n", l->why.text);
+        return KEEL_EXIT_CONFIG;
     }
     (void)keel_config_verify(l->config, NULL);
     if (!print_warnings(l))

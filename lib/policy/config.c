@@ -285,7 +285,8 @@ keel_status keel_config_resolve(keel_config *config, const char *name, const cha
     t.code = code ? &code_source : NULL;
     t.override = override_text ? &override_source : NULL;
     keel_name_fold(t.folded, keel_text_of(name));
-    snprintf(t.subject, sizeof t.subject, "%.*s: ", KEEL_NAME_MAX, name);
+    snprintf(t.subject, sizeof t.subject, "%.*s: ", KEEL_NAME_MAX,
+             *name ? name : KEEL_DEFAULT_NAME);
     settle(&t, &report);
     keel_resolve(&layers, out);
     keel_lint(&layers, out, &report);

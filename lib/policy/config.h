@@ -61,6 +61,7 @@ void keel_explanation_free(const keel_allocator *memory, keel_explanation *expla
 /*
  * Resolves what a claimed name's settings come to.
  *
+ * name          "": what the defaults come to, for a pipeline with nothing of its own
  * code          the author's text with fences, may be NULL
  * override_text the run-time override, may be NULL
  * out           filled on KEEL_OK

@@ -162,13 +162,15 @@ static bool is_known_already(const keel_environment *out, const char *name)
 
 static keel_status keep(keel_environment *out, const char *variable, const char *value)
 {
-    keel_text name = keel_text_of(variable + strlen(PREFIX)), key;
+    keel_text whole = keel_text_of(variable + strlen(PREFIX)), name, key;
     keel_named_text *entry;
-    bool is_key = keel_text_split(name, "__", &name, &key);
+    /* "KEEL___X": a key of nobody's is no key */
+    bool is_key = keel_text_split(whole, "__", &name, &key) && name.length;
 
     if (is_known_already(out, variable))
         return KEEL_OK; /* like getenv: the first of several holds */
-    entry = keel_named_texts_add(&out->entries, name, variable, keel_text_of(value), 1);
+    entry = keel_named_texts_add(&out->entries, is_key ? name : whole, variable,
+                                 keel_text_of(value), 1);
     if (!entry)
         return KEEL_E_NOMEM;
     entry->is_key = is_key;

@@ -551,6 +551,22 @@ START_TEST(verify_names_what_nobody_claimed_once_and_never_its_value)
 }
 END_TEST
 
+START_TEST(a_key_of_nobody_is_neither_a_default_nor_anybodys)
+{
+    keel_policy policy;
+    settled s;
+
+    settle(&s, ENV("KEEL___TIMEOUT=1s", "KEEL_DEFAULT=deadline=7s"), NULL);
+    ck_assert_int_eq(
+        keel_config_resolve(s.config, "", NULL, NULL, &policy, NULL, &s.why), KEEL_OK);
+    ck_assert_uint_eq(policy.timeout_ns, 2 * KEEL_SECOND);
+    ck_assert_uint_eq(policy.deadline_ns, 7 * KEEL_SECOND);
+    ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
+    ck_assert(settled_warned(&s, "KEEL___TIMEOUT: no pipeline is called __TIMEOUT;"));
+    settled_cleanup(&s);
+}
+END_TEST
+
 START_TEST(verify_fails_in_strict_mode)
 {
     settled s;
@@ -900,6 +916,7 @@ static void add_warnings(Suite *suite)
                         ROWS(mistakes));
     tcase_add_test(tcase, opening_again_does_not_repeat_a_warning);
     tcase_add_test(tcase, verify_names_what_nobody_claimed_once_and_never_its_value);
+    tcase_add_test(tcase, a_key_of_nobody_is_neither_a_default_nor_anybodys);
     tcase_add_test(tcase, verify_fails_in_strict_mode);
     tcase_add_test(tcase, the_process_wide_variables_are_read);
     tcase_add_loop_test(tcase, a_name_must_be_free_and_well_formed, 0, ROWS(claims));

@@ -58,6 +58,11 @@ expect 2 usage -- list --yaml
 
 expect 0 '' KEEL_PAYMENTS=timeout=1s -- check
 expect 3 'bulkhead.wait=0' KEEL_PAYMENTS=bulkhead.queue=5 -- check
+expect 3 'DEFAULT: bulkhead.queue=3 with bulkhead.wait=0' KEEL_DEFAULT=bulkhead.queue=3 \
+    -- check
+expect 3 'DEFAULT: bulkhead.queue=3' KEEL_DEFAULT=bulkhead.queue=3 \
+    'KEEL_PAYMENTS=bulkhead.wait=1s' -- check
+expect 0 '' KEEL_DEFAULT=timeout=1s -- check
 expect 78 'needs a unit' KEEL_PAYMENTS=timeout=1 -- check
 expect 78 'KEEL_STRICT' KEEL_STRIKT=on -- check
 expect 78 'KEEL_STRICT col 1: "yes" not understood' KEEL_STRICT=yes -- check
@@ -79,6 +84,8 @@ printf 'payments=timeout=1s\n' >"$work/right"
 printf 'payments=timeout=1s\norders=timeot=1s; deadline=1s\n' >"$work/wrong"
 expect 0 '' -- check "$work/right"
 expect 78 ':2 col 8: unknown setting "timeot"' -- check "$work/wrong"
+printf 'DEFAULT=bulkhead.queue=3\n' >"$work/doubtful"
+expect 3 'DEFAULT: bulkhead.queue=3' -- check "$work/doubtful"
 expect 78 'cannot be opened' -- check "$work/missing"
 
 # A variable that does not read like settings may hold anything, a secret too.
