@@ -41,6 +41,8 @@ static const struct {
     { "nor to less than a millisecond before it", PLAIN "deadline=2101ms", "h",
       KEEL_TIMEOUT, KEEL_REASON_DEADLINE, 1, 2000 },
     { "retry off", "none; timeout=2s", "f", KEEL_FAILED, KEEL_REASON_EXHAUSTED, 1, 0 },
+    { "a budget without retry", "none; retry.attempts=1; retry.budget=inflight:20%",
+      "f", KEEL_FAILED, KEEL_REASON_EXHAUSTED, 1, 0 },
     { "the budget is spent", PLAIN "retry.budget=tokens:15; retry.attempts=5", "f",
       KEEL_FAILED, KEEL_REASON_BUDGET, 2, 100 },
 };
