@@ -5,6 +5,7 @@
  * linked with keel and knows it only by name.
  */
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 
 #include <keel/keel.h>
