@@ -64,6 +64,26 @@ static bool run_steps(keel_sim *sim, FILE *out)
     return true;
 }
 
+/*
+ * Takes up each text of a reload in a world where nothing happens: what is wrong with
+ * one is found before the first line is printed.
+ */
+static bool rehearse_reloads(const keel_scenario *scenario, const char *settings,
+                             keel_sim_error *error)
+{
+    keel_sim_world world;
+    bool is_right = keel_sim_world_open(&world, scenario, settings, NULL, error);
+
+    for (size_t i = 0; is_right && i < scenario->step_count; i++) {
+        const keel_sim_step *step = &scenario->steps[i];
+
+        if (step->verb == KEEL_SIM_RELOAD)
+            is_right = keel_sim_world_reload(&world, step->text, i + 1, error);
+    }
+    keel_sim_world_close(&world);
+    return is_right;
+}
+
 bool keel_sim_run(const keel_scenario *scenario, const char *settings, FILE *out,
                   FILE *warnings, keel_sim_error *error)
 {
@@ -75,7 +95,8 @@ bool keel_sim_run(const keel_scenario *scenario, const char *settings, FILE *out
     sim.queued = calloc(labels, sizeof *sim.queued);
     if (!sim.flights || !sim.queued)
         ran = keel_sim_failed(error, "out of memory");
-    else if (keel_sim_world_open(&sim.world, scenario, settings, warnings, error))
+    else if (rehearse_reloads(scenario, settings, error) &&
+             keel_sim_world_open(&sim.world, scenario, settings, warnings, error))
         ran = run_steps(&sim, out);
     if (sim.world.pipeline)
         keel_sim_abandon(&sim);

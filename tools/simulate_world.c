@@ -93,8 +93,8 @@ static void tell_warnings(keel_sim_world *world)
 {
     char line[KEEL_WARNING_SIZE];
 
-    while (
-        keel_runtime_warning(world->runtime, world->warning_count, line, sizeof line)) {
+    while (world->warnings && keel_runtime_warning(world->runtime, world->warning_count,
+                                                   line, sizeof line)) {
         fprintf(world->warnings, "keel simulate: warning: %s\n", line);
         world->warning_count++;
     }

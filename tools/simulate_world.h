@@ -31,7 +31,7 @@ typedef struct keel_sim_world {
     uint64_t generator;
     keel_runtime *runtime;
     keel_pipeline *pipeline;
-    FILE *warnings;       /* where lint goes */
+    FILE *warnings;       /* where lint goes; NULL: nowhere */
     size_t warning_count; /* told so far */
     keel_sim_transition *transitions;
     size_t transition_count;
@@ -41,7 +41,7 @@ typedef struct keel_sim_world {
 
 /*
  * Opens runtime and pipeline. To be closed in any case.
- * warnings  receives what lint has to say, a line each
+ * warnings  receives what lint has to say, a line each; NULL: nobody wants to know
  * False: *error says why.
  */
 bool keel_sim_world_open(keel_sim_world *world, const keel_scenario *scenario,

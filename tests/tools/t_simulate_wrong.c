@@ -175,6 +175,11 @@ static const struct {
     { STEP("{\"transition\":\"closed\",\"for\":\"1s\"}"),
       "step 2: \"for\" is the length" },
     { STEP("{\"reload\":true}"), "step 2: \"reload\" must be a string" },
+    { STEP("{\"reload\":\"none; timeot=1s\"}"), "step 2: simulated: code col 7:" },
+    { STEP("{\"reload\":\"none\"},{\"reload\":\"none; timeout=1\"}"),
+      "step 3: simulated: code col 15: timeout \"1\" needs a unit" },
+    { STEP("{\"reload\":\"timeout=1s; timeout.connect=1s\"}"),
+      "step 2: simulated: code col 13: timeout.connect=1s must be below timeout" },
 };
 
 START_TEST(what_is_wrong_is_said_with_its_place_before_anything_is_printed)
@@ -203,7 +208,6 @@ static const struct {
     { STEP("{\"reset\":true}"), "step 2: the breaker is off" },
     { STEP("{\"transition\":\"open\"}"), "step 2: the breaker is off" },
     { STEP("{\"advance\":\"100000h\"}"), "step 2: the clock would run beyond its end" },
-    { STEP("{\"reload\":\"none; timeot=1s\"}"), "step 2: simulated: code col 7:" },
 };
 
 START_TEST(what_is_found_while_running_leaves_the_lines_before_it)
