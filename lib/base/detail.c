@@ -14,7 +14,7 @@
 void keel_detail_fill(keel_detail *why, const keel_detail *all)
 {
     bool is_formatted = all->text == all->storage;
-    size_t head = sizeof why->size;
+    const size_t head = sizeof all->size;
     size_t size;
 
     if (!why || why->size <= head)

@@ -281,7 +281,7 @@ keel_status keel_pipeline_open(keel_pipeline **out, keel_runtime *rt, const char
     pipeline = find_locked(rt, name);
     status = pipeline ? reopen_locked(pipeline, settings, why)
                       : make_locked(&pipeline, rt, name, settings, why);
-    if (status == KEEL_OK) {
+    if (pipeline && status == KEEL_OK) {
         pipeline->handles++;
         *out = pipeline;
     }
