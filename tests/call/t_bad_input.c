@@ -516,7 +516,8 @@ static keel_status spoil_in_fallback(const keel_detail *detail, void *ctx)
 
 START_TEST(errno_is_the_callers_whatever_hooks_do_to_it)
 {
-    static const char *const environment[] = { "KEEL_CONFIG_FILE=/nonexistent", NULL };
+    static const char *const environment[] = { "KEEL_CONFIG_FILE=/nonexistent",
+                                               "KEEL_NOBODY=timeout=1s", NULL };
     keel_options options = { .size = sizeof options,
                              .log = spoil_in_log,
                              .environment = environment };
@@ -534,6 +535,8 @@ START_TEST(errno_is_the_callers_whatever_hooks_do_to_it)
                                         "breaker.consecutive=1",
                                         NULL),
                      KEEL_OK);
+    ck_assert_int_eq(errno, UNTOUCHED);
+    ck_assert_int_eq(keel_runtime_verify(rt, NULL), KEEL_OK); /* nobody is warned of */
     ck_assert_int_eq(errno, UNTOUCHED);
     ck_assert_int_eq(keel_events_listen(rt, spoil_errno, NULL), KEEL_OK);
     ck_assert_int_eq(keel_permit_take(pipeline, &permit, NULL), KEEL_OK);

@@ -170,14 +170,30 @@ static keel_status go(actor *a, call_way way, keel_detail *why)
     return keel_run(a->o.pipeline, act_in_run, a, &options, why);
 }
 
+static keel_status succeed(const keel_attempt *attempt, keel_outcome *outcome,
+                           void *ctx)
+{
+    (void)attempt;
+    (void)outcome;
+    (void)ctx;
+    return KEEL_OK;
+}
+
+/* The first success of a bucket takes the long way by itself: it is made beforehand. */
+static void setup(actor *a, const way_script *script)
+{
+    a->script = script;
+    a->at = 0;
+    opened_init(&a->o, OPENED_VIRTUAL, NULL, script->settings);
+    keel_run(a->o.pipeline, succeed, NULL, NULL, NULL);
+}
+
 static story tell(const way_script *script, call_way way)
 {
     static actor a;
     story s = { .why = KEEL_DETAIL_INIT };
 
-    a.script = script;
-    a.at = 0;
-    opened_init(&a.o, OPENED_VIRTUAL, NULL, script->settings);
+    setup(&a, script);
     ck_assert_int_eq(keel_events_listen(a.o.rt, take_event, &s), KEEL_OK);
     s.status = go(&a, way, &s.why);
     s.stats = opened_look(&a.o);
@@ -242,9 +258,7 @@ START_TEST(the_figures_are_the_same_where_nobody_asks_for_the_story)
     for (int way = 0; way < WAYS; way++) {
         static actor a;
 
-        a.script = c;
-        a.at = 0;
-        opened_init(&a.o, OPENED_VIRTUAL, NULL, c->settings);
+        setup(&a, c);
         go(&a, (call_way)way, NULL);
         stats[way] = opened_look(&a.o);
         ck_assert_msg(!memcmp(&stats[0], &stats[way], sizeof stats[0]), "%s", c->why);
