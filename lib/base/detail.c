@@ -13,6 +13,8 @@
  */
 void keel_detail_fill(keel_detail *why, const keel_detail *all)
 {
+    /* only the storage may be unset, and it is read only where text lies in it */
+    /* cppcheck-suppress ctuuninitvar */
     bool is_formatted = all->text == all->storage;
     const size_t head = sizeof all->size;
     size_t size;
