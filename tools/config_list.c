@@ -185,7 +185,14 @@ static const char process_wide[] =
     ".Pp\n"
     "The environment is read once, when a runtime is opened.\n"
     "An empty variable counts as unset.\n"
-    "Variables that Kubernetes sets beside a service called keel are left alone.\n";
+    "Kubernetes sets variables of its own beside a service whose name begins with "
+    "keel:\n"
+    ".Ev KEEL_SERVICE_HOST ,\n"
+    ".Ev KEEL_PORT ,\n"
+    ".Ev KEEL_X_SERVICE_PORT\n"
+    "and others that go on from these.\n"
+    "Variables of such names whose value is a port, an address or a protocol are left\n"
+    "alone, unless a pipeline of that name is opened.\n";
 
 static const char tail[] = ".Sh EXAMPLES\n"
                            "What holds for a pipeline, and who said so:\n"

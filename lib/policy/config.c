@@ -316,13 +316,19 @@ static const claim *nearest_claim(const keel_config *config, const char *folded)
     return NULL;
 }
 
+static bool is_accounted_for(const keel_config *config, const keel_named_text *entry)
+{
+    return keel_named_text_is_default(entry) || entry->is_link ||
+           find_claim(config, entry->name);
+}
+
 static void warn_of_unclaimed(const keel_config *config,
                               const keel_named_texts *entries, keel_report *report)
 {
     for (const keel_named_text *entry = entries->first; entry; entry = entry->next) {
         const claim *near;
 
-        if (keel_named_text_is_default(entry) || find_claim(config, entry->name))
+        if (is_accounted_for(config, entry))
             continue;
         near = nearest_claim(config, entry->name);
         keel_report_mistake(report, "%s: no pipeline is called %s%s%s%s ignored",
@@ -355,7 +361,7 @@ static bool guess_among(const keel_config *config, const keel_named_texts *entri
                         char *name, size_t size)
 {
     for (const keel_named_text *entry = entries->first; entry; entry = entry->next) {
-        if (keel_named_text_is_default(entry) || find_claim(config, entry->name) ||
+        if (is_accounted_for(config, entry) ||
             !(entry->is_key || keel_text_reads_as_settings(entry->text)))
             continue;
         name_from(name, size, entry->name);

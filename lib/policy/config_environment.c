@@ -5,6 +5,7 @@
  */
 #include "policy/config_environment.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #define PREFIX "KEEL_"
@@ -107,18 +108,36 @@ static bool is_of_later_version(const char *name)
            !strcmp(name, PREFIX "PLUGIN_PATH") || begins(name, PREFIX "BAG_");
 }
 
+static bool is_url(const char *value)
+{
+    return begins(value, "tcp://") || begins(value, "udp://") ||
+           begins(value, "sctp://");
+}
+
+static bool is_port_address_or_protocol(const char *value)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+
+    return !value[strspn(value, "0123456789")] ||
+           inet_pton(AF_INET, value, address) == 1 ||
+           inet_pton(AF_INET6, value, address) == 1 || !strcmp(value, "tcp") ||
+           !strcmp(value, "udp") || !strcmp(value, "sctp");
+}
+
 /*
  * Kubernetes sets KEEL_SERVICE_HOST, KEEL_PORT, KEEL_PORT_80_TCP_ADDR, … in every pod
- * beside a service called keel, and KEEL_X_SERVICE_PORT, … for one called keel-x.
+ * beside a service called keel, and KEEL_X_SERVICE_PORT, … for one called keel-x. A
+ * pipeline may have such a name too, so the value must be of theirs as well.
  */
 static bool is_service_link(const char *name, const char *value)
 {
-    return !strcmp(name, PREFIX "PORT") || begins(name, PREFIX "PORT_") ||
-           ends(name, "_SERVICE_HOST") || ends(name, "_SERVICE_PORT") ||
-           strstr(name, "_SERVICE_PORT_") ||
-           (strstr(name, "_PORT") &&
-            (begins(value, "tcp://") || begins(value, "udp://"))) ||
-           strstr(name, "_TCP_") || strstr(name, "_UDP_");
+    if (is_url(value))
+        return ends(name, "_PORT") || strstr(name, "_PORT_");
+    return is_port_address_or_protocol(value) &&
+           (!strcmp(name, PREFIX "PORT") || begins(name, PREFIX "PORT_") ||
+            ends(name, "_SERVICE_HOST") || ends(name, "_SERVICE_PORT") ||
+            strstr(name, "_SERVICE_PORT_") || strstr(name, "_TCP_") ||
+            strstr(name, "_UDP_") || strstr(name, "_SCTP_"));
 }
 
 /* False: it is not one of them. */
@@ -160,7 +179,9 @@ static bool is_known_already(const keel_environment *out, const char *name)
     return false;
 }
 
-static keel_status keep(keel_environment *out, const char *variable, const char *value)
+/* One that names a known key is a setting, whatever else it looks like. */
+static keel_status keep(keel_environment *out, const char *variable, const char *value,
+                        bool is_link)
 {
     keel_text whole = keel_text_of(variable + strlen(PREFIX)), name, key;
     keel_named_text *entry;
@@ -176,14 +197,18 @@ static keel_status keep(keel_environment *out, const char *variable, const char 
     entry->is_key = is_key;
     if (is_key)
         entry->key = keel_key_find_folded(key);
+    entry->is_link = is_link && !entry->key;
     return KEEL_OK;
 }
 
 static keel_status take(keel_environment *out, const char *name, const char *value,
                         keel_report *report)
 {
-    if (!*value || is_service_link(name, value) ||
-        take_process_wide(out, name, value, report))
+    if (!*value)
+        return KEEL_OK;
+    if (is_service_link(name, value))
+        return keep(out, name, value, true);
+    if (take_process_wide(out, name, value, report))
         return KEEL_OK;
     if (is_of_later_version(name)) {
         keel_report_mistake(report, "%s: not in this version; ignored", name);
@@ -191,7 +216,7 @@ static keel_status take(keel_environment *out, const char *name, const char *val
     }
     if (take_near(name, report))
         return KEEL_OK;
-    return keep(out, name, value);
+    return keep(out, name, value, false);
 }
 
 keel_status keel_environment_read(keel_environment *out, const char *const *environment,

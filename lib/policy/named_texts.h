@@ -14,6 +14,7 @@
 /*
  * name      folded: "PAYMENTS", "DEFAULT"
  * is_key    it sets one key: `key`, or one that is not known if that is NULL
+ * is_link   Kubernetes' most likely: nobody's mistake where no pipeline has the name
  * where     "KEEL_PAYMENTS", "keel.conf:3"
  */
 typedef struct keel_named_text {
@@ -21,6 +22,7 @@ typedef struct keel_named_text {
     keel_folded name;
     bool is_key;
     const keel_key *key;
+    bool is_link;
     const char *where;
     const char *text;
     size_t column; /* of text where it stands */

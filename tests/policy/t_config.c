@@ -476,8 +476,6 @@ static const warning_case mistakes[] = {
       "must be below breaker.half_open_permits; 1 holds" },
     { "a deadline is kept", NULL, "deadline=off",
       "deadline can be off only with the preset none" },
-    { "a Kubernetes service link", "KEEL_PORT=tcp://10.0.0.1:80", NULL, NULL },
-    { "a Kubernetes service link", "KEEL_SERVICE_HOST=10.0.0.1", NULL, NULL },
     { "nothing of keel's", "KEELHAUL=1", NULL, NULL },
     { "empty is unset", "KEEL_STRICT=", NULL, NULL },
 };
@@ -563,6 +561,80 @@ START_TEST(a_key_of_nobody_is_neither_a_default_nor_anybodys)
     ck_assert_uint_eq(policy.deadline_ns, 7 * KEEL_SECOND);
     ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
     ck_assert(settled_warned(&s, "KEEL___TIMEOUT: no pipeline is called __TIMEOUT;"));
+    settled_cleanup(&s);
+}
+END_TEST
+
+/* Beside services called keel, keel-orders and keel-redis. */
+static const char *const links[] = {
+    "KEEL_SERVICE_HOST=10.0.0.1",
+    "KEEL_SERVICE_HOST=fd00::1",
+    "KEEL_SERVICE_PORT=80",
+    "KEEL_SERVICE_PORT_HTTP=80",
+    "KEEL_PORT=tcp://10.0.0.1:80",
+    "KEEL_PORT_80_TCP=tcp://10.0.0.1:80",
+    "KEEL_PORT_80_TCP_PROTO=tcp",
+    "KEEL_PORT_80_TCP_PORT=80",
+    "KEEL_PORT_80_TCP_ADDR=10.0.0.1",
+    "KEEL_ORDERS_SERVICE_HOST=10.0.0.1",
+    "KEEL_ORDERS_SERVICE_PORT=53",
+    "KEEL_ORDERS_SERVICE_PORT_DNS=53",
+    "KEEL_ORDERS_PORT=udp://10.0.0.1:53",
+    "KEEL_ORDERS_PORT_53_UDP=udp://10.0.0.1:53",
+    "KEEL_ORDERS_PORT_53_UDP_ADDR=fd00::1",
+    "KEEL_ORDERS_PORT_5_SCTP_PROTO=sctp",
+    "KEEL_REDIS_SERVICE_HOST=10.0.0.1",
+};
+
+START_TEST(a_service_link_of_kubernetes_is_left_alone)
+{
+    settled s;
+
+    settle(&s, ENV("KEEL_STRICT=on", links[_i]), NULL);
+    ck_assert_int_eq(s.status, KEEL_OK);
+    ck_assert_msg(keel_config_verify(s.config, &s.why) == KEEL_OK, "%s", s.why.text);
+    ck_assert_uint_eq(settled_warnings(&s), 0);
+    settled_cleanup(&s);
+}
+END_TEST
+
+/* Names that a link could have, with values that none has, or the other way round. */
+static const char *const no_links[] = {
+    "KEEL_MY_TCP_PROXY=timeout=1s",
+    "KEEL_MY_UDP_PROXY=patient",
+    "KEEL_PORT=timeout=1s",
+    "KEEL_PORT_SCAN=timeout=1s",
+    "KEEL_PORT_SCAN__TIMEOUT=1s",
+    "KEEL_PORT_SCAN__RETRY_ATTEMPTS=5",
+    "KEEL_ORDERS_SERVICE_PORT=bulkhead=5",
+    "KEEL_ORDERS_SERVICE_HOST=orders.example",
+    "KEEL_ORDERS_SERVICE_PORT_DNS=80ms",
+    "KEEL_ORDERS=80",
+    "KEEL_PORTAL=tcp://10.0.0.1:80",
+};
+
+START_TEST(what_only_resembles_a_service_link_is_not_lost_without_a_word)
+{
+    settled s;
+
+    settle(&s, ENV(no_links[_i]), NULL);
+    ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
+    ck_assert_msg(settled_warned(&s, ": no pipeline is called "), "%s", no_links[_i]);
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_pipeline_claims_its_variable_from_the_service_links)
+{
+    keel_policy policy;
+    settled s;
+
+    settle(&s, ENV("KEEL_PORT_SCAN=80"), NULL);
+    ck_assert_int_eq(keel_config_claim(s.config, "port-scan", &s.why), KEEL_OK);
+    ck_assert_int_eq(
+        keel_config_resolve(s.config, "port-scan", NULL, NULL, &policy, NULL, &s.why),
+        KEEL_OK);
+    ck_assert(settled_warned(&s, "KEEL_PORT_SCAN col 1: unknown preset \"80\""));
     settled_cleanup(&s);
 }
 END_TEST
@@ -917,6 +989,12 @@ static void add_warnings(Suite *suite)
     tcase_add_test(tcase, opening_again_does_not_repeat_a_warning);
     tcase_add_test(tcase, verify_names_what_nobody_claimed_once_and_never_its_value);
     tcase_add_test(tcase, a_key_of_nobody_is_neither_a_default_nor_anybodys);
+    tcase_add_loop_test(tcase, a_service_link_of_kubernetes_is_left_alone, 0,
+                        ROWS(links));
+    tcase_add_loop_test(tcase,
+                        what_only_resembles_a_service_link_is_not_lost_without_a_word,
+                        0, ROWS(no_links));
+    tcase_add_test(tcase, a_pipeline_claims_its_variable_from_the_service_links);
     tcase_add_test(tcase, verify_fails_in_strict_mode);
     tcase_add_test(tcase, the_process_wide_variables_are_read);
     tcase_add_loop_test(tcase, a_name_must_be_free_and_well_formed, 0, ROWS(claims));

@@ -45,6 +45,7 @@ expect 0 'KEEL_PAYMENTS col 1' KEEL_PAYMENTS=timeout=1s -- explain payments
 expect 0 '1500ms       code (code col 1)' -- explain payments --settings timeout=1500ms
 expect 0 '"key":"timeout","value":"1s","layer":"KEEL_<NAME>"' \
     KEEL_PAYMENTS=timeout=1s -- explain payments --json
+expect 0 'KEEL_MY_TCP_PROXY col 1' KEEL_MY_TCP_PROXY=timeout=1s -- explain my-tcp-proxy
 expect 78 'no name for a pipeline' -- explain Payments
 expect 78 'unknown setting' KEEL_STRICT=on KEEL_PAYMENTS=timeot=1s -- explain payments
 expect 2 usage -- explain
@@ -64,6 +65,8 @@ expect 3 'DEFAULT: bulkhead.queue=3' KEEL_DEFAULT=bulkhead.queue=3 \
     'KEEL_PAYMENTS=bulkhead.wait=1s' -- check
 expect 0 '' KEEL_DEFAULT=timeout=1s -- check
 expect 78 'needs a unit' KEEL_PAYMENTS=timeout=1 -- check
+expect 78 'KEEL_PORT_SCAN__RETRY_ATTEMPTS col 1' KEEL_PORT_SCAN__RETRY_ATTEMPTS=0 -- check
+expect 0 '' KEEL_PORT_80_TCP_ADDR=10.0.0.1 KEEL_SERVICE_PORT=80 -- check
 expect 78 'KEEL_STRICT' KEEL_STRIKT=on -- check
 expect 78 'KEEL_STRICT col 1: "yes" not understood' KEEL_STRICT=yes -- check
 expect 0 '' KEEL_STRICT=off -- check
