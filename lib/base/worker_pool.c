@@ -135,8 +135,8 @@ static int start_thread(worker *w)
     return rc;
 }
 
-static keel_status add_worker_locked(keel_worker_pool *pool, void (*fn)(void *),
-                                     void *ctx)
+/* Its place among threads and running jobs is counted already. */
+static keel_status add_worker(keel_worker_pool *pool, void (*fn)(void *), void *ctx)
 {
     worker *w = keel_memory_new(pool->memory, sizeof *w);
 
@@ -151,8 +151,6 @@ static keel_status add_worker_locked(keel_worker_pool *pool, void (*fn)(void *),
         keel_memory_free(pool->memory, w);
         return KEEL_E_SYSTEM;
     }
-    pool->threads++;
-    pool->running++;
     return KEEL_OK;
 }
 
@@ -199,23 +197,32 @@ keel_status keel_worker_pool_run(keel_worker_pool_place *place,
                                  void *ctx)
 {
     keel_worker_pool *pool = pool_of(place, memory);
-    keel_status status = KEEL_OK;
+    keel_status status;
     worker *w;
 
     if (!pool)
         return KEEL_E_NOMEM;
     pthread_mutex_lock(&pool->mu);
     join_finished_locked(pool);
+    pool->running++;
     w = pool->idle;
     if (w) {
         pool->idle = w->next;
         w->fn = fn;
         w->ctx = ctx;
-        pool->running++;
         pthread_cond_signal(&w->wake);
     } else {
-        status = add_worker_locked(pool, fn, ctx);
+        pool->threads++;
     }
+    pthread_mutex_unlock(&pool->mu);
+    if (w)
+        return KEEL_OK;
+    status = add_worker(pool, fn, ctx);
+    if (status == KEEL_OK)
+        return KEEL_OK;
+    pthread_mutex_lock(&pool->mu);
+    pool->threads--;
+    pool->running--;
     pthread_mutex_unlock(&pool->mu);
     return status;
 }
