@@ -142,11 +142,13 @@ static int explain(int argc, char **argv)
         { "json", no_argument, NULL, 'j' },
         { NULL, 0, NULL, 0 },
     };
+    static char own_name[] = "keel config explain";
     const char *settings = NULL;
     bool json = false;
     int option, code;
     look l;
 
+    argv[0] = own_name; /* getopt's complaints begin with it */
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == '?')
             return wrong_usage();

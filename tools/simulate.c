@@ -71,9 +71,11 @@ int keel_tool_simulate(int argc, char **argv)
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
+    static char own_name[] = "keel simulate";
     const char *settings = NULL;
     int option;
 
+    argv[0] = own_name; /* getopt's complaints begin with it */
     setvbuf(stdout, output, _IOFBF, sizeof output);
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {

@@ -50,6 +50,7 @@ expect 78 'no name for a pipeline' -- explain Payments
 expect 78 'unknown setting' KEEL_STRICT=on KEEL_PAYMENTS=timeot=1s -- explain payments
 expect 2 usage -- explain
 expect 2 usage -- explain one two
+expect 2 'keel config explain: ' -- explain --nonsense
 expect 2 'no subcommand' -- invent
 expect 0 usage -- --help
 

@@ -337,6 +337,7 @@ START_TEST(help_is_printed_and_wrong_usage_is_exit_2)
     ck_assert_int_eq(simulate("--help"), 0);
     expect_words(out, "usage: keel simulate [--settings TEXT] [FILE | -]");
     ck_assert_int_eq(simulate("--nonsense"), 2);
+    expect_words(err, "keel simulate: unrecognized option '--nonsense'");
     expect_words(err, "usage: keel simulate");
     ck_assert_int_eq(simulate("one two"), 2);
     expect_words(err, "usage: keel simulate");
