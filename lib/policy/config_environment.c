@@ -219,6 +219,23 @@ static keel_status take(keel_environment *out, const char *name, const char *val
     return keep(out, name, value, false);
 }
 
+/* Else it would break the line of a message, or colour a terminal. */
+static bool is_printable(const char *name)
+{
+    for (; *name; name++)
+        if (*name <= ' ' || *name > '~')
+            return false;
+    return true;
+}
+
+static void report_unprintable(const char *name, keel_report *report)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+
+    keel_report_mistake(report, "%s: no name of a variable; ignored",
+                        keel_quote(quoted, keel_text_of(name)));
+}
+
 keel_status keel_environment_read(keel_environment *out, const char *const *environment,
                                   keel_report *report)
 {
@@ -237,7 +254,10 @@ keel_status keel_environment_read(keel_environment *out, const char *const *envi
             length = NAME_SIZE - 1; /* no pipeline's: reported as unclaimed */
         memcpy(name, *environment, length);
         name[length] = '\0';
-        status = take(out, name, equals + 1, report);
+        if (is_printable(name))
+            status = take(out, name, equals + 1, report);
+        else
+            report_unprintable(name, report);
     }
     return status;
 }

@@ -11,6 +11,9 @@
 
 #include "base/memory.h"
 
+/* Of variables. A line copied from an environment would be an unknown pipeline's. */
+#define PREFIX "KEEL_"
+
 /* ---- lines ---------------------------------------------------------------------- */
 
 /* The part of a long path that tells files apart is its end. */
@@ -43,6 +46,12 @@ static bool check_name(keel_text name, const char *where, size_t column,
     char quoted[KEEL_QUOTE_SIZE];
     keel_folded folded;
 
+    if (name.length > strlen(PREFIX) && !strncmp(name.at, PREFIX, strlen(PREFIX))) {
+        keel_report_mistake(
+            report, "%s col %zu: %s: names in a file stand without " PREFIX "; ignored",
+            where, column, keel_quote(quoted, name));
+        return false;
+    }
     keel_name_fold(folded, name);
     if (could_be_a_name(name) &&
         (!strcmp(folded, KEEL_DEFAULT_NAME) || !keel_name_is_reserved(folded)))

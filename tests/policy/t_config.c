@@ -476,6 +476,10 @@ static const warning_case mistakes[] = {
       "must be below breaker.half_open_permits; 1 holds" },
     { "a deadline is kept", NULL, "deadline=off",
       "deadline can be off only with the preset none" },
+    { "a name that would be two lines", "KEEL_A\nFAKE level=error", NULL,
+      "\"KEEL_A\\x0aFAKE level\": no name of a variable" },
+    { "a name that would colour a terminal", "KEEL_A\033[31mB=1", NULL,
+      "\"KEEL_A\\x1b[31mB\": no name of a variable" },
     { "nothing of keel's", "KEELHAUL=1", NULL, NULL },
     { "empty is unset", "KEEL_STRICT=", NULL, NULL },
 };
@@ -770,13 +774,15 @@ START_TEST(a_mistake_in_the_file_has_line_and_column)
     settled s;
 
     write_file("\npayments=timeot=1s\nnonsense\npay ments=timeout=1s\n"
-               "orders=timeout=1\n");
+               "orders=timeout=1\n KEEL_PAYMENTS=deadline=1s\n");
     settle_file(&s, NULL, NULL);
     ck_assert_int_eq(s.status, KEEL_OK);
     ck_assert(settled_warned(&s, ":2 col 10: unknown setting \"timeot\""));
     ck_assert(settled_warned(&s, ":3 col 1: no NAME=settings"));
     ck_assert(settled_warned(&s, ":4 col 1: \"pay ments\" cannot be"));
     ck_assert(settled_warned(&s, ":5 col 16: timeout \"1\" needs a unit"));
+    ck_assert(settled_warned(&s, ":6 col 2: \"KEEL_PAYMENTS\": names in a file stand "
+                                 "without KEEL_"));
     ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
     ck_assert(settled_warned(&s, ":5: no pipeline is called ORDERS"));
     settled_cleanup(&s);
