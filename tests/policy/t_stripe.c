@@ -6,7 +6,7 @@
 #include "policy/stripe.h"
 #include "support/suite.h"
 
-enum { STRIPES = 4, THREADS = 8, EACH = 50000 };
+enum { STRIPES = 4, THREADS = 8, EACH = 1000000 };
 
 static keel_stripe_line lines[STRIPES];
 static keel_stripes stripes;
