@@ -210,14 +210,11 @@ static bool set_flags(const keel_breaker *breaker, uint32_t generation, uint32_t
 static void tell_breach(const keel_breaker *breaker, const keel_breaker_now *seen,
                         keel_lock lock, verdict v, keel_changes *changes)
 {
-    bool was_told = seen->s.flags & KEEL_FLAG_BREACHED;
-
     if (v.cause != KEEL_CAUSE_NONE) /* a success, too, may notice the breach's end */
         v.flags = KEEL_FLAG_ARMED | KEEL_FLAG_WATCH;
     if (v.cause != KEEL_CAUSE_NONE && lock == KEEL_LOCK_OBSERVE)
         v.flags |= KEEL_FLAG_BREACHED;
-    if (set_flags(breaker, seen->s.generation, v.flags) && !was_told &&
-        v.flags & KEEL_FLAG_BREACHED)
+    if (set_flags(breaker, seen->s.generation, v.flags) && v.flags & KEEL_FLAG_BREACHED)
         changes->would_trip = v.cause;
 }
 

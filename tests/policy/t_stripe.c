@@ -40,10 +40,14 @@ END_TEST
 
 static void *add_many(void *ctx)
 {
+    keel_stripe mine = keel_stripe_mine(&stripes);
+
     (void)ctx;
+    /* nobody gives his index back before all have one */
     pthread_barrier_wait(&start);
     for (int i = 0; i < EACH; i++)
-        keel_stripe_add(keel_stripe_mine(&stripes), KEEL_STRIPE_REJECTED, 1);
+        keel_stripe_add(mine, KEEL_STRIPE_REJECTED, 1);
+    pthread_barrier_wait(&start);
     return NULL;
 }
 
