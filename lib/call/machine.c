@@ -351,6 +351,25 @@ static void end_call_permit(keel_machine *m, uint64_t now)
     keel_pipeline_tell_changes(m->pipeline, &changes, now);
 }
 
+/* The status's own sentence, or where the reason says more, that. */
+static const char *sentence_of(const keel_machine *m, keel_status status)
+{
+    if (status != KEEL_FAILED && status != KEEL_TIMEOUT)
+        return keel_status_text(status);
+    switch ((keel_reason)m->reason) {
+    case KEEL_REASON_NOT_RETRYABLE:
+        return "called and failed; not retried: it was not declared idempotent";
+    case KEEL_REASON_BUDGET:
+        return "called and failed; not retried: the retry budget is spent";
+    case KEEL_REASON_PUSHBACK:
+        return "called and failed; not retried: the other side asked for a longer wait";
+    case KEEL_REASON_OPEN:
+        return "called and failed; not retried: the breaker has opened";
+    default:
+        return keel_status_text(status);
+    }
+}
+
 keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t now)
 {
     keel_status status = (keel_status)m->status;
@@ -367,6 +386,6 @@ keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t no
     why->fallback = false;
     why->elapsed_ns = m->flags.has_begun ? keel_ns_left(now, m->began_at) : 0;
     why->retry_after_ns = status == KEEL_OK ? 0 : m->retry_after_ns;
-    why->text = keel_status_text(status);
+    why->text = sentence_of(m, status);
     return status;
 }

@@ -226,6 +226,15 @@ static CURLcode code_of(const session *s, keel_status status)
                : CURLE_ABORTED_BY_CALLBACK;
 }
 
+/* libcurl knows better than we what went wrong, where the wire did and no policy. */
+static void explain(const session *s, keel_detail *all)
+{
+    if (s->attempted && s->code != CURLE_OK && !keel_status_is_rejected(all->code) &&
+        all->text == keel_status_text(all->code) && all->code != KEEL_TIMEOUT &&
+        all->code != KEEL_DEADLINE && all->code != KEEL_CANCELLED)
+        all->text = curl_easy_strerror(s->code);
+}
+
 /* What keel_call_end cannot know. all may be NULL. */
 static keel_status amend(const session *s, keel_status status, keel_detail *all)
 {
@@ -249,6 +258,7 @@ static KEEL_SELDOM keel_status finish_and_tell(session *s, keel_detail *why)
     keel_detail all = { .size = sizeof all };
     keel_status status = amend(s, keel_call_end(&s->call, &all), &all);
 
+    explain(s, &all);
     keel_detail_fill(why, &all);
     return status;
 }

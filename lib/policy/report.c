@@ -38,6 +38,21 @@ static void format_line(const keel_report *report, char line[KEEL_WARNING_SIZE],
         vsnprintf(line + at, (size_t)(KEEL_WARNING_SIZE - at), format, args);
 }
 
+/*
+ * The first mistake is what a refusal is explained with, and then nothing was ignored:
+ * everything was refused.
+ */
+static void keep_first(keel_report *report, const char line[KEEL_WARNING_SIZE])
+{
+    static const char ignored[] = "; ignored";
+    size_t length = strlen(line);
+
+    memcpy(report->first, line, KEEL_WARNING_SIZE);
+    if (length >= sizeof ignored &&
+        strcmp(line + length - (sizeof ignored - 1), ignored) == 0)
+        report->first[length - (sizeof ignored - 1)] = '\0';
+}
+
 void keel_report_mistake(keel_report *report, const char *format, ...)
 {
     char line[KEEL_WARNING_SIZE];
@@ -49,7 +64,7 @@ void keel_report_mistake(keel_report *report, const char *format, ...)
     format_line(report, line, format, args);
     va_end(args);
     if (!report->mistakes++)
-        memcpy(report->first, line, sizeof line);
+        keep_first(report, line);
     say(report, line);
 }
 

@@ -81,6 +81,9 @@ START_TEST(an_open_breaker_is_waited_for_by_those_who_may)
     ck_assert_msg(keel_now(rt) - began == c->waited_ns, "%s: waited", c->why);
     if (c->status != KEEL_OK)
         ck_assert_int_eq(why.reason, KEEL_REASON_OPEN);
+    if (c->status == KEEL_FAILED)
+        ck_assert_str_eq(why.text,
+                         "called and failed; not retried: the breaker has opened");
     teardown();
 }
 END_TEST

@@ -39,6 +39,7 @@ START_TEST(a_post_that_never_left_is_retried)
     curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
     ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
     ck_assert_int_eq(client.code, CURLE_COULDNT_CONNECT);
+    ck_assert_str_eq(client.why.text, curl_easy_strerror(CURLE_COULDNT_CONNECT));
     ck_assert_int_eq(client.why.attempts, 3);
     ck_assert_int_eq(client.why.applied, KEEL_APPLIED_NO);
     curl_client_close(&client);
