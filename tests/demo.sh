@@ -55,6 +55,12 @@ is_running()
     grep -q '^  1 |' "$work/output"
 }
 
+# Awaited, because the demonstration keeps killing its server and starting it again.
+has_server()
+{
+    [ "$(left_running | wc -l)" -ge 3 ]
+}
+
 has_ended()
 {
     [ -z "$(left_running)" ]
@@ -141,7 +147,7 @@ expect_none "left behind" "$(left_behind)"
 
 begin
 await "it begins" is_running
-expect "a server runs in its session" [ "$(left_running | wc -l)" -ge 3 ]
+await "a server runs in its session" has_server
 kill -TERM "$pid"
 wait "$pid"
 rc=$?
