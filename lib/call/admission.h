@@ -72,7 +72,7 @@ static inline bool keel_admission_try(const keel_plan *plan, keel_admission *adm
         return false;
     }
     admission->has_permit = policy->breaker;
-    if (plan->breaker.starts.words)
+    if (admission->has_permit && plan->breaker.starts.words)
         admission->permit.start_index =
             keel_starts_enter(&plan->breaker.starts, admission->permit.generation, now);
     admission->stage = KEEL_ADMISSION_GRANTED;
