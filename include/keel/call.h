@@ -158,8 +158,8 @@ KEEL_API void keel_call_report_attempt(keel_call *call, uint32_t attempt,
  * abandoned.
  *
  * why      out, may be NULL: reason, attempts, elapsed, …
- * Returns  the last real outcome; where no attempt was made, KEEL_REJECTED_* or
- *          KEEL_CANCELLED; KEEL_E_ARGUMENT or KEEL_E_STATE for a call begun wrongly or
+ * Returns  the last real outcome; KEEL_CANCELLED once the token has ended the call;
+ *          where no attempt was made, KEEL_REJECTED_*; KEEL_E_ARGUMENT or KEEL_E_STATE for a call begun wrongly or
  *          ended before; what the fallback returned, if it ran
  */
 KEEL_API keel_status keel_call_end(keel_call *call, keel_detail *why);
