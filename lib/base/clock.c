@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -77,4 +78,9 @@ bool keel_clock_real(keel_clock *clock)
 bool keel_clock_is_real(const keel_clock *clock)
 {
     return clock->wait == real_wait;
+}
+
+void keel_clock_wake_real(const uint32_t *word)
+{
+    real_wake(word, INT_MAX, NULL);
 }

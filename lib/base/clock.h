@@ -13,6 +13,8 @@
 bool keel_clock_real(keel_clock *clock);
 /* Whether threads that sleep by it sleep on a futex. */
 bool keel_clock_is_real(const keel_clock *clock);
+/* Wakes whoever sleeps by it on the word. */
+void keel_clock_wake_real(const uint32_t *word);
 
 /* a + b, or KEEL_NEVER where that would wrap. */
 static inline uint64_t keel_ns_add(uint64_t a, uint64_t b)

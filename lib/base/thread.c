@@ -137,7 +137,9 @@ void keel_thread_wait_end(void)
 
 /*
  * A clock of the author's has its own way to wake, and dies with its runtime; so those
- * who wake us by it are counted, and waited for before we go on.
+ * who wake us by it are counted, and waited for before we go on. Nobody counts himself
+ * who has not seen a clock lent, so a count left by the parent's threads can be emptied
+ * before the first one is.
  */
 static void lend(keel_thread *thread, const keel_clock *clock)
 {
@@ -145,7 +147,6 @@ static void lend(keel_thread *thread, const keel_clock *clock)
         thread->lent_in = keel_process_incarnation();
         atomic_store(&thread->borrowers, 0);
     }
-    /* seq_cst: whoever wakes us sees the clock, or its wait sees the word changed */
     atomic_store(&thread->lent, clock);
 }
 
@@ -159,13 +160,17 @@ static void take_back(keel_thread *thread)
 static void wait_by(keel_thread *thread, const keel_clock *clock, uint32_t seen,
                     uint64_t until_ns)
 {
-    bool is_real = keel_clock_is_real(clock);
+    const uint32_t *word = (const uint32_t *)&thread->word;
 
-    if (!is_real)
-        lend(thread, clock);
-    clock->wait((const uint32_t *)&thread->word, seen, until_ns, clock->ctx);
-    if (!is_real)
-        take_back(thread);
+    if (keel_clock_is_real(clock)) {
+        clock->wait(word, seen, until_ns, clock->ctx);
+        return;
+    }
+    lend(thread, clock);
+    /* seq_cst: whoever wakes us sees the clock lent, or we see the word changed */
+    if (atomic_load(&thread->word) == seen)
+        clock->wait(word, seen, until_ns, clock->ctx);
+    take_back(thread);
 }
 
 void keel_thread_sleep(const keel_clock *clock, uint32_t seen, uint64_t until_ns,
@@ -214,22 +219,28 @@ int keel_thread_wake_fd(void)
     return fd;
 }
 
+/* By the clock it has lent; one that was taken back meanwhile woke without us. */
+static void wake_by_lent(keel_thread *thread)
+{
+    const keel_clock *clock;
+
+    atomic_fetch_add(&thread->borrowers, 1);
+    clock = atomic_load(&thread->lent);
+    if (clock)
+        clock->wake((const uint32_t *)&thread->word, INT_MAX, clock->ctx);
+    atomic_fetch_sub(&thread->borrowers, 1);
+}
+
 static void wake_part(keel_thread *thread)
 {
     const uint64_t one = 1;
     int fd = atomic_load(&thread->wake_fd) - 1;
-    const keel_clock *clock;
-    keel_clock real;
 
     atomic_fetch_add(&thread->word, 1);
-    atomic_fetch_add(&thread->borrowers, 1);
-    clock = atomic_load(&thread->lent);
-    if (!clock) {
-        keel_clock_real(&real);
-        clock = &real;
-    }
-    clock->wake((const uint32_t *)&thread->word, INT_MAX, clock->ctx);
-    atomic_fetch_sub(&thread->borrowers, 1);
+    if (atomic_load(&thread->lent))
+        wake_by_lent(thread);
+    else
+        keel_clock_wake_real((const uint32_t *)&thread->word);
     if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
         /* a full counter wakes the sleeper just as well */
     }
