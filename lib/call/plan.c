@@ -207,7 +207,7 @@ static void take_over_rate(const keel_plan *plan, const keel_plan *old, uint64_t
 {
     const keel_rate *to = &plan->rate, *from = &old->rate;
 
-    if (plan->policy.rate.count && old->policy.rate.count &&
+    if (plan->policy.rate.count &&
         (to->interval_ns != from->interval_ns || to->burst_ns != from->burst_ns))
         keel_rate_fit(to, now);
 }

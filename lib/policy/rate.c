@@ -40,25 +40,44 @@ void keel_rate_give_back(const keel_rate *rate, uint64_t tat)
                                             memory_order_relaxed, memory_order_relaxed);
 }
 
+/* Beyond the burst, which would let calls through before the instant. */
+static uint64_t tat_of_shut(const keel_rate *rate, uint64_t until)
+{
+    return keel_ns_add(until, rate->burst_ns);
+}
+
+static void raise_to(_Atomic uint64_t *word, uint64_t least)
+{
+    uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
+
+    while (old < least && !atomic_compare_exchange_weak_explicit(word, &old, least,
+                                                                 memory_order_relaxed,
+                                                                 memory_order_relaxed))
+        ;
+}
+
 void keel_rate_fit(const keel_rate *rate, uint64_t now)
 {
-    uint64_t most = keel_ns_add(keel_ns_add(now, rate->burst_ns), rate->interval_ns);
+    uint64_t shut_until =
+        atomic_load_explicit(&rate->words->shut_until, memory_order_relaxed);
+    bool is_shut = shut_until > now;
+    uint64_t most =
+        is_shut ? tat_of_shut(rate, shut_until)
+                : keel_ns_add(keel_ns_add(now, rate->burst_ns), rate->interval_ns);
     uint64_t old = atomic_load_explicit(&rate->words->tat, memory_order_relaxed);
 
     while (old > most && !atomic_compare_exchange_weak_explicit(
                              &rate->words->tat, &old, most, memory_order_relaxed,
                              memory_order_relaxed))
         ;
+    if (is_shut)
+        raise_to(&rate->words->tat, most);
 }
 
 void keel_rate_drain(const keel_rate *rate, uint64_t now, uint64_t for_ns)
 {
-    /* beyond the burst, which would let calls through before the instant */
-    uint64_t until = keel_ns_add(keel_ns_add(now, for_ns), rate->burst_ns);
-    uint64_t old = atomic_load_explicit(&rate->words->tat, memory_order_relaxed);
+    uint64_t until = keel_ns_add(now, for_ns);
 
-    while (old < until && !atomic_compare_exchange_weak_explicit(
-                              &rate->words->tat, &old, until, memory_order_relaxed,
-                              memory_order_relaxed))
-        ;
+    raise_to(&rate->words->shut_until, until);
+    raise_to(&rate->words->tat, tat_of_shut(rate, until));
 }

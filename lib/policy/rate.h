@@ -14,6 +14,7 @@
 
 typedef struct keel_rate_words {
     _Atomic uint64_t tat;
+    _Atomic uint64_t shut_until; /* the other side's wish, in tat already */
 } keel_rate_words;
 
 typedef struct keel_rate {
@@ -49,7 +50,10 @@ static inline bool keel_rate_try(const keel_rate *rate, uint64_t now, uint64_t *
 /* Gives an unused token back, if no later one was taken. */
 void keel_rate_give_back(const keel_rate *rate, uint64_t tat);
 
-/* After a reload: nobody waits longer for a token than these settings can make him. */
+/*
+ * After a reload: nobody waits longer for a token than these settings, or the other
+ * side's wish, can make him.
+ */
 void keel_rate_fit(const keel_rate *rate, uint64_t now);
 
 /*

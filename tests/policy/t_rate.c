@@ -15,7 +15,7 @@ static void begin(uint64_t count, uint32_t burst)
 {
     keel_policy policy = { .rate = { count, KEEL_S }, .rate_burst = burst };
 
-    words.tat = 0;
+    words = (keel_rate_words){ 0, 0 };
     now = 1000 * KEEL_S;
     keel_rate_init(&rate, &words, &policy);
 }
@@ -138,6 +138,25 @@ START_TEST(after_a_reload_to_a_higher_rate_nobody_waits_by_the_old_one)
 }
 END_TEST
 
+START_TEST(after_a_reload_the_other_sides_wish_stands_exactly)
+{
+    static const keel_policy fresh[] = {
+        { .rate = { 1000, KEEL_S }, .rate_burst = 1 },
+        { .rate = { 10, KEEL_S }, .rate_burst = 500 },
+    };
+
+    begin(10, 5);
+    keel_rate_drain(&rate, now, 3 * KEEL_S);
+    keel_rate_init(&rate, &words, &fresh[_i]);
+    keel_rate_fit(&rate, now);
+    ck_assert(!take(0));
+    ck_assert_uint_eq(wait, 3 * KEEL_S);
+    now += 3 * KEEL_S;
+    ck_assert(take(0));
+    ck_assert(!take(0));
+}
+END_TEST
+
 START_TEST(numbers_at_their_ends_do_not_wrap)
 {
     keel_policy odd = { .rate = { 1, UINT64_MAX }, .rate_burst = UINT32_MAX };
@@ -190,6 +209,7 @@ SUITE("rate", 30, ONE(a_whole_burst_is_there_at_once_and_then_one_an_interval),
       ONE(idling_saves_up_no_more_than_a_burst),
       ONE(a_wait_within_patience_reserves_its_turn),
       ONE(only_the_newest_token_can_be_given_back),
+      { after_a_reload_the_other_sides_wish_stands_exactly, 2 },
       ONE(a_drain_leaves_nothing_of_a_burst),
       ONE(a_drain_moves_the_next_token_and_never_brings_one_nearer),
       ONE(after_a_reload_to_a_higher_rate_nobody_waits_by_the_old_one),
