@@ -106,7 +106,7 @@ keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why
                               .board = rt->board,
                               .name = pipeline->name,
                               .stripes = &pipeline->stripes,
-                              .hooks = &pipeline->hooks,
+                              .queues = &pipeline->queues,
                               .tick_ns = rt->clock.tick_ns };
     keel_policy policy;
     bool is_full;
@@ -135,8 +135,7 @@ void keel_pipeline_follow_locked(keel_pipeline *pipeline)
     /* while it lasts, no call takes the quick way past keel_pipeline_look_after */
     plan->is_simple = plan->is_simple && !pipeline->override_text;
     /* first, so that no call finds the new window empty and makes it look in use */
-    if (old)
-        keel_plan_take_over(plan, old, clock->now(clock->ctx));
+    keel_plan_take_over(plan, old, clock->now(clock->ctx));
     atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
     set_gate(pipeline, plan);
     retire_locked(pipeline, old);
@@ -180,6 +179,16 @@ static bool place_own_blocks(keel_pipeline *pipeline)
     return pipeline->stripes.lines && pipeline->counters;
 }
 
+static void free_queues(const keel_allocator *memory, keel_queue *queue)
+{
+    while (queue) {
+        keel_queue *next = queue->next;
+
+        keel_memory_free(memory, queue);
+        queue = next;
+    }
+}
+
 void keel_pipeline_destroy(keel_pipeline *pipeline)
 {
     const keel_allocator *memory;
@@ -192,12 +201,7 @@ void keel_pipeline_destroy(keel_pipeline *pipeline)
     keel_plan_free(plan);
     free_all(&pipeline->retired);
     free_all(&pipeline->draining);
-    while (pipeline->hooks) {
-        keel_hooks *hooks = pipeline->hooks;
-
-        pipeline->hooks = hooks->next;
-        keel_memory_free(memory, hooks);
-    }
+    free_queues(memory, atomic_load(&pipeline->queues));
     keel_memory_free(memory, pipeline->name);
     keel_memory_free(memory, pipeline->code);
     keel_memory_free(memory, pipeline->override_text);

@@ -50,7 +50,7 @@ struct keel_pipeline {
     keel_plan *staged;               /* made, and not followed yet */
     keel_plan *retired;              /* wait for the resting phase to drain */
     keel_plan *draining;             /* wait for the phase after the swap to drain */
-    keel_hooks *hooks;
+    _Atomic(keel_queue *) queues;
     _Atomic bool warned_not_idempotent;
     _Atomic(void *) http; /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);

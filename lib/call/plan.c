@@ -69,16 +69,10 @@ static void place_bulkhead(placing *p, keel_bulkhead *bulkhead,
                            const keel_policy *policy)
 {
     bulkhead->words = place(p, KEEL_BLOCK_BULKHEAD, 0, 0, sizeof *bulkhead->words);
-    bulkhead->limit = policy->bulkhead;
     bulkhead->lifo = policy->bulkhead_lifo;
     if (policy->deadline_ns)
         bulkhead->starts.words =
             place(p, KEEL_BLOCK_STARTS, 1, 0, sizeof *bulkhead->starts.words);
-    if (!policy->bulkhead_queue)
-        return;
-    bulkhead->queue_limit = policy->bulkhead_queue;
-    bulkhead->queue = place(p, KEEL_BLOCK_QUEUE, 0, policy->bulkhead_queue,
-                            keel_queue_size(policy->bulkhead_queue));
 }
 
 /* A length that is 0 is off, and no reason against the coarse clock. */
@@ -116,26 +110,37 @@ static bool coarse_is_enough(const keel_plan *plan, uint64_t tick_ns)
                      sizeof lengths / sizeof lengths[0]);
 }
 
-static bool find_hooks(keel_plan *plan, const keel_plan_parts *parts)
+static keel_queue *new_queue(placing *p, const keel_plan_parts *parts, uint32_t limit)
 {
-    keel_bulkhead *b = &plan->bulkhead;
-    keel_hooks *hooks = *parts->hooks;
+    keel_waiter *waiters =
+        place(p, KEEL_BLOCK_QUEUE, 0, limit, limit * sizeof(keel_waiter));
+    keel_queue *queue =
+        waiters ? keel_memory_new(parts->memory,
+                                  sizeof *queue + limit * sizeof queue->hooks[0])
+                : NULL;
 
-    if (!b->queue)
+    if (!queue)
+        return NULL;
+    queue->limit = limit;
+    queue->waiters = waiters;
+    queue->next = atomic_load_explicit(parts->queues, memory_order_relaxed);
+    atomic_store_explicit(parts->queues, queue, memory_order_release);
+    return queue;
+}
+
+/* Calls of different plans meet in one queue, so queues are the pipeline's. */
+static bool find_queue(placing *p, keel_plan *plan, const keel_plan_parts *parts)
+{
+    uint32_t limit = plan->policy.bulkhead_queue;
+    keel_queue *queue = atomic_load_explicit(parts->queues, memory_order_relaxed);
+
+    plan->bulkhead.queues = parts->queues;
+    if (!plan->policy.bulkhead || !limit)
         return true;
-    while (hooks && hooks->count != b->queue_limit)
-        hooks = hooks->next;
-    if (!hooks) {
-        hooks = keel_memory_new(
-            parts->memory, sizeof *hooks + b->queue_limit * sizeof hooks->hooks[0]);
-        if (!hooks)
-            return false;
-        hooks->count = b->queue_limit;
-        hooks->next = *parts->hooks;
-        *parts->hooks = hooks;
-    }
-    b->hooks = hooks->hooks;
-    return true;
+    while (queue && queue->limit != limit)
+        queue = queue->next;
+    plan->bulkhead.queue = queue ? queue : new_queue(p, parts, limit);
+    return plan->bulkhead.queue != NULL;
 }
 
 static void place_all(placing *p, keel_plan *plan, const keel_stripes *stripes)
@@ -177,9 +182,9 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
         !policy->bulkhead_queue && !policy->chaos_rate_ppm && !policy->per_call;
     plan->needs_time =
         policy->rate.count || plan->breaker.starts.words || plan->bulkhead.starts.words;
-    *is_board_full = p.full;
-    if (!p.full && find_hooks(plan, parts))
+    if (!p.full && find_queue(&p, plan, parts))
         return plan;
+    *is_board_full = p.full;
     keel_plan_free(plan);
     return NULL;
 }
@@ -219,8 +224,20 @@ static void take_over_budget(const keel_plan *plan, const keel_plan *old)
         atomic_store_explicit(&plan->budget.words->spent, 0, memory_order_relaxed);
 }
 
+/* With the bulkhead off, those who still wait in its queue need not. */
+static void set_limit(const keel_plan *plan, const keel_plan *old, uint64_t now)
+{
+    if (plan->policy.bulkhead)
+        keel_bulkhead_set_limit(&plan->bulkhead, plan->policy.bulkhead, now);
+    else if (old && old->policy.bulkhead)
+        keel_bulkhead_set_limit(&old->bulkhead, UINT64_MAX, now);
+}
+
 void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
+    set_limit(plan, old, now);
+    if (!old)
+        return;
     if (plan->policy.breaker && old->policy.breaker) {
         take_over_window(&plan->breaker, &old->breaker, now);
         if (plan->policy.half_open_permits != old->policy.half_open_permits)
@@ -228,6 +245,4 @@ void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t n
     }
     take_over_rate(plan, old, now);
     take_over_budget(plan, old);
-    if (plan->policy.bulkhead)
-        keel_bulkhead_settle(&plan->bulkhead, now);
 }

@@ -31,24 +31,14 @@ typedef struct keel_plan {
     const keel_allocator *memory;
 } keel_plan;
 
-/*
- * Wake hooks of a queue on the board. They belong to the pipeline, not to a plan: calls
- * of different plans meet in one queue.
- */
-typedef struct keel_hooks {
-    struct keel_hooks *next;
-    uint32_t count; /* the queue's size, which is how its block is found */
-    keel_wake_hook hooks[];
-} keel_hooks;
-
 /* What a plan is made from. */
 typedef struct keel_plan_parts {
     const keel_allocator *memory;
     keel_board *board;
     const char *name;
     const keel_stripes *stripes;
-    keel_hooks **hooks; /* the pipeline's list; grows */
-    uint64_t tick_ns;   /* the coarse clock's step; 0: there is none */
+    _Atomic(keel_queue *) *queues; /* the pipeline's list; grows */
+    uint64_t tick_ns;              /* the coarse clock's step; 0: there is none */
 } keel_plan_parts;
 
 /*
@@ -59,7 +49,10 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
                          bool *is_board_full);
 void keel_plan_free(keel_plan *plan);
 
-/* Carries over what a reload can keep: the window, waiters, a half-open round. */
+/*
+ * Makes the words on the board those of this plan, and carries over what a reload can
+ * keep: the window, waiters, a half-open round. old may be NULL.
+ */
 void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t now);
 
 #endif

@@ -15,22 +15,17 @@ static uint64_t slot_word(uint64_t state, uint64_t ticket)
     return state << 62 | (ticket & TICKET_MASK);
 }
 
-size_t keel_queue_size(uint32_t waiters)
-{
-    return sizeof(keel_queue_words) + waiters * sizeof(keel_waiter);
-}
-
 /* places */
 
 static bool take_place(const keel_bulkhead *bulkhead)
 {
-    _Atomic uint64_t *in_use = &bulkhead->words->in_use;
-    uint64_t taken = atomic_load(in_use);
+    keel_bulkhead_words *words = bulkhead->words;
+    uint64_t taken = atomic_load(&words->in_use);
 
     do {
-        if (taken >= bulkhead->limit)
+        if (taken >= atomic_load(&words->limit))
             return false;
-    } while (!atomic_compare_exchange_weak(in_use, &taken, taken + 1));
+    } while (!atomic_compare_exchange_weak(&words->in_use, &taken, taken + 1));
     return true;
 }
 
@@ -47,21 +42,31 @@ static void wake(uint64_t sleeper, void (*fn)(void *), void *ctx)
     errno = saved;
 }
 
-/* The slot whose turn it is; queue_limit: nobody waits. */
-static uint32_t next_waiter(const keel_bulkhead *bulkhead, uint64_t *word)
+/* One waiter, with the word he was found by. */
+typedef struct candidate {
+    keel_queue *queue; /* NULL: nobody waits */
+    uint32_t slot;
+    uint64_t word;
+} candidate;
+
+static void look_in(keel_queue *queue, bool lifo, candidate *best)
 {
-    uint32_t best = bulkhead->queue_limit;
+    for (uint32_t i = 0; i < queue->limit; i++) {
+        uint64_t word = atomic_load(&queue->waiters[i].word);
 
-    for (uint32_t i = 0; i < bulkhead->queue_limit; i++) {
-        uint64_t w = atomic_load(&bulkhead->queue->waiters[i].word);
-
-        if (w >> 62 != WAITING)
-            continue;
-        if (best == bulkhead->queue_limit || (bulkhead->lifo ? w > *word : w < *word)) {
-            best = i;
-            *word = w;
-        }
+        if (word >> 62 == WAITING &&
+            (!best->queue || (lifo ? word > best->word : word < best->word)))
+            *best = (candidate){ queue, i, word };
     }
+}
+
+/* Whose turn it is. */
+static candidate next_waiter(const keel_bulkhead *bulkhead)
+{
+    candidate best = { .queue = NULL };
+
+    for (keel_queue *q = atomic_load(bulkhead->queues); q; q = q->next)
+        look_in(q, bulkhead->lifo, &best);
     return best;
 }
 
@@ -69,85 +74,66 @@ static uint32_t next_waiter(const keel_bulkhead *bulkhead, uint64_t *word)
 static bool grant(const keel_bulkhead *bulkhead)
 {
     for (;;) {
-        uint64_t word;
-        uint32_t slot = next_waiter(bulkhead, &word);
+        candidate c = next_waiter(bulkhead);
         keel_waiter *waiter;
         uint64_t sleeper;
         void *fn, *ctx;
 
-        if (slot == bulkhead->queue_limit)
+        if (!c.queue)
             return false;
-        waiter = &bulkhead->queue->waiters[slot];
+        waiter = &c.queue->waiters[c.slot];
         sleeper = atomic_load(&waiter->sleeper);
-        fn = atomic_load(&bulkhead->hooks[slot].fn);
-        ctx = atomic_load(&bulkhead->hooks[slot].ctx);
+        fn = atomic_load(&c.queue->hooks[c.slot].fn);
+        ctx = atomic_load(&c.queue->hooks[c.slot].ctx);
         /* the ticket in the word says that what we just read is this waiter's */
-        if (atomic_compare_exchange_strong(&waiter->word, &word,
-                                           slot_word(GRANTED, word))) {
-            atomic_fetch_sub(&bulkhead->queue->waiting, 1);
+        if (atomic_compare_exchange_strong(&waiter->word, &c.word,
+                                           slot_word(GRANTED, c.word))) {
+            atomic_fetch_sub(&bulkhead->words->waiting, 1);
             wake(sleeper, (void (*)(void *))(uintptr_t)fn, ctx);
             return true;
         }
     }
 }
 
-/* While there are places and waiters, brings them together. */
-static void settle(const keel_bulkhead *bulkhead)
+void keel_bulkhead_serve(const keel_bulkhead *bulkhead)
 {
-    uint64_t word;
-
-    while (atomic_load(&bulkhead->queue->waiting) > 0 && take_place(bulkhead)) {
+    while (atomic_load(&bulkhead->words->waiting) > 0 && take_place(bulkhead)) {
         if (grant(bulkhead))
             continue;
+        /* nobody waited; who began to just now found this place taken */
         atomic_fetch_sub(&bulkhead->words->in_use, 1);
-        if (next_waiter(bulkhead, &word) == bulkhead->queue_limit)
+        if (!next_waiter(bulkhead).queue)
             return;
     }
 }
 
-/* After the limit was lowered: gives back a place above it, which nobody may inherit. */
-static bool shed(const keel_bulkhead *bulkhead)
+static void reap_in(const keel_bulkhead *bulkhead, keel_queue *queue, uint64_t now)
 {
-    _Atomic uint64_t *in_use = &bulkhead->words->in_use;
-    uint64_t taken = atomic_load(in_use);
-
-    while (taken > bulkhead->limit)
-        if (atomic_compare_exchange_weak(in_use, &taken, taken - 1))
-            return true;
-    return false;
-}
-
-static void free_place(const keel_bulkhead *bulkhead)
-{
-    if (shed(bulkhead))
-        return;
-    if (atomic_load(&bulkhead->queue->waiting) > 0 && grant(bulkhead))
-        return;
-    atomic_fetch_sub(&bulkhead->words->in_use, 1);
-    settle(bulkhead);
-}
-
-/* Takes grants away from polled calls that did not come in time, and hands them on. */
-static void reap(const keel_bulkhead *bulkhead, uint64_t now)
-{
-    for (uint32_t i = 0; i < bulkhead->queue_limit; i++) {
-        keel_waiter *waiter = &bulkhead->queue->waiters[i];
+    for (uint32_t i = 0; i < queue->limit; i++) {
+        keel_waiter *waiter = &queue->waiters[i];
         uint64_t word = atomic_load(&waiter->word);
 
         if (word >> 62 == GRANTED && !atomic_load(&waiter->sleeper) &&
             atomic_load(&waiter->until_ns) <= now &&
             atomic_compare_exchange_strong(&waiter->word, &word, EMPTY))
-            free_place(bulkhead);
+            keel_bulkhead_put_back(bulkhead);
     }
+}
+
+/* Takes grants away from polled calls that did not come in time. */
+static void reap(const keel_bulkhead *bulkhead, uint64_t now)
+{
+    for (keel_queue *q = atomic_load(bulkhead->queues); q; q = q->next)
+        reap_in(bulkhead, q, now);
 }
 
 static keel_entry enqueue(const keel_bulkhead *bulkhead, keel_place *place,
                           uint64_t now, uint64_t until_ns, bool sleeps,
                           void (*fn)(void *), void *ctx)
 {
-    keel_queue_words *queue = bulkhead->queue;
+    keel_queue *queue = bulkhead->queue;
 
-    for (uint32_t i = 0; i < bulkhead->queue_limit; i++) {
+    for (uint32_t i = 0; i < queue->limit; i++) {
         keel_waiter *waiter = &queue->waiters[i];
         uint64_t empty = EMPTY;
 
@@ -156,15 +142,15 @@ static keel_entry enqueue(const keel_bulkhead *bulkhead, keel_place *place,
                                             slot_word(CLAIMED, 0)))
             continue;
         place->slot = i;
-        place->ticket = atomic_fetch_add(&queue->tickets, 1) + 1;
+        place->ticket = atomic_fetch_add(&bulkhead->words->tickets, 1) + 1;
         atomic_store(&waiter->until_ns, until_ns);
         atomic_store(&waiter->sleeper,
                      sleeps ? (uint64_t)keel_thread_self()->index + 1 : 0);
-        atomic_store(&bulkhead->hooks[i].fn, (void *)(uintptr_t)fn);
-        atomic_store(&bulkhead->hooks[i].ctx, ctx);
-        atomic_fetch_add(&queue->waiting, 1);
+        atomic_store(&queue->hooks[i].fn, (void *)(uintptr_t)fn);
+        atomic_store(&queue->hooks[i].ctx, ctx);
+        atomic_fetch_add(&bulkhead->words->waiting, 1);
         atomic_store(&waiter->word, slot_word(WAITING, place->ticket));
-        settle(bulkhead);
+        keel_bulkhead_serve(bulkhead);
         return keel_bulkhead_check(bulkhead, place, now);
     }
     return KEEL_FULL;
@@ -189,7 +175,7 @@ keel_entry keel_bulkhead_enter(const keel_bulkhead *bulkhead, keel_place *place,
     *place = (keel_place){ .ticket = 0 };
     reap(bulkhead, now);
     /* those who wait already come first */
-    if (atomic_load(&bulkhead->queue->waiting) == 0 && take_place(bulkhead))
+    if (atomic_load(&bulkhead->words->waiting) == 0 && take_place(bulkhead))
         return entered(bulkhead, place, now);
     if (until_ns <= now)
         return KEEL_FULL;
@@ -205,7 +191,7 @@ static bool withdraw(const keel_bulkhead *bulkhead, keel_place *place)
 
     place->ticket = 0;
     if (atomic_compare_exchange_strong(word, &waiting, EMPTY)) {
-        atomic_fetch_sub(&bulkhead->queue->waiting, 1);
+        atomic_fetch_sub(&bulkhead->words->waiting, 1);
         return false;
     }
     return atomic_compare_exchange_strong(word, &granted, EMPTY);
@@ -232,37 +218,32 @@ void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place, uint6
 {
     if (place->ticket && withdraw(bulkhead, place))
         place->held = true;
-    if (!place->held)
-        return;
-    if (!bulkhead->queue) {
+    if (place->held)
         keel_bulkhead_untake(bulkhead, place);
-        return;
-    }
-    place->held = false;
-    if (bulkhead->starts.words)
-        keel_starts_leave(&bulkhead->starts, place->start_index);
-    free_place(bulkhead);
-    reap(bulkhead, now);
+    if (bulkhead->queue)
+        reap(bulkhead, now);
 }
 
-void keel_bulkhead_settle(const keel_bulkhead *bulkhead, uint64_t now)
+void keel_bulkhead_set_limit(const keel_bulkhead *bulkhead, uint64_t limit,
+                             uint64_t now)
 {
-    if (!bulkhead->queue)
-        return;
+    atomic_store(&bulkhead->words->limit, limit);
     reap(bulkhead, now);
-    settle(bulkhead);
+    keel_bulkhead_serve(bulkhead);
 }
 
 uint64_t keel_bulkhead_in_use(const keel_bulkhead *bulkhead)
 {
     uint64_t in_use =
         atomic_load_explicit(&bulkhead->words->in_use, memory_order_relaxed);
+    uint64_t limit =
+        atomic_load_explicit(&bulkhead->words->limit, memory_order_relaxed);
 
     /* an entry that is just being undone is nobody's place */
-    return bulkhead->queue || in_use <= bulkhead->limit ? in_use : bulkhead->limit;
+    return in_use < limit ? in_use : limit;
 }
 
 uint64_t keel_bulkhead_waiting(const keel_bulkhead *bulkhead)
 {
-    return bulkhead->queue ? atomic_load(&bulkhead->queue->waiting) : 0;
+    return atomic_load(&bulkhead->words->waiting);
 }

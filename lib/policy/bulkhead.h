@@ -3,19 +3,20 @@
  * The bulkhead: at most so many attempts at once, and a bounded queue for those who
  * wait. Process scope.
  *
- * Without a queue a place is one fetch-and-add, undone where it went too far. With one,
- * places are taken by compare-and-swap, so that nobody ever sees a place taken that is
- * not, and:
+ * Where nobody may wait a place is one fetch-and-add, undone where it went too far; who
+ * may queue takes one by compare-and-swap.
  *
- *   A place is owned by a permit, or by a thread that is handing it on. Whoever frees
- *   one gives it to the next waiter, or puts it back and looks for waiters once more;
- *   whoever starts to wait shows himself first and looks for a place then. Both steps
- *   are sequentially consistent, so one of the two sees the other.
+ *   Whoever frees a place, or undoes what went too far, looks for waiters then; whoever
+ *   starts to wait shows himself and looks for a place then. Both steps are sequentially
+ *   consistent, so one of the two sees the other, and brings place and waiter together.
+ *
+ * Words and queues belong to the pipeline, not to its settings of a moment: the limit is
+ * that of now for all, and whoever frees a place serves all queues, those of earlier
+ * sizes included.
  *
  * A waiter's slot: state 2 | ticket 62, where the ticket is never used twice.
  *   empty -> claimed -> waiting -> granted -> empty      waiting -> empty (gave up)
- * A grant nobody came for until its instant (a polled call that does not poll) is
- * handed on.
+ * A grant nobody came for until its instant (a polled call that does not poll) goes back.
  */
 #ifndef KEEL_POLICY_BULKHEAD_H
 #define KEEL_POLICY_BULKHEAD_H
@@ -27,6 +28,9 @@
 
 typedef struct keel_bulkhead_words {
     _Atomic uint64_t in_use;
+    _Atomic uint64_t limit;
+    _Atomic uint64_t waiting; /* in all queues */
+    _Atomic uint64_t tickets;
 } keel_bulkhead_words;
 
 typedef struct keel_waiter {
@@ -35,27 +39,25 @@ typedef struct keel_waiter {
     _Atomic uint64_t sleeper; /* the thread's index plus 1; 0: a polled call */
 } keel_waiter;
 
-typedef struct keel_queue_words {
-    _Atomic uint64_t waiting;
-    _Atomic uint64_t tickets;
-    keel_waiter waiters[];
-} keel_queue_words;
-
-size_t keel_queue_size(uint32_t waiters);
-
 /* What to call for a polled waiter; process memory, beside the slots. */
 typedef struct keel_wake_hook {
     _Atomic(void *) fn; /* void (*)(void *) */
     _Atomic(void *) ctx;
 } keel_wake_hook;
 
+/* A queue of one size; its slots are on the board. */
+typedef struct keel_queue {
+    struct keel_queue *next;
+    uint32_t limit;
+    keel_waiter *waiters;
+    keel_wake_hook hooks[];
+} keel_queue;
+
 typedef struct keel_bulkhead {
     keel_bulkhead_words *words;
-    keel_queue_words *queue; /* NULL: no queue */
-    keel_wake_hook *hooks;   /* one a slot */
+    _Atomic(keel_queue *) *queues; /* of every size there ever was; only grows */
+    keel_queue *queue;             /* the one to wait in; NULL: nobody may wait */
     keel_starts starts; /* when places were taken, to notice lost ones; may be off */
-    uint32_t limit;
-    uint32_t queue_limit;
     bool lifo;
 } keel_bulkhead;
 
@@ -73,19 +75,28 @@ typedef enum keel_entry {
     KEEL_FULL
 } keel_entry;
 
-/*
- * Without a queue: takes a place that is free. False: none is, nothing was done.
- */
+/* Brings places and waiters together, while there are both. */
+void keel_bulkhead_serve(const keel_bulkhead *bulkhead);
+
+/* Gives a place back that is in no permit's hands. */
+static inline void keel_bulkhead_put_back(const keel_bulkhead *bulkhead)
+{
+    atomic_fetch_sub(&bulkhead->words->in_use, 1);
+    if (atomic_load(&bulkhead->words->waiting))
+        keel_bulkhead_serve(bulkhead);
+}
+
+/* Without a queue: takes a place that is free. False: none is, nothing was done. */
 static inline bool keel_bulkhead_try(const keel_bulkhead *bulkhead, keel_place *place,
                                      uint64_t now)
 {
-    _Atomic uint64_t *in_use = &bulkhead->words->in_use;
+    keel_bulkhead_words *words = bulkhead->words;
 
     *place = (keel_place){ .ticket = 0 };
-    /* acquire pairs with the release of the one who left: its work happened before ours
-     */
-    if (atomic_fetch_add_explicit(in_use, 1, memory_order_acquire) >= bulkhead->limit) {
-        atomic_fetch_sub_explicit(in_use, 1, memory_order_relaxed);
+    /* pairs with the put-back of the one who left: his work happened before ours */
+    if (atomic_fetch_add(&words->in_use, 1) >=
+        atomic_load_explicit(&words->limit, memory_order_relaxed)) {
+        keel_bulkhead_put_back(bulkhead);
         return false;
     }
     place->held = true;
@@ -94,14 +105,14 @@ static inline bool keel_bulkhead_try(const keel_bulkhead *bulkhead, keel_place *
     return true;
 }
 
-/* Without a queue: gives a held place back. */
+/* Gives a held place back. */
 static inline void keel_bulkhead_untake(const keel_bulkhead *bulkhead,
                                         keel_place *place)
 {
     place->held = false;
     if (bulkhead->starts.words)
         keel_starts_leave(&bulkhead->starts, place->start_index);
-    atomic_fetch_sub_explicit(&bulkhead->words->in_use, 1, memory_order_release);
+    keel_bulkhead_put_back(bulkhead);
 }
 
 /*
@@ -121,8 +132,9 @@ keel_entry keel_bulkhead_check(const keel_bulkhead *bulkhead, keel_place *place,
 void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place,
                          uint64_t now);
 
-/* After the limit was raised: waiters take the new places. */
-void keel_bulkhead_settle(const keel_bulkhead *bulkhead, uint64_t now);
+/* From now on the limit is another; waiters take the places this makes free. */
+void keel_bulkhead_set_limit(const keel_bulkhead *bulkhead, uint64_t limit,
+                             uint64_t now);
 
 uint64_t keel_bulkhead_in_use(const keel_bulkhead *bulkhead);
 uint64_t keel_bulkhead_waiting(const keel_bulkhead *bulkhead);

@@ -374,6 +374,73 @@ static void *call_all_the_time(void *ctx)
     return NULL;
 }
 
+static void count_wake(void *ctx)
+{
+    ++*(unsigned *)ctx;
+}
+
+/* A polled call that waits for its place. */
+static void queue_up(keel_call *call, unsigned *wakes)
+{
+    const keel_call_options options = { .size = sizeof options,
+                                        .wake = count_wake,
+                                        .wake_ctx = wakes };
+
+    keel_call_begin(call, o.pipeline, &options);
+    ck_assert_int_eq(keel_call_poll(call, NULL, NULL), KEEL_STEP_WAIT);
+}
+
+static void come_to_turn(keel_call *call, const unsigned *wakes)
+{
+    ck_assert_uint_eq(*wakes, 1);
+    ck_assert_int_eq(keel_call_poll(call, NULL, NULL), KEEL_STEP_ATTEMPT);
+    keel_call_report(call, KEEL_OK);
+    ck_assert_int_eq(keel_call_end(call, NULL), KEEL_OK);
+}
+
+static const char *const queues[] = { "0", "1", "2" };
+
+START_TEST(whoever_leaves_by_older_settings_serves_those_who_wait_by_newer_ones)
+{
+    char settings[100];
+    keel_permit holder;
+    keel_call first, second;
+    unsigned first_wakes = 0, second_wakes = 0;
+
+    snprintf(settings, sizeof settings,
+             "payments = none; bulkhead=1; bulkhead.wait=10s; bulkhead.queue=%s",
+             queues[_i]);
+    setup(settings, NULL);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &holder, NULL), KEEL_OK);
+    reload("payments = none; bulkhead=1; bulkhead.wait=10s; bulkhead.queue=5");
+    queue_up(&first, &first_wakes);
+    reload("payments = none; bulkhead=1; bulkhead.wait=10s; bulkhead.queue=7");
+    queue_up(&second, &second_wakes);
+    keel_permit_end(&holder, KEEL_OK);
+    come_to_turn(&first, &first_wakes);
+    come_to_turn(&second, &second_wakes);
+    teardown();
+}
+END_TEST
+
+START_TEST(without_a_bulkhead_any_more_nobody_waits_for_a_place)
+{
+    keel_permit holder;
+    keel_call call;
+    unsigned wakes = 0;
+
+    setup("payments = none; bulkhead=1; bulkhead.wait=10s; bulkhead.queue=2", NULL);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &holder, NULL), KEEL_OK);
+    queue_up(&call, &wakes);
+    reload("payments = none");
+    come_to_turn(&call, &wakes);
+    keel_permit_end(&holder, KEEL_OK);
+    reload("payments = none; bulkhead=1");
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(threads_call_while_another_reloads)
 {
     static const char *const settings[] = { "timeout=500ms; breaker.window=5s",
@@ -419,4 +486,7 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ONE(a_mistake_is_a_warning_and_the_layer_below_stays),
       ONE(a_file_that_is_gone_changes_nothing), ONE(a_reload_without_a_file_is_fine),
       ONE(a_reload_with_the_nth_allocation_missing_is_followed_by_all_or_none),
+      ROWS(whoever_leaves_by_older_settings_serves_those_who_wait_by_newer_ones,
+           queues),
+      ONE(without_a_bulkhead_any_more_nobody_waits_for_a_place),
       ONE(threads_call_while_another_reloads))

@@ -5,6 +5,7 @@
  * into this program with stepped.h in front.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/explore.h"
@@ -525,21 +526,33 @@ END_TEST
 /* ---- the bulkhead ---------------------------------------------------------------------- */
 
 static keel_bulkhead_words bulkhead_words;
-static _Alignas(64) uint64_t queue[32];
-static keel_wake_hook hooks[2];
-static const keel_bulkhead bulkhead = { .words = &bulkhead_words,
-                                        .queue = (keel_queue_words *)(void *)queue,
-                                        .hooks = hooks,
-                                        .limit = 1,
-                                        .queue_limit = 2 };
+static keel_waiter waiters[2];
+static keel_queue *queue; /* of two */
+static _Atomic(keel_queue *) queues;
+static keel_bulkhead bulkhead = { .words = &bulkhead_words, .queues = &queues };
+/* the same words by settings without a queue */
+static const keel_bulkhead queueless = { .words = &bulkhead_words, .queues = &queues };
 static keel_place places[2];
 static keel_entry entries[2];
+
+static void make_queue(void)
+{
+    if (!queue)
+        queue = calloc(1, sizeof *queue + 2 * sizeof queue->hooks[0]);
+    ck_assert_ptr_nonnull(queue);
+    queue->limit = 2;
+    queue->waiters = waiters;
+    bulkhead.queue = queue;
+    queues = queue;
+}
 
 /* The first one holds the only place. */
 static void bulkhead_begin(void)
 {
+    make_queue();
     memset(&bulkhead_words, 0, sizeof bulkhead_words);
-    memset(queue, 0, sizeof queue);
+    bulkhead_words.limit = 1;
+    memset(waiters, 0, sizeof waiters);
     memset(places, 0, sizeof places);
     b.now = 1000 * KEEL_S;
     entries[0] =
@@ -550,6 +563,20 @@ static void leave(int who)
 {
     keel_bulkhead_leave(&bulkhead, &places[who], b.now);
     entries[who] = KEEL_FULL;
+}
+
+/* Came by settings that had no queue yet. */
+static void leave_queueless(int who)
+{
+    keel_bulkhead_untake(&queueless, &places[who]);
+    entries[who] = KEEL_FULL;
+}
+
+/* Does not wait, and goes at once if there is a place. */
+static void come_and_go(int who)
+{
+    if (keel_bulkhead_try(&queueless, &places[who], b.now))
+        keel_bulkhead_untake(&queueless, &places[who]);
 }
 
 static void enter_patiently(int who)
@@ -616,6 +643,27 @@ static void explore_bulkhead(const char *why, void (*a)(int), void (*other)(int)
 START_TEST(a_place_that_is_freed_meets_the_one_who_comes_to_wait)
 {
     explore_bulkhead("leave, wait", leave, enter_patiently, check_granted);
+    explore_bulkhead("leave by older settings, wait", leave_queueless, enter_patiently,
+                     check_granted);
+}
+END_TEST
+
+/* The holder leaves before; what goes too far and is undone does not hide his place. */
+static void free_place(void)
+{
+    bulkhead_begin();
+    leave(0);
+}
+
+START_TEST(one_who_only_looks_in_keeps_no_waiter_out)
+{
+    const explore_case c = { .why = "come and go, wait",
+                             .begin = free_place,
+                             .run = { come_and_go, enter_patiently },
+                             .check = check_granted,
+                             .preemptions = 4 };
+
+    explore(&c);
 }
 END_TEST
 
@@ -647,6 +695,7 @@ int main(void)
         ROWS(no_outcome_is_lost_while_the_buckets_turn, turns),
         ONE(a_reader_never_sees_more_than_there_is),
         ONE(a_place_that_is_freed_meets_the_one_who_comes_to_wait),
+        ONE(one_who_only_looks_in_keeps_no_waiter_out),
         ONE(a_place_survives_those_who_give_up_waiting)
     };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The bulkhead and its queue: places are neither lost nor made, whatever races. */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,26 +12,47 @@ enum { QUEUE = 8 };
 
 static keel_bulkhead b;
 static keel_bulkhead_words words;
-static _Alignas(64) uint64_t queue[64];
-static keel_wake_hook hooks[QUEUE];
+static keel_waiter slots[2][QUEUE];
+static keel_queue *sizes[2]; /* queues of two sizes */
+static _Atomic(keel_queue *) queues;
 static keel_starts_words starts;
 static uint64_t now;
 static unsigned wakes[QUEUE];
 
+/* A bulkhead on the same words, as settings of another moment see it. */
+static keel_bulkhead bulkhead_with(keel_queue *queue)
+{
+    return (keel_bulkhead){
+        .words = &words, .queues = &queues, .queue = queue, .starts = { &starts }
+    };
+}
+
+static keel_queue *add_queue(int which, uint32_t waiters)
+{
+    keel_queue *queue = sizes[which];
+
+    if (!queue)
+        queue = calloc(1, sizeof *queue + QUEUE * sizeof queue->hooks[0]);
+    ck_assert_ptr_nonnull(queue);
+    sizes[which] = queue;
+    queue->limit = waiters;
+    queue->waiters = slots[which];
+    queue->next = queues;
+    queues = queue;
+    return queue;
+}
+
 static void begin(uint32_t limit, uint32_t waiters)
 {
-    ck_assert_uint_le(keel_queue_size(QUEUE), sizeof queue);
+    ck_assert_uint_le(waiters, QUEUE);
     memset(&words, 0, sizeof words);
-    memset(queue, 0, sizeof queue);
+    memset(slots, 0, sizeof slots);
     memset(&starts, 0, sizeof starts);
     memset(wakes, 0, sizeof wakes);
     now = 1000 * KEEL_S;
-    b = (keel_bulkhead){ .words = &words,
-                         .queue = waiters ? (keel_queue_words *)(void *)queue : NULL,
-                         .hooks = hooks,
-                         .starts = { &starts },
-                         .limit = limit,
-                         .queue_limit = waiters };
+    queues = NULL;
+    b = bulkhead_with(waiters ? add_queue(0, waiters) : NULL);
+    keel_bulkhead_set_limit(&b, limit, now);
 }
 
 static void woken(void *ctx)
@@ -57,13 +79,13 @@ static void assert_empty(void)
         ck_assert_uint_eq(starts.starts[i], 0);
 }
 
-static const uint32_t queues[] = { 0, 4 };
+static const uint32_t queue_sizes[] = { 0, 4 };
 
 START_TEST(no_more_than_the_limit_are_inside)
 {
     keel_place places[4];
 
-    begin(3, queues[_i]);
+    begin(3, queue_sizes[_i]);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(enter_now(&places[i]), KEEL_ENTERED);
     ck_assert_int_eq(enter_now(&places[3]), KEEL_FULL);
@@ -175,7 +197,7 @@ START_TEST(a_grant_nobody_comes_for_is_handed_on)
     keel_bulkhead_leave(&b, &holder, now);
     ck_assert_uint_eq(wakes[0], 1);
     now += KEEL_S / 2; /* its wait ends, and it has not polled */
-    keel_bulkhead_settle(&b, now);
+    keel_bulkhead_set_limit(&b, 1, now);
     ck_assert_uint_eq(wakes[1], 1);
     ck_assert_int_eq(keel_bulkhead_check(&b, &gone, now), KEEL_FULL);
     ck_assert_int_eq(keel_bulkhead_check(&b, &next, now), KEEL_ENTERED);
@@ -223,8 +245,7 @@ START_TEST(a_raised_limit_lets_waiters_in_at_once)
     ck_assert_int_eq(enter(&holder, NULL), KEEL_ENTERED);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(enter(&waiters[i], &wakes[i]), KEEL_QUEUED);
-    b.limit = 3;
-    keel_bulkhead_settle(&b, now);
+    keel_bulkhead_set_limit(&b, 3, now);
     ck_assert_uint_eq(wakes[0] + wakes[1] + wakes[2], 2);
     ck_assert_uint_eq(keel_bulkhead_in_use(&b), 3);
 }
@@ -238,7 +259,7 @@ START_TEST(places_above_a_lowered_limit_are_not_handed_on)
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(enter(&holders[i], NULL), KEEL_ENTERED);
     ck_assert_int_eq(enter(&waiter, &wakes[0]), KEEL_QUEUED);
-    b.limit = 2;
+    keel_bulkhead_set_limit(&b, 2, now);
     keel_bulkhead_leave(&b, &holders[0], now);
     keel_bulkhead_leave(&b, &holders[1], now);
     ck_assert_uint_eq(wakes[0], 0);
@@ -246,6 +267,37 @@ START_TEST(places_above_a_lowered_limit_are_not_handed_on)
     keel_bulkhead_leave(&b, &holders[2], now);
     ck_assert_uint_eq(wakes[0], 1);
     ck_assert_uint_eq(keel_bulkhead_in_use(&b), 2);
+}
+END_TEST
+
+/* Whoever frees a place serves those who wait by other settings, too. */
+START_TEST(waiters_of_queues_of_several_sizes_are_served_in_turn)
+{
+    keel_place holders[3], first, second, third;
+    keel_bulkhead bigger, none = bulkhead_with(NULL);
+
+    begin(3, 1);
+    bigger = bulkhead_with(add_queue(1, 2));
+    ck_assert_int_eq(enter(&holders[0], NULL), KEEL_ENTERED);
+    ck_assert(keel_bulkhead_try(&none, &holders[1], now));
+    ck_assert(keel_bulkhead_try(&none, &holders[2], now));
+    ck_assert_int_eq(enter(&first, &wakes[0]), KEEL_QUEUED);
+    ck_assert_int_eq(keel_bulkhead_enter(&bigger, &second, now, now + KEEL_S, false,
+                                         woken, &wakes[1]),
+                     KEEL_QUEUED);
+    ck_assert_int_eq(keel_bulkhead_enter(&bigger, &third, now, now + KEEL_S, false,
+                                         woken, &wakes[2]),
+                     KEEL_QUEUED);
+    keel_bulkhead_untake(&none, &holders[1]);
+    ck_assert_uint_eq(wakes[0], 1);
+    keel_bulkhead_leave(&b, &holders[0], now);
+    ck_assert_uint_eq(wakes[1], 1);
+    keel_bulkhead_leave(&none, &holders[2], now);
+    ck_assert_uint_eq(wakes[2], 1);
+    keel_bulkhead_leave(&b, &first, now);
+    keel_bulkhead_leave(&bigger, &second, now);
+    keel_bulkhead_leave(&bigger, &third, now);
+    assert_empty();
 }
 END_TEST
 
@@ -294,7 +346,7 @@ START_TEST(threads_that_enter_queue_give_up_and_leave_keep_every_place)
     pthread_t threads[THREADS];
     uint32_t seeds[THREADS] = { 1, 2, 3, 4 };
 
-    begin(LIMIT, queues[_i]);
+    begin(LIMIT, queue_sizes[_i]);
     pthread_barrier_init(&start, NULL, THREADS);
     for (int i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, visit_often, &seeds[i]);
@@ -306,7 +358,7 @@ START_TEST(threads_that_enter_queue_give_up_and_leave_keep_every_place)
 }
 END_TEST
 
-SUITE("bulkhead", 60, ROWS(no_more_than_the_limit_are_inside, queues),
+SUITE("bulkhead", 60, ROWS(no_more_than_the_limit_are_inside, queue_sizes),
       ROWS(places_are_handed_on_in_order, orders), ONE(a_full_queue_refuses_at_once),
       ONE(a_wait_ends_at_its_instant_and_frees_its_slot),
       ONE(a_grant_that_comes_with_the_end_of_the_wait_is_kept),
@@ -315,4 +367,5 @@ SUITE("bulkhead", 60, ROWS(no_more_than_the_limit_are_inside, queues),
       ONE(who_does_not_wait_does_not_overtake_those_who_do),
       ONE(a_raised_limit_lets_waiters_in_at_once),
       ONE(places_above_a_lowered_limit_are_not_handed_on),
-      ROWS(threads_that_enter_queue_give_up_and_leave_keep_every_place, queues))
+      ONE(waiters_of_queues_of_several_sizes_are_served_in_turn),
+      ROWS(threads_that_enter_queue_give_up_and_leave_keep_every_place, queue_sizes))
