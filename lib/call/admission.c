@@ -211,6 +211,34 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
         give_back(pipeline, plan, admission, request->now, &answer->changes);
 }
 
+/*
+ * Outcomes go to the window of now, also those of calls that began by other settings.
+ * Its plan cannot be freed: whoever holds a permit stays in a phase.
+ */
+static const keel_plan *judging(const keel_pipeline *pipeline, const keel_plan *plan,
+                                const keel_breaker_permit *permit)
+{
+    const keel_plan *present =
+        atomic_load_explicit(&pipeline->plan, memory_order_acquire);
+
+    return permit->tracking == KEEL_TRACK_WINDOW && present->policy.breaker ? present
+                                                                            : plan;
+}
+
+bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
+                               keel_breaker_permit *permit,
+                               const keel_breaker_result *result, uint64_t now,
+                               keel_changes *changes)
+{
+    const keel_plan *judge = judging(pipeline, plan, permit);
+
+    if (permit->start_index)
+        keel_starts_leave(&plan->breaker.starts, permit->start_index);
+    permit->start_index = 0;
+    return keel_breaker_end(&judge->breaker, &judge->policy, permit, result, now,
+                            &pipeline->runtime->random, changes);
+}
+
 bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
                           keel_admission *admission,
                           const keel_admission_result *result, uint64_t now,
@@ -232,8 +260,8 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
     admission->has_permit = false;
     if (!has_permit)
         return true;
-    return keel_breaker_end(&plan->breaker, &plan->policy, &admission->permit, &outcome,
-                            now, &pipeline->runtime->random, changes);
+    return keel_admission_end_permit(pipeline, plan, &admission->permit, &outcome, now,
+                                     changes);
 }
 
 bool keel_admission_end(keel_pipeline *pipeline, const keel_plan *plan,

@@ -125,6 +125,12 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
                           const keel_admission_result *result, uint64_t now,
                           keel_changes *changes);
 
+/* Ends a permit of the breaker alone. False: the outcome came too late. */
+bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
+                               keel_breaker_permit *permit,
+                               const keel_breaker_result *result, uint64_t now,
+                               keel_changes *changes);
+
 /* The reason that goes with a rejection. */
 keel_reason keel_reason_of(keel_status rejection);
 

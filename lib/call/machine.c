@@ -345,8 +345,8 @@ static void end_call_permit(keel_machine *m, uint64_t now)
     keel_changes changes = { .count = 0 };
 
     m->flags.has_call_permit = false;
-    if (!keel_breaker_end(&m->plan->breaker, &m->plan->policy, &m->call_permit, &result,
-                          now, &m->pipeline->runtime->random, &changes))
+    if (!keel_admission_end_permit(m->pipeline, m->plan, &m->call_permit, &result, now,
+                                   &changes))
         keel_count(&m->pipeline->counters->late);
     keel_pipeline_tell_changes(m->pipeline, &changes, now);
 }

@@ -200,10 +200,13 @@ static void take_over_window(const keel_breaker *to, const keel_breaker *from,
                              uint64_t now)
 {
     uint32_t generation = keel_breaker_look(from, now).generation;
-    bool is_same = to->window.time == from->window.time &&
-                   to->window.by_count == from->window.by_count;
 
-    if (!is_same && keel_window_sum(&to->window, generation, now).total == 0)
+    if (to->window.time == from->window.time &&
+        to->window.by_count == from->window.by_count)
+        return;
+    /* calls under way come by the long way then, which looks for the window of now */
+    keel_window_retire(&from->window);
+    if (keel_window_sum(&to->window, generation, now).total == 0)
         keel_window_refit(&to->window, &from->window, generation, now);
 }
 

@@ -47,3 +47,9 @@ void keel_window_refit(const keel_window *to, const keel_window *from,
     else if (to->by_count && from->by_count)
         keel_count_window_refit(to, from, generation);
 }
+
+void keel_window_retire(const keel_window *window)
+{
+    if (window->time)
+        atomic_store_explicit(&window->time->tag, 0, memory_order_relaxed);
+}

@@ -107,6 +107,9 @@ void keel_window_catch_up(const keel_window *window, uint64_t head,
 keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
                             uint64_t now);
 
+/* From now on every outcome goes through keel_window_record, none by the quick way. */
+void keel_window_retire(const keel_window *window);
+
 /* Copies what is still in `from` into the empty `to`: another size, the same width. */
 void keel_window_refit(const keel_window *to, const keel_window *from,
                        uint32_t generation, uint64_t now);

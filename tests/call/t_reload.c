@@ -374,6 +374,31 @@ static void *call_all_the_time(void *ctx)
     return NULL;
 }
 
+static const char *const windows[] = { "10s", "20s; breaker.buckets=40", "50calls" };
+
+START_TEST(a_call_under_way_counts_in_the_window_of_now)
+{
+    char settings[100];
+    keel_call good, bad;
+
+    setup("payments = breaker.window=10s", NULL);
+    opened_calls(&o, KEEL_OK, 1); /* there is a bucket to count in */
+    keel_call_begin(&good, o.pipeline, NULL);
+    keel_call_begin(&bad, o.pipeline, NULL);
+    ck_assert(keel_call_next(&good));
+    ck_assert(keel_call_next(&bad));
+    snprintf(settings, sizeof settings, "payments = breaker.window=%s", windows[_i]);
+    reload(settings);
+    keel_call_report(&good, KEEL_OK);
+    keel_call_report(&bad, KEEL_FAILED);
+    keel_call_end(&good, NULL);
+    keel_call_end(&bad, NULL);
+    ck_assert_uint_ge(opened_look(&o).calls, 2); /* other widths begin anew */
+    ck_assert_uint_eq(opened_look(&o).failures, 1);
+    teardown();
+}
+END_TEST
+
 static void count_wake(void *ctx)
 {
     ++*(unsigned *)ctx;
@@ -486,6 +511,7 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ONE(a_mistake_is_a_warning_and_the_layer_below_stays),
       ONE(a_file_that_is_gone_changes_nothing), ONE(a_reload_without_a_file_is_fine),
       ONE(a_reload_with_the_nth_allocation_missing_is_followed_by_all_or_none),
+      ROWS(a_call_under_way_counts_in_the_window_of_now, windows),
       ROWS(whoever_leaves_by_older_settings_serves_those_who_wait_by_newer_ones,
            queues),
       ONE(without_a_bulkhead_any_more_nobody_waits_for_a_place),
