@@ -12,6 +12,9 @@
 #include "base/warnings.h"
 #include "policy/policy.h"
 
+/* What the names of keel's variables begin with. */
+#define KEEL_PREFIX "KEEL_"
+
 typedef struct keel_config keel_config;
 
 /* The process-wide variables; fixed for the life of a runtime. */

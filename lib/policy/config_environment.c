@@ -8,8 +8,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define PREFIX "KEEL_"
-
 typedef void set_fn(keel_environment *out, const char *name, const char *value,
                     keel_report *report);
 
@@ -82,9 +80,11 @@ static const struct {
     const char *name;
     set_fn *set;
 } process_wide[] = {
-    { PREFIX "LOG", set_log },           { PREFIX "STRICT", set_strict },
-    { PREFIX "DISABLED", set_disabled }, { PREFIX "CONFIG_FILE", set_config_file },
-    { PREFIX "CHAOS", set_chaos },
+    { KEEL_PREFIX "LOG", set_log },
+    { KEEL_PREFIX "STRICT", set_strict },
+    { KEEL_PREFIX "DISABLED", set_disabled },
+    { KEEL_PREFIX "CONFIG_FILE", set_config_file },
+    { KEEL_PREFIX "CHAOS", set_chaos },
 };
 
 enum { PROCESS_WIDE = sizeof process_wide / sizeof *process_wide };
@@ -103,9 +103,10 @@ static bool ends(const char *text, const char *suffix)
 
 static bool is_of_later_version(const char *name)
 {
-    return !strcmp(name, PREFIX "BOARD") || begins(name, PREFIX "REDIS") ||
-           !strcmp(name, PREFIX "NAMESPACE") || !strcmp(name, PREFIX "ADMIN") ||
-           !strcmp(name, PREFIX "PLUGIN_PATH") || begins(name, PREFIX "BAG_");
+    return !strcmp(name, KEEL_PREFIX "BOARD") || begins(name, KEEL_PREFIX "REDIS") ||
+           !strcmp(name, KEEL_PREFIX "NAMESPACE") ||
+           !strcmp(name, KEEL_PREFIX "ADMIN") ||
+           !strcmp(name, KEEL_PREFIX "PLUGIN_PATH") || begins(name, KEEL_PREFIX "BAG_");
 }
 
 static bool is_url(const char *value)
@@ -134,7 +135,7 @@ static bool is_service_link(const char *name, const char *value)
     if (is_url(value))
         return ends(name, "_PORT") || strstr(name, "_PORT_");
     return is_port_address_or_protocol(value) &&
-           (!strcmp(name, PREFIX "PORT") || begins(name, PREFIX "PORT_") ||
+           (!strcmp(name, KEEL_PREFIX "PORT") || begins(name, KEEL_PREFIX "PORT_") ||
             ends(name, "_SERVICE_HOST") || ends(name, "_SERVICE_PORT") ||
             strstr(name, "_SERVICE_PORT_") || strstr(name, "_TCP_") ||
             strstr(name, "_UDP_") || strstr(name, "_SCTP_"));
@@ -156,15 +157,17 @@ static bool take_process_wide(keel_environment *out, const char *name,
 /* A typing mistake in such a name silently loses what guards the whole process. */
 static bool take_near(const char *name, keel_report *report)
 {
-    keel_text own = { name + strlen(PREFIX), strcspn(name + strlen(PREFIX), "=") };
+    keel_text own = { name + strlen(KEEL_PREFIX),
+                      strcspn(name + strlen(KEEL_PREFIX), "=") };
     const char *meant = NULL;
 
     for (size_t i = 0; i < PROCESS_WIDE; i++)
-        if (keel_name_is_near(own, keel_text_of(process_wide[i].name + strlen(PREFIX))))
+        if (keel_name_is_near(own,
+                              keel_text_of(process_wide[i].name + strlen(KEEL_PREFIX))))
             meant = process_wide[i].name;
     if (keel_name_is_near(own, keel_text_of(KEEL_DEFAULT_NAME)) &&
         !keel_text_is(own, KEEL_DEFAULT_NAME))
-        meant = PREFIX KEEL_DEFAULT_NAME;
+        meant = KEEL_PREFIX KEEL_DEFAULT_NAME;
     if (meant)
         keel_report_mistake(report, "%s: unknown variable, did you mean %s? ignored",
                             name, meant);
@@ -183,7 +186,7 @@ static bool is_known_already(const keel_environment *out, const char *name)
 static keel_status keep(keel_environment *out, const char *variable, const char *value,
                         bool is_link)
 {
-    keel_text whole = keel_text_of(variable + strlen(PREFIX)), name, key;
+    keel_text whole = keel_text_of(variable + strlen(KEEL_PREFIX)), name, key;
     keel_named_text *entry;
     /* "KEEL___X": a key of nobody's is no key */
     bool is_key = keel_text_split(whole, "__", &name, &key) && name.length;
@@ -248,7 +251,7 @@ keel_status keel_environment_read(keel_environment *out, const char *const *envi
         const char *equals = strchr(*environment, '=');
         size_t length = equals ? (size_t)(equals - *environment) : 0;
 
-        if (!begins(*environment, PREFIX) || length <= strlen(PREFIX))
+        if (!begins(*environment, KEEL_PREFIX) || length <= strlen(KEEL_PREFIX))
             continue;
         if (length >= NAME_SIZE)
             length = NAME_SIZE - 1; /* no pipeline's: reported as unclaimed */

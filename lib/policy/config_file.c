@@ -10,9 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-
-/* Of variables. A line copied from an environment would be an unknown pipeline's. */
-#define PREFIX "KEEL_"
+#include "policy/config.h"
 
 /* ---- lines ---------------------------------------------------------------------- */
 
@@ -46,10 +44,13 @@ static bool check_name(keel_text name, const char *where, size_t column,
     char quoted[KEEL_QUOTE_SIZE];
     keel_folded folded;
 
-    if (name.length > strlen(PREFIX) && !strncmp(name.at, PREFIX, strlen(PREFIX))) {
-        keel_report_mistake(
-            report, "%s col %zu: %s: names in a file stand without " PREFIX "; ignored",
-            where, column, keel_quote(quoted, name));
+    /* copied from an environment it would be the name of an unknown pipeline */
+    if (name.length > strlen(KEEL_PREFIX) &&
+        !strncmp(name.at, KEEL_PREFIX, strlen(KEEL_PREFIX))) {
+        keel_report_mistake(report,
+                            "%s col %zu: %s: names in a file stand without " KEEL_PREFIX
+                            "; ignored",
+                            where, column, keel_quote(quoted, name));
         return false;
     }
     keel_name_fold(folded, name);
