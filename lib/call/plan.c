@@ -123,8 +123,8 @@ static keel_queue *new_queue(placing *p, const keel_plan_parts *parts, uint32_t 
         return NULL;
     queue->limit = limit;
     queue->waiters = waiters;
-    queue->next = atomic_load_explicit(parts->queues, memory_order_relaxed);
-    atomic_store_explicit(parts->queues, queue, memory_order_release);
+    queue->next = atomic_load_explicit(&parts->bulkhead->queues, memory_order_relaxed);
+    atomic_store_explicit(&parts->bulkhead->queues, queue, memory_order_release);
     return queue;
 }
 
@@ -132,9 +132,10 @@ static keel_queue *new_queue(placing *p, const keel_plan_parts *parts, uint32_t 
 static bool find_queue(placing *p, keel_plan *plan, const keel_plan_parts *parts)
 {
     uint32_t limit = plan->policy.bulkhead_queue;
-    keel_queue *queue = atomic_load_explicit(parts->queues, memory_order_relaxed);
+    keel_queue *queue =
+        atomic_load_explicit(&parts->bulkhead->queues, memory_order_relaxed);
 
-    plan->bulkhead.queues = parts->queues;
+    plan->bulkhead.common = parts->bulkhead;
     if (!plan->policy.bulkhead || !limit)
         return true;
     while (queue && queue->limit != limit)

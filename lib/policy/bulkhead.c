@@ -19,13 +19,13 @@ static uint64_t slot_word(uint64_t state, uint64_t ticket)
 
 static bool take_place(const keel_bulkhead *bulkhead)
 {
-    keel_bulkhead_words *words = bulkhead->words;
-    uint64_t taken = atomic_load(&words->in_use);
+    _Atomic uint64_t *in_use = &bulkhead->words->in_use;
+    uint64_t taken = atomic_load(in_use);
 
     do {
-        if (taken >= atomic_load(&words->limit))
+        if (taken >= atomic_load(&bulkhead->common->limit))
             return false;
-    } while (!atomic_compare_exchange_weak(&words->in_use, &taken, taken + 1));
+    } while (!atomic_compare_exchange_weak(in_use, &taken, taken + 1));
     return true;
 }
 
@@ -65,7 +65,7 @@ static candidate next_waiter(const keel_bulkhead *bulkhead)
 {
     candidate best = { .queue = NULL };
 
-    for (keel_queue *q = atomic_load(bulkhead->queues); q; q = q->next)
+    for (keel_queue *q = atomic_load(&bulkhead->common->queues); q; q = q->next)
         look_in(q, bulkhead->lifo, &best);
     return best;
 }
@@ -123,7 +123,7 @@ static void reap_in(const keel_bulkhead *bulkhead, keel_queue *queue, uint64_t n
 /* Takes grants away from polled calls that did not come in time. */
 static void reap(const keel_bulkhead *bulkhead, uint64_t now)
 {
-    for (keel_queue *q = atomic_load(bulkhead->queues); q; q = q->next)
+    for (keel_queue *q = atomic_load(&bulkhead->common->queues); q; q = q->next)
         reap_in(bulkhead, q, now);
 }
 
@@ -227,7 +227,7 @@ void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place, uint6
 void keel_bulkhead_set_limit(const keel_bulkhead *bulkhead, uint64_t limit,
                              uint64_t now)
 {
-    atomic_store(&bulkhead->words->limit, limit);
+    atomic_store(&bulkhead->common->limit, limit);
     reap(bulkhead, now);
     keel_bulkhead_serve(bulkhead);
 }
@@ -237,7 +237,7 @@ uint64_t keel_bulkhead_in_use(const keel_bulkhead *bulkhead)
     uint64_t in_use =
         atomic_load_explicit(&bulkhead->words->in_use, memory_order_relaxed);
     uint64_t limit =
-        atomic_load_explicit(&bulkhead->words->limit, memory_order_relaxed);
+        atomic_load_explicit(&bulkhead->common->limit, memory_order_relaxed);
 
     /* an entry that is just being undone is nobody's place */
     return in_use < limit ? in_use : limit;

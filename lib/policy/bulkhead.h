@@ -10,9 +10,9 @@
  *   starts to wait shows himself and looks for a place then. Both steps are sequentially
  *   consistent, so one of the two sees the other, and brings place and waiter together.
  *
- * Words and queues belong to the pipeline, not to its settings of a moment: the limit is
- * that of now for all, and whoever frees a place serves all queues, those of earlier
- * sizes included.
+ * Places, limit and queues belong to the pipeline, not to its settings of a moment: the
+ * limit is that of now for all, and whoever frees a place serves all queues, those of
+ * earlier sizes included.
  *
  * A waiter's slot: state 2 | ticket 62, where the ticket is never used twice.
  *   empty -> claimed -> waiting -> granted -> empty      waiting -> empty (gave up)
@@ -28,7 +28,6 @@
 
 typedef struct keel_bulkhead_words {
     _Atomic uint64_t in_use;
-    _Atomic uint64_t limit;
     _Atomic uint64_t waiting; /* in all queues */
     _Atomic uint64_t tickets;
 } keel_bulkhead_words;
@@ -53,10 +52,16 @@ typedef struct keel_queue {
     keel_wake_hook hooks[];
 } keel_queue;
 
+/* What all settings of a pipeline have in common; process memory, as settings are. */
+typedef struct keel_bulkhead_common {
+    _Atomic uint64_t limit;
+    _Atomic(keel_queue *) queues; /* of every size there ever was; only grows */
+} keel_bulkhead_common;
+
 typedef struct keel_bulkhead {
     keel_bulkhead_words *words;
-    _Atomic(keel_queue *) *queues; /* of every size there ever was; only grows */
-    keel_queue *queue;             /* the one to wait in; NULL: nobody may wait */
+    keel_bulkhead_common *common;
+    keel_queue *queue;  /* the one to wait in; NULL: nobody may wait */
     keel_starts starts; /* when places were taken, to notice lost ones; may be off */
     bool lifo;
 } keel_bulkhead;
@@ -95,7 +100,7 @@ static inline bool keel_bulkhead_try(const keel_bulkhead *bulkhead, keel_place *
     *place = (keel_place){ .ticket = 0 };
     /* pairs with the put-back of the one who left: his work happened before ours */
     if (atomic_fetch_add(&words->in_use, 1) >=
-        atomic_load_explicit(&words->limit, memory_order_relaxed)) {
+        atomic_load_explicit(&bulkhead->common->limit, memory_order_relaxed)) {
         keel_bulkhead_put_back(bulkhead);
         return false;
     }

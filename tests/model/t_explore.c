@@ -528,10 +528,10 @@ END_TEST
 static keel_bulkhead_words bulkhead_words;
 static keel_waiter waiters[2];
 static keel_queue *queue; /* of two */
-static _Atomic(keel_queue *) queues;
-static keel_bulkhead bulkhead = { .words = &bulkhead_words, .queues = &queues };
+static keel_bulkhead_common common = { .limit = 1 };
+static keel_bulkhead bulkhead = { .words = &bulkhead_words, .common = &common };
 /* the same words by settings without a queue */
-static const keel_bulkhead queueless = { .words = &bulkhead_words, .queues = &queues };
+static const keel_bulkhead queueless = { .words = &bulkhead_words, .common = &common };
 static keel_place places[2];
 static keel_entry entries[2];
 
@@ -543,7 +543,7 @@ static void make_queue(void)
     queue->limit = 2;
     queue->waiters = waiters;
     bulkhead.queue = queue;
-    queues = queue;
+    common.queues = queue;
 }
 
 /* The first one holds the only place. */
@@ -551,7 +551,6 @@ static void bulkhead_begin(void)
 {
     make_queue();
     memset(&bulkhead_words, 0, sizeof bulkhead_words);
-    bulkhead_words.limit = 1;
     memset(waiters, 0, sizeof waiters);
     memset(places, 0, sizeof places);
     b.now = 1000 * KEEL_S;

@@ -14,7 +14,7 @@ static keel_bulkhead b;
 static keel_bulkhead_words words;
 static keel_waiter slots[2][QUEUE];
 static keel_queue *sizes[2]; /* queues of two sizes */
-static _Atomic(keel_queue *) queues;
+static keel_bulkhead_common common;
 static keel_starts_words starts;
 static uint64_t now;
 static unsigned wakes[QUEUE];
@@ -23,7 +23,7 @@ static unsigned wakes[QUEUE];
 static keel_bulkhead bulkhead_with(keel_queue *queue)
 {
     return (keel_bulkhead){
-        .words = &words, .queues = &queues, .queue = queue, .starts = { &starts }
+        .words = &words, .common = &common, .queue = queue, .starts = { &starts }
     };
 }
 
@@ -37,8 +37,8 @@ static keel_queue *add_queue(int which, uint32_t waiters)
     sizes[which] = queue;
     queue->limit = waiters;
     queue->waiters = slots[which];
-    queue->next = queues;
-    queues = queue;
+    queue->next = common.queues;
+    common.queues = queue;
     return queue;
 }
 
@@ -50,7 +50,7 @@ static void begin(uint32_t limit, uint32_t waiters)
     memset(&starts, 0, sizeof starts);
     memset(wakes, 0, sizeof wakes);
     now = 1000 * KEEL_S;
-    queues = NULL;
+    common.queues = NULL;
     b = bulkhead_with(waiters ? add_queue(0, waiters) : NULL);
     keel_bulkhead_set_limit(&b, limit, now);
 }
