@@ -403,7 +403,6 @@ static bool ended_well(const keel_machine *m, const keel_detail *why)
 
     return m->status == KEEL_OK && !why && m->phase == KEEL_PHASE_ENDED &&
            !m->flags.has_call_permit &&
-           !atomic_load_explicit(&pipeline->override_until, memory_order_relaxed) &&
            !atomic_load_explicit(&pipeline->runtime->reload_wanted,
                                  memory_order_relaxed);
 }

@@ -106,7 +106,7 @@ keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why
                               .board = rt->board,
                               .name = pipeline->name,
                               .stripes = &pipeline->stripes,
-                              .queues = &pipeline->queues,
+                              .bulkhead = &pipeline->bulkhead,
                               .tick_ns = rt->clock.tick_ns };
     keel_policy policy;
     bool is_full;
@@ -132,8 +132,7 @@ void keel_pipeline_follow_locked(keel_pipeline *pipeline)
     keel_plan *plan = pipeline->staged;
 
     pipeline->staged = NULL;
-    /* while it lasts, no call takes the quick way past keel_pipeline_look_after */
-    plan->is_simple = plan->is_simple && !pipeline->override_text;
+    plan->is_override = pipeline->override_text != NULL;
     /* first, so that no call finds the new window empty and makes it look in use */
     keel_plan_take_over(plan, old, clock->now(clock->ctx));
     atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
@@ -201,7 +200,7 @@ void keel_pipeline_destroy(keel_pipeline *pipeline)
     keel_plan_free(plan);
     free_all(&pipeline->retired);
     free_all(&pipeline->draining);
-    free_queues(memory, atomic_load(&pipeline->queues));
+    free_queues(memory, atomic_load(&pipeline->bulkhead.queues));
     keel_memory_free(memory, pipeline->name);
     keel_memory_free(memory, pipeline->code);
     keel_memory_free(memory, pipeline->override_text);
@@ -330,7 +329,7 @@ static keel_status set_override_locked(keel_pipeline *pipeline, const char *sett
     pipeline->override_text = fresh;
     status = replan_locked(pipeline, why);
     if (status == KEEL_OK) {
-        atomic_store(&pipeline->override_until, until);
+        pipeline->override_until = until;
         keel_memory_free(rt->memory, old);
     } else {
         pipeline->override_text = old;
@@ -367,30 +366,38 @@ keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings
     return status;
 }
 
-static void expire_override(keel_pipeline *pipeline, uint64_t until)
+static void expire_override(keel_pipeline *pipeline)
 {
     keel_runtime *rt = pipeline->runtime;
-    uint64_t now = rt->clock.now(rt->clock.ctx);
 
-    if (now < until)
-        return;
     keel_runtime_notice_fork(rt);
     if (pthread_mutex_trylock(&rt->pipelines_mu))
-        return;
-    until = atomic_load(&pipeline->override_until);
-    if (until && now >= until)
+        return; /* somebody is changing settings just now; the next one looks again */
+    if (pipeline->override_text &&
+        rt->clock.now(rt->clock.ctx) >= pipeline->override_until)
         set_override_locked(pipeline, NULL, 0, NULL);
     keel_runtime_unlock(rt);
+}
+
+KEEL_SELDOM const keel_plan *keel_plan_after_override(keel_pipeline *pipeline,
+                                                      const keel_plan *plan,
+                                                      keel_stripe stripe,
+                                                      uint32_t *phase)
+{
+    int saved = errno;
+
+    expire_override(pipeline);
+    errno = saved;
+    if (atomic_load_explicit(&pipeline->plan, memory_order_relaxed) == plan)
+        return plan;
+    keel_plan_exit_at(stripe, *phase);
+    return keel_plan_enter_as_it_is(pipeline, stripe, phase);
 }
 
 void keel_pipeline_look_after(keel_pipeline *pipeline)
 {
     keel_runtime *rt = pipeline->runtime;
-    uint64_t until =
-        atomic_load_explicit(&pipeline->override_until, memory_order_relaxed);
 
-    if (until)
-        expire_override(pipeline, until);
     if (atomic_load_explicit(&rt->reload_wanted, memory_order_relaxed) &&
         atomic_exchange(&rt->reload_wanted, false))
         keel_reload(rt, NULL);

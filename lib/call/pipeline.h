@@ -30,7 +30,7 @@ enum {
 
 /*
  * Kept by the runtime until it closes, so that state and number outlive the handles.
- * runtime->pipelines_mu guards: handles, code, override_text, staged, retired, draining
+ * runtime->pipelines_mu guards: handles, code, override_*, staged, retired, draining
  */
 struct keel_pipeline {
     _Atomic(keel_plan *) plan; /* read by every call, written by reloads */
@@ -46,19 +46,23 @@ struct keel_pipeline {
     char *name;
     char *code;
     char *override_text;
-    _Atomic uint64_t override_until; /* 0: none */
-    keel_plan *staged;               /* made, and not followed yet */
-    keel_plan *retired;              /* wait for the resting phase to drain */
-    keel_plan *draining;             /* wait for the phase after the swap to drain */
-    _Atomic(keel_queue *) queues;
+    uint64_t override_until;
+    keel_plan *staged;   /* made, and not followed yet */
+    keel_plan *retired;  /* wait for the resting phase to drain */
+    keel_plan *draining; /* wait for the phase after the swap to drain */
+    keel_bulkhead_common bulkhead;
     _Atomic bool warned_not_idempotent;
     _Atomic(void *) http; /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);
 };
 
-/* Enters on the caller's stripe: the plan to follow until keel_plan_exit_at. */
-static inline const keel_plan *keel_plan_enter_at(keel_pipeline *pipeline,
-                                                  keel_stripe stripe, uint32_t *phase)
+static inline void keel_plan_exit_at(keel_stripe stripe, uint32_t phase)
+{
+    keel_stripe_add(stripe, KEEL_STRIPE_ENDED + phase, 1);
+}
+
+static inline const keel_plan *
+keel_plan_enter_as_it_is(keel_pipeline *pipeline, keel_stripe stripe, uint32_t *phase)
 {
     *phase = atomic_load_explicit(&pipeline->phase, memory_order_relaxed);
     keel_stripe_add(stripe, KEEL_STRIPE_BEGUN + *phase, 1);
@@ -67,9 +71,20 @@ static inline const keel_plan *keel_plan_enter_at(keel_pipeline *pipeline,
     return atomic_load_explicit(&pipeline->plan, memory_order_acquire);
 }
 
-static inline void keel_plan_exit_at(keel_stripe stripe, uint32_t phase)
+/* Lifts the override if its time is over; then the plan that follows it. */
+const keel_plan *keel_plan_after_override(keel_pipeline *pipeline,
+                                          const keel_plan *plan, keel_stripe stripe,
+                                          uint32_t *phase);
+
+/* Enters on the caller's stripe: the plan to follow until keel_plan_exit_at. */
+static inline const keel_plan *keel_plan_enter_at(keel_pipeline *pipeline,
+                                                  keel_stripe stripe, uint32_t *phase)
 {
-    keel_stripe_add(stripe, KEEL_STRIPE_ENDED + phase, 1);
+    const keel_plan *plan = keel_plan_enter_as_it_is(pipeline, stripe, phase);
+
+    return KEEL_LIKELY(!plan->is_override)
+               ? plan
+               : keel_plan_after_override(pipeline, plan, stripe, phase);
 }
 
 static inline const keel_plan *keel_plan_enter(keel_pipeline *pipeline, uint32_t *phase)
@@ -155,8 +170,8 @@ void keel_pipeline_follow_locked(keel_pipeline *pipeline);
 void keel_pipeline_drop_locked(keel_pipeline *pipeline);
 
 /*
- * What a call or permit does for all when it ends: lifts an override whose time is over,
- * reloads if somebody asked for it, tells the listener. Cheap where there is nothing.
+ * What a call or permit does for all when it ends: reloads if somebody asked for it, tells
+ * the listener. Cheap where there is nothing.
  */
 void keel_pipeline_look_after(keel_pipeline *pipeline);
 

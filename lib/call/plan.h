@@ -25,8 +25,9 @@ typedef struct keel_plan {
     keel_rate rate;
     keel_budget budget;
     bool uses_coarse_clock;
-    bool is_simple;  /* no queue, chaos or per-call breaker */
-    bool needs_time; /* to admit: for tokens, slow calls, and when places were taken */
+    bool is_override; /* an operator's, for a time: see keel_plan_after_override */
+    bool is_simple;   /* no queue, chaos or per-call breaker */
+    bool needs_time;  /* to admit: for tokens, slow calls, and when places were taken */
     struct keel_plan *next_retired;
     const keel_allocator *memory;
 } keel_plan;
@@ -37,8 +38,8 @@ typedef struct keel_plan_parts {
     keel_board *board;
     const char *name;
     const keel_stripes *stripes;
-    _Atomic(keel_queue *) *queues; /* the pipeline's list; grows */
-    uint64_t tick_ns;              /* the coarse clock's step; 0: there is none */
+    keel_bulkhead_common *bulkhead;
+    uint64_t tick_ns; /* the coarse clock's step; 0: there is none */
 } keel_plan_parts;
 
 /*

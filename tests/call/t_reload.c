@@ -133,13 +133,20 @@ END_TEST
 
 /* ---- overrides ------------------------------------------------------------------- */
 
-static keel_status succeed(const keel_attempt *attempt, keel_outcome *outcome,
-                           void *ctx)
+static keel_status note_timeout(const keel_attempt *attempt, keel_outcome *outcome,
+                                void *ctx)
 {
-    (void)attempt;
     (void)outcome;
-    (void)ctx;
+    *(uint64_t *)ctx = attempt->timeout_ns;
     return KEEL_OK;
+}
+
+static uint64_t timeout_of_run(void)
+{
+    uint64_t timeout = 0;
+
+    ck_assert_int_eq(keel_run(o.pipeline, note_timeout, &timeout, NULL, NULL), KEEL_OK);
+    return timeout;
 }
 
 static void use_call(void)
@@ -149,7 +156,7 @@ static void use_call(void)
 
 static void use_run(void)
 {
-    ck_assert_int_eq(keel_run(o.pipeline, succeed, NULL, NULL, NULL), KEEL_OK);
+    timeout_of_run();
 }
 
 static void use_permit(void)
@@ -160,57 +167,63 @@ static void use_permit(void)
     keel_permit_end(&permit, KEEL_OK);
 }
 
-static void be_refused(void)
+static void (*const uses[])(void) = { use_call, use_run, use_permit };
+
+/* Each asks in its own way whether the override holds: 100 ms, one place. */
+
+static bool a_call_is_overridden(void)
+{
+    return opened_timeout(o.pipeline) == 100 * KEEL_MS;
+}
+
+static bool a_run_is_overridden(void)
+{
+    return timeout_of_run() == 100 * KEEL_MS;
+}
+
+static bool a_permit_is_overridden(void)
 {
     keel_permit permit;
 
-    ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OPEN, 0), KEEL_OK);
-    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL),
-                     KEEL_REJECTED_FORCED_OPEN);
-    ck_assert_int_eq(keel_pipeline_unlock(o.pipeline), KEEL_OK);
-}
-
-/* the breaker alone, too: permits have a quick way there */
-static const char alone[] = "none; breaker=on; timeout=1s";
-
-/*
- * The first success of a bucket takes the long way by itself; only the one after it
- * shows what the quick way does.
- */
-static void warm(void)
-{
-    use_call();
-    use_run();
-    use_permit();
+    if (keel_permit_take(o.pipeline, &permit, NULL) == KEEL_REJECTED_BULKHEAD_FULL)
+        return true;
+    keel_permit_end(&permit, KEEL_OK);
+    return false;
 }
 
 static const struct {
-    void (*use)(void);
+    bool (*is_overridden)(void);
     const char *settings;
-} uses[] = {
-    { use_call, "timeout=1s" },   { use_run, "timeout=1s" },
-    { use_permit, "timeout=1s" }, { be_refused, "timeout=1s" },
-    { use_call, alone },          { use_run, alone },
-    { use_permit, alone },        { be_refused, alone },
+} asked[] = {
+    { a_call_is_overridden, "timeout=1s" },
+    { a_run_is_overridden, "timeout=1s" },
+    { a_permit_is_overridden, "timeout=1s" },
+    /* a breaker alone has quick ways of its own */
+    { a_call_is_overridden, "none; breaker=on; timeout=1s" },
+    { a_run_is_overridden, "none; breaker=on; timeout=1s" },
+    { a_permit_is_overridden, "none; breaker=on; timeout=1s" },
 };
 
-START_TEST(an_override_holds_above_all_and_ends_by_itself_whatever_calls_there_are)
+START_TEST(an_override_holds_above_all_and_not_a_moment_longer_whoever_comes)
 {
-    setup("payments = deadline=1m", uses[_i].settings);
-    ck_assert_int_eq(
-        keel_pipeline_override(o.pipeline, "timeout=100ms", 500 * KEEL_MS, NULL),
-        KEEL_OK);
-    uses[_i].use();
-    ck_assert_uint_eq(opened_timeout(o.pipeline), 100 * KEEL_MS);
+    keel_permit holder;
+
+    setup("payments = deadline=1m", asked[_i].settings);
+    ck_assert(!asked[_i].is_overridden());
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "timeout=100ms; bulkhead=1",
+                                            500 * KEEL_MS, NULL),
+                     KEEL_OK);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &holder, NULL), KEEL_OK);
+    ck_assert(a_permit_is_overridden());
+    keel_permit_end(&holder, KEEL_OK);
     reload("payments = deadline=2m"); /* it stays above a new file */
-    ck_assert_uint_eq(opened_timeout(o.pipeline), 100 * KEEL_MS);
-    warm();
-    vclock_advance(&o.clock, 500 * KEEL_MS - 1); /* in the same bucket */
-    warm();
-    ck_assert_uint_eq(opened_timeout(o.pipeline), 100 * KEEL_MS);
+    ck_assert(a_call_is_overridden());
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &holder, NULL), KEEL_OK);
+    vclock_advance(&o.clock, 500 * KEEL_MS - 1);
+    ck_assert(a_permit_is_overridden());
     vclock_advance(&o.clock, 1);
-    uses[_i].use();
-    ck_assert_uint_eq(opened_timeout(o.pipeline), KEEL_S);
+    ck_assert(!asked[_i].is_overridden());
+    keel_permit_end(&holder, KEEL_OK);
     teardown();
 }
 END_TEST
@@ -256,7 +269,7 @@ static void on_signal(int number)
     keel_reload_request(o.rt);
 }
 
-static void (*const ends[])(void) = { use_call, use_run };
+static void (*const ends[])(void) = { use_call, use_run }; /* not permits */
 
 START_TEST(a_reload_asked_for_in_a_signal_handler_is_done_when_a_call_ends)
 {
@@ -264,7 +277,8 @@ START_TEST(a_reload_asked_for_in_a_signal_handler_is_done_when_a_call_ends)
 
     setup("payments = timeout=1s", NULL);
     ck_assert_int_eq(sigaction(SIGHUP, &action, &before), 0);
-    warm();
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++)
+        uses[i](); /* the first success of a bucket takes the long way by itself */
     write_file("payments = timeout=300ms");
     ck_assert_int_eq(raise(SIGHUP), 0);
     ck_assert_int_eq(sigaction(SIGHUP, &before, NULL), 0);
@@ -370,7 +384,7 @@ static void *call_all_the_time(void *ctx)
 {
     (void)ctx;
     for (int i = 0; i < CALLS; i++)
-        uses[i % 3].use();
+        uses[i % 3]();
     return NULL;
 }
 
@@ -502,8 +516,7 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ONE(state_window_and_lock_are_kept),
       ONE(old_settings_are_given_back_when_the_last_call_with_them_has_ended),
       ONE(a_permit_holds_its_settings_too),
-      ROWS(an_override_holds_above_all_and_ends_by_itself_whatever_calls_there_are,
-           uses),
+      ROWS(an_override_holds_above_all_and_not_a_moment_longer_whoever_comes, asked),
       ROWS(an_override_is_lifted_by_one_that_says_nothing, nothing),
       ONE(a_wrong_override_changes_nothing),
       ROWS(a_reload_asked_for_in_a_signal_handler_is_done_when_a_call_ends, ends),
