@@ -17,27 +17,6 @@
 
 #include "base/thread.h"
 
-enum { LEAK_DEADLINES = 10 };
-
-/* A place that is far older than any call may last will not come back: say so, once. */
-static void look_for_leaks(keel_machine *m, uint64_t now)
-{
-    const keel_plan *plan = m->plan;
-    uint64_t limit = keel_ns_left(now, LEAK_DEADLINES * plan->policy.deadline_ns);
-    uint32_t leaked, unused;
-
-    if (!plan->bulkhead.starts.words ||
-        !keel_starts_maybe_before(&plan->bulkhead.starts, limit))
-        return;
-    keel_starts_count(&plan->bulkhead.starts, 0, now, limit, 0, &leaked, &unused);
-    /* the counter is the most that were ever seen at once */
-    if (leaked <= atomic_load(&m->pipeline->counters->leaked))
-        return;
-    atomic_store(&m->pipeline->counters->leaked, leaked);
-    keel_pipeline_tell(m->pipeline,
-                       (keel_event_record){ .type = KEEL_EVENT_PERMIT_LEAKED }, now);
-}
-
 static void tell_rejection(keel_machine *m, keel_status status, uint64_t retry_after_ns,
                            uint64_t now)
 {
@@ -53,7 +32,7 @@ static void tell_rejection(keel_machine *m, keel_status status, uint64_t retry_a
 static void refused(keel_machine *m, const keel_admission_answer *answer, uint64_t now)
 {
     if (answer->status == KEEL_REJECTED_BULKHEAD_FULL)
-        look_for_leaks(m, now);
+        keel_pipeline_look_for_leaks(m->pipeline, m->plan, now);
     keel_retry_refused(m, answer, now);
     if (m->phase == KEEL_PHASE_ENDED)
         tell_rejection(m, answer->status, answer->retry_after_ns, now);

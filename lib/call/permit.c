@@ -49,9 +49,13 @@ static uint64_t sleep_in(const permit *p, uint32_t seen, uint64_t until,
     return now < until && clock->now(clock->ctx) >= until ? until : now;
 }
 
-static void tell_refusal(keel_pipeline *pipeline, const keel_admission_answer *answer,
+static void tell_refusal(const permit *p, const keel_admission_answer *answer,
                          uint64_t now)
 {
+    keel_pipeline *pipeline = p->pipeline;
+
+    if (answer->status == KEEL_REJECTED_BULKHEAD_FULL)
+        keel_pipeline_look_for_leaks(pipeline, p->plan, now);
     keel_count_rejected(pipeline);
     keel_pipeline_tell(
         pipeline,
@@ -96,7 +100,7 @@ static KEEL_SELDOM keel_status ask(permit *p, const patience *patient,
         keel_admission_ask(p->pipeline, p->plan, &p->admission, &request, &answer);
         keel_pipeline_tell_changes(p->pipeline, &answer.changes, now);
         if (answer.status != KEEL_OK)
-            tell_refusal(p->pipeline, &answer, now);
+            tell_refusal(p, &answer, now);
         p->began_at = answer.waits ? answer.wake_at : now;
         *retry_after_ns = answer.retry_after_ns;
         if (!answer.waits)

@@ -569,3 +569,24 @@ void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *cha
                                                 .cause = (uint8_t)changes->would_trip },
                            now);
 }
+
+enum { LEAK_DEADLINES = 10 };
+
+void keel_pipeline_look_for_leaks(keel_pipeline *pipeline, const keel_plan *plan,
+                                  uint64_t now)
+{
+    const keel_starts *starts = &plan->bulkhead.starts;
+    uint64_t limit = keel_ns_left(now, LEAK_DEADLINES * plan->policy.deadline_ns);
+    uint64_t most; /* that were ever seen at once */
+    uint32_t leaked, unused;
+
+    if (!starts->words || !keel_starts_maybe_before(starts, limit))
+        return;
+    keel_starts_count(starts, 0, now, limit, 0, &leaked, &unused);
+    most = atomic_load(&pipeline->counters->leaked);
+    if (leaked <= most ||
+        !atomic_compare_exchange_strong(&pipeline->counters->leaked, &most, leaked))
+        return;
+    keel_pipeline_tell(pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_PERMIT_LEAKED }, now);
+}

@@ -181,6 +181,11 @@ void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record,
 void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,
                                 uint64_t now);
 
+/* After a refusal for want of a place: a place that is far older than any call may last
+ * will not come back, which is told once. */
+void keel_pipeline_look_for_leaks(keel_pipeline *pipeline, const keel_plan *plan,
+                                  uint64_t now);
+
 /* Frees a pipeline; for keel_close. */
 void keel_pipeline_destroy(keel_pipeline *pipeline);
 

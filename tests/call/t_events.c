@@ -98,15 +98,39 @@ static void watch_it_trip(void)
     trip();
 }
 
-static void leak(void)
+/* Refused twice beside a place that will not come back; told once. */
+static void leak(void (*be_refused)(void))
 {
     keel_permit lost;
 
     ck_assert_int_eq(keel_permit_take(o.pipeline, &lost, NULL), KEEL_OK);
     vclock_advance(&o.clock, 11 * KEEL_S);
-    call_once(NULL, KEEL_OK);
-    call_once(NULL, KEEL_OK);
+    be_refused();
+    be_refused();
     keel_permit_end(&lost, KEEL_CANCELLED);
+}
+
+static void refused_call(void)
+{
+    ck_assert_int_eq(call_once(NULL, KEEL_OK), KEEL_REJECTED_BULKHEAD_FULL);
+}
+
+static void refused_permit(void)
+{
+    keel_permit permit;
+
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL),
+                     KEEL_REJECTED_BULKHEAD_FULL);
+}
+
+static void leak_beside_calls(void)
+{
+    leak(refused_call);
+}
+
+static void leak_beside_permits(void)
+{
+    leak(refused_permit);
 }
 
 static keel_status stand_in(const keel_detail *detail, void *ctx)
@@ -163,7 +187,12 @@ static const struct {
     { "none; breaker=on; breaker.consecutive=1",
       watch_it_trip,
       { .type = KEEL_EVENT_WOULD_TRIP, .cause = KEEL_CAUSE_CONSECUTIVE } },
-    { "none; deadline=1s; bulkhead=1", leak, { .type = KEEL_EVENT_PERMIT_LEAKED } },
+    { "none; deadline=1s; bulkhead=1",
+      leak_beside_calls,
+      { .type = KEEL_EVENT_PERMIT_LEAKED } },
+    { "none; deadline=1s; bulkhead=1",
+      leak_beside_permits,
+      { .type = KEEL_EVENT_PERMIT_LEAKED } },
     { "none", fall_back, { .type = KEEL_EVENT_FALLBACK, .status = KEEL_FAILED } },
     { "none", reload, { .type = KEEL_EVENT_RELOADED, .status = KEEL_OK } },
 };
