@@ -191,32 +191,26 @@ static int list(int argc, char **argv)
  */
 static bool is_kept(const char *variable, bool has_file)
 {
+    static const char file[] = "KEEL_CONFIG_FILE=";
+
     return strcmp(variable, "KEEL_STRICT=on") != 0 &&
-           !(has_file && !strncmp(variable, "KEEL_CONFIG_FILE=", 17));
+           !(has_file && !strncmp(variable, file, strlen(file)));
 }
 
-/* The environment, lenient, with another configuration file if one is given. */
-static const char **variables_with(const char *file, char **owned)
+/* The environment, lenient. NULL: out of memory. */
+static const char **lenient_environment(bool has_file)
 {
-    static const char name[] = "KEEL_CONFIG_FILE=";
-    size_t count = 0, size = file ? sizeof name + strlen(file) : 1;
+    size_t count = 0;
     const char **variables;
 
     while (environ[count])
         count++;
-    variables = calloc(count + 2, sizeof *variables);
-    *owned = calloc(1, size);
-    if (!variables || !*owned) {
-        free(variables);
+    variables = calloc(count + 1, sizeof *variables);
+    if (!variables)
         return NULL;
-    }
     count = 0;
-    if (file) {
-        snprintf(*owned, size, "%s%s", name, file);
-        variables[count++] = *owned;
-    }
     for (char **variable = environ; *variable; variable++)
-        if (is_kept(*variable, file))
+        if (is_kept(*variable, has_file))
             variables[count++] = *variable;
     return variables;
 }
@@ -241,9 +235,9 @@ static keel_status resolve_all(look *l)
     return status;
 }
 
-static int check_all(look *l)
+static int check_all(look *l, const char *file)
 {
-    if (resolve_all(l)) {
+    if ((file && keel_config_use_file(l->config, file, &l->why)) || resolve_all(l)) {
         fprintf(stderr, "keel config: %s\n", l->why.text);
         return KEEL_EXIT_CONFIG;
     }
@@ -255,22 +249,21 @@ static int check_all(look *l)
 
 static int check(int argc, char **argv)
 {
+    const char *file = argc == 2 ? argv[1] : NULL;
     int code = KEEL_EXIT_SYSTEM;
     const char **variables;
-    char *owned = NULL;
     look l;
 
-    if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
+    if (argc > 2 || (file && *file == '-'))
         return wrong_usage();
-    variables = variables_with(argc == 2 ? argv[1] : NULL, &owned);
+    variables = lenient_environment(file != NULL);
     if (!variables) {
         fputs("keel config: out of memory\n", stderr);
     } else if (look_begin(&l, variables)) {
-        code = check_all(&l);
+        code = check_all(&l, file);
         look_end(&l);
     }
     free(variables);
-    free(owned);
     return code;
 }
 

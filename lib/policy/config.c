@@ -25,7 +25,8 @@ struct keel_config {
     keel_warnings *warnings;
     keel_process_settings process;
     keel_named_texts variables;
-    char *path; /* NULL: no file is named */
+    char *path;           /* NULL: no file is named */
+    const char *named_by; /* static: the variable that names it; NULL: the caller did */
     keel_named_texts file;
     bool is_staged;
     keel_named_texts staged;
@@ -73,8 +74,16 @@ static keel_status read_environment(keel_config *config, const char *const *envi
     config->process = read.process;
     if (status || !read.config_file)
         return status;
+    config->named_by = KEEL_PREFIX "CONFIG_FILE";
     config->path = keel_memory_copy(config->memory, read.config_file);
     return config->path ? KEEL_OK : KEEL_E_NOMEM;
+}
+
+static keel_status read_file(const keel_config *config, keel_named_texts *entries,
+                             keel_report *report)
+{
+    return keel_config_file_read(entries, config->path, config->named_by,
+                                 config->process.chaos_allowed, report);
 }
 
 static keel_status read_all(keel_config *config, const char *const *environment,
@@ -87,8 +96,7 @@ static keel_status read_all(keel_config *config, const char *const *environment,
     check_defaults(config, report);
     if (!config->path)
         return KEEL_OK;
-    status = keel_config_file_read(&config->file, config->path,
-                                   config->process.chaos_allowed, report);
+    status = read_file(config, &config->file, report);
     /* a missing file is a mistake like any other: reported, and not the end */
     return status == KEEL_E_CONFIG ? KEEL_OK : status;
 }
@@ -115,6 +123,25 @@ keel_status keel_config_open(keel_config **out, const keel_allocator *memory,
     else
         *out = config;
     return status;
+}
+
+keel_status keel_config_use_file(keel_config *config, const char *path,
+                                 keel_detail *why)
+{
+    keel_report report = new_report(config);
+    char *copy = keel_memory_copy(config->memory, path);
+    keel_status status;
+
+    if (!copy)
+        return no_memory(why);
+    keel_memory_free(config->memory, config->path);
+    config->path = copy;
+    config->named_by = NULL;
+    keel_named_texts_cleanup(&config->file);
+    status = read_file(config, &config->file, &report);
+    if (status == KEEL_E_NOMEM)
+        return no_memory(why);
+    return conclude(config, &report, why);
 }
 
 void keel_config_close(keel_config *config)
@@ -387,8 +414,7 @@ keel_status keel_config_stage(keel_config *config, keel_detail *why)
     if (!config->path)
         return keel_succeed(why);
     report.repeat = true; /* whoever has just edited the file wants to know */
-    status = keel_config_file_read(&config->staged, config->path,
-                                   config->process.chaos_allowed, &report);
+    status = read_file(config, &config->staged, &report);
     config->is_staged = true;
     if (status == KEEL_E_CONFIG)
         keel_failf(why, status, "%s", report.first);

@@ -99,6 +99,14 @@ keel_status keel_config_verify(keel_config *config, keel_detail *why);
 
 /* For `keel config check`, which knows no pipeline. */
 
+/*
+ * Reads the file at path in place of the one that KEEL_CONFIG_FILE names. One that
+ * cannot be read is a mistake which names the path.
+ * Returns  KEEL_OK, KEEL_E_NOMEM, KEEL_E_CONFIG (strict and wrong)
+ */
+keel_status keel_config_use_file(keel_config *config, const char *path,
+                                 keel_detail *why);
+
 /* How many mistakes were found so far; lint is none. */
 size_t keel_config_mistakes(const keel_config *config);
 

@@ -15,13 +15,18 @@
 /* ---- lines ---------------------------------------------------------------------- */
 
 /* The part of a long path that tells files apart is its end. */
-static void write_where(char *to, size_t size, const char *path, unsigned line)
+const char *keel_config_file_shown(char to[KEEL_CONFIG_PATH_SIZE], const char *path)
 {
-    enum { SHOWN = 60 };
+    const size_t shown = KEEL_CONFIG_PATH_SIZE - sizeof "...";
     size_t length = strlen(path);
-    const char *tail = length > SHOWN ? path + length - SHOWN : path;
+    bool is_cut = length > shown;
 
-    snprintf(to, size, "%s%s:%u", tail == path ? "" : "...", tail, line);
+    snprintf(to, KEEL_CONFIG_PATH_SIZE, "%s%s", is_cut ? "..." : "",
+             is_cut ? path + length - shown : path);
+    for (char *c = to; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    return to;
 }
 
 static bool could_be_a_name(keel_text name)
@@ -98,12 +103,13 @@ keel_status keel_config_file_parse(keel_named_texts *entries, const char *path,
                                    const char *text, bool chaos_allowed,
                                    keel_report *report)
 {
-    char where[96];
+    char shown[KEEL_CONFIG_PATH_SIZE], where[KEEL_CONFIG_PATH_SIZE + 16];
 
+    keel_config_file_shown(shown, path);
     for (unsigned number = 1; *text; number++) {
         keel_text line = { text, strcspn(text, "\n") };
 
-        write_where(where, sizeof where, path, number);
+        snprintf(where, sizeof where, "%s:%u", shown, number);
         if (!parse_line(entries, where, line, chaos_allowed, report))
             return KEEL_E_NOMEM;
         text += line.length + (text[line.length] == '\n');
@@ -113,14 +119,39 @@ keel_status keel_config_file_parse(keel_named_texts *entries, const char *path,
 
 /* ---- the file ------------------------------------------------------------------- */
 
-static keel_status cannot_read(const char *path, const char *reason,
-                               keel_report *report)
-{
-    char quoted[KEEL_QUOTE_SIZE];
+/* One file, and who is to blame for its name. */
+typedef struct source_file {
+    const char *path;
+    const char *named_by; /* NULL: whoever reads the message */
+    bool chaos_allowed;
+} source_file;
 
-    keel_report_mistake(report, "KEEL_CONFIG_FILE: %s %s; ignored",
-                        keel_quote(quoted, keel_text_of(path)), reason);
+/* cause  "": the reason says it all */
+static keel_status cannot_read(const source_file *file, const char *reason,
+                               const char *cause, keel_report *report)
+{
+    char shown[KEEL_CONFIG_PATH_SIZE], quoted[KEEL_QUOTE_SIZE];
+    const char *colon = *cause ? ": " : "";
+
+    if (file->named_by)
+        keel_report_mistake(report, "%s: %s %s%s%s; ignored", file->named_by,
+                            keel_quote(quoted, keel_text_of(file->path)), reason, colon,
+                            cause);
+    else
+        keel_report_mistake(report, "%s: %s%s%s",
+                            keel_config_file_shown(shown, file->path), reason, colon,
+                            cause);
     return KEEL_E_CONFIG;
+}
+
+/* With what the system says of it. */
+static keel_status failed(const source_file *file, const char *reason,
+                          keel_report *report)
+{
+    char cause[96];
+
+    snprintf(cause, sizeof cause, "%m");
+    return cannot_read(file, reason, cause, report);
 }
 
 /* Up to size bytes; -1 with errno. */
@@ -143,44 +174,49 @@ static ssize_t read_all(int fd, char *to, size_t size)
 }
 
 /* A file that is written to meanwhile is read as far as it reached when we looked. */
-static keel_status read_open(keel_named_texts *entries, int fd, const char *path,
-                             bool chaos_allowed, keel_report *report)
+static keel_status read_open(keel_named_texts *entries, int fd, const source_file *file,
+                             keel_report *report)
 {
     struct stat about;
     char *text;
     ssize_t length;
     keel_status status;
 
-    if (fstat(fd, &about) || !S_ISREG(about.st_mode))
-        return cannot_read(path, "is not a plain file", report);
+    if (fstat(fd, &about))
+        return failed(file, "cannot be read", report);
+    if (!S_ISREG(about.st_mode))
+        return cannot_read(file, "is not a plain file", "", report);
     if (about.st_size > KEEL_CONFIG_FILE_MAX)
-        return cannot_read(path, "is larger than 1 MiB", report);
+        return cannot_read(file, "is larger than 1 MiB", "", report);
     text = keel_memory_new(entries->memory, (size_t)about.st_size + 1);
     if (!text)
         return KEEL_E_NOMEM;
     length = read_all(fd, text, (size_t)about.st_size);
     if (length < 0)
-        status = cannot_read(path, "cannot be read", report);
+        status = failed(file, "cannot be read", report);
     else if (memchr(text, '\0', (size_t)length))
-        status = cannot_read(path, "is not text", report);
+        status = cannot_read(file, "is not text", "", report);
     else
-        status = keel_config_file_parse(entries, path, text, chaos_allowed, report);
+        status = keel_config_file_parse(entries, file->path, text, file->chaos_allowed,
+                                        report);
     keel_memory_free(entries->memory, text);
     return status;
 }
 
 keel_status keel_config_file_read(keel_named_texts *entries, const char *path,
-                                  bool chaos_allowed, keel_report *report)
+                                  const char *named_by, bool chaos_allowed,
+                                  keel_report *report)
 {
+    source_file file = { path, named_by, chaos_allowed };
     int saved = errno;
     /* without O_NONBLOCK a FIFO would stop the service before it has begun */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     keel_status status;
 
     if (fd < 0) {
-        status = cannot_read(path, "cannot be opened", report);
+        status = failed(&file, "cannot be opened", report);
     } else {
-        status = read_open(entries, fd, path, chaos_allowed, report);
+        status = read_open(entries, fd, &file, report);
         close(fd);
     }
     errno = saved;

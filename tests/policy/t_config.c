@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/name.h"
+#include "policy/config_file.h"
 #include "policy/keys.h"
 #include "policy/value.h"
 #include "support/allocator.h"
@@ -798,10 +799,82 @@ START_TEST(a_missing_file_is_a_warning_and_in_strict_mode_an_error)
     settle_file(&s, NULL, NULL);
     ck_assert_int_eq(errno, 4711);
     ck_assert_int_eq(s.status, KEEL_OK);
-    ck_assert(settled_warned(&s, "cannot be opened"));
+    ck_assert(settled_warned(&s, "cannot be opened: No such file or directory; ig"));
     settled_cleanup(&s);
     settle_file(&s, "KEEL_STRICT=on", NULL);
     ck_assert_int_eq(s.status, KEEL_E_CONFIG);
+    ck_assert_ptr_nonnull(strstr(s.why.text, "KEEL_CONFIG_FILE: \"/tmp/keel-config-"));
+    settled_cleanup(&s);
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    const char *path;
+    const char *shown;
+} paths[] = {
+    { "a plain one", "/etc/keel.conf", "/etc/keel.conf" },
+    { "one that would be two lines", "a\nb level=error", "a?b level=error" },
+    { "one that would colour a terminal", "a\033[31mb", "a?[31mb" },
+    { "the same in one byte",
+      "a\x9b"
+      "31mb",
+      "a?31mb" },
+    { "as long as fits", "012345678901234567890123456789012345678901234567890123456789",
+      "012345678901234567890123456789012345678901234567890123456789" },
+    { "the end of a longer one",
+      "/012345678901234567890123456789012345678901234567890123456789",
+      "...012345678901234567890123456789012345678901234567890123456789" },
+};
+
+START_TEST(a_path_in_a_message_is_short_and_prints)
+{
+    char shown[KEEL_CONFIG_PATH_SIZE];
+
+    ck_assert_str_eq(keel_config_file_shown(shown, paths[_i].path), paths[_i].shown);
+}
+END_TEST
+
+START_TEST(a_line_of_a_file_is_told_of_with_a_path_that_prints)
+{
+    keel_named_texts entries = { .first = NULL };
+    keel_report report = { .subject = "" };
+
+    ck_assert_int_eq(
+        keel_config_file_parse(&entries, "a\nb\033c", "nonsense\n", false, &report),
+        KEEL_OK);
+    ck_assert_str_eq(report.first, "a?b?c:1 col 1: no NAME=settings");
+    keel_named_texts_cleanup(&entries);
+}
+END_TEST
+
+START_TEST(a_file_named_by_the_caller_takes_the_place_of_the_variables)
+{
+    settled s;
+
+    write_file("payments=timeout=4s\n");
+    settle(&s, ENV("KEEL_CONFIG_FILE=/no/such/file"), NULL);
+    ck_assert_int_eq(keel_config_use_file(s.config, path, &s.why), KEEL_OK);
+    ck_assert_int_eq(
+        keel_config_resolve(s.config, "payments", NULL, NULL, &s.policy, NULL, &s.why),
+        KEEL_OK);
+    ck_assert_uint_eq(s.policy.timeout_ns, 4 * KEEL_SECOND);
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_file_named_by_the_caller_is_named_when_it_cannot_be_read)
+{
+    size_t before;
+    settled s;
+
+    settle(&s, ENV("KEEL_CONFIG_FILE=/dev/null/other"), NULL);
+    before = keel_config_mistakes(s.config);
+    ck_assert_int_eq(keel_config_use_file(s.config, "/no/such", &s.why), KEEL_OK);
+    ck_assert(
+        settled_warned(&s, "/no/such: cannot be opened: No such file or directory"));
+    ck_assert(!settled_warned(&s, "KEEL_CONFIG_FILE: \"/no/such\""));
+    ck_assert_uint_eq(keel_config_mistakes(s.config), before + 1);
     settled_cleanup(&s);
 }
 END_TEST
@@ -922,6 +995,8 @@ static keel_status open_claim_resolve(failing_allocator *f, keel_warnings *warni
     if (!status)
         status = keel_config_stage(config, NULL);
     if (!status)
+        status = keel_config_use_file(config, path, NULL);
+    if (!status)
         keel_config_commit(config);
     keel_explanation_free(&f->allocator, &explanation);
     keel_config_close(config);
@@ -1017,6 +1092,10 @@ static void add_file(Suite *suite)
     tcase_add_test(file, the_file_lies_between_code_and_environment);
     tcase_add_test(file, a_mistake_in_the_file_has_line_and_column);
     tcase_add_test(file, a_missing_file_is_a_warning_and_in_strict_mode_an_error);
+    tcase_add_loop_test(file, a_path_in_a_message_is_short_and_prints, 0, ROWS(paths));
+    tcase_add_test(file, a_line_of_a_file_is_told_of_with_a_path_that_prints);
+    tcase_add_test(file, a_file_named_by_the_caller_takes_the_place_of_the_variables);
+    tcase_add_test(file, a_file_named_by_the_caller_is_named_when_it_cannot_be_read);
     tcase_add_test(file, a_device_is_no_configuration);
     tcase_add_test(file, a_staged_file_holds_until_it_is_dropped_or_for_good);
     tcase_add_test(file, a_file_that_went_away_leaves_what_was_read);

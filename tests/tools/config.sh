@@ -90,7 +90,21 @@ expect 0 '' -- check "$work/right"
 expect 78 ':2 col 8: unknown setting "timeot"' -- check "$work/wrong"
 printf 'DEFAULT=bulkhead.queue=3\n' >"$work/doubtful"
 expect 3 'DEFAULT: bulkhead.queue=3' -- check "$work/doubtful"
-expect 78 'cannot be opened' -- check "$work/missing"
+
+# A file that cannot be read is named as it was given, and the system says why.
+expect 78 'missing: cannot be opened: No such file or directory' -- check "$work/missing"
+case $output in
+*KEEL_CONFIG_FILE*) fail "a variable is blamed for an argument: $output" ;;
+*) pass ;;
+esac
+expect 78 'KEEL_CONFIG_FILE: "missing" cannot be opened: No such file or directory' \
+    KEEL_CONFIG_FILE=missing -- check
+expect 0 '' KEEL_CONFIG_FILE=missing -- check "$work/right"
+expect 78 'is not a plain file' -- check "$work"
+colour=$(printf '\033[31m')
+printf 'orders=timeot=1s\n' >"$work/$colour"
+expect 78 '/?[31m:1 col 8: unknown setting "timeot"' -- check "$work/$colour"
+expect 78 '/?[31mno: cannot be opened' -- check "$work/${colour}no"
 
 # A variable that does not read like settings may hold anything, a secret too.
 for secret in hunter2 aHVudGVyMg= aHVudGVyMg== hunter2hunter=x 'hunter==' =hunter ';'; do
