@@ -335,12 +335,14 @@ keel_status keel_config_check_text(const char *text, keel_detail *why)
 
 /* ---- what nobody claimed -------------------------------------------------------- */
 
-static const claim *nearest_claim(const keel_config *config, const char *folded)
+static const char *nearest_name(const keel_config *config, const char *folded)
 {
     for (const claim *known = config->claims; known; known = known->next)
         if (keel_name_is_near(keel_text_of(folded), keel_text_of(known->folded)))
-            return known;
-    return NULL;
+            return known->folded;
+    return keel_name_is_near(keel_text_of(folded), keel_text_of(KEEL_DEFAULT_NAME))
+               ? KEEL_DEFAULT_NAME
+               : NULL;
 }
 
 static bool is_accounted_for(const keel_config *config, const keel_named_text *entry)
@@ -352,15 +354,19 @@ static bool is_accounted_for(const keel_config *config, const keel_named_text *e
 static void warn_of_unclaimed(const keel_config *config,
                               const keel_named_texts *entries, keel_report *report)
 {
+    bool are_variables = entries == &config->variables;
+
     for (const keel_named_text *entry = entries->first; entry; entry = entry->next) {
-        const claim *near;
+        const char *near;
 
         if (is_accounted_for(config, entry))
             continue;
-        near = nearest_claim(config, entry->name);
+        near = nearest_name(config, entry->name);
+        if (!near && are_variables && !entry->is_key)
+            near = keel_environment_nearest(entry->where);
         keel_report_mistake(report, "%s: no pipeline is called %s%s%s%s ignored",
                             entry->where, entry->name, near ? ", did you mean " : "",
-                            near ? near->folded : "", near ? "?" : ";");
+                            near ? near : "", near ? "?" : ";");
     }
 }
 
@@ -373,17 +379,6 @@ keel_status keel_config_verify(keel_config *config, keel_detail *why)
     return conclude(config, &report, why);
 }
 
-/* Lower case gives back a name that folds to it. */
-static void name_from(char *name, size_t size, const char *folded)
-{
-    size_t i;
-
-    for (i = 0; folded[i] && i + 1 < size; i++)
-        name[i] = folded[i] >= 'A' && folded[i] <= 'Z' ? (char)(folded[i] - 'A' + 'a')
-                                                       : folded[i];
-    name[i] = '\0';
-}
-
 static bool guess_among(const keel_config *config, const keel_named_texts *entries,
                         char *name, size_t size)
 {
@@ -391,7 +386,7 @@ static bool guess_among(const keel_config *config, const keel_named_texts *entri
         if (is_accounted_for(config, entry) ||
             !(entry->is_key || keel_text_reads_as_settings(entry->text)))
             continue;
-        name_from(name, size, entry->name);
+        keel_lower_case(name, size, entry->name); /* it folds back to that */
         if (keel_name_is_valid(name) && !keel_name_is_reserved(entry->name))
             return true;
     }

@@ -6,25 +6,90 @@
 #include "policy/config_environment.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef void set_fn(keel_environment *out, const char *name, const char *value,
                     keel_report *report);
 
-static void report_process(const char *name, const char *value, const char *allowed,
-                           keel_report *report)
+void keel_lower_case(char *to, size_t size, const char *from)
 {
-    char quoted[KEEL_QUOTE_SIZE];
+    size_t i;
 
-    keel_report_mistake(report, "%s col 1: %s not understood; allowed: %s; ignored",
-                        name, keel_quote(quoted, keel_text_of(value)), allowed);
+    for (i = 0; from[i] && i + 1 < size; i++)
+        to[i] =
+            from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] - 'A' + 'a') : from[i];
+    to[i] = '\0';
+}
+
+/* ---- values of process-wide variables ---------------------------------------------- */
+
+/* Error, warning, … as a sentence has it: "error, warning, info or debug". */
+static void join(char *to, size_t size, const char *const *words)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; words[i] && at < size; i++) {
+        const char *joint = !i ? "" : words[i + 1] ? ", " : " or ";
+
+        at += (size_t)snprintf(to + at, size - at, "%s%s", joint, words[i]);
+    }
+}
+
+/* What other programs accept. */
+static const char *in_our_words(const char *value)
+{
+    static const struct {
+        const char *theirs;
+        const char *ours;
+    } words[] = {
+        { "1", "on" },         { "yes", "on" },       { "true", "on" },
+        { "enabled", "on" },   { "0", "off" },        { "no", "off" },
+        { "false", "off" },    { "disabled", "off" }, { "err", "error" },
+        { "warn", "warning" },
+    };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(value, words[i].theirs))
+            return words[i].ours;
+    return value;
+}
+
+/* The word that a value was most likely meant to be; NULL: none is near. */
+static const char *nearest_word(const char *value, const char *const *words)
+{
+    char lower[16];
+    keel_text said;
+
+    keel_lower_case(lower, sizeof lower, value);
+    said = keel_text_of(in_our_words(lower));
+    for (; *words; words++)
+        if (keel_text_is(said, *words) || keel_name_is_near(said, keel_text_of(*words)))
+            return *words;
+    return NULL;
+}
+
+static void report_process(const char *name, const char *value,
+                           const char *const *words, keel_report *report)
+{
+    char quoted[KEEL_QUOTE_SIZE], meant[32] = "", allowed[64];
+    const char *near = nearest_word(value, words);
+
+    if (near)
+        snprintf(meant, sizeof meant, ", did you mean \"%s\"?", near);
+    join(allowed, sizeof allowed, words);
+    keel_report_mistake(report, "%s col 1: %s not understood%s allowed: %s; ignored",
+                        name, keel_quote(quoted, keel_text_of(value)),
+                        near ? meant : ";", allowed);
 }
 
 static void set_bool(bool *out, const char *name, const char *value,
                      keel_report *report)
 {
+    static const char *const words[] = { "on", "off", NULL };
+
     if (keel_parse_bool(keel_text_of(value), out))
-        report_process(name, value, "on or off", report);
+        report_process(name, value, words, report);
 }
 
 static void set_strict(keel_environment *out, const char *name, const char *value,
@@ -42,8 +107,10 @@ static void set_disabled(keel_environment *out, const char *name, const char *va
 static void set_chaos(keel_environment *out, const char *name, const char *value,
                       keel_report *report)
 {
-    if (strcmp(value, "allow") != 0)
-        report_process(name, value, "allow", report);
+    static const char *const words[] = { "allow", NULL };
+
+    if (strcmp(value, words[0]) != 0)
+        report_process(name, value, words, report);
     else
         out->process.chaos_allowed = true;
 }
@@ -56,6 +123,7 @@ static void set_log(keel_environment *out, const char *name, const char *value,
         [KEEL_LOG_WARNING] = "warning",
         [KEEL_LOG_INFO] = "info",
         [KEEL_LOG_DEBUG] = "debug",
+        NULL,
     };
 
     for (int level = KEEL_LOG_ERROR; level <= KEEL_LOG_DEBUG; level++) {
@@ -64,7 +132,7 @@ static void set_log(keel_environment *out, const char *name, const char *value,
             return;
         }
     }
-    report_process(name, value, "error, warning, info or debug", report);
+    report_process(name, value, levels, report);
 }
 
 static void set_config_file(keel_environment *out, const char *name, const char *value,
@@ -75,7 +143,9 @@ static void set_config_file(keel_environment *out, const char *name, const char 
     out->config_file = value;
 }
 
-/* The process-wide variables of this version. */
+/* ---- names of process-wide variables ----------------------------------------------- */
+
+/* set NULL: of a later version */
 static const struct {
     const char *name;
     set_fn *set;
@@ -85,6 +155,11 @@ static const struct {
     { KEEL_PREFIX "DISABLED", set_disabled },
     { KEEL_PREFIX "CONFIG_FILE", set_config_file },
     { KEEL_PREFIX "CHAOS", set_chaos },
+    { KEEL_PREFIX "BOARD", NULL },
+    { KEEL_PREFIX "REDIS", NULL },
+    { KEEL_PREFIX "NAMESPACE", NULL },
+    { KEEL_PREFIX "ADMIN", NULL },
+    { KEEL_PREFIX "PLUGIN_PATH", NULL },
 };
 
 enum { PROCESS_WIDE = sizeof process_wide / sizeof *process_wide };
@@ -99,14 +174,6 @@ static bool ends(const char *text, const char *suffix)
     size_t length = strlen(text), tail = strlen(suffix);
 
     return length >= tail && !strcmp(text + length - tail, suffix);
-}
-
-static bool is_of_later_version(const char *name)
-{
-    return !strcmp(name, KEEL_PREFIX "BOARD") || begins(name, KEEL_PREFIX "REDIS") ||
-           !strcmp(name, KEEL_PREFIX "NAMESPACE") ||
-           !strcmp(name, KEEL_PREFIX "ADMIN") ||
-           !strcmp(name, KEEL_PREFIX "PLUGIN_PATH") || begins(name, KEEL_PREFIX "BAG_");
 }
 
 static bool is_url(const char *value)
@@ -145,34 +212,77 @@ static bool is_service_link(const char *name, const char *value)
 static bool take_process_wide(keel_environment *out, const char *name,
                               const char *value, keel_report *report)
 {
-    for (size_t i = 0; i < PROCESS_WIDE; i++) {
-        if (!strcmp(name, process_wide[i].name)) {
-            process_wide[i].set(out, name, value, report);
-            return true;
-        }
+    set_fn *set = NULL;
+    bool is_known =
+        begins(name, KEEL_PREFIX "REDIS_") || begins(name, KEEL_PREFIX "BAG_");
+
+    for (size_t i = 0; i < PROCESS_WIDE && !is_known; i++) {
+        is_known = !strcmp(name, process_wide[i].name);
+        set = process_wide[i].set;
     }
-    return false;
+    if (is_known && set)
+        set(out, name, value, report);
+    else if (is_known)
+        keel_report_mistake(report, "%s: not in this version; ignored", name);
+    return is_known;
 }
 
-/* A typing mistake in such a name silently loses what guards the whole process. */
-static bool take_near(const char *name, keel_report *report)
+static keel_text own_part(const char *variable)
 {
-    keel_text own = { name + strlen(KEEL_PREFIX),
-                      strcspn(name + strlen(KEEL_PREFIX), "=") };
-    const char *meant = NULL;
-
-    for (size_t i = 0; i < PROCESS_WIDE; i++)
-        if (keel_name_is_near(own,
-                              keel_text_of(process_wide[i].name + strlen(KEEL_PREFIX))))
-            meant = process_wide[i].name;
-    if (keel_name_is_near(own, keel_text_of(KEEL_DEFAULT_NAME)) &&
-        !keel_text_is(own, KEEL_DEFAULT_NAME))
-        meant = KEEL_PREFIX KEEL_DEFAULT_NAME;
-    if (meant)
-        keel_report_mistake(report, "%s: unknown variable, did you mean %s? ignored",
-                            name, meant);
-    return meant != NULL;
+    return keel_text_of(variable + strlen(KEEL_PREFIX));
 }
+
+static keel_text first_word(keel_text name)
+{
+    keel_text before, after;
+
+    return keel_text_split(name, "_", &before, &after) ? before : name;
+}
+
+/* One slip in LOG too, short as it is; KEEL_LOG_LEVEL and KEEL_CONFIG as well. */
+static bool could_mean(keel_text read, keel_text known)
+{
+    keel_text word = first_word(read), known_word = first_word(known);
+
+    return keel_name_is_near(read, known) || keel_name_distance(read, known, 1) <= 1 ||
+           (word.length == known_word.length &&
+            !memcmp(word.at, known_word.at, word.length));
+}
+
+static bool could_mean_default(const char *name)
+{
+    keel_text own = own_part(name);
+
+    return keel_name_is_near(own, keel_text_of(KEEL_DEFAULT_NAME)) &&
+           !keel_text_is(own, KEEL_DEFAULT_NAME);
+}
+
+const char *keel_environment_nearest(const char *name)
+{
+    if (could_mean_default(name))
+        return KEEL_PREFIX KEEL_DEFAULT_NAME;
+    for (size_t i = 0; i < PROCESS_WIDE; i++)
+        if (could_mean(own_part(name), own_part(process_wide[i].name)))
+            return process_wide[i].name;
+    return NULL;
+}
+
+/*
+ * A typing mistake in such a name silently loses what guards the whole process, so it is
+ * told at once. Settings under such a name are a pipeline's, as of one called "logs".
+ */
+static bool tell_of_near(const char *name, const char *value, keel_report *report)
+{
+    const char *meant = keel_environment_nearest(name);
+
+    if (!meant || (keel_text_reads_as_settings(value) && !could_mean_default(name)))
+        return false;
+    keel_report_mistake(report, "%s: unknown variable, did you mean %s? ignored", name,
+                        meant);
+    return true;
+}
+
+/* ---- sorting ----------------------------------------------------------------------- */
 
 static bool is_known_already(const keel_environment *out, const char *name)
 {
@@ -182,11 +292,14 @@ static bool is_known_already(const keel_environment *out, const char *name)
     return false;
 }
 
-/* One that names a known key is a setting, whatever else it looks like. */
+/*
+ * is_settled  nothing is left to say of it unless a pipeline claims it; one that names a
+ *             known key is a setting, whatever else it looks like
+ */
 static keel_status keep(keel_environment *out, const char *variable, const char *value,
-                        bool is_link)
+                        bool is_settled)
 {
-    keel_text whole = keel_text_of(variable + strlen(KEEL_PREFIX)), name, key;
+    keel_text whole = own_part(variable), name, key;
     keel_named_text *entry;
     /* "KEEL___X": a key of nobody's is no key */
     bool is_key = keel_text_split(whole, "__", &name, &key) && name.length;
@@ -200,26 +313,18 @@ static keel_status keep(keel_environment *out, const char *variable, const char 
     entry->is_key = is_key;
     if (is_key)
         entry->key = keel_key_find_folded(key);
-    entry->is_link = is_link && !entry->key;
+    entry->is_link = is_settled && !entry->key;
     return KEEL_OK;
 }
 
 static keel_status take(keel_environment *out, const char *name, const char *value,
                         keel_report *report)
 {
-    if (!*value)
-        return KEEL_OK;
     if (is_service_link(name, value))
         return keep(out, name, value, true);
     if (take_process_wide(out, name, value, report))
         return KEEL_OK;
-    if (is_of_later_version(name)) {
-        keel_report_mistake(report, "%s: not in this version; ignored", name);
-        return KEEL_OK;
-    }
-    if (take_near(name, report))
-        return KEEL_OK;
-    return keep(out, name, value, false);
+    return keep(out, name, value, tell_of_near(name, value, report));
 }
 
 /* Else it would break the line of a message, or colour a terminal. */
@@ -231,7 +336,7 @@ static bool is_printable(const char *name)
     return true;
 }
 
-static void report_unprintable(const char *name, keel_report *report)
+static void report_no_name(const char *name, keel_report *report)
 {
     char quoted[KEEL_QUOTE_SIZE];
 
@@ -251,16 +356,16 @@ keel_status keel_environment_read(keel_environment *out, const char *const *envi
         const char *equals = strchr(*environment, '=');
         size_t length = equals ? (size_t)(equals - *environment) : 0;
 
-        if (!begins(*environment, KEEL_PREFIX) || length <= strlen(KEEL_PREFIX))
-            continue;
+        if (!begins(*environment, KEEL_PREFIX) || !equals || !equals[1])
+            continue; /* empty is unset */
         if (length >= NAME_SIZE)
             length = NAME_SIZE - 1; /* no pipeline's: reported as unclaimed */
         memcpy(name, *environment, length);
         name[length] = '\0';
-        if (is_printable(name))
+        if (length > strlen(KEEL_PREFIX) && is_printable(name))
             status = take(out, name, equals + 1, report);
         else
-            report_unprintable(name, report);
+            report_no_name(name, report);
     }
     return status;
 }

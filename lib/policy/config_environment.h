@@ -20,4 +20,11 @@ typedef struct keel_environment {
 keel_status keel_environment_read(keel_environment *out, const char *const *environment,
                                   keel_report *report);
 
+/* The process-wide variable that one of another name was most likely meant to be; NULL:
+ * none is near. */
+const char *keel_environment_nearest(const char *name);
+
+/* Letters of ASCII only, whatever the locale; cut to size. */
+void keel_lower_case(char *to, size_t size, const char *from);
+
 #endif

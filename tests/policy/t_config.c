@@ -455,9 +455,33 @@ static const warning_case mistakes[] = {
       "KEEL_STRIKT: unknown variable, did you mean KEEL_STRICT?" },
     { "a misspelt default, at once", "KEEL_DEFUALT=timeout=1s", NULL,
       "did you mean KEEL_DEFAULT?" },
+    { "one more letter", "KEEL_LOGS=warning", NULL,
+      "KEEL_LOGS: unknown variable, did you mean KEEL_LOG? ignored" },
+    { "a letter for another", "KEEL_LOGG=warning", NULL, "did you mean KEEL_LOG?" },
+    { "one word more", "KEEL_LOG_LEVEL=debug", NULL, "did you mean KEEL_LOG?" },
+    { "one word less", "KEEL_CONFIG=/etc/keel.conf", NULL,
+      "did you mean KEEL_CONFIG_FILE?" },
+    { "a letter less", "KEEL_DISABLE=on", NULL,
+      "KEEL_DISABLE: unknown variable, did you mean KEEL_DISABLED? ignored" },
+    { "a letter more than a later version's", "KEEL_BOARDS=/run/secret", NULL,
+      "KEEL_BOARDS: unknown variable, did you mean KEEL_BOARD? ignored" },
+    { "no name at all", "KEEL_=3", NULL, "\"KEEL_\": no name of a variable; ignored" },
     { "a process-wide value", "KEEL_LOG=loud", NULL,
       "KEEL_LOG col 1: \"loud\" not understood; allowed: error, warning, info or "
-      "debug" },
+      "debug; ignored" },
+    { "a level cut short", "KEEL_LOG=warn", NULL,
+      "KEEL_LOG col 1: \"warn\" not understood, did you mean \"warning\"? allowed: "
+      "error, warning, info or debug; ignored" },
+    { "a level in capitals", "KEEL_LOG=INFO", NULL, "did you mean \"info\"?" },
+    { "a misspelt level", "KEEL_LOG=warnign", NULL, "did you mean \"warning\"?" },
+    { "a switch in others' words", "KEEL_DISABLED=1", NULL,
+      "KEEL_DISABLED col 1: \"1\" not understood, did you mean \"on\"? allowed: on or "
+      "off; ignored" },
+    { "the other way", "KEEL_DISABLED=False", NULL, "did you mean \"off\"?" },
+    { "no switch at all", "KEEL_DISABLED=maybe", NULL,
+      "\"maybe\" not understood; allowed: on or off; ignored" },
+    { "leave that is not given", "KEEL_CHAOS=on", NULL,
+      "KEEL_CHAOS col 1: \"on\" not understood; allowed: allow; ignored" },
     { "a later version's variable, without its value", "KEEL_REDIS=redis://u:secret@h",
       NULL, "KEEL_REDIS: not in this version" },
     { "a later version's variable", "KEEL_BAG_SESSIONS=memory://", NULL,
@@ -550,6 +574,56 @@ START_TEST(verify_names_what_nobody_claimed_once_and_never_its_value)
     ck_assert(!settled_warned(&s, "hunter2"));
     ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
     ck_assert_uint_eq(settled_warnings(&s), 2);
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(verify_suggests_a_process_wide_name_and_the_defaults)
+{
+    settled s;
+
+    settle(
+        &s,
+        ENV("KEEL_LOGS=timeout=1s", "KEEL_BOARDS=patient", "KEEL_DEFUALT__TIMEOUT=1s"),
+        NULL);
+    ck_assert_uint_eq(settled_warnings(&s), 0);
+    ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
+    ck_assert(settled_warned(&s, "KEEL_LOGS: no pipeline is called LOGS, did you mean "
+                                 "KEEL_LOG? ignored"));
+    ck_assert(settled_warned(&s, "did you mean KEEL_BOARD? ignored"));
+    ck_assert(settled_warned(&s,
+                             "KEEL_DEFUALT__TIMEOUT: no pipeline is called DEFUALT, "
+                             "did you mean DEFAULT? ignored"));
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(what_was_told_at_once_is_not_told_again)
+{
+    settled s;
+
+    settle(&s, ENV("KEEL_LOGG=info"), NULL);
+    ck_assert_uint_eq(settled_warnings(&s), 1);
+    ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
+    ck_assert_uint_eq(settled_warnings(&s), 1);
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_pipeline_may_have_a_name_near_a_process_wide_one)
+{
+    keel_policy policy;
+    settled s;
+
+    settle(&s, ENV("KEEL_STRICT=on", "KEEL_LOGS=timeout=1s"), NULL);
+    ck_assert_int_eq(s.status, KEEL_OK);
+    ck_assert_int_eq(keel_config_claim(s.config, "logs", &s.why), KEEL_OK);
+    ck_assert_int_eq(
+        keel_config_resolve(s.config, "logs", NULL, NULL, &policy, NULL, &s.why),
+        KEEL_OK);
+    ck_assert_uint_eq(policy.timeout_ns, KEEL_SECOND);
+    ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
+    ck_assert_uint_eq(settled_warnings(&s), 0);
     settled_cleanup(&s);
 }
 END_TEST
@@ -1069,6 +1143,9 @@ static void add_warnings(Suite *suite)
                         ROWS(mistakes));
     tcase_add_test(tcase, opening_again_does_not_repeat_a_warning);
     tcase_add_test(tcase, verify_names_what_nobody_claimed_once_and_never_its_value);
+    tcase_add_test(tcase, verify_suggests_a_process_wide_name_and_the_defaults);
+    tcase_add_test(tcase, what_was_told_at_once_is_not_told_again);
+    tcase_add_test(tcase, a_pipeline_may_have_a_name_near_a_process_wide_one);
     tcase_add_test(tcase, a_key_of_nobody_is_neither_a_default_nor_anybodys);
     tcase_add_loop_test(tcase, a_service_link_of_kubernetes_is_left_alone, 0,
                         ROWS(links));
