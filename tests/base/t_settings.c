@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Cutting settings text into items. */
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/settings.h"
+#include "support/suite.h"
 
 /* Each item as kind, key, value and columns: "set timeout 800ms @1/9". */
 static void show(const char *text, char *to, size_t size)
@@ -58,19 +57,4 @@ START_TEST(a_text_is_cut_into_its_items_with_their_columns)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("settings");
-    TCase *items = tcase_create("items");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(items, a_text_is_cut_into_its_items_with_their_columns, 0,
-                        (int)(sizeof rows / sizeof *rows));
-    suite_add_tcase(suite, items);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE("settings", 10, ROWS(a_text_is_cut_into_its_items_with_their_columns, rows))

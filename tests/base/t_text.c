@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The values of settings text, and the names around them. */
-#include <check.h>
 #include <inttypes.h>
 #include <locale.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/name.h"
 #include "base/text.h"
+#include "support/suite.h"
 
 typedef struct value_case {
     const char *why;
@@ -15,8 +14,6 @@ typedef struct value_case {
     keel_parse parse;
     uint64_t value;
 } value_case;
-
-#define ROWS(table) (int)(sizeof(table) / sizeof *(table))
 
 static void check_value(const value_case *row,
                         keel_parse (*parse)(keel_text, uint64_t *))
@@ -202,12 +199,12 @@ START_TEST(a_decimal_comma_of_the_locale_changes_nothing)
 }
 END_TEST
 
+static const uint64_t samples[] = {
+    0, 1, 999, 1000, 1500000000, 90 * KEEL_SECOND, KEEL_HOUR, KEEL_HOUR + 1, UINT64_MAX
+};
+
 START_TEST(what_is_written_is_read_back_as_the_same)
 {
-    static const uint64_t samples[] = {
-        0,         1, 999, 1000, 1500000000, 90 * KEEL_SECOND, KEEL_HOUR, KEEL_HOUR + 1,
-        UINT64_MAX
-    };
     uint64_t back = 0;
     char text[40];
 
@@ -327,40 +324,16 @@ START_TEST(a_slip_of_the_finger_is_near_another_word_is_not)
 }
 END_TEST
 
-static Suite *text_suite(void)
-{
-    Suite *suite = suite_create("text");
-    TCase *values = tcase_create("values");
-    TCase *words = tcase_create("names");
-
-    tcase_add_loop_test(values, a_duration_is_read_exactly_or_refused_with_the_reason,
-                        0, ROWS(durations));
-    tcase_add_loop_test(values, a_ratio_is_parts_per_million_exactly, 0, ROWS(ratios));
-    tcase_add_loop_test(values, a_count_is_digits_and_nothing_else, 0, ROWS(counts));
-    tcase_add_loop_test(values, a_span_runs_from_its_first_to_its_most, 0, ROWS(spans));
-    tcase_add_loop_test(values, a_rate_is_a_count_in_a_second_minute_or_hour, 0,
-                        ROWS(rates));
-    tcase_add_test(values, a_bool_is_on_or_off_and_nothing_else);
-    tcase_add_test(values, a_decimal_comma_of_the_locale_changes_nothing);
-    tcase_add_loop_test(values, what_is_written_is_read_back_as_the_same, 0, 9);
-    tcase_add_test(values, values_are_written_in_their_largest_unit);
-    tcase_add_loop_test(values, quoted_text_is_fit_for_a_log, 0, ROWS(quotes));
-    tcase_add_loop_test(words, a_name_is_lower_case_words_joined, 0, ROWS(names));
-    tcase_add_test(words, a_name_folds_to_its_variable);
-    tcase_add_loop_test(words, a_slip_of_the_finger_is_near_another_word_is_not, 0,
-                        ROWS(slips));
-    suite_add_tcase(suite, values);
-    suite_add_tcase(suite, words);
-    return suite;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(text_suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE("text", 10,
+      ROWS(a_duration_is_read_exactly_or_refused_with_the_reason, durations),
+      ROWS(a_ratio_is_parts_per_million_exactly, ratios),
+      ROWS(a_count_is_digits_and_nothing_else, counts),
+      ROWS(a_span_runs_from_its_first_to_its_most, spans),
+      ROWS(a_rate_is_a_count_in_a_second_minute_or_hour, rates),
+      ONE(a_bool_is_on_or_off_and_nothing_else),
+      ONE(a_decimal_comma_of_the_locale_changes_nothing),
+      ROWS(what_is_written_is_read_back_as_the_same, samples),
+      ONE(values_are_written_in_their_largest_unit),
+      ROWS(quoted_text_is_fit_for_a_log, quotes),
+      ROWS(a_name_is_lower_case_words_joined, names), ONE(a_name_folds_to_its_variable),
+      ROWS(a_slip_of_the_finger_is_near_another_word_is_not, slips))

@@ -3,12 +3,11 @@
 #ifndef KEEL_TESTS_HTTP_FIXTURE_H
 #define KEEL_TESTS_HTTP_FIXTURE_H
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "support/curl_client.h"
 #include "support/fault.h"
+#include "support/suite.h"
 
 #define QUICK "retry.backoff=1ms; retry.throttle_backoff=1ms"
 #define GOOD "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
@@ -40,24 +39,6 @@ static inline int requests(void)
 static inline int connections(void)
 {
     return atomic_load(&server.connections);
-}
-
-/* Runs the tests; what main returns. */
-static inline int run_all(const char *name, const TTest *const *tests, size_t count)
-{
-    Suite *suite = suite_create(name);
-    TCase *all = tcase_create(name);
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_set_timeout(all, 60);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_test(all, tests[i]);
-    suite_add_tcase(suite, all);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Which libcurls keel works with. */
-#include <check.h>
-#include <stdlib.h>
 
 #include "http/check.h"
+#include "support/suite.h"
 
 static keel_status check(unsigned number, const char *version, int features,
                          keel_detail *why)
@@ -42,19 +41,6 @@ START_TEST(a_libcurl_before_quick_exit_is_refused_and_why)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("http/check");
-    TCase *tests = tcase_create("check");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_add_test(tests, the_libcurl_of_this_machine_will_do);
-    tcase_add_test(tests, a_libcurl_that_resolves_synchronously_is_refused_and_why);
-    tcase_add_test(tests, a_libcurl_before_quick_exit_is_refused_and_why);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE("http/check", 10, ONE(the_libcurl_of_this_machine_will_do),
+      ONE(a_libcurl_that_resolves_synchronously_is_refused_and_why),
+      ONE(a_libcurl_before_quick_exit_is_refused_and_why))

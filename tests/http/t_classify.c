@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* From what libcurl and HTTP say to what the policies hear. */
-#include <check.h>
-#include <stdlib.h>
 
 #include "http/classify.h"
+#include "support/suite.h"
 
 typedef struct status_row {
     const char *why;
@@ -206,25 +205,7 @@ START_TEST(applied_is_claimed_only_where_it_is_known)
 }
 END_TEST
 
-#define COUNT(rows) ((int)(sizeof(rows) / sizeof *(rows)))
-
-int main(void)
-{
-    Suite *suite = suite_create("http/classify");
-    TCase *tests = tcase_create("classify");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_add_loop_test(tests, an_end_is_classified_as_the_contract_says, 0,
-                        COUNT(status_rows));
-    tcase_add_loop_test(tests, only_what_is_safe_may_be_repeated, 0,
-                        COUNT(repeat_rows));
-    tcase_add_loop_test(tests, idempotent_are_the_methods_of_the_rfc_and_no_others, 0,
-                        COUNT(method_rows));
-    tcase_add_test(tests, applied_is_claimed_only_where_it_is_known);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE("http/classify", 10, ROWS(an_end_is_classified_as_the_contract_says, status_rows),
+      ROWS(only_what_is_safe_may_be_repeated, repeat_rows),
+      ROWS(idempotent_are_the_methods_of_the_rfc_and_no_others, method_rows),
+      ONE(applied_is_claimed_only_where_it_is_known))

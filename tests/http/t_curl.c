@@ -341,28 +341,20 @@ START_TEST(a_child_may_close_what_its_parent_opened)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {
-        an_answer_comes_through_as_from_libcurl,
-        the_detail_tells_attempts_and_effect,
-        connections_are_kept_from_call_to_call,
-        connections_are_kept_from_handle_to_handle,
-        the_handle_works_with_plain_libcurl_before_and_after,
-        errno_is_left_alone,
-        a_sink_that_refuses_is_neutral_and_not_retried,
-        a_progress_callback_can_stop_the_transfer,
-        a_callback_may_call_the_same_pipeline_but_not_with_its_own_handle,
-        no_sigpipe_comes_out_of_a_transfer,
-        a_pipeline_held_open_refuses_without_touching_the_network,
-        a_deadline_that_is_past_leaves_no_time_to_call,
-        a_handle_in_another_multi_is_refused_and_can_be_used_later,
-        nothing_is_not_a_handle_nor_a_pipeline,
-        options_may_be_older_but_not_newer,
-        threads_share_a_pipeline_and_its_connections,
-        a_child_gets_connections_of_its_own_and_the_parent_keeps_his,
-        a_child_may_close_what_its_parent_opened,
-    };
-
-    return run_all("http/curl", tests, sizeof tests / sizeof *tests);
-}
+SUITE("http/curl", 60, ONE(an_answer_comes_through_as_from_libcurl),
+      ONE(the_detail_tells_attempts_and_effect),
+      ONE(connections_are_kept_from_call_to_call),
+      ONE(connections_are_kept_from_handle_to_handle),
+      ONE(the_handle_works_with_plain_libcurl_before_and_after),
+      ONE(errno_is_left_alone), ONE(a_sink_that_refuses_is_neutral_and_not_retried),
+      ONE(a_progress_callback_can_stop_the_transfer),
+      ONE(a_callback_may_call_the_same_pipeline_but_not_with_its_own_handle),
+      ONE(no_sigpipe_comes_out_of_a_transfer),
+      ONE(a_pipeline_held_open_refuses_without_touching_the_network),
+      ONE(a_deadline_that_is_past_leaves_no_time_to_call),
+      ONE(a_handle_in_another_multi_is_refused_and_can_be_used_later),
+      ONE(nothing_is_not_a_handle_nor_a_pipeline),
+      ONE(options_may_be_older_but_not_newer),
+      ONE(threads_share_a_pipeline_and_its_connections),
+      ONE(a_child_gets_connections_of_its_own_and_the_parent_keeps_his),
+      ONE(a_child_may_close_what_its_parent_opened))

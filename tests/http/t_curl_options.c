@@ -104,14 +104,6 @@ START_TEST(none_is_set_when_keel_is_disabled)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {
-        exactly_two_options_are_set_for_each_attempt,
-        none_is_set_on_a_handle_that_is_refused,
-        none_is_set_when_the_breaker_refuses,
-        none_is_set_when_keel_is_disabled,
-    };
-
-    return run_all("http/curl_options", tests, sizeof tests / sizeof *tests);
-}
+SUITE("http/curl_options", 60, ONE(exactly_two_options_are_set_for_each_attempt),
+      ONE(none_is_set_on_a_handle_that_is_refused),
+      ONE(none_is_set_when_the_breaker_refuses), ONE(none_is_set_when_keel_is_disabled))

@@ -87,13 +87,6 @@ START_TEST(closing_does_not_wait_for_a_hung_name_server)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {
-        a_hung_name_server_costs_no_more_than_the_timeout,
-        a_hung_name_server_proves_that_nothing_left,
-        closing_does_not_wait_for_a_hung_name_server,
-    };
-
-    return run_all("http/curl_resolver", tests, sizeof tests / sizeof *tests);
-}
+SUITE("http/curl_resolver", 60, ONE(a_hung_name_server_costs_no_more_than_the_timeout),
+      ONE(a_hung_name_server_proves_that_nothing_left),
+      ONE(closing_does_not_wait_for_a_hung_name_server))

@@ -272,30 +272,23 @@ START_TEST(a_request_refused_after_libcurl_resent_it_may_have_left)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {
-        a_get_that_was_reset_is_retried,
-        a_post_that_was_reset_is_not_retried_and_may_have_happened,
-        a_post_that_never_left_is_retried,
-        a_post_declared_idempotent_is_retried_with_its_body,
-        a_get_declared_unsafe_is_not_retried,
-        a_put_whose_body_was_read_is_not_retried,
-        a_put_whose_body_is_rewound_is_retried_in_full,
-        a_post_that_a_redirect_made_a_get_is_not_repeated,
-        a_503_is_the_callers_answer,
-        a_503_is_retried_where_its_body_can_be_forgotten,
-        the_answer_of_the_last_attempt_is_kept,
-        a_truncated_body_is_not_retried_by_itself,
-        a_truncated_body_is_retried_where_it_can_be_forgotten,
-        a_sink_that_cannot_forget_ends_the_call_with_what_was,
-        a_429_is_throttled_and_its_wish_is_handed_on,
-        a_retry_does_not_come_before_the_server_wishes,
-        libcurl_resends_a_get_on_a_dead_connection_and_keel_says_so,
-        a_request_declared_unsafe_is_never_resent,
-        the_connection_of_an_unsafe_request_is_not_kept_for_the_next,
-        a_request_refused_after_libcurl_resent_it_may_have_left,
-    };
-
-    return run_all("http/curl_retry", tests, sizeof tests / sizeof *tests);
-}
+SUITE("http/curl_retry", 60, ONE(a_get_that_was_reset_is_retried),
+      ONE(a_post_that_was_reset_is_not_retried_and_may_have_happened),
+      ONE(a_post_that_never_left_is_retried),
+      ONE(a_post_declared_idempotent_is_retried_with_its_body),
+      ONE(a_get_declared_unsafe_is_not_retried),
+      ONE(a_put_whose_body_was_read_is_not_retried),
+      ONE(a_put_whose_body_is_rewound_is_retried_in_full),
+      ONE(a_post_that_a_redirect_made_a_get_is_not_repeated),
+      ONE(a_503_is_the_callers_answer),
+      ONE(a_503_is_retried_where_its_body_can_be_forgotten),
+      ONE(the_answer_of_the_last_attempt_is_kept),
+      ONE(a_truncated_body_is_not_retried_by_itself),
+      ONE(a_truncated_body_is_retried_where_it_can_be_forgotten),
+      ONE(a_sink_that_cannot_forget_ends_the_call_with_what_was),
+      ONE(a_429_is_throttled_and_its_wish_is_handed_on),
+      ONE(a_retry_does_not_come_before_the_server_wishes),
+      ONE(libcurl_resends_a_get_on_a_dead_connection_and_keel_says_so),
+      ONE(a_request_declared_unsafe_is_never_resent),
+      ONE(the_connection_of_an_unsafe_request_is_not_kept_for_the_next),
+      ONE(a_request_refused_after_libcurl_resent_it_may_have_left))

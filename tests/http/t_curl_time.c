@@ -145,19 +145,12 @@ START_TEST(a_token_fired_before_prevents_the_call)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {
-        an_answer_that_never_comes_is_given_up_at_the_timeout,
-        a_get_without_an_answer_is_retried_after_its_timeout,
-        a_post_without_an_answer_is_not,
-        a_body_that_drips_past_the_timeout_is_not_retried,
-        connecting_has_a_shorter_time_and_proves_that_nothing_left,
-        an_answer_slower_than_connecting_may_be_is_waited_for,
-        the_authors_own_timeout_stays_and_applies,
-        a_token_ends_a_transfer_from_another_thread,
-        a_token_fired_before_prevents_the_call,
-    };
-
-    return run_all("http/curl_time", tests, sizeof tests / sizeof *tests);
-}
+SUITE("http/curl_time", 60, ONE(an_answer_that_never_comes_is_given_up_at_the_timeout),
+      ONE(a_get_without_an_answer_is_retried_after_its_timeout),
+      ONE(a_post_without_an_answer_is_not),
+      ONE(a_body_that_drips_past_the_timeout_is_not_retried),
+      ONE(connecting_has_a_shorter_time_and_proves_that_nothing_left),
+      ONE(an_answer_slower_than_connecting_may_be_is_waited_for),
+      ONE(the_authors_own_timeout_stays_and_applies),
+      ONE(a_token_ends_a_transfer_from_another_thread),
+      ONE(a_token_fired_before_prevents_the_call))

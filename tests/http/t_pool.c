@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool of multi handles: bounded, shared by threads, honest about memory. */
-#include <check.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 #include "base/process.h"
 #include "http/pool.h"
 #include "support/allocator.h"
+#include "support/suite.h"
 
 static _Atomic(void *) place;
 
@@ -108,22 +107,7 @@ START_TEST(threads_that_come_first_together_get_one_pool)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("http/pool");
-    TCase *tests = tcase_create("pool");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_add_checked_fixture(tests, attach, detach);
-    tcase_add_test(tests, what_is_given_back_is_taken_again);
-    tcase_add_test(tests, more_than_fit_are_closed);
-    tcase_add_test(tests,
-                   without_memory_there_is_no_pool_and_the_next_call_tries_again);
-    tcase_add_test(tests, threads_that_come_first_together_get_one_pool);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_IN("http/pool", 10, attach, detach, ONE(what_is_given_back_is_taken_again),
+         ONE(more_than_fit_are_closed),
+         ONE(without_memory_there_is_no_pool_and_the_next_call_tries_again),
+         ONE(threads_that_come_first_together_get_one_pool))

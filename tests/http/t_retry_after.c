@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Retry-After as servers send it, and as they should not. */
-#include <check.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "http/retry_after.h"
+#include "support/suite.h"
 
 /* Sun, 06 Nov 1994 08:49:37 GMT, the date every HTTP document uses */
 #define RFC_DATE 784111777
@@ -66,19 +65,5 @@ START_TEST(a_date_ahead_of_a_clock_far_behind_does_not_wrap)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("http/retry_after");
-    TCase *tests = tcase_create("retry_after");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_add_loop_test(tests, a_retry_after_is_read_in_full_or_not_at_all, 0,
-                        (int)(sizeof rows / sizeof *rows));
-    tcase_add_test(tests, a_date_ahead_of_a_clock_far_behind_does_not_wrap);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE("http/retry_after", 10, ROWS(a_retry_after_is_read_in_full_or_not_at_all, rows),
+      ONE(a_date_ahead_of_a_clock_far_behind_does_not_wrap))

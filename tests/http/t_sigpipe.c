@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SIGPIPE around libcurl's work: none gets out, and none of the caller's gets lost. */
-#include <check.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "http/sigpipe.h"
+#include "support/suite.h"
 
 static volatile sig_atomic_t signals_seen;
 
@@ -107,20 +106,7 @@ START_TEST(a_caller_who_blocks_sigpipe_gets_none_of_ours)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("http/sigpipe");
-    TCase *tests = tcase_create("sigpipe");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_add_test(tests, a_sigpipe_inside_the_guard_never_arrives);
-    tcase_add_test(tests, after_the_guard_sigpipe_is_the_programs_again);
-    tcase_add_test(tests, a_sigpipe_the_caller_holds_back_stays_pending);
-    tcase_add_test(tests, a_caller_who_blocks_sigpipe_gets_none_of_ours);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE("http/sigpipe", 10, ONE(a_sigpipe_inside_the_guard_never_arrives),
+      ONE(after_the_guard_sigpipe_is_the_programs_again),
+      ONE(a_sigpipe_the_caller_holds_back_stays_pending),
+      ONE(a_caller_who_blocks_sigpipe_gets_none_of_ours))

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* keel_curl_perform and a real nginx that is stopped, frozen, slow, strict or sick. */
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "support/curl_client.h"
 #include "support/server.h"
+#include "support/suite.h"
 
 #define QUICK "retry.backoff=1ms; retry.throttle_backoff=1ms"
 #define MS ((uint64_t)1000000)
@@ -275,41 +275,26 @@ START_TEST(a_server_that_dies_under_a_tls_upload_is_a_failure)
 }
 END_TEST
 
-static TCase *all_tests(void)
-{
-    TCase *tests = tcase_create("curl_nginx");
-
-    tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, a_stopped_server_is_tried_again_and_nothing_was_applied);
-    tcase_add_test(tests, a_server_that_was_restarted_is_found_again);
-    tcase_add_test(tests, a_server_that_hangs_up_without_a_word_is_asked_again);
-    tcase_add_test(tests, a_frozen_server_costs_the_timeout_and_no_more);
-    tcase_add_test(tests, a_slow_body_is_given_up_and_not_asked_for_again);
-    tcase_add_test(tests, a_body_cut_off_by_a_dead_server_is_a_failure_not_retried);
-    tcase_add_loop_test(tests, an_answer_is_taken_for_what_it_says, 0,
-                        (int)(sizeof answer_rows / sizeof *answer_rows));
-    tcase_add_test(tests, with_failonerror_the_wish_is_still_read);
-    tcase_add_test(tests, the_callers_proxy_is_used);
-    tcase_add_test(tests, a_certificate_the_caller_trusts_is_accepted);
-    tcase_add_test(tests,
-                   a_certificate_the_caller_does_not_trust_is_no_use_trying_again);
-    tcase_add_test(tests, a_handshake_that_fails_never_sent_the_request);
-    tcase_add_test(tests, a_server_that_dies_under_a_tls_upload_is_a_failure);
-    return tests;
-}
-
 int main(void)
 {
-    Suite *suite = suite_create("integration/curl_nginx");
-    SRunner *runner;
-    int failed;
+    const suite_test tests[] = {
+        ONE(a_stopped_server_is_tried_again_and_nothing_was_applied),
+        ONE(a_server_that_was_restarted_is_found_again),
+        ONE(a_server_that_hangs_up_without_a_word_is_asked_again),
+        ONE(a_frozen_server_costs_the_timeout_and_no_more),
+        ONE(a_slow_body_is_given_up_and_not_asked_for_again),
+        ONE(a_body_cut_off_by_a_dead_server_is_a_failure_not_retried),
+        ROWS(an_answer_is_taken_for_what_it_says, answer_rows),
+        ONE(with_failonerror_the_wish_is_still_read),
+        ONE(the_callers_proxy_is_used),
+        ONE(a_certificate_the_caller_trusts_is_accepted),
+        ONE(a_certificate_the_caller_does_not_trust_is_no_use_trying_again),
+        ONE(a_handshake_that_fails_never_sent_the_request),
+        ONE(a_server_that_dies_under_a_tls_upload_is_a_failure)
+    };
 
     if (!test_server_is_installed())
         return 77;
-    suite_add_tcase(suite, all_tests());
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("integration/curl_nginx", 120, tests,
+                     sizeof tests / sizeof tests[0]);
 }

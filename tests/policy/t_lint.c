@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Settings that are sound one by one and make no sense together. */
-#include <check.h>
-#include <stdlib.h>
 
 #include "support/settled.h"
+#include "support/suite.h"
 
 static const struct {
     const char *why;
@@ -71,19 +70,4 @@ START_TEST(a_doubt_is_told_and_is_never_an_error)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("lint");
-    TCase *tcase = tcase_create("lint");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(tcase, a_doubt_is_told_and_is_never_an_error, 0,
-                        (int)(sizeof rows / sizeof *rows));
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE("lint", 10, ROWS(a_doubt_is_told_and_is_never_an_error, rows))

@@ -19,6 +19,10 @@ typedef struct suite_test {
 /* seconds: how long one test may take. Returns what main returns. */
 int suite_run(const char *name, double seconds, const suite_test *tests, size_t count);
 
+/* The same with what is done before and after each test, in its process. */
+int suite_run_in(const char *name, double seconds, void (*setup)(void),
+                 void (*teardown)(void), const suite_test *tests, size_t count);
+
 #define ONE(test)                                                                      \
     {                                                                                  \
         test, 1                                                                        \
@@ -27,12 +31,14 @@ int suite_run(const char *name, double seconds, const suite_test *tests, size_t 
     {                                                                                  \
         test, sizeof table / sizeof table[0]                                           \
     }
-#define SUITE(name, seconds, ...)                                                      \
+#define SUITE(name, seconds, ...) SUITE_IN(name, seconds, NULL, NULL, __VA_ARGS__)
+#define SUITE_IN(name, seconds, setup, teardown, ...)                                  \
     int main(void)                                                                     \
     {                                                                                  \
         const suite_test tests[] = { __VA_ARGS__ };                                    \
                                                                                        \
-        return suite_run(name, seconds, tests, sizeof tests / sizeof tests[0]);        \
+        return suite_run_in(name, seconds, setup, teardown, tests,                     \
+                            sizeof tests / sizeof tests[0]);                           \
     }
 
 #endif

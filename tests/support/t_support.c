@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The tests' own tools: a clock, an allocator and a server that lie would hide much. */
-#include <check.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <netinet/in.h>
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "support/allocator.h"
 #include "support/server.h"
+#include "support/suite.h"
 #include "support/vclock.h"
 
 static const char hello[] = "server { listen 127.0.0.1:@PORT@;"
@@ -153,27 +152,17 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("support");
-    TCase *tools = tcase_create("tools");
-    TCase *server = tcase_create("server");
-    SRunner *runner;
-    int failed;
+    const suite_test tests[] = {
+        ONE(a_wait_moves_the_clock_to_its_end),
+        ONE(the_coarse_clock_stays_behind_by_its_lag),
+        ONE(a_clock_moved_by_hand_holds_its_waiters_until_their_end),
+        ONE(a_wake_ends_a_wait_without_an_end),
+        ONE(only_the_chosen_allocation_fails_and_live_blocks_are_counted),
+        ONE(a_server_listens_once_started_goes_and_comes_back_on_its_port),
+        ONE(a_configuration_nginx_refuses_is_no_server)
+    };
 
     if (!test_server_is_installed())
         return 77;
-    tcase_add_test(tools, a_wait_moves_the_clock_to_its_end);
-    tcase_add_test(tools, the_coarse_clock_stays_behind_by_its_lag);
-    tcase_add_test(tools, a_clock_moved_by_hand_holds_its_waiters_until_their_end);
-    tcase_add_test(tools, a_wake_ends_a_wait_without_an_end);
-    tcase_add_test(tools, only_the_chosen_allocation_fails_and_live_blocks_are_counted);
-    tcase_add_test(server,
-                   a_server_listens_once_started_goes_and_comes_back_on_its_port);
-    tcase_add_test(server, a_configuration_nginx_refuses_is_no_server);
-    suite_add_tcase(suite, tools);
-    suite_add_tcase(suite, server);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run("support", 30, tests, sizeof tests / sizeof tests[0]);
 }
