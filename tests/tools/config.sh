@@ -106,6 +106,46 @@ printf 'orders=timeot=1s\n' >"$work/$colour"
 expect 78 '/?[31m:1 col 8: unknown setting "timeot"' -- check "$work/$colour"
 expect 78 '/?[31mno: cannot be opened' -- check "$work/${colour}no"
 
+# The same for programs: a finding has its place, and a doubt is no mistake beside one.
+expect 0 '{"ok":true,"findings":[' KEEL_PAYMENTS=timeout=1s -- check --json
+expect 78 '{"ok":false,"findings":[
+{"where":"KEEL_PAYMENTS","line":null,"column":9,"severity":"error","message":"timeout \"1\" needs' \
+    KEEL_PAYMENTS=timeout=1 -- check --json
+expect 78 "{\"where\":\"$work/wrong\",\"line\":2,\"column\":8,\"severity\":\"error\",\"message\":\"unknown setting" \
+    -- check --json "$work/wrong"
+expect 78 "{\"where\":\"$work/wrong\",\"line\":2,\"column\":8," \
+    KEEL_CONFIG_FILE="$work/wrong" -- check --json
+expect 78 "{\"where\":\"$work/missing\",\"line\":null,\"column\":null,\"severity\":\"error\",\"message\":\"cannot be opened: No such" \
+    -- check --json "$work/missing"
+expect 78 '{"where":"KEEL_CONFIG_FILE","line":null,"column":null,"severity":"error","message":"\"missing\" cannot' \
+    KEEL_CONFIG_FILE=missing -- check --json
+expect 78 '{"where":"KEEL_TOKEN","line":null,"column":null,"severity":"error","message":"no pipeline' \
+    KEEL_TOKEN=hunter2 -- check --json
+expect 78 '{"where":"\"KEEL_\"","line":null,' KEEL_=3 -- check --json
+expect 78 '{"where":"KEEL_A","line":null,"column":12,"severity":"error","message":"timeout.connect=2s must' \
+    'KEEL_A=timeout=1s;timeout.connect=2s' -- check --json
+expect 3 '{"ok":false,"findings":[
+{"where":"a","line":null,"column":null,"severity":"warning","message":"bulkhead.queue=5 with' \
+    KEEL_A=bulkhead.queue=5 -- check --json
+for doubt in 'timeout=9s;deadline=5s: is longer than' 'deadline=4s: can never start' \
+    'deadline=5s: is cut short' 'breaker.open=20s: no retry can wait' 'bulkhead.queue=5: nobody' \
+    'bulkhead.wait=1s: nobody' 'bulkhead.queue=5;bulkhead.wait=20s: is longer than' \
+    'timeout=1s;timeout=2s: stands here' 'breaker=off;breaker.open=1s: and on again' \
+    'rate.burst=5: has no effect'; do
+    expect 78 'unknown setting' "KEEL_A=x=1;${doubt%%: *}" -- check --json
+    found=$(echo "$output" | grep -F "${doubt#*: }")
+    case $found in
+    *'"severity":"warning"'*) pass ;;
+    *) fail "keel config check --json: no warning of ${doubt%%: *}: $output" ;;
+    esac
+done
+case $(env 'KEEL_A: B=1' "$keel" config check --json) in
+*'{"where":"\"KEEL_A: B\"","line":null'*) pass ;;
+*) fail "keel config check --json: a name with a colon is cut in two" ;;
+esac
+expect 2 usage -- check --nonsense
+expect 2 usage -- check one two
+
 # A variable that does not read like settings may hold anything, a secret too.
 for secret in hunter2 aHVudGVyMg= aHVudGVyMg== hunter2hunter=x 'hunter==' =hunter ';'; do
     expect 78 'KEEL_TOKEN: no pipeline' "KEEL_TOKEN=$secret" -- check
