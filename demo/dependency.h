@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the service calls: a real nginx on loopback, with a directory and a process
- * group of its own, which is really killed, started and reconfigured.
+ * What the service calls: a real nginx on loopback, which is really killed, started and
+ * reconfigured.
  */
 #ifndef KEEL_DEMO_DEPENDENCY_H
 #define KEEL_DEMO_DEPENDENCY_H
 
 #include <stdint.h>
-#include <sys/types.h>
 
+#include "../tests/support/nginx.h"
 #include "schedule.h"
 
 typedef struct dependency {
-    pid_t pid; /* 0: not running */
+    nginx nginx;
     uint16_t port;
-    char dir[200];
     char url[64];
 } dependency;
 

@@ -92,7 +92,7 @@ END_TEST
 START_TEST(a_frozen_server_costs_the_timeout_and_no_more)
 {
     begin("timeout=200ms; retry.attempts=1", "/");
-    kill(server.pid, SIGSTOP);
+    kill(server.nginx.pid, SIGSTOP);
     ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
     ck_assert_int_eq(client.code, CURLE_OPERATION_TIMEDOUT);
     ck_assert_uint_lt(client.why.elapsed_ns, 5000 * MS);
@@ -102,10 +102,10 @@ END_TEST
 
 static void write_slow_document(void)
 {
-    char path[96], *zeroes = calloc(1, 1 << 20);
+    char path[256], *zeroes = calloc(1, 1 << 20);
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/slow", server.dir);
+    snprintf(path, sizeof path, "%s/slow", server.nginx.dir);
     file = fopen(path, "we");
     ck_assert_ptr_nonnull(file);
     ck_assert_ptr_nonnull(zeroes);
@@ -203,19 +203,19 @@ END_TEST
 
 static void begin_tls(const char *settings, const char *path)
 {
-    char command[512], trusted[96];
+    char command[1024], trusted[256];
 
     ck_assert(test_server_init(&server));
     snprintf(command, sizeof command,
              "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=keel "
              "-addext subjectAltName=IP:127.0.0.1 -keyout %s/key.pem -out %s/cert.pem "
              "2>%s/openssl.log",
-             server.dir, server.dir, server.dir);
+             server.nginx.dir, server.nginx.dir, server.nginx.dir);
     ck_assert_int_eq(system(command), 0);
     ck_assert(test_server_start(&server, PLAIN TLS));
     curl_client_open(&client, settings, server.port, "/");
     curl_client_aim(&client, "https", server.tls_port, path);
-    snprintf(trusted, sizeof trusted, "%s/cert.pem", server.dir);
+    snprintf(trusted, sizeof trusted, "%s/cert.pem", server.nginx.dir);
     curl_easy_setopt(client.easy, CURLOPT_CAINFO, trusted);
 }
 

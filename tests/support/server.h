@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A private nginx on loopback for one test: free ports, a directory of its own, gone
- * afterwards. It is one single process, so that stopping, freezing (SIGSTOP) or killing
- * its pid reaches all of it; it also dies with the thread that started it.
+ * An nginx on free ports of loopback for one test. It is one single process, so that
+ * freezing (SIGSTOP) or killing its pid reaches all of it; it also dies with the thread
+ * that started it.
  */
 #ifndef KEEL_TESTS_SUPPORT_SERVER_H
 #define KEEL_TESTS_SUPPORT_SERVER_H
 
-#include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
+
+#include "support/nginx.h"
 
 typedef struct test_server {
-    pid_t pid; /* 0: not running */
+    nginx nginx; /* its directory is for certificates, documents, error.log */
     uint16_t port;
     uint16_t tls_port; /* for a second server{} in the configuration */
-    char dir[64];      /* for certificates, documents, error.log */
 } test_server;
 
 /* A test program without its server exits with 77. */
