@@ -4,14 +4,19 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "support/lab.h"
+#include "support/opened.h"
 #include "support/suite.h"
 
-static lab l;
+static opened o;
 
 #define PLAIN                                                                          \
     "none; deadline=10s; timeout=2s; retry.attempts=3; retry.budget=off; "             \
     "retry.backoff=100ms..1s; retry.jitter=none; retry.throttle_backoff=1s..5s; "
+
+static void setup(const char *settings)
+{
+    opened_init(&o, OPENED_VIRTUAL, NULL, settings);
+}
 
 static const struct {
     const char *why;
@@ -51,15 +56,15 @@ START_TEST(a_call_ends_as_it_must_with_its_reason)
 {
     const keel_call_options options = { .size = sizeof options, .idempotent = true };
 
-    lab_open(&l, ends[_i].settings);
-    ck_assert_msg(lab_call(&l, ends[_i].outcomes, &options) == ends[_i].status, "%s",
+    setup(ends[_i].settings);
+    ck_assert_msg(opened_play(&o, ends[_i].outcomes, &options) == ends[_i].status, "%s",
                   ends[_i].why);
-    ck_assert_msg(l.why.reason == ends[_i].reason, "%s: %s", ends[_i].why,
-                  keel_reason_name(l.why.reason));
-    ck_assert_int_eq(l.why.code, ends[_i].status);
-    ck_assert_uint_eq(l.why.attempts, ends[_i].attempts);
-    ck_assert_uint_eq(l.why.elapsed_ns, ends[_i].elapsed_ms * LAB_MS);
-    lab_close(&l);
+    ck_assert_msg(o.why.reason == ends[_i].reason, "%s: %s", ends[_i].why,
+                  keel_reason_name(o.why.reason));
+    ck_assert_int_eq(o.why.code, ends[_i].status);
+    ck_assert_uint_eq(o.why.attempts, ends[_i].attempts);
+    ck_assert_uint_eq(o.why.elapsed_ns, ends[_i].elapsed_ms * KEEL_MS);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -97,7 +102,7 @@ static const struct {
       100,
       0 },
     { "a hint is a minimum",
-      { .status = KEEL_FAILED, .retry_after_ns = 3 * LAB_S },
+      { .status = KEEL_FAILED, .retry_after_ns = 3 * KEEL_S },
       true,
       KEEL_OK,
       KEEL_REASON_NONE,
@@ -105,7 +110,7 @@ static const struct {
       3000,
       0 },
     { "a short hint does not shorten",
-      { .status = KEEL_FAILED, .retry_after_ns = LAB_MS },
+      { .status = KEEL_FAILED, .retry_after_ns = KEEL_MS },
       true,
       KEEL_OK,
       KEEL_REASON_NONE,
@@ -113,7 +118,7 @@ static const struct {
       100,
       0 },
     { "a hint beyond the cap is the caller's",
-      { .status = KEEL_THROTTLED, .retry_after_ns = 9 * LAB_S },
+      { .status = KEEL_THROTTLED, .retry_after_ns = 9 * KEEL_S },
       true,
       KEEL_THROTTLED,
       KEEL_REASON_PUSHBACK,
@@ -138,19 +143,19 @@ START_TEST(what_an_answer_says_decides_about_the_retry)
     keel_call call;
 
     outcome.size = sizeof outcome;
-    lab_open(&l, PLAIN "retry.after_cap=5s");
-    keel_call_begin(&call, l.pipeline, &options);
+    setup(PLAIN "retry.after_cap=5s");
+    keel_call_begin(&call, o.pipeline, &options);
     ck_assert(keel_call_next(&call));
     keel_call_report_attempt(&call, 1, &outcome);
     while (keel_call_next(&call))
         keel_call_report(&call, KEEL_OK);
-    ck_assert_msg(keel_call_end(&call, &l.why) == answers[_i].status, "%s",
+    ck_assert_msg(keel_call_end(&call, &o.why) == answers[_i].status, "%s",
                   answers[_i].why);
-    ck_assert_int_eq(l.why.reason, answers[_i].reason);
-    ck_assert_uint_eq(l.why.attempts, answers[_i].attempts);
-    ck_assert_uint_eq(l.why.elapsed_ns, answers[_i].elapsed_ms * LAB_MS);
-    ck_assert_uint_eq(l.why.retry_after_ns, answers[_i].retry_after_ms * LAB_MS);
-    lab_close(&l);
+    ck_assert_int_eq(o.why.reason, answers[_i].reason);
+    ck_assert_uint_eq(o.why.attempts, answers[_i].attempts);
+    ck_assert_uint_eq(o.why.elapsed_ns, answers[_i].elapsed_ms * KEEL_MS);
+    ck_assert_uint_eq(o.why.retry_after_ns, answers[_i].retry_after_ms * KEEL_MS);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -158,40 +163,40 @@ END_TEST
 
 START_TEST(an_open_breaker_is_waited_for_exactly_if_the_deadline_allows)
 {
-    lab_open(&l, PLAIN "breaker.min_calls=2; breaker.open=5s; breaker.open_jitter=0; "
-                       "breaker.half_open_permits=1; retry.attempts=2");
-    lab_calls(&l, "f", 1); /* two attempts: open */
-    ck_assert_int_eq(lab_look(&l).state, KEEL_BREAKER_OPEN);
-    ck_assert_int_eq(lab_calls(&l, "o", 1), KEEL_OK);
-    ck_assert_uint_eq(l.why.elapsed_ns, 5 * LAB_S);
-    lab_close(&l);
+    setup(PLAIN "breaker.min_calls=2; breaker.open=5s; breaker.open_jitter=0; "
+                "breaker.half_open_permits=1; retry.attempts=2");
+    opened_replay(&o, "f", 1); /* two attempts: open */
+    ck_assert_int_eq(opened_look(&o).state, KEEL_BREAKER_OPEN);
+    ck_assert_int_eq(opened_replay(&o, "o", 1), KEEL_OK);
+    ck_assert_uint_eq(o.why.elapsed_ns, 5 * KEEL_S);
+    opened_cleanup(&o);
 }
 END_TEST
 
 START_TEST(an_open_breaker_beyond_the_deadline_refuses_and_says_how_long)
 {
-    lab_open(&l, PLAIN "breaker.min_calls=2; breaker.open=20s; breaker.open_jitter=0");
-    lab_calls(&l, "f", 1);
-    ck_assert_int_eq(lab_calls(&l, "o", 1), KEEL_REJECTED_OPEN);
-    ck_assert_int_eq(l.why.reason, KEEL_REASON_OPEN);
-    ck_assert_uint_eq(l.why.attempts, 0);
-    ck_assert_uint_eq(l.why.elapsed_ns, 0);
-    ck_assert_uint_gt(l.why.retry_after_ns, 19 * LAB_S);
-    ck_assert_int_eq(l.why.applied, KEEL_APPLIED_NO);
-    ck_assert_uint_eq(lab_look(&l).rejected_total, 2); /* the first met it too */
-    lab_close(&l);
+    setup(PLAIN "breaker.min_calls=2; breaker.open=20s; breaker.open_jitter=0");
+    opened_replay(&o, "f", 1);
+    ck_assert_int_eq(opened_replay(&o, "o", 1), KEEL_REJECTED_OPEN);
+    ck_assert_int_eq(o.why.reason, KEEL_REASON_OPEN);
+    ck_assert_uint_eq(o.why.attempts, 0);
+    ck_assert_uint_eq(o.why.elapsed_ns, 0);
+    ck_assert_uint_gt(o.why.retry_after_ns, 19 * KEEL_S);
+    ck_assert_int_eq(o.why.applied, KEEL_APPLIED_NO);
+    ck_assert_uint_eq(opened_look(&o).rejected_total, 2); /* the first met it too */
+    opened_cleanup(&o);
 }
 END_TEST
 
 START_TEST(an_open_breaker_is_seen_before_the_limiter_is_asked)
 {
-    lab_open(&l, "none; breaker.min_calls=2; breaker.open=20s; rate=1/s; rate.burst=2; "
-                 "rate.wait=5s; timeout=1s");
-    lab_calls(&l, "f", 2);
-    ck_assert_int_eq(lab_look(&l).state, KEEL_BREAKER_OPEN);
-    ck_assert_int_eq(lab_calls(&l, "o", 1), KEEL_REJECTED_OPEN);
-    ck_assert_uint_eq(l.why.elapsed_ns, 0); /* nobody waited for a token */
-    lab_close(&l);
+    setup("none; breaker.min_calls=2; breaker.open=20s; rate=1/s; rate.burst=2; "
+          "rate.wait=5s; timeout=1s");
+    opened_replay(&o, "f", 2);
+    ck_assert_int_eq(opened_look(&o).state, KEEL_BREAKER_OPEN);
+    ck_assert_int_eq(opened_replay(&o, "o", 1), KEEL_REJECTED_OPEN);
+    ck_assert_uint_eq(o.why.elapsed_ns, 0); /* nobody waited for a token */
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -203,28 +208,28 @@ START_TEST(a_server_that_says_never_again_does_not_drain_the_limiter_for_good)
     keel_permit permit;
     uint64_t hint;
 
-    lab_open(&l, "none; rate=10/s; rate.burst=1");
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &permit, NULL), KEEL_OK);
+    setup("none; rate=10/s; rate.burst=1");
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
     keel_permit_end_outcome(&permit, &never);
-    lab_advance(&l, LAB_S);
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &permit, &hint), KEEL_OK);
+    vclock_advance(&o.clock, KEEL_S);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, &hint), KEEL_OK);
     keel_permit_end(&permit, KEEL_OK);
-    lab_close(&l);
+    opened_cleanup(&o);
 }
 END_TEST
 
 START_TEST(the_limiter_refuses_or_is_waited_for)
 {
-    lab_open(&l, "none; rate=1/s; rate.burst=1; timeout=1s");
-    ck_assert_int_eq(lab_calls(&l, "o", 1), KEEL_OK);
-    ck_assert_int_eq(lab_calls(&l, "o", 1), KEEL_REJECTED_RATE_LIMITED);
-    ck_assert_int_eq(l.why.reason, KEEL_REASON_RATE_LIMITED);
-    ck_assert_uint_eq(l.why.retry_after_ns, LAB_S);
-    lab_close(&l);
-    lab_open(&l, "none; rate=1/s; rate.burst=1; rate.wait=2s; timeout=1s");
-    ck_assert_int_eq(lab_calls(&l, "o", 3), KEEL_OK);
-    ck_assert_uint_eq(vclock_now(&l.clock), VCLOCK_START + 2 * LAB_S);
-    lab_close(&l);
+    setup("none; rate=1/s; rate.burst=1; timeout=1s");
+    ck_assert_int_eq(opened_replay(&o, "o", 1), KEEL_OK);
+    ck_assert_int_eq(opened_replay(&o, "o", 1), KEEL_REJECTED_RATE_LIMITED);
+    ck_assert_int_eq(o.why.reason, KEEL_REASON_RATE_LIMITED);
+    ck_assert_uint_eq(o.why.retry_after_ns, KEEL_S);
+    opened_cleanup(&o);
+    setup("none; rate=1/s; rate.burst=1; rate.wait=2s; timeout=1s");
+    ck_assert_int_eq(opened_replay(&o, "o", 3), KEEL_OK);
+    ck_assert_uint_eq(vclock_now(&o.clock), VCLOCK_START + 2 * KEEL_S);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -232,21 +237,21 @@ START_TEST(a_full_bulkhead_refuses_and_with_a_queue_times_out)
 {
     keel_permit holder;
 
-    lab_open(&l, "none; bulkhead=1; timeout=1s");
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &holder, NULL), KEEL_OK);
-    ck_assert_int_eq(lab_calls(&l, "o", 1), KEEL_REJECTED_BULKHEAD_FULL);
-    ck_assert_int_eq(l.why.reason, KEEL_REASON_BULKHEAD_FULL);
+    setup("none; bulkhead=1; timeout=1s");
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &holder, NULL), KEEL_OK);
+    ck_assert_int_eq(opened_replay(&o, "o", 1), KEEL_REJECTED_BULKHEAD_FULL);
+    ck_assert_int_eq(o.why.reason, KEEL_REASON_BULKHEAD_FULL);
     keel_permit_end(&holder, KEEL_OK);
-    lab_close(&l);
-    lab_open(&l, "none; bulkhead=1; bulkhead.queue=2; bulkhead.wait=3s; timeout=1s");
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &holder, NULL), KEEL_OK);
-    ck_assert_int_eq(lab_calls(&l, "o", 1), KEEL_REJECTED_BULKHEAD_TIMEOUT);
-    ck_assert_int_eq(l.why.reason, KEEL_REASON_BULKHEAD_TIMEOUT);
-    ck_assert_uint_eq(l.why.elapsed_ns, 3 * LAB_S);
-    ck_assert_uint_eq(lab_look(&l).queued, 0);
+    opened_cleanup(&o);
+    setup("none; bulkhead=1; bulkhead.queue=2; bulkhead.wait=3s; timeout=1s");
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &holder, NULL), KEEL_OK);
+    ck_assert_int_eq(opened_replay(&o, "o", 1), KEEL_REJECTED_BULKHEAD_TIMEOUT);
+    ck_assert_int_eq(o.why.reason, KEEL_REASON_BULKHEAD_TIMEOUT);
+    ck_assert_uint_eq(o.why.elapsed_ns, 3 * KEEL_S);
+    ck_assert_uint_eq(opened_look(&o).queued, 0);
     keel_permit_end(&holder, KEEL_OK);
-    ck_assert_uint_eq(lab_look(&l).in_flight, 0);
-    lab_close(&l);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -256,18 +261,18 @@ START_TEST(no_attempt_begins_after_the_deadline_even_with_a_grant_in_hand)
     keel_permit holder;
     keel_call call;
 
-    lab_open(&l, "none; deadline=2s; bulkhead=1; bulkhead.queue=2; bulkhead.wait=9s");
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &holder, NULL), KEEL_OK);
-    keel_call_begin(&call, l.pipeline, &options);
+    setup("none; deadline=2s; bulkhead=1; bulkhead.queue=2; bulkhead.wait=9s");
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &holder, NULL), KEEL_OK);
+    keel_call_begin(&call, o.pipeline, &options);
     ck_assert_int_eq(keel_call_poll(&call, NULL, NULL), KEEL_STEP_WAIT);
-    lab_advance(&l, 2 * LAB_S - 1);
+    vclock_advance(&o.clock, 2 * KEEL_S - 1);
     keel_permit_end(&holder, KEEL_OK); /* grants it */
-    lab_advance(&l, 1);
+    vclock_advance(&o.clock, 1);
     ck_assert_int_eq(keel_call_poll(&call, NULL, NULL), KEEL_STEP_ENDED);
-    ck_assert_int_eq(keel_call_end(&call, &l.why), KEEL_REJECTED_DEADLINE);
-    ck_assert_int_eq(l.why.reason, KEEL_REASON_DEADLINE);
-    ck_assert_uint_eq(lab_look(&l).in_flight, 0);
-    lab_close(&l);
+    ck_assert_int_eq(keel_call_end(&call, &o.why), KEEL_REJECTED_DEADLINE);
+    ck_assert_int_eq(o.why.reason, KEEL_REASON_DEADLINE);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -275,12 +280,12 @@ START_TEST(a_deadline_that_has_passed_makes_no_attempt_and_is_a_rejection)
 {
     keel_call_options options = { .size = sizeof options };
 
-    lab_open(&l, PLAIN);
-    options.deadline_at_ns = keel_now(l.runtime);
-    ck_assert_int_eq(lab_call(&l, "o", &options), KEEL_REJECTED_DEADLINE);
-    ck_assert_uint_eq(l.why.attempts, 0);
-    ck_assert_uint_eq(lab_look(&l).rejected_total, 1);
-    lab_close(&l);
+    setup(PLAIN);
+    options.deadline_at_ns = keel_now(o.rt);
+    ck_assert_int_eq(opened_play(&o, "o", &options), KEEL_REJECTED_DEADLINE);
+    ck_assert_uint_eq(o.why.attempts, 0);
+    ck_assert_uint_eq(opened_look(&o).rejected_total, 1);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -288,13 +293,13 @@ START_TEST(the_earlier_of_two_deadlines_holds)
 {
     keel_call_options options = { .size = sizeof options, .idempotent = true };
 
-    lab_open(&l, PLAIN);
-    options.deadline_at_ns = keel_now(l.runtime) + LAB_S;
-    ck_assert_int_eq(lab_call(&l, "h", &options), KEEL_DEADLINE);
-    ck_assert_uint_eq(l.why.elapsed_ns, LAB_S);
-    options.deadline_at_ns = keel_now(l.runtime) + 3600 * LAB_S;
-    ck_assert_int_eq(lab_call(&l, "h", &options), KEEL_TIMEOUT);
-    lab_close(&l);
+    setup(PLAIN);
+    options.deadline_at_ns = keel_now(o.rt) + KEEL_S;
+    ck_assert_int_eq(opened_play(&o, "h", &options), KEEL_DEADLINE);
+    ck_assert_uint_eq(o.why.elapsed_ns, KEEL_S);
+    options.deadline_at_ns = keel_now(o.rt) + 3600 * KEEL_S;
+    ck_assert_int_eq(opened_play(&o, "h", &options), KEEL_TIMEOUT);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -302,13 +307,13 @@ START_TEST(a_local_refusal_uses_up_a_try_where_it_is_retried)
 {
     keel_permit holder;
 
-    lab_open(&l, PLAIN "bulkhead=1; retry.on_local=on");
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &holder, NULL), KEEL_OK);
-    ck_assert_int_eq(lab_calls(&l, "o", 1), KEEL_REJECTED_BULKHEAD_FULL);
-    ck_assert_uint_eq(l.why.attempts, 0);
-    ck_assert_uint_eq(l.why.elapsed_ns, 300 * LAB_MS);
+    setup(PLAIN "bulkhead=1; retry.on_local=on");
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &holder, NULL), KEEL_OK);
+    ck_assert_int_eq(opened_replay(&o, "o", 1), KEEL_REJECTED_BULKHEAD_FULL);
+    ck_assert_uint_eq(o.why.attempts, 0);
+    ck_assert_uint_eq(o.why.elapsed_ns, 300 * KEEL_MS);
     keel_permit_end(&holder, KEEL_OK);
-    lab_close(&l);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -318,10 +323,10 @@ START_TEST(a_call_that_is_a_retry_itself_makes_one_attempt)
                                         .idempotent = true,
                                         .attempt = 2 };
 
-    lab_open(&l, PLAIN);
-    ck_assert_int_eq(lab_call(&l, "f", &options), KEEL_FAILED);
-    ck_assert_uint_eq(l.why.attempts, 1);
-    lab_close(&l);
+    setup(PLAIN);
+    ck_assert_int_eq(opened_play(&o, "f", &options), KEEL_FAILED);
+    ck_assert_uint_eq(o.why.attempts, 1);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -331,15 +336,15 @@ START_TEST(a_late_answer_is_the_callers_and_a_timeout_to_the_breaker)
 {
     keel_call call;
 
-    lab_open(&l, PLAIN "breaker=on");
-    keel_call_begin(&call, l.pipeline, NULL);
+    setup(PLAIN "breaker=on");
+    keel_call_begin(&call, o.pipeline, NULL);
     ck_assert(keel_call_next(&call));
-    lab_advance(&l, 2 * LAB_S + 1);
+    vclock_advance(&o.clock, 2 * KEEL_S + 1);
     keel_call_report(&call, KEEL_OK);
     ck_assert(!keel_call_next(&call));
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
-    ck_assert_uint_eq(lab_look(&l).failures, 1);
-    lab_close(&l);
+    ck_assert_uint_eq(opened_look(&o).failures, 1);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -348,18 +353,18 @@ START_TEST(a_report_on_another_attempt_changes_nothing_but_a_counter)
     const keel_outcome failed = { .size = sizeof failed, .status = KEEL_FAILED };
     keel_call call;
 
-    lab_open(&l, PLAIN "breaker=on");
-    keel_call_begin(&call, l.pipeline, NULL);
+    setup(PLAIN "breaker=on");
+    keel_call_begin(&call, o.pipeline, NULL);
     keel_call_report(&call, KEEL_FAILED); /* there is none */
     ck_assert(keel_call_next(&call));
     keel_call_report_attempt(&call, 7, &failed);
-    ck_assert_uint_eq(lab_look(&l).failures, 0);
+    ck_assert_uint_eq(opened_look(&o).failures, 0);
     keel_call_report(&call, KEEL_OK);
     keel_call_report(&call, KEEL_FAILED);
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
-    ck_assert_uint_eq(lab_look(&l).late_results, 3);
-    ck_assert_uint_eq(lab_look(&l).calls, 1);
-    lab_close(&l);
+    ck_assert_uint_eq(opened_look(&o).late_results, 3);
+    ck_assert_uint_eq(opened_look(&o).calls, 1);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -367,19 +372,19 @@ START_TEST(an_attempt_that_is_not_reported_is_abandoned_and_neutral)
 {
     keel_call call;
 
-    lab_open(&l, PLAIN "breaker=on; bulkhead=1");
-    keel_call_begin(&call, l.pipeline, NULL);
+    setup(PLAIN "breaker=on; bulkhead=1");
+    keel_call_begin(&call, o.pipeline, NULL);
     ck_assert(keel_call_next(&call));
-    ck_assert_uint_eq(lab_look(&l).in_flight, 1);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 1);
     ck_assert(!keel_call_next(&call));
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_IGNORED);
-    keel_call_begin(&call, l.pipeline, NULL);
+    keel_call_begin(&call, o.pipeline, NULL);
     ck_assert(keel_call_next(&call));
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_IGNORED); /* left early */
-    ck_assert_uint_eq(lab_look(&l).in_flight, 0);
-    ck_assert_uint_eq(lab_look(&l).calls, 0);
-    ck_assert_uint_eq(lab_look(&l).ignored_total, 2);
-    lab_close(&l);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    ck_assert_uint_eq(opened_look(&o).calls, 0);
+    ck_assert_uint_eq(opened_look(&o).ignored_total, 2);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -387,16 +392,16 @@ static void leave_scope(void)
 {
     KEEL_CALL_SCOPED keel_call call;
 
-    keel_call_begin(&call, l.pipeline, NULL);
+    keel_call_begin(&call, o.pipeline, NULL);
     ck_assert(keel_call_next(&call));
 }
 
 START_TEST(a_scoped_call_ends_with_its_scope)
 {
-    lab_open(&l, PLAIN "bulkhead=1");
+    setup(PLAIN "bulkhead=1");
     leave_scope();
-    ck_assert_uint_eq(lab_look(&l).in_flight, 0);
-    lab_close(&l);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -404,14 +409,14 @@ START_TEST(a_second_end_is_an_error_and_ends_nothing)
 {
     keel_call call;
 
-    lab_open(&l, PLAIN);
-    keel_call_begin(&call, l.pipeline, NULL);
+    setup(PLAIN);
+    keel_call_begin(&call, o.pipeline, NULL);
     ck_assert(keel_call_next(&call));
     keel_call_report(&call, KEEL_OK);
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
-    ck_assert_int_eq(keel_call_end(&call, &l.why), KEEL_E_STATE);
+    ck_assert_int_eq(keel_call_end(&call, &o.why), KEEL_E_STATE);
     ck_assert(!keel_call_next(&call));
-    lab_close(&l);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -424,22 +429,22 @@ START_TEST(a_polled_call_says_attempt_wait_and_ended)
     uint32_t attempt;
     keel_call call;
 
-    lab_open(&l, PLAIN);
-    keel_call_begin(&call, l.pipeline, &options);
+    setup(PLAIN);
+    keel_call_begin(&call, o.pipeline, &options);
     ck_assert_int_eq(keel_call_poll(&call, &attempt, &wake_at), KEEL_STEP_ATTEMPT);
     ck_assert_uint_eq(attempt, 1);
-    ck_assert_uint_eq(wake_at, VCLOCK_START + 2 * LAB_S);
+    ck_assert_uint_eq(wake_at, VCLOCK_START + 2 * KEEL_S);
     ck_assert_int_eq(keel_call_poll(&call, &attempt, &wake_at), KEEL_STEP_WAIT);
-    lab_advance(&l, 2 * LAB_S); /* and it never answers */
+    vclock_advance(&o.clock, 2 * KEEL_S); /* and it never answers */
     ck_assert_int_eq(keel_call_poll(&call, &attempt, &wake_at), KEEL_STEP_WAIT);
-    ck_assert_uint_eq(wake_at, VCLOCK_START + 2100 * LAB_MS);
-    lab_advance(&l, 100 * LAB_MS);
+    ck_assert_uint_eq(wake_at, VCLOCK_START + 2100 * KEEL_MS);
+    vclock_advance(&o.clock, 100 * KEEL_MS);
     ck_assert_int_eq(keel_call_poll(&call, &attempt, NULL), KEEL_STEP_ATTEMPT);
     ck_assert_uint_eq(attempt, 2);
     keel_call_report(&call, KEEL_OK);
     ck_assert_int_eq(keel_call_poll(&call, NULL, NULL), KEEL_STEP_ENDED);
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
-    lab_close(&l);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -457,11 +462,11 @@ START_TEST(a_polled_call_that_queues_is_woken_once_by_who_frees_the_place)
     keel_permit holder;
     keel_call call;
 
-    lab_open(&l, "none; bulkhead=1; bulkhead.queue=1; bulkhead.wait=5s");
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &holder, NULL), KEEL_OK);
-    keel_call_begin(&call, l.pipeline, &options);
+    setup("none; bulkhead=1; bulkhead.queue=1; bulkhead.wait=5s");
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &holder, NULL), KEEL_OK);
+    keel_call_begin(&call, o.pipeline, &options);
     ck_assert_int_eq(keel_call_poll(&call, NULL, NULL), KEEL_STEP_WAIT);
-    ck_assert_uint_eq(lab_look(&l).queued, 1);
+    ck_assert_uint_eq(opened_look(&o).queued, 1);
     ck_assert_int_eq(wakes, 0);
     keel_permit_end(&holder, KEEL_OK);
     ck_assert_int_eq(wakes, 1);
@@ -469,7 +474,7 @@ START_TEST(a_polled_call_that_queues_is_woken_once_by_who_frees_the_place)
     keel_call_report(&call, KEEL_OK);
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
     ck_assert_int_eq(wakes, 1);
-    lab_close(&l);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -480,13 +485,13 @@ START_TEST(a_token_that_has_fired_makes_no_attempt)
     keel_cancel cancel = KEEL_CANCEL_INIT;
     const keel_call_options options = { .size = sizeof options, .cancel = &cancel };
 
-    lab_open(&l, PLAIN "breaker=on; bulkhead=1");
+    setup(PLAIN "breaker=on; bulkhead=1");
     keel_cancel_fire(&cancel);
     keel_cancel_fire(&cancel);
-    ck_assert_int_eq(lab_call(&l, "o", &options), KEEL_CANCELLED);
-    ck_assert_int_eq(l.why.reason, KEEL_REASON_CANCELLED);
-    ck_assert_uint_eq(lab_look(&l).in_flight, 0);
-    lab_close(&l);
+    ck_assert_int_eq(opened_play(&o, "o", &options), KEEL_CANCELLED);
+    ck_assert_int_eq(o.why.reason, KEEL_REASON_CANCELLED);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -499,7 +504,7 @@ static void *call_in_thread(void *ctx)
 {
     waiting_call *w = ctx;
 
-    w->status = lab_call(&l, "f", &w->options);
+    w->status = opened_play(&o, "f", &w->options);
     return NULL;
 }
 
@@ -511,18 +516,18 @@ START_TEST(a_token_fired_from_another_thread_ends_a_back_off)
     };
     pthread_t thread;
 
-    lab_open_by_hand(&l, PLAIN "breaker=on");
+    opened_init(&o, OPENED_BY_HAND, NULL, PLAIN "breaker=on");
     /* firing wakes the real futex, not this clock's; the word it changes ends the wait
      * once the clock looks */
     ck_assert_int_eq(pthread_create(&thread, NULL, call_in_thread, &w), 0);
-    vclock_await_waiters(&l.clock, 1);
+    vclock_await_waiters(&o.clock, 1);
     keel_cancel_fire(&cancel);
-    l.clock.clock.wake(NULL, 1, &l.clock);
+    o.clock.clock.wake(NULL, 1, &o.clock);
     pthread_join(thread, NULL);
-    ck_assert_int_eq(l.why.reason, KEEL_REASON_CANCELLED);
-    ck_assert_uint_eq(vclock_now(&l.clock), VCLOCK_START);
-    ck_assert_uint_eq(lab_look(&l).failures, 1); /* cancelling added none */
-    lab_close(&l);
+    ck_assert_int_eq(o.why.reason, KEEL_REASON_CANCELLED);
+    ck_assert_uint_eq(vclock_now(&o.clock), VCLOCK_START);
+    ck_assert_uint_eq(opened_look(&o).failures, 1); /* cancelling added none */
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -583,14 +588,14 @@ START_TEST(a_fallback_stands_in_once_for_what_it_may)
                                         .fallback_ctx = &stood_in_for };
 
     fallbacks = 0;
-    lab_open(&l, PLAIN);
-    ck_assert_msg(lab_call(&l, standbys[_i].outcomes, &options) ==
+    setup(PLAIN);
+    ck_assert_msg(opened_play(&o, standbys[_i].outcomes, &options) ==
                       (standbys[_i].runs ? KEEL_OK : stood_in_for),
                   "%s", standbys[_i].why);
     ck_assert_int_eq(fallbacks, standbys[_i].runs);
-    ck_assert_int_eq(l.why.fallback, standbys[_i].runs);
-    ck_assert_int_eq(l.why.code, stood_in_for);
-    lab_close(&l);
+    ck_assert_int_eq(o.why.fallback, standbys[_i].runs);
+    ck_assert_int_eq(o.why.code, stood_in_for);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -602,7 +607,7 @@ static keel_status fall_back_deeper(const keel_detail *detail, void *ctx)
 
     (void)detail;
     fallbacks++;
-    return lab_call(&l, "f", &options);
+    return opened_play(&o, "f", &options);
 }
 
 START_TEST(no_more_than_ten_fallbacks_run_at_once)
@@ -611,10 +616,10 @@ START_TEST(no_more_than_ten_fallbacks_run_at_once)
                                         .fallback = fall_back_deeper };
 
     fallbacks = 0;
-    lab_open(&l, PLAIN);
-    ck_assert_int_eq(lab_call(&l, "f", &options), KEEL_FAILED);
+    setup(PLAIN);
+    ck_assert_int_eq(opened_play(&o, "f", &options), KEEL_FAILED);
     ck_assert_int_eq(fallbacks, 10);
-    lab_close(&l);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -624,14 +629,14 @@ START_TEST(a_permit_is_ended_once_and_a_second_end_is_counted)
 {
     keel_permit permit;
 
-    lab_open(&l, "none; breaker=on; bulkhead=2");
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &permit, NULL), KEEL_OK);
+    setup("none; breaker=on; bulkhead=2");
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
     keel_permit_end(&permit, KEEL_FAILED);
     keel_permit_end(&permit, KEEL_FAILED);
-    ck_assert_uint_eq(lab_look(&l).permits_ended_twice, 1);
-    ck_assert_uint_eq(lab_look(&l).failures, 1);
-    ck_assert_uint_eq(lab_look(&l).in_flight, 0);
-    lab_close(&l);
+    ck_assert_uint_eq(opened_look(&o).permits_ended_twice, 1);
+    ck_assert_uint_eq(opened_look(&o).failures, 1);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -639,16 +644,16 @@ START_TEST(a_permit_given_back_frees_its_token)
 {
     keel_permit permit;
 
-    lab_open(&l, "none; rate=1/s; rate.burst=1");
+    setup("none; rate=1/s; rate.burst=1");
     for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(keel_permit_take(l.pipeline, &permit, NULL), KEEL_OK);
+        ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
         keel_permit_end(&permit, KEEL_CANCELLED);
     }
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &permit, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
     keel_permit_end(&permit, KEEL_OK);
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &permit, NULL),
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL),
                      KEEL_REJECTED_RATE_LIMITED);
-    lab_close(&l);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -660,15 +665,16 @@ START_TEST(disabled_every_call_is_the_plain_call)
     const keel_call_options options = { .size = sizeof options, .idempotent = true };
     keel_permit permit;
 
-    lab_open_in(&l, environment, PLAIN "bulkhead=1; breaker.min_calls=1");
+    opened_init(&o, OPENED_VIRTUAL, environment,
+                PLAIN "bulkhead=1; breaker.min_calls=1");
     for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(lab_call(&l, "f", &options), KEEL_FAILED);
-        ck_assert_uint_eq(l.why.attempts, 1);
+        ck_assert_int_eq(opened_play(&o, "f", &options), KEEL_FAILED);
+        ck_assert_uint_eq(o.why.attempts, 1);
     }
-    ck_assert_int_eq(keel_permit_take(l.pipeline, &permit, NULL), KEEL_OK);
-    ck_assert_int_eq(lab_call(&l, "o", &options), KEEL_OK);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+    ck_assert_int_eq(opened_play(&o, "o", &options), KEEL_OK);
     keel_permit_end(&permit, KEEL_OK);
-    lab_close(&l);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -681,13 +687,13 @@ START_TEST(options_of_a_newer_keel_and_of_no_size_are_refused)
     const keel_call_options no_size = { .size = 0 };
     const keel_call_options older = { .size = offsetof(keel_call_options, cancel) };
 
-    lab_open(&l, PLAIN);
-    ck_assert_int_eq(lab_call(&l, "o", &newer.known), KEEL_E_ARGUMENT);
+    setup(PLAIN);
+    ck_assert_int_eq(opened_play(&o, "o", &newer.known), KEEL_E_ARGUMENT);
     newer.unknown = 0;
-    ck_assert_int_eq(lab_call(&l, "o", &newer.known), KEEL_OK);
-    ck_assert_int_eq(lab_call(&l, "o", &no_size), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(lab_call(&l, "o", &older), KEEL_OK);
-    lab_close(&l);
+    ck_assert_int_eq(opened_play(&o, "o", &newer.known), KEEL_OK);
+    ck_assert_int_eq(opened_play(&o, "o", &no_size), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(opened_play(&o, "o", &older), KEEL_OK);
+    opened_cleanup(&o);
 }
 END_TEST
 
@@ -735,11 +741,11 @@ END_TEST
 START_TEST(errno_is_left_as_it_was)
 {
     errno = 12345;
-    lab_open(&l, "standard");
-    lab_calls(&l, "ffo", 3);
-    lab_calls(&l, "h", 30);
-    keel_reload(l.runtime, NULL);
-    lab_close(&l);
+    setup("standard");
+    opened_replay(&o, "ffo", 3);
+    opened_replay(&o, "h", 30);
+    keel_reload(o.rt, NULL);
+    opened_cleanup(&o);
     ck_assert_int_eq(errno, 12345);
 }
 END_TEST

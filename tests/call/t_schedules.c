@@ -17,10 +17,10 @@
 #include <stdlib.h>
 
 #include "call/machine.h"
-#include "support/lab.h"
+#include "support/opened.h"
 #include "support/suite.h"
 
-enum { CALLS = 4, PERMITS = 4, STEPS = 30, PER_LAB = 500 };
+enum { CALLS = 4, PERMITS = 4, STEPS = 30, PER_RUNTIME = 500 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                   \
     defined(__clang__) /* which says so only by __has_feature */
@@ -39,28 +39,28 @@ static const struct {
     { "none; deadline=2s; timeout=500ms; retry.attempts=3; retry.budget=tokens:40; "
       "retry.backoff=50ms..1s; breaker.window=4calls; breaker.min_calls=2; "
       "breaker.open=1s..4s; breaker.half_open_permits=2; breaker.lease=1s; bulkhead=2",
-      2, 2, 3, 2 * LAB_S },
+      2, 2, 3, 2 * KEEL_S },
     { "none; deadline=3s; timeout=1s; retry.attempts=2; retry.budget=20%; "
       "retry.budget_floor=1/s; breaker.window=2s; breaker.buckets=4; "
       "breaker.min_calls=3; "
       "breaker.consecutive=2; breaker.open=500ms; breaker.half_open_permits=1; "
       "bulkhead=1; bulkhead.queue=2; bulkhead.wait=700ms",
-      1, 1, 2, 3 * LAB_S },
+      1, 1, 2, 3 * KEEL_S },
     { "none; deadline=2s; timeout=1s; breaker.window=1s; breaker.min_calls=2; "
       "breaker.slow_call=300ms; breaker.slow_rate=50%; breaker.open=300ms..2s; "
       "breaker.half_open_permits=3; breaker.half_open_max_wait=2s; rate=20/s; "
       "rate.burst=3; rate.wait=100ms; retry.attempts=4; retry.budget=grpc:10@0.1",
-      0, 3, 4, 2 * LAB_S },
+      0, 3, 4, 2 * KEEL_S },
     { "none; deadline=1s; breaker.window=3calls; breaker.min_calls=1; "
       "breaker.early_decision=off; breaker.half_open_permits=2; "
       "breaker.half_open_after_wait=closed; breaker.open=200ms; bulkhead=3; "
       "bulkhead.queue=4; bulkhead.wait=1s; bulkhead.order=lifo; retry.on_local=on; "
       "retry.attempts=3; retry.budget=inflight:20%",
-      3, 2, 3, 1 * LAB_S },
+      3, 2, 3, 1 * KEEL_S },
     { "none; timeout=400ms; deadline=2s; breaker.per_call=on; breaker.min_calls=2; "
       "breaker.window=2s; breaker.open=500ms; breaker.half_open_permits=2; "
       "breaker.lease=2s; bulkhead=2; retry.attempts=3; retry.budget=off",
-      2, 2, 3, 2 * LAB_S },
+      2, 2, 3, 2 * KEEL_S },
 };
 
 typedef struct one_call {
@@ -72,7 +72,7 @@ typedef struct one_call {
 } one_call;
 
 static struct {
-    lab l;
+    opened o;
     size_t kind;
     uint64_t seed, state;
     one_call calls[CALLS];
@@ -106,7 +106,7 @@ static unsigned places_held(void)
 
 static uint64_t now(void)
 {
-    return vclock_now(&w.l.clock);
+    return vclock_now(&w.o.clock);
 }
 
 static keel_status any_outcome(void)
@@ -128,7 +128,7 @@ static void step_call(one_call *c)
 
     step = keel_call_poll(&c->call, &number, NULL);
     if (step == KEEL_STEP_ATTEMPT) {
-        HOLDS(now() + LAB_MS <= c->deadline_at);
+        HOLDS(now() + KEEL_MS <= c->deadline_at);
         HOLDS(++c->attempts <= kinds[w.kind].attempts);
         HOLDS(number == c->attempts);
     }
@@ -144,11 +144,11 @@ static void begin_call(one_call *c)
     *c = (one_call){ .is_begun = true };
     c->deadline_at = now() + kinds[w.kind].deadline_ns;
     if (draw(3) == 0) {
-        options.deadline_at_ns = now() + draw(1500) * LAB_MS + 1;
+        options.deadline_at_ns = now() + draw(1500) * KEEL_MS + 1;
         if (options.deadline_at_ns < c->deadline_at)
             c->deadline_at = options.deadline_at_ns;
     }
-    keel_call_begin(&c->call, w.l.pipeline, &options);
+    keel_call_begin(&c->call, w.o.pipeline, &options);
     step_call(c);
 }
 
@@ -159,7 +159,7 @@ static void report_call(one_call *c)
                              .never_sent = draw(8) == 0 };
 
     if (draw(6) == 0)
-        outcome.retry_after_ns = draw(4) ? draw(3000) * LAB_MS : UINT64_MAX;
+        outcome.retry_after_ns = draw(4) ? draw(3000) * KEEL_MS : UINT64_MAX;
     keel_call_report_attempt(&c->call, draw(10) ? 0 : draw(4), &outcome);
     step_call(c);
 }
@@ -200,7 +200,7 @@ static void use_permit(int i)
     if (w.is_taken[i])
         keel_permit_end(&w.permits[i], draw(6) ? any_outcome() : KEEL_CANCELLED);
     w.is_taken[i] = !w.is_taken[i] &&
-                    keel_permit_take(w.l.pipeline, &w.permits[i], NULL) == KEEL_OK;
+                    keel_permit_take(w.o.pipeline, &w.permits[i], NULL) == KEEL_OK;
 }
 
 static void operate(void)
@@ -210,21 +210,21 @@ static void operate(void)
 
     switch (draw(7)) {
     case 0:
-        keel_pipeline_lock(w.l.pipeline, locks[draw(4)], draw(2) * 400 * LAB_MS);
+        keel_pipeline_lock(w.o.pipeline, locks[draw(4)], draw(2) * 400 * KEEL_MS);
         break;
     case 1:
-        keel_pipeline_transition(w.l.pipeline, (keel_breaker_state)draw(3),
-                                 draw(2) * 300 * LAB_MS);
+        keel_pipeline_transition(w.o.pipeline, (keel_breaker_state)draw(3),
+                                 draw(2) * 300 * KEEL_MS);
         break;
     case 2:
-        keel_pipeline_reset(w.l.pipeline);
+        keel_pipeline_reset(w.o.pipeline);
         break;
     case 3: /* a reload costs more than all the rest */
         if (draw(20) == 0)
-            HOLDS(keel_reload(w.l.runtime, NULL) == KEEL_OK);
+            HOLDS(keel_reload(w.o.rt, NULL) == KEEL_OK);
         break;
     default:
-        keel_pipeline_unlock(w.l.pipeline);
+        keel_pipeline_unlock(w.o.pipeline);
     }
 }
 
@@ -232,7 +232,7 @@ static void check_invariants(void)
 {
     keel_pipeline_stats s = { .size = sizeof s };
 
-    HOLDS(keel_pipeline_look(w.l.pipeline, &s) == KEEL_OK);
+    HOLDS(keel_pipeline_look(w.o.pipeline, &s) == KEEL_OK);
     HOLDS(s.permits <= kinds[w.kind].probes);
     HOLDS(s.state == KEEL_BREAKER_HALF_OPEN || s.permits == 0);
     if (!kinds[w.kind].places)
@@ -256,7 +256,8 @@ static void take_step(void)
     } else if (what < 11) {
         use_permit((int)draw(PERMITS));
     } else if (what < 15) {
-        lab_advance(&w.l, draw(4) ? draw(300) * LAB_MS : draw(4000) * LAB_MS);
+        vclock_advance(&w.o.clock,
+                       draw(4) ? draw(300) * KEEL_MS : draw(4000) * KEEL_MS);
     } else {
         operate();
     }
@@ -268,7 +269,7 @@ static void end_everything(void)
 {
     keel_pipeline_stats s;
 
-    keel_pipeline_unlock(w.l.pipeline);
+    keel_pipeline_unlock(w.o.pipeline);
     for (int i = 0; i < CALLS; i++)
         if (w.calls[i].is_begun)
             end_call(&w.calls[i]);
@@ -277,7 +278,7 @@ static void end_everything(void)
             keel_permit_end(&w.permits[i], KEEL_OK);
             w.is_taken[i] = false;
         }
-    s = lab_look(&w.l);
+    s = opened_look(&w.o);
     HOLDS(s.in_flight == 0);
     HOLDS(s.queued == 0);
 }
@@ -289,11 +290,11 @@ static void find_back(void)
     unsigned passed = 0;
 
     for (int i = 0; i < 60 && passed < 4; i++) {
-        if (keel_permit_take(w.l.pipeline, &permit, NULL) == KEEL_OK) {
+        if (keel_permit_take(w.o.pipeline, &permit, NULL) == KEEL_OK) {
             keel_permit_end(&permit, KEEL_OK);
-            passed += lab_look(&w.l).state == KEEL_BREAKER_CLOSED;
+            passed += opened_look(&w.o).state == KEEL_BREAKER_CLOSED;
         }
-        lab_advance(&w.l, 300 * LAB_MS);
+        vclock_advance(&w.o.clock, 300 * KEEL_MS);
     }
     HOLDS(passed == 4);
 }
@@ -302,7 +303,7 @@ static void run(uint64_t seed)
 {
     w.seed = seed;
     w.state = seed * 0x9e3779b97f4a7c15u + w.kind;
-    w.l.draw = draw(100) / 100.0;
+    w.o.draw = draw(100) / 100.0;
     for (int i = 0; i < STEPS; i++) {
         take_step();
         check_invariants();
@@ -310,8 +311,8 @@ static void run(uint64_t seed)
     end_everything();
     if (draw(16) == 0)
         find_back();
-    keel_pipeline_reset(w.l.pipeline);
-    lab_advance(&w.l, 20 * LAB_S); /* budgets and limiters recover */
+    keel_pipeline_reset(w.o.pipeline);
+    vclock_advance(&w.o.clock, 20 * KEEL_S); /* budgets and limiters recover */
 }
 
 static uint64_t number_from(const char *name, uint64_t otherwise)
@@ -324,12 +325,12 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 static void run_many(uint64_t first, uint64_t count)
 {
     for (uint64_t seed = first; seed < first + count;) {
-        w.kind = seed / PER_LAB % (sizeof kinds / sizeof kinds[0]);
-        lab_open(&w.l, kinds[w.kind].settings);
+        w.kind = seed / PER_RUNTIME % (sizeof kinds / sizeof kinds[0]);
+        opened_init(&w.o, OPENED_VIRTUAL, NULL, kinds[w.kind].settings);
         do
             run(seed++);
-        while (seed % PER_LAB && seed < first + count);
-        lab_close(&w.l);
+        while (seed % PER_RUNTIME && seed < first + count);
+        opened_cleanup(&w.o);
     }
 }
 
@@ -339,7 +340,7 @@ START_TEST(whatever_the_order_every_invariant_holds)
 
     /* a schedule starts from what the one before it left: nothing but a clock */
     if (seed != UINT64_MAX)
-        run_many(seed / PER_LAB * PER_LAB, seed % PER_LAB + 1);
+        run_many(seed / PER_RUNTIME * PER_RUNTIME, seed % PER_RUNTIME + 1);
     else
         run_many(0, number_from("KEEL_SCHEDULES", SCHEDULES));
 }
@@ -355,15 +356,16 @@ START_TEST(extra_attempts_never_exceed_the_budget)
         uint64_t calls = 0, extras = 0;
 
         w.seed = w.state = seed;
-        lab_open(&w.l, "none; deadline=60s; retry.attempts=5; retry.backoff=0; "
-                       "retry.budget=20%; retry.budget_floor=1/s");
+        opened_init(&w.o, OPENED_VIRTUAL, NULL,
+                    "none; deadline=60s; retry.attempts=5; retry.backoff=0; "
+                    "retry.budget=20%; retry.budget_floor=1/s");
         for (int i = 0; i < 100; i++) {
-            lab_calls(&w.l, draw(2) ? "f" : "fo", 1);
+            opened_replay(&w.o, draw(2) ? "f" : "fo", 1);
             calls++;
-            extras += w.l.why.attempts - 1;
+            extras += w.o.why.attempts - 1;
             HOLDS(extras * 5 <= calls + 5 * 10);
         }
-        lab_close(&w.l);
+        opened_cleanup(&w.o);
     }
 }
 END_TEST

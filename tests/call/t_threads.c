@@ -4,12 +4,12 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#include "support/lab.h"
+#include "support/opened.h"
 #include "support/suite.h"
 
 enum { THREADS = 6, ROUNDS = 4000, PLACES = 3 };
 
-static lab l;
+static opened o;
 static pthread_barrier_t start;
 static _Atomic int inside, most_inside;
 static _Atomic unsigned made, failed;
@@ -36,7 +36,7 @@ static void one_call(uint32_t *seed)
     const keel_call_options options = { .size = sizeof options, .idempotent = true };
     keel_call call;
 
-    keel_call_begin(&call, l.pipeline, &options);
+    keel_call_begin(&call, o.pipeline, &options);
     while (keel_call_next(&call)) {
         attempt_begins();
         sched_yield();
@@ -52,7 +52,7 @@ static void one_permit(uint32_t *seed)
 {
     keel_permit permit;
 
-    if (keel_permit_take(l.pipeline, &permit, NULL) != KEEL_OK)
+    if (keel_permit_take(o.pipeline, &permit, NULL) != KEEL_OK)
         return;
     attempt_begins();
     sched_yield();
@@ -86,25 +86,25 @@ static void *operate(void *ctx)
     while (!over) {
         switch (draw(&seed, 6)) {
         case 0:
-            failed += keel_pipeline_override(l.pipeline, settings[draw(&seed, 5)],
-                                             LAB_S, NULL) != KEEL_OK;
+            failed += keel_pipeline_override(o.pipeline, settings[draw(&seed, 5)],
+                                             KEEL_S, NULL) != KEEL_OK;
             break;
         case 1:
-            failed += keel_reload(l.runtime, NULL) != KEEL_OK;
+            failed += keel_reload(o.rt, NULL) != KEEL_OK;
             break;
         case 2:
-            keel_pipeline_transition(l.pipeline, (keel_breaker_state)draw(&seed, 3), 0);
+            keel_pipeline_transition(o.pipeline, (keel_breaker_state)draw(&seed, 3), 0);
             break;
         case 3:
-            keel_pipeline_lock(l.pipeline, (keel_lock)draw(&seed, 5), LAB_MS);
+            keel_pipeline_lock(o.pipeline, (keel_lock)draw(&seed, 5), KEEL_MS);
             break;
         case 4:
-            keel_pipeline_reset(l.pipeline);
+            keel_pipeline_reset(o.pipeline);
             break;
         default:
-            lab_look(&l);
+            opened_look(&o);
         }
-        lab_advance(&l, 10 * LAB_MS);
+        vclock_advance(&o.clock, 10 * KEEL_MS);
     }
     return NULL;
 }
@@ -123,7 +123,7 @@ START_TEST(nothing_is_lost_whatever_is_changed_beneath)
     pthread_t threads[THREADS + 1];
     uint32_t seeds[THREADS + 1];
 
-    lab_open(&l, pipelines[_i]);
+    opened_init(&o, OPENED_VIRTUAL, NULL, pipelines[_i]);
     over = false;
     inside = most_inside = 0;
     made = failed = 0;
@@ -140,9 +140,9 @@ START_TEST(nothing_is_lost_whatever_is_changed_beneath)
     ck_assert_uint_gt(made, 0);
     ck_assert_uint_eq(failed, 0);
     ck_assert_int_le(most_inside, PLACES);
-    ck_assert_uint_eq(lab_look(&l).in_flight, 0);
-    ck_assert_uint_eq(lab_look(&l).queued, 0);
-    lab_close(&l);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    ck_assert_uint_eq(opened_look(&o).queued, 0);
+    opened_cleanup(&o);
     pthread_barrier_destroy(&start);
 }
 END_TEST
@@ -162,7 +162,7 @@ static void *race_for_probes(void *ctx)
         bool mine;
 
         pthread_barrier_wait(&start);
-        mine = keel_permit_take(l.pipeline, &permit, NULL) == KEEL_OK;
+        mine = keel_permit_take(o.pipeline, &permit, NULL) == KEEL_OK;
         admitted += mine;
         pthread_barrier_wait(&start);
         if (mine)
@@ -176,25 +176,26 @@ START_TEST(however_many_race_for_probes_there_are_never_more_than_permits)
 {
     pthread_t threads[THREADS];
 
-    lab_open(&l, "none; timeout=1h; breaker.open=5s; breaker.half_open_permits=2; "
-                 "breaker.half_open_max_wait=1h");
+    opened_init(&o, OPENED_VIRTUAL, NULL,
+                "none; timeout=1h; breaker.open=5s; breaker.half_open_permits=2; "
+                "breaker.half_open_max_wait=1h");
     pthread_barrier_init(&start, NULL, THREADS + 1);
     for (int i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, race_for_probes, NULL);
     for (int i = 0; i < RACES; i++) {
-        ck_assert_int_eq(keel_pipeline_transition(l.pipeline, KEEL_BREAKER_OPEN, LAB_S),
-                         KEEL_OK);
-        lab_advance(&l, LAB_S);
+        ck_assert_int_eq(
+            keel_pipeline_transition(o.pipeline, KEEL_BREAKER_OPEN, KEEL_S), KEEL_OK);
+        vclock_advance(&o.clock, KEEL_S);
         admitted = 0;
         pthread_barrier_wait(&start);
         pthread_barrier_wait(&start);
         ck_assert_uint_eq(admitted, PERMITS);
         pthread_barrier_wait(&start);
-        ck_assert_int_eq(lab_look(&l).state, KEEL_BREAKER_OPEN);
+        ck_assert_int_eq(opened_look(&o).state, KEEL_BREAKER_OPEN);
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    lab_close(&l);
+    opened_cleanup(&o);
     pthread_barrier_destroy(&start);
 }
 END_TEST

@@ -5,6 +5,11 @@
 
 #include <check.h>
 
+static double draw(void *ctx)
+{
+    return ((const opened *)ctx)->draw;
+}
+
 void opened_init(opened *o, opened_clock clock, const char *const *environment,
                  const char *settings)
 {
@@ -13,16 +18,22 @@ void opened_init(opened *o, opened_clock clock, const char *const *environment,
                              .allocator = &o->memory.allocator,
                              .environment = environment ? environment : nothing };
 
+    o->draw = 0.5;
+    o->why = (keel_detail)KEEL_DETAIL_INIT;
     failing_allocator_init(&o->memory, 0);
     if (clock == OPENED_BY_HAND)
         vclock_init_by_hand(&o->clock);
     else
         vclock_init(&o->clock);
-    if (clock != OPENED_REAL)
+    if (clock != OPENED_REAL) {
         options.clock = &o->clock.clock;
+        options.random = draw;
+        options.random_ctx = o;
+    }
     ck_assert_int_eq(keel_open(&o->rt, &options, NULL), KEEL_OK);
-    ck_assert_int_eq(
-        keel_pipeline_open(&o->pipeline, o->rt, "payments", settings, NULL), KEEL_OK);
+    ck_assert_msg(keel_pipeline_open(&o->pipeline, o->rt, "payments", settings,
+                                     &o->why) == KEEL_OK,
+                  "%s", o->why.text);
 }
 
 void opened_cleanup(opened *o)
@@ -51,6 +62,50 @@ void opened_calls(const opened *o, keel_status status, unsigned count)
         keel_call_report(&call, status);
         keel_call_end(&call, NULL);
     }
+}
+
+static keel_status outcome_of(char letter)
+{
+    switch (letter) {
+    case 'o':
+        return KEEL_OK;
+    case 'f':
+        return KEEL_FAILED;
+    case 't':
+        return KEEL_THROTTLED;
+    case 'i':
+        return KEEL_IGNORED;
+    case 'c':
+        return KEEL_CLIENT_ERROR;
+    case 'u':
+        return KEEL_UNKNOWN;
+    default:
+        return KEEL_TIMEOUT;
+    }
+}
+
+keel_status opened_play(opened *o, const char *script, const keel_call_options *options)
+{
+    keel_call call;
+
+    keel_call_begin(&call, o->pipeline, options);
+    while (keel_call_next(&call)) {
+        if (*script == 'h')
+            vclock_advance(&o->clock, keel_call_timeout_ns(&call));
+        keel_call_report(&call, outcome_of(*script));
+        script += script[1] != '\0';
+    }
+    return keel_call_end(&call, &o->why);
+}
+
+keel_status opened_replay(opened *o, const char *script, unsigned times)
+{
+    const keel_call_options options = { .size = sizeof options, .idempotent = true };
+    keel_status status = KEEL_OK;
+
+    while (times--)
+        status = opened_play(o, script, &options);
+    return status;
 }
 
 uint64_t opened_timeout(keel_pipeline *pipeline)

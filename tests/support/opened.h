@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A runtime with one pipeline, "payments", for tests that see keel from the outside:
- * its own clock, an environment that is the test's alone, and memory that is counted,
- * so that every test also proves that nothing is lost.
+ * its own clock and draws, an environment that is the test's alone, and memory that is
+ * counted, so that every test also proves that nothing is lost.
  */
 #ifndef KEEL_TESTS_SUPPORT_OPENED_H
 #define KEEL_TESTS_SUPPORT_OPENED_H
@@ -16,14 +16,16 @@
 typedef enum opened_clock {
     OPENED_VIRTUAL, /* a wait takes no time: for tests with one thread */
     OPENED_BY_HAND, /* a wait lasts until the test moves the clock */
-    OPENED_REAL
+    OPENED_REAL     /* draws are real too */
 } opened_clock;
 
 typedef struct opened {
     vclock clock;
+    double draw; /* every draw, 0.5 at first */
     failing_allocator memory;
     keel_runtime *rt;
     keel_pipeline *pipeline;
+    keel_detail why; /* of the last call that was played */
 } opened;
 
 /* environment: NULL-ended; NULL: empty. o must stay where it is. */
@@ -38,6 +40,17 @@ keel_pipeline_stats opened_look(const opened *o);
 
 /* count calls, each of one attempt that ends so; fails the test if one is refused. */
 void opened_calls(const opened *o, keel_status status, unsigned count);
+
+/*
+ * A whole call in the blocking loop; each attempt takes no time and ends as the script
+ * says: o ok, f failed, t throttled, i ignored, c client error, u unknown, h hangs until
+ * its timeout. The last one repeats. Fills o->why.
+ */
+keel_status opened_play(opened *o, const char *script,
+                        const keel_call_options *options);
+
+/* The same for an idempotent call, times over; returns the last one's status. */
+keel_status opened_replay(opened *o, const char *script, unsigned times);
 
 /* What a call of now would be given for its attempt; it counts for nothing. */
 uint64_t opened_timeout(keel_pipeline *pipeline);
