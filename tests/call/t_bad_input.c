@@ -178,6 +178,7 @@ static const struct {
     { .more = 16, .is_fine = true }, /* it asks for nothing we do not know */
     { .more = 16, .tail = 1 },
     { .less = sizeof(void *), .is_fine = true },
+    { .less = 2 * sizeof(void *), .is_fine = true },
     { .more = 4096, .tail = 255 },
 };
 

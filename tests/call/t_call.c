@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls in the loop that sleeps and the one that does not: every way one can end. */
+/*
+ * Calls in the loop that sleeps and the one that does not: every way one can end. Not
+ * for tokens, fallbacks, permits and wrong use, which have files of their own.
+ */
 #include <errno.h>
-#include <pthread.h>
-#include <string.h>
 
 #include "support/opened.h"
 #include "support/suite.h"
@@ -405,21 +406,6 @@ START_TEST(a_scoped_call_ends_with_its_scope)
 }
 END_TEST
 
-START_TEST(a_second_end_is_an_error_and_ends_nothing)
-{
-    keel_call call;
-
-    setup(PLAIN);
-    keel_call_begin(&call, o.pipeline, NULL);
-    ck_assert(keel_call_next(&call));
-    keel_call_report(&call, KEEL_OK);
-    ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
-    ck_assert_int_eq(keel_call_end(&call, &o.why), KEEL_E_STATE);
-    ck_assert(!keel_call_next(&call));
-    opened_cleanup(&o);
-}
-END_TEST
-
 /* ---- polled ---------------------------------------------------------------------------- */
 
 START_TEST(a_polled_call_says_attempt_wait_and_ended)
@@ -478,265 +464,7 @@ START_TEST(a_polled_call_that_queues_is_woken_once_by_who_frees_the_place)
 }
 END_TEST
 
-/* ---- cancel ---------------------------------------------------------------------------- */
-
-START_TEST(a_token_that_has_fired_makes_no_attempt)
-{
-    keel_cancel cancel = KEEL_CANCEL_INIT;
-    const keel_call_options options = { .size = sizeof options, .cancel = &cancel };
-
-    setup(PLAIN "breaker=on; bulkhead=1");
-    keel_cancel_fire(&cancel);
-    keel_cancel_fire(&cancel);
-    ck_assert_int_eq(opened_play(&o, "o", &options), KEEL_CANCELLED);
-    ck_assert_int_eq(o.why.reason, KEEL_REASON_CANCELLED);
-    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
-    opened_cleanup(&o);
-}
-END_TEST
-
-typedef struct waiting_call {
-    keel_call_options options;
-    keel_status status;
-} waiting_call;
-
-static void *call_in_thread(void *ctx)
-{
-    waiting_call *w = ctx;
-
-    w->status = opened_play(&o, "f", &w->options);
-    return NULL;
-}
-
-START_TEST(a_token_fired_from_another_thread_ends_a_back_off)
-{
-    keel_cancel cancel = KEEL_CANCEL_INIT;
-    waiting_call w = {
-        .options = { .size = sizeof w.options, .idempotent = true, .cancel = &cancel }
-    };
-    pthread_t thread;
-
-    opened_init(&o, OPENED_BY_HAND, NULL, PLAIN "breaker=on");
-    /* firing wakes the real futex, not this clock's; the word it changes ends the wait
-     * once the clock looks */
-    ck_assert_int_eq(pthread_create(&thread, NULL, call_in_thread, &w), 0);
-    vclock_await_waiters(&o.clock, 1);
-    keel_cancel_fire(&cancel);
-    o.clock.clock.wake(NULL, 1, &o.clock);
-    pthread_join(thread, NULL);
-    ck_assert_int_eq(o.why.reason, KEEL_REASON_CANCELLED);
-    ck_assert_uint_eq(vclock_now(&o.clock), VCLOCK_START);
-    ck_assert_uint_eq(opened_look(&o).failures, 1); /* cancelling added none */
-    opened_cleanup(&o);
-}
-END_TEST
-
-START_TEST(a_token_fired_in_the_real_world_ends_a_real_wait)
-{
-    static const char *const nothing[] = { NULL };
-    const keel_options real = { .size = sizeof real, .environment = nothing };
-    keel_cancel cancel = KEEL_CANCEL_INIT;
-    keel_permit holder, permit;
-    keel_runtime *rt;
-    keel_pipeline *p;
-
-    ck_assert_int_eq(keel_open(&rt, &real, NULL), KEEL_OK);
-    ck_assert_int_eq(keel_pipeline_open(&p, rt, "dep",
-                                        "none; bulkhead=1; bulkhead.queue=1; "
-                                        "bulkhead.wait=1h",
-                                        NULL),
-                     KEEL_OK);
-    ck_assert_int_eq(keel_permit_take(p, &holder, NULL), KEEL_OK);
-    keel_cancel_fire(&cancel);
-    ck_assert_int_eq(keel_permit_wait(p, &permit, UINT64_MAX, &cancel, NULL),
-                     KEEL_CANCELLED);
-    keel_permit_end(&holder, KEEL_OK);
-    keel_pipeline_close(p);
-    ck_assert_int_eq(keel_close(rt, 0), KEEL_OK);
-}
-END_TEST
-
-/* ---- fallback -------------------------------------------------------------------------- */
-
-static int fallbacks;
-
-static keel_status fall_back(const keel_detail *detail, void *ctx)
-{
-    fallbacks++;
-    ck_assert(detail->fallback);
-    ck_assert_int_eq(detail->code, *(keel_status *)ctx);
-    return KEEL_OK;
-}
-
-static const struct {
-    const char *why, *outcomes;
-    keel_status stood_in_for;
-    bool runs;
-} standbys[] = {
-    { "a failure", "f", KEEL_FAILED, true },
-    { "a timeout", "h", KEEL_TIMEOUT, true },
-    { "never a client error", "c", KEEL_CLIENT_ERROR, false },
-    { "nor a success", "o", KEEL_OK, false },
-    { "nor what is neutral", "i", KEEL_IGNORED, false },
-};
-
-START_TEST(a_fallback_stands_in_once_for_what_it_may)
-{
-    keel_status stood_in_for = standbys[_i].stood_in_for;
-    const keel_call_options options = { .size = sizeof options,
-                                        .fallback = fall_back,
-                                        .fallback_ctx = &stood_in_for };
-
-    fallbacks = 0;
-    setup(PLAIN);
-    ck_assert_msg(opened_play(&o, standbys[_i].outcomes, &options) ==
-                      (standbys[_i].runs ? KEEL_OK : stood_in_for),
-                  "%s", standbys[_i].why);
-    ck_assert_int_eq(fallbacks, standbys[_i].runs);
-    ck_assert_int_eq(o.why.fallback, standbys[_i].runs);
-    ck_assert_int_eq(o.why.code, stood_in_for);
-    opened_cleanup(&o);
-}
-END_TEST
-
-static keel_status fall_back_deeper(const keel_detail *detail, void *ctx)
-{
-    const keel_call_options options = { .size = sizeof options,
-                                        .fallback = fall_back_deeper,
-                                        .fallback_ctx = ctx };
-
-    (void)detail;
-    fallbacks++;
-    return opened_play(&o, "f", &options);
-}
-
-START_TEST(no_more_than_ten_fallbacks_run_at_once)
-{
-    const keel_call_options options = { .size = sizeof options,
-                                        .fallback = fall_back_deeper };
-
-    fallbacks = 0;
-    setup(PLAIN);
-    ck_assert_int_eq(opened_play(&o, "f", &options), KEEL_FAILED);
-    ck_assert_int_eq(fallbacks, 10);
-    opened_cleanup(&o);
-}
-END_TEST
-
-/* ---- permits --------------------------------------------------------------------------- */
-
-START_TEST(a_permit_is_ended_once_and_a_second_end_is_counted)
-{
-    keel_permit permit;
-
-    setup("none; breaker=on; bulkhead=2");
-    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
-    keel_permit_end(&permit, KEEL_FAILED);
-    keel_permit_end(&permit, KEEL_FAILED);
-    ck_assert_uint_eq(opened_look(&o).permits_ended_twice, 1);
-    ck_assert_uint_eq(opened_look(&o).failures, 1);
-    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
-    opened_cleanup(&o);
-}
-END_TEST
-
-START_TEST(a_permit_given_back_frees_its_token)
-{
-    keel_permit permit;
-
-    setup("none; rate=1/s; rate.burst=1");
-    for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
-        keel_permit_end(&permit, KEEL_CANCELLED);
-    }
-    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
-    keel_permit_end(&permit, KEEL_OK);
-    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL),
-                     KEEL_REJECTED_RATE_LIMITED);
-    opened_cleanup(&o);
-}
-END_TEST
-
-/* ---- KEEL_DISABLED and wrong use --------------------------------------------------------- */
-
-START_TEST(disabled_every_call_is_the_plain_call)
-{
-    static const char *const environment[] = { "KEEL_DISABLED=on", NULL };
-    const keel_call_options options = { .size = sizeof options, .idempotent = true };
-    keel_permit permit;
-
-    opened_init(&o, OPENED_VIRTUAL, environment,
-                PLAIN "bulkhead=1; breaker.min_calls=1");
-    for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(opened_play(&o, "f", &options), KEEL_FAILED);
-        ck_assert_uint_eq(o.why.attempts, 1);
-    }
-    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
-    ck_assert_int_eq(opened_play(&o, "o", &options), KEEL_OK);
-    keel_permit_end(&permit, KEEL_OK);
-    opened_cleanup(&o);
-}
-END_TEST
-
-START_TEST(options_of_a_newer_keel_and_of_no_size_are_refused)
-{
-    struct {
-        keel_call_options known;
-        uint64_t unknown;
-    } newer = { .known = { .size = sizeof newer }, .unknown = 1 };
-    const keel_call_options no_size = { .size = 0 };
-    const keel_call_options older = { .size = offsetof(keel_call_options, cancel) };
-
-    setup(PLAIN);
-    ck_assert_int_eq(opened_play(&o, "o", &newer.known), KEEL_E_ARGUMENT);
-    newer.unknown = 0;
-    ck_assert_int_eq(opened_play(&o, "o", &newer.known), KEEL_OK);
-    ck_assert_int_eq(opened_play(&o, "o", &no_size), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(opened_play(&o, "o", &older), KEEL_OK);
-    opened_cleanup(&o);
-}
-END_TEST
-
-START_TEST(null_everywhere_is_an_error_and_no_crash)
-{
-    keel_detail why = KEEL_DETAIL_INIT;
-    keel_permit permit;
-    keel_call call;
-
-    keel_call_begin(NULL, NULL, NULL);
-    keel_call_begin(&call, NULL, NULL);
-    ck_assert(!keel_call_next(&call));
-    ck_assert_int_eq(keel_call_poll(&call, NULL, NULL), KEEL_STEP_ENDED);
-    ck_assert_uint_eq(keel_call_attempt(&call), 0);
-    ck_assert_int_gt(keel_call_timeout_ms(&call), 0);
-    keel_call_report(&call, KEEL_OK);
-    ck_assert_int_eq(keel_call_end(&call, &why), KEEL_E_ARGUMENT);
-    ck_assert(!keel_call_next(NULL));
-    ck_assert_int_eq(keel_call_poll(NULL, NULL, NULL), KEEL_STEP_ENDED);
-    keel_call_report(NULL, KEEL_OK);
-    keel_call_report_attempt(NULL, 1, NULL);
-    keel_call_cleanup(NULL);
-    ck_assert_int_eq(keel_call_end(NULL, NULL), KEEL_E_ARGUMENT);
-    ck_assert_uint_eq(keel_call_attempt(NULL), 0);
-    ck_assert_uint_eq(keel_call_timeout_ns(NULL), UINT64_MAX);
-    ck_assert_int_eq(keel_permit_take(NULL, &permit, NULL), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_permit_wait(NULL, &permit, 0, NULL, NULL), KEEL_E_ARGUMENT);
-    keel_permit_end(NULL, KEEL_OK);
-    keel_permit_end_outcome(NULL, NULL);
-    keel_cancel_fire(NULL);
-    ck_assert(!keel_cancel_fired(NULL));
-    ck_assert_uint_eq(keel_now(NULL), 0);
-    ck_assert_int_eq(keel_run(NULL, NULL, NULL, NULL, NULL), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_close(NULL, 0), KEEL_OK);
-    ck_assert_int_eq(keel_reload(NULL, NULL), KEEL_E_ARGUMENT);
-    keel_reload_request(NULL);
-    keel_pipeline_close(NULL);
-    ck_assert_int_eq(keel_pipeline_lock(NULL, KEEL_LOCK_OPEN, 0), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_pipeline_reset(NULL), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_pipeline_look(NULL, NULL), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_events_listen(NULL, NULL, NULL), KEEL_E_ARGUMENT);
-}
-END_TEST
+/* ---- errno ----------------------------------------------------------------------------- */
 
 START_TEST(errno_is_left_as_it_was)
 {
@@ -767,16 +495,6 @@ SUITE("call", 60, ROWS(a_call_ends_as_it_must_with_its_reason, ends),
       ONE(a_report_on_another_attempt_changes_nothing_but_a_counter),
       ONE(an_attempt_that_is_not_reported_is_abandoned_and_neutral),
       ONE(a_scoped_call_ends_with_its_scope),
-      ONE(a_second_end_is_an_error_and_ends_nothing),
       ONE(a_polled_call_says_attempt_wait_and_ended),
       ONE(a_polled_call_that_queues_is_woken_once_by_who_frees_the_place),
-      ONE(a_token_that_has_fired_makes_no_attempt),
-      ONE(a_token_fired_from_another_thread_ends_a_back_off),
-      ONE(a_token_fired_in_the_real_world_ends_a_real_wait),
-      ROWS(a_fallback_stands_in_once_for_what_it_may, standbys),
-      ONE(no_more_than_ten_fallbacks_run_at_once),
-      ONE(a_permit_is_ended_once_and_a_second_end_is_counted),
-      ONE(a_permit_given_back_frees_its_token),
-      ONE(disabled_every_call_is_the_plain_call),
-      ONE(options_of_a_newer_keel_and_of_no_size_are_refused),
-      ONE(null_everywhere_is_an_error_and_no_crash), ONE(errno_is_left_as_it_was))
+      ONE(errno_is_left_as_it_was))

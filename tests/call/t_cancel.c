@@ -5,6 +5,7 @@
  * that knows who waits.
  */
 #include <pthread.h>
+#include <sched.h>
 
 #include "support/opened.h"
 #include "support/suite.h"
@@ -32,15 +33,6 @@ static void wait_in_call(waiter *w)
     w->status = keel_call_end(&call, &w->why);
 }
 
-static keel_status never_succeed(const keel_attempt *attempt, keel_outcome *outcome,
-                                 void *ctx)
-{
-    (void)attempt;
-    (void)outcome;
-    (void)ctx;
-    return KEEL_FAILED;
-}
-
 static void wait_in_run(waiter *w)
 {
     keel_call_options call = { .size = sizeof call,
@@ -48,7 +40,7 @@ static void wait_in_run(waiter *w)
                                .cancel = &token };
     keel_run_options options = { .size = sizeof options, .call = &call };
 
-    w->status = keel_run(o.pipeline, never_succeed, NULL, &options, &w->why);
+    w->status = keel_run(o.pipeline, opened_fail, NULL, &options, &w->why);
 }
 
 static void wait_in_permit(waiter *w)
@@ -94,6 +86,8 @@ static const struct {
       wait_in_permit, true, 0 },
 };
 
+enum { QUEUE_ROW = 4 }; /* the queue, by a call */
+
 static unsigned row;
 
 static void *wait_in_thread(void *ctx)
@@ -138,6 +132,27 @@ START_TEST(a_token_ends_every_wait)
     ck_assert_msg(w.why.attempts == waits[_i].attempts, "%s: %u attempts",
                   waits[_i].why, w.why.attempts);
     ck_assert_uint_eq(vclock_now(&o.clock), VCLOCK_START);
+    if (opened_look(&o).breaker_on) /* cancelling added none */
+        ck_assert_uint_eq(opened_look(&o).failures, w.why.attempts);
+    teardown(&held);
+}
+END_TEST
+
+START_TEST(a_token_ends_a_wait_on_the_real_clock)
+{
+    waiter w = { .why = KEEL_DETAIL_INIT };
+    keel_permit held;
+
+    row = QUEUE_ROW;
+    token = (keel_cancel)KEEL_CANCEL_INIT;
+    opened_init(&o, OPENED_REAL, NULL, waits[row].settings);
+    use_up_the_place(&held);
+    ck_assert_int_eq(pthread_create(&w.thread, NULL, wait_in_thread, &w), 0);
+    while (opened_look(&o).queued == 0)
+        sched_yield();
+    keel_cancel_fire(&token);
+    pthread_join(w.thread, NULL);
+    ck_assert_int_eq(w.status, KEEL_CANCELLED);
     teardown(&held);
 }
 END_TEST
@@ -152,6 +167,7 @@ START_TEST(a_token_that_was_fired_before_lets_nobody_wait_or_begin)
     keel_cancel_fire(&token);
     waits[_i].wait(&w); /* by itself: there is nobody to move the clock */
     ck_assert_int_eq(w.status, KEEL_CANCELLED);
+    ck_assert_int_eq(w.why.reason, KEEL_REASON_CANCELLED);
     ck_assert_uint_eq(w.why.attempts, 0);
     teardown(&held);
 }
@@ -241,6 +257,7 @@ START_TEST(a_token_fired_during_an_attempt_ends_the_call_after_it)
 END_TEST
 
 SUITE("cancel", 60, ROWS(a_token_ends_every_wait, waits),
+      ONE(a_token_ends_a_wait_on_the_real_clock),
       ROWS(a_token_that_was_fired_before_lets_nobody_wait_or_begin, waits),
       ONE(a_fired_token_is_seen_where_a_place_is_free),
       ONE(one_token_ends_the_waits_of_several_calls),

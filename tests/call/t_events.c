@@ -42,19 +42,9 @@ static void refuse(unsigned count)
 
 /* ---- every type, once ---------------------------------------------------------------- */
 
-static keel_status call_once(const keel_call_options *options, keel_status status)
-{
-    keel_call call;
-
-    keel_call_begin(&call, o.pipeline, options);
-    while (keel_call_next(&call))
-        keel_call_report(&call, status);
-    return keel_call_end(&call, NULL);
-}
-
 static void trip(void)
 {
-    call_once(NULL, KEEL_FAILED);
+    opened_call(&o, NULL, KEEL_FAILED, NULL);
 }
 
 static void be_rejected(void)
@@ -67,7 +57,7 @@ static void retry(void)
 {
     keel_call_options options = { .size = sizeof options, .idempotent = true };
 
-    call_once(&options, KEEL_FAILED);
+    opened_call(&o, &options, KEEL_FAILED, NULL);
 }
 
 static void be_slow(void)
@@ -112,7 +102,7 @@ static void leak(void (*be_refused)(void))
 
 static void refused_call(void)
 {
-    ck_assert_int_eq(call_once(NULL, KEEL_OK), KEEL_REJECTED_BULKHEAD_FULL);
+    ck_assert_int_eq(opened_call(&o, NULL, KEEL_OK, NULL), KEEL_REJECTED_BULKHEAD_FULL);
 }
 
 static void refused_permit(void)
@@ -144,7 +134,7 @@ static void fall_back(void)
 {
     keel_call_options options = { .size = sizeof options, .fallback = stand_in };
 
-    ck_assert_int_eq(call_once(&options, KEEL_FAILED), KEEL_OK);
+    ck_assert_int_eq(opened_call(&o, &options, KEEL_FAILED, NULL), KEEL_OK);
 }
 
 static void reload(void)
@@ -236,9 +226,9 @@ START_TEST(events_come_in_order_numbered_without_a_gap)
 {
     setup_in("none; breaker=on; breaker.consecutive=1; breaker.open_jitter=0");
     trip();
-    call_once(NULL, KEEL_OK);
+    opened_call(&o, NULL, KEEL_OK, NULL);
     vclock_advance(&o.clock, 60 * KEEL_S);
-    call_once(NULL, KEEL_FAILED);
+    opened_call(&o, NULL, KEEL_FAILED, NULL);
     ck_assert_uint_eq(seen_count, 3);
     ck_assert_int_eq(seen[0].type, KEEL_EVENT_TRANSITION);
     ck_assert_int_eq(seen[1].type, KEEL_EVENT_REJECTED);

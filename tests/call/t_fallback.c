@@ -37,17 +37,6 @@ static keel_call_options with(stand_in *s)
                                 .fallback_ctx = s };
 }
 
-static keel_status call_once(const keel_call_options *options, keel_status status,
-                             keel_detail *why)
-{
-    keel_call call;
-
-    keel_call_begin(&call, o.pipeline, options);
-    while (keel_call_next(&call))
-        keel_call_report(&call, status);
-    return keel_call_end(&call, why);
-}
-
 static const struct {
     keel_status status;
     bool stands_in;
@@ -65,7 +54,7 @@ START_TEST(a_failure_is_stood_in_for_and_what_is_no_failure_is_not)
     keel_status expected = outcomes[_i].stands_in ? KEEL_OK : outcomes[_i].status;
 
     opened_init(&o, OPENED_VIRTUAL, NULL, "none");
-    ck_assert_int_eq(call_once(&options, outcomes[_i].status, &why), expected);
+    ck_assert_int_eq(opened_call(&o, &options, outcomes[_i].status, &why), expected);
     ck_assert_uint_eq(s.times, outcomes[_i].stands_in);
     ck_assert(why.fallback == outcomes[_i].stands_in);
     ck_assert_int_eq(why.code, outcomes[_i].status); /* what it stood in for */
@@ -88,7 +77,7 @@ START_TEST(a_refusal_is_stood_in_for)
 
     opened_init(&o, OPENED_VIRTUAL, NULL, NULL);
     ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OPEN, 0), KEEL_OK);
-    ck_assert_int_eq(call_once(&options, KEEL_OK, &why), KEEL_OK);
+    ck_assert_int_eq(opened_call(&o, &options, KEEL_OK, &why), KEEL_OK);
     ck_assert_int_eq(why.code, KEEL_REJECTED_FORCED_OPEN);
     ck_assert_int_eq(why.reason, KEEL_REASON_FORCED_OPEN);
     ck_assert_uint_eq(why.attempts, 0);
@@ -106,7 +95,7 @@ START_TEST(it_runs_once_after_the_last_attempt)
     opened_init(&o, OPENED_VIRTUAL, NULL, "retry.attempts=3");
     options.idempotent = true;
     /* what it returns is what the call returns, whatever that is */
-    ck_assert_int_eq(call_once(&options, KEEL_FAILED, &why), KEEL_CLIENT_ERROR);
+    ck_assert_int_eq(opened_call(&o, &options, KEEL_FAILED, &why), KEEL_CLIENT_ERROR);
     ck_assert_uint_eq(s.times, 1);
     ck_assert_uint_eq(s.attempts, 3);
     ck_assert_uint_eq(opened_look(&o).failures, 3); /* it hides nothing from them */
@@ -143,20 +132,11 @@ START_TEST(a_call_that_was_begun_wrongly_or_cancelled_is_not_stood_in_for)
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_E_ARGUMENT);
     options.cancel = &token;
     keel_cancel_fire(&token);
-    ck_assert_int_eq(call_once(&options, KEEL_FAILED, NULL), KEEL_CANCELLED);
+    ck_assert_int_eq(opened_call(&o, &options, KEEL_FAILED, NULL), KEEL_CANCELLED);
     ck_assert_uint_eq(s.times, 0);
     opened_cleanup(&o);
 }
 END_TEST
-
-static keel_status fail_to_run(const keel_attempt *attempt, keel_outcome *outcome,
-                               void *ctx)
-{
-    (void)attempt;
-    (void)outcome;
-    (void)ctx;
-    return KEEL_FAILED;
-}
 
 static const bool detached[] = { false, true };
 
@@ -170,7 +150,7 @@ START_TEST(keel_run_falls_back_on_the_callers_thread)
     keel_detail why = KEEL_DETAIL_INIT;
 
     opened_init(&o, OPENED_REAL, NULL, "timeout=30s; deadline=30s; retry.attempts=1");
-    ck_assert_int_eq(keel_run(o.pipeline, fail_to_run, NULL, &options, &why), KEEL_OK);
+    ck_assert_int_eq(keel_run(o.pipeline, opened_fail, NULL, &options, &why), KEEL_OK);
     ck_assert_int_eq(why.code, KEEL_FAILED);
     ck_assert(why.fallback);
     ck_assert(pthread_equal(s.thread, pthread_self()));
@@ -196,7 +176,7 @@ static void *fall_back_and_hang(void *ctx)
     keel_call_options options = { .size = sizeof options, .fallback = hang };
     keel_status *status = ctx;
 
-    *status = call_once(&options, KEEL_FAILED, NULL);
+    *status = opened_call(&o, &options, KEEL_FAILED, NULL);
     return NULL;
 }
 
@@ -213,14 +193,14 @@ START_TEST(ten_run_at_once_and_the_eleventh_call_gets_what_it_came_to)
         ck_assert_int_eq(
             pthread_create(&threads[i], NULL, fall_back_and_hang, &statuses[i]), 0);
     latch_await(&inside, AT_ONCE);
-    ck_assert_int_eq(call_once(&options, KEEL_FAILED, &why), KEEL_FAILED);
+    ck_assert_int_eq(opened_call(&o, &options, KEEL_FAILED, &why), KEEL_FAILED);
     ck_assert(!why.fallback);
     latch_hit(&let_go);
     for (int i = 0; i < AT_ONCE; i++) {
         pthread_join(threads[i], NULL);
         ck_assert_int_eq(statuses[i], KEEL_OK);
     }
-    ck_assert_int_eq(call_once(&options, KEEL_FAILED, NULL), KEEL_OK);
+    ck_assert_int_eq(opened_call(&o, &options, KEEL_FAILED, NULL), KEEL_OK);
     ck_assert_uint_eq(s.times, 1);
     opened_cleanup(&o);
 }

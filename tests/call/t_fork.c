@@ -66,16 +66,6 @@ static keel_pipeline_stats look(void)
     return stats;
 }
 
-static keel_status call_once(keel_status status)
-{
-    keel_call call;
-
-    keel_call_begin(&call, o.pipeline, NULL);
-    while (keel_call_next(&call))
-        keel_call_report(&call, status);
-    return keel_call_end(&call, NULL);
-}
-
 static void child_closes(void)
 {
     keel_pipeline_close(o.pipeline);
@@ -92,7 +82,7 @@ static void find_all_fresh(void)
     CHILD(stats.calls == 0 && stats.failures == 0);
     CHILD(stats.in_flight == 0 && stats.rejected_total == 0);
     CHILD(stats.lock == KEEL_LOCK_NONE);
-    CHILD(call_once(KEEL_OK) == KEEL_OK);
+    CHILD(opened_call(&o, NULL, KEEL_OK, NULL) == KEEL_OK);
     CHILD(look().calls == 1);
     CHILD(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OPEN, 0) == KEEL_OK);
     child_closes();
@@ -104,7 +94,7 @@ START_TEST(a_child_begins_afresh_and_its_parent_sees_nothing_of_it)
 
     opened_init(&o, OPENED_VIRTUAL, NULL, "breaker.consecutive=2; retry.attempts=1");
     opened_calls(&o, KEEL_FAILED, 2);
-    ck_assert_int_eq(call_once(KEEL_OK), KEEL_REJECTED_OPEN);
+    ck_assert_int_eq(opened_call(&o, NULL, KEEL_OK, NULL), KEEL_REJECTED_OPEN);
     before = look();
     ck_assert_int_eq(before.state, KEEL_BREAKER_OPEN);
     await_child(fork_into(find_all_fresh));
@@ -184,7 +174,8 @@ static void untouched(void)
     CHILD(stats.in_flight == 0 && stats.calls == 0 && stats.failures == 0);
     CHILD(stats.late_results == 0 && stats.permits_ended_twice == 0);
     for (int i = 0; i < 3; i++)
-        CHILD(call_once(KEEL_OK) == KEEL_OK); /* nothing was given back too often */
+        CHILD(opened_call(&o, NULL, KEEL_OK, NULL) ==
+              KEEL_OK); /* nothing was given back too often */
     CHILD(look().in_flight == 0);
 }
 
@@ -307,12 +298,8 @@ static void fall_back(void)
     keel_call_options options = { .size = sizeof options,
                                   .fallback = stand_in,
                                   .fallback_ctx = &ran };
-    keel_call call;
 
-    keel_call_begin(&call, o.pipeline, &options);
-    while (keel_call_next(&call))
-        keel_call_report(&call, KEEL_FAILED);
-    CHILD(keel_call_end(&call, NULL) == KEEL_OK);
+    CHILD(opened_call(&o, &options, KEEL_FAILED, NULL) == KEEL_OK);
     CHILD(ran);
 }
 
@@ -325,15 +312,11 @@ static keel_status nest(const keel_detail *detail, void *ctx)
     keel_call_options options = { .size = sizeof options,
                                   .fallback = nest,
                                   .fallback_ctx = deep };
-    keel_call call;
 
     (void)detail;
     if (++*deep == FALLBACKS_AT_ONCE)
         await_child(fork_into(fall_back));
-    keel_call_begin(&call, o.pipeline, &options);
-    while (keel_call_next(&call))
-        keel_call_report(&call, KEEL_FAILED);
-    return keel_call_end(&call, NULL);
+    return opened_call(&o, &options, KEEL_FAILED, NULL);
 }
 
 START_TEST(fallbacks_under_way_in_the_parent_do_not_count_in_the_child)
@@ -361,15 +344,6 @@ static keel_status stay(const keel_attempt *attempt, keel_outcome *outcome, void
     return KEEL_OK;
 }
 
-static keel_status succeed(const keel_attempt *attempt, keel_outcome *outcome,
-                           void *ctx)
-{
-    (void)attempt;
-    (void)outcome;
-    (void)ctx;
-    return KEEL_OK;
-}
-
 static keel_status detach(keel_run_fn *fn)
 {
     keel_run_options options = { .size = sizeof options, .detach = true };
@@ -381,16 +355,16 @@ static void use_own_workers(void)
 {
     CHILD(look().in_flight == 0);
     for (int i = 0; i < 3 && CHILDREN_HAVE_THREADS; i++)
-        CHILD(detach(succeed) == KEEL_OK);
+        CHILD(detach(opened_succeed) == KEEL_OK);
     child_closes(); /* not busy with what the parent's workers do */
 }
 
 START_TEST(a_child_has_workers_of_its_own)
 {
     opened_init(&o, OPENED_REAL, NULL, "timeout=10s; bulkhead=2");
-    ck_assert_int_eq(detach(succeed), KEEL_OK); /* one is idle, or nearly */
+    ck_assert_int_eq(detach(opened_succeed), KEEL_OK); /* one is idle, or nearly */
     await_child(fork_into(use_own_workers));
-    ck_assert_int_eq(detach(succeed), KEEL_OK);
+    ck_assert_int_eq(detach(opened_succeed), KEEL_OK);
     opened_cleanup(&o);
 }
 END_TEST
@@ -429,8 +403,8 @@ static void work_in_the_storm(void)
 
     CHILD(before > 0);
     CHILD(keel_thread_wake_fd() >= 0); /* its own, in place of the parent's */
-    CHILD(call_once(KEEL_FAILED) == KEEL_FAILED);
-    CHILD(detach(succeed) == KEEL_OK);
+    CHILD(opened_call(&o, NULL, KEEL_FAILED, NULL) == KEEL_FAILED);
+    CHILD(detach(opened_succeed) == KEEL_OK);
     CHILD(open_descriptors() == before);
     child_closes();
     CHILD(open_descriptors() == before);

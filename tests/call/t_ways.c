@@ -170,22 +170,13 @@ static keel_status go(actor *a, call_way way, keel_detail *why)
     return keel_run(a->o.pipeline, act_in_run, a, &options, why);
 }
 
-static keel_status succeed(const keel_attempt *attempt, keel_outcome *outcome,
-                           void *ctx)
-{
-    (void)attempt;
-    (void)outcome;
-    (void)ctx;
-    return KEEL_OK;
-}
-
 /* The first success of a bucket takes the long way by itself: it is made beforehand. */
 static void setup(actor *a, const way_script *script)
 {
     a->script = script;
     a->at = 0;
     opened_init(&a->o, OPENED_VIRTUAL, NULL, script->settings);
-    keel_run(a->o.pipeline, succeed, NULL, NULL, NULL);
+    keel_run(a->o.pipeline, opened_succeed, NULL, NULL, NULL);
 }
 
 static story tell(const way_script *script, call_way way)

@@ -64,6 +64,17 @@ void opened_calls(const opened *o, keel_status status, unsigned count)
     }
 }
 
+keel_status opened_call(const opened *o, const keel_call_options *options,
+                        keel_status status, keel_detail *why)
+{
+    keel_call call;
+
+    keel_call_begin(&call, o->pipeline, options);
+    while (keel_call_next(&call))
+        keel_call_report(&call, status);
+    return keel_call_end(&call, why);
+}
+
 static keel_status outcome_of(char letter)
 {
     switch (letter) {
@@ -106,6 +117,23 @@ keel_status opened_replay(opened *o, const char *script, unsigned times)
     while (times--)
         status = opened_play(o, script, &options);
     return status;
+}
+
+keel_status opened_succeed(const keel_attempt *attempt, keel_outcome *outcome,
+                           void *ctx)
+{
+    (void)attempt;
+    (void)outcome;
+    (void)ctx;
+    return KEEL_OK;
+}
+
+keel_status opened_fail(const keel_attempt *attempt, keel_outcome *outcome, void *ctx)
+{
+    (void)attempt;
+    (void)outcome;
+    (void)ctx;
+    return KEEL_FAILED;
 }
 
 uint64_t opened_timeout(keel_pipeline *pipeline)

@@ -41,6 +41,10 @@ keel_pipeline_stats opened_look(const opened *o);
 /* count calls, each of one attempt that ends so; fails the test if one is refused. */
 void opened_calls(const opened *o, keel_status status, unsigned count);
 
+/* A whole call in the blocking loop, every attempt of which ends so. */
+keel_status opened_call(const opened *o, const keel_call_options *options,
+                        keel_status status, keel_detail *why);
+
 /*
  * A whole call in the blocking loop; each attempt takes no time and ends as the script
  * says: o ok, f failed, t throttled, i ignored, c client error, u unknown, h hangs until
@@ -51,6 +55,9 @@ keel_status opened_play(opened *o, const char *script,
 
 /* The same for an idempotent call, times over; returns the last one's status. */
 keel_status opened_replay(opened *o, const char *script, unsigned times);
+
+/* For keel_run: KEEL_OK and KEEL_FAILED at once. */
+keel_run_fn opened_succeed, opened_fail;
 
 /* What a call of now would be given for its attempt; it counts for nothing. */
 uint64_t opened_timeout(keel_pipeline *pipeline);
