@@ -14,7 +14,6 @@
  * Each story is run by the real command. Not for what is wrong before anything runs:
  * t_simulate_wrong.c.
  */
-#include <check.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <jansson.h>
@@ -22,10 +21,10 @@
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/text.h"
+#include "support/suite.h"
+#include "tools/simulate.h"
 
 enum { STORIES_MAX = 400, STEPS_MAX = 60, LINE_SIZE = 1024, SETTINGS_SIZE = 2048 };
 
@@ -220,42 +219,17 @@ typedef struct output {
     char *error;
 } output;
 
-static char *read_all(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char *text = NULL;
-    size_t size = 0;
-
-    ck_assert_ptr_nonnull(file);
-    if (getdelim(&text, &size, '\0', file) < 0) {
-        free(text);
-        text = strdup("");
-    }
-    fclose(file);
-    return text;
-}
-
 static output run(const json_t *scenario)
 {
-    char dir[] = "/tmp/keel-simulate-XXXXXX";
-    char script[64], out[64], err[64], command[256];
+    simulation s;
     output o;
-    int status;
 
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(script, sizeof script, "%s/in", dir);
-    snprintf(out, sizeof out, "%s/out", dir);
-    snprintf(err, sizeof err, "%s/err", dir);
-    ck_assert_int_eq(json_dump_file(scenario, script, 0), 0);
-    snprintf(command, sizeof command, "./keel simulate %s >%s 2>%s", script, out, err);
-    status = system(command);
-    o.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    o.lines = read_all(out);
-    o.error = read_all(err);
-    unlink(script);
-    unlink(out);
-    unlink(err);
-    rmdir(dir);
+    simulation_init(&s);
+    ck_assert_int_eq(json_dump_file(scenario, s.script, 0), 0);
+    o.exit_code = simulate(&s, s.script);
+    o.lines = simulation_read(s.out);
+    o.error = simulation_read(s.err);
+    simulation_cleanup(&s);
     return o;
 }
 
@@ -321,35 +295,49 @@ static void check_line(const story *s, size_t step, const json_t *line)
     }
 }
 
-static void check_transitions(const story *s, const json_t *end)
+/* "closed>open:consecutive@0", one after the other. */
+static void write_transitions(const json_t *transitions, char *to, size_t size)
 {
-    char got[4096] = "", wanted[4096];
     json_t *transition;
     size_t i;
 
-    json_array_foreach(json_object_get(end, "transitions"), i, transition)
+    *to = '\0';
+    json_array_foreach(transitions, i, transition)
     {
-        const char *from, *to, *cause;
+        const char *from, *into, *cause;
         json_int_t at;
-        size_t used = strlen(got);
+        size_t used = strlen(to);
 
         ck_assert_int_eq(json_unpack(transition, "{s:I,s:s,s:s,s:s}", "at_ns", &at,
-                                     "from", &from, "to", &to, "cause", &cause),
+                                     "from", &from, "to", &into, "cause", &cause),
                          0);
-        snprintf(got + used, sizeof got - used, "%s%s>%s:%s@%lld", used ? " " : "",
-                 from, to, cause, (long long)at);
+        snprintf(to + used, size - used, "%s%s>%s:%s@%lld", used ? " " : "", from, into,
+                 cause, (long long)at);
     }
-    *wanted = '\0';
-    for (char *state = NULL, *item = strtok_r(s->transitions, " ", &state); item;
-         item = strtok_r(NULL, " ", &state)) {
-        size_t used = strlen(wanted);
+}
 
-        if (!strcmp(item, "none"))
-            break;
-        snprintf(wanted + used, sizeof wanted - used, "%s", used ? " " : "");
-        used = strlen(wanted);
-        plain(wanted + used, sizeof wanted - used, item);
+/* What a story says of them, in the same words; "none" is nothing. */
+static void write_wanted(char *said, char *to, size_t size)
+{
+    char *state = NULL;
+
+    *to = '\0';
+    for (char *item = strtok_r(said, " ", &state); item && strcmp(item, "none") != 0;
+         item = strtok_r(NULL, " ", &state)) {
+        size_t used = strlen(to);
+
+        snprintf(to + used, size - used, "%s", used ? " " : "");
+        used = strlen(to);
+        plain(to + used, size - used, item);
     }
+}
+
+static void check_transitions(const story *s, const json_t *end)
+{
+    char got[4096], wanted[4096];
+
+    write_transitions(json_object_get(end, "transitions"), got, sizeof got);
+    write_wanted(s->transitions, wanted, sizeof wanted);
     ck_assert_msg(strcmp(wanted, got) == 0, "%s:%d: %s\n  transitions are %s\n  not %s",
                   s->file, s->line, s->name, got, wanted);
 }
@@ -393,26 +381,11 @@ START_TEST(every_line_of_a_story_is_as_worked_out_by_hand)
 }
 END_TEST
 
-static Suite *simulate_suite(void)
-{
-    Suite *suite = suite_create("simulate");
-    TCase *tcase = tcase_create("stories");
-
-    tcase_add_loop_test(tcase, every_line_of_a_story_is_as_worked_out_by_hand, 0,
-                        story_count);
-    suite_add_tcase(suite, tcase);
-    return suite;
-}
-
 int main(void)
 {
-    SRunner *runner;
-    int failed;
+    suite_test stories_told = { every_line_of_a_story_is_as_worked_out_by_hand, 0 };
 
     read_stories();
-    runner = srunner_create(simulate_suite());
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    stories_told.rows = (size_t)story_count;
+    return suite_run("simulate", 10, &stories_told, 1);
 }

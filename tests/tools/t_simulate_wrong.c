@@ -3,75 +3,40 @@
  * Scenarios that are wrong, and the command line of keel simulate. What is wrong is
  * said with its step or column, before anything is printed.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#define ROWS(rows) ((int)(sizeof(rows) / sizeof *(rows)))
+#include "support/suite.h"
+#include "tools/simulate.h"
 
 /* ---- running --------------------------------------------------------------------- */
 
-static char dir[64], script[96], out[96], err[96];
+static simulation room;
 
-static void make_room(void)
+static void enter(void)
 {
-    snprintf(dir, sizeof dir, "/tmp/keel-simulate-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(script, sizeof script, "%s/in", dir);
-    snprintf(out, sizeof out, "%s/out", dir);
-    snprintf(err, sizeof err, "%s/err", dir);
+    simulation_init(&room);
 }
 
-static void clean_up(void)
+static void leave(void)
 {
-    unlink(script);
-    unlink(out);
-    unlink(err);
-    rmdir(dir);
+    simulation_cleanup(&room);
 }
 
 static void write_script(const char *text)
 {
-    FILE *file = fopen(script, "we");
+    FILE *file = fopen(room.script, "we");
 
     ck_assert_ptr_nonnull(file);
     fputs(text, file);
     ck_assert_int_eq(fclose(file), 0);
 }
 
-static char *read_all(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char *text = NULL;
-    size_t size = 0;
-
-    ck_assert_ptr_nonnull(file);
-    if (getdelim(&text, &size, '\0', file) < 0) {
-        free(text);
-        text = strdup("");
-    }
-    fclose(file);
-    return text;
-}
-
-/* Runs `./keel simulate` with arguments as a shell reads them; returns its exit code. */
-static int simulate(const char *arguments)
-{
-    char command[512];
-    int status;
-
-    snprintf(command, sizeof command, "./keel simulate %s >%s 2>%s", arguments, out,
-             err);
-    status = system(command);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 static void expect_words(const char *path, const char *words)
 {
-    char *text = read_all(path);
+    char *text = simulation_read(path);
 
     ck_assert_msg(strstr(text, words), "not \"%s\" but: %s", words, text);
     free(text);
@@ -79,7 +44,7 @@ static void expect_words(const char *path, const char *words)
 
 static void expect_empty(const char *path)
 {
-    char *text = read_all(path);
+    char *text = simulation_read(path);
 
     ck_assert_str_eq(text, "");
     free(text);
@@ -185,9 +150,9 @@ static const struct {
 START_TEST(what_is_wrong_is_said_with_its_place_before_anything_is_printed)
 {
     write_script(wrong[_i].text);
-    ck_assert_int_eq(simulate(script), 2);
-    expect_empty(out);
-    expect_words(err, wrong[_i].words);
+    ck_assert_int_eq(simulate(&room, room.script), 2);
+    expect_empty(room.out);
+    expect_words(room.err, wrong[_i].words);
 }
 END_TEST
 
@@ -215,9 +180,9 @@ START_TEST(what_is_found_while_running_leaves_the_lines_before_it)
     char *text;
 
     write_script(stopped[_i].text);
-    ck_assert_int_eq(simulate(script), 2);
-    expect_words(err, stopped[_i].words);
-    text = read_all(out);
+    ck_assert_int_eq(simulate(&room, room.script), 2);
+    expect_words(room.err, stopped[_i].words);
+    text = simulation_read(room.out);
     ck_assert_int_eq(strncmp(text, "{\"step\":1,", 10), 0);
     ck_assert_ptr_null(strstr(text, "{\"end\""));
     free(text);
@@ -232,16 +197,17 @@ static const char one_call[] =
 START_TEST(a_line_has_these_keys_in_this_order)
 {
     write_script(one_call);
-    ck_assert_int_eq(simulate(script), 0);
-    expect_words(out, "{\"step\":1,\"at_ns\":0,\"do\":\"call\",\"ok\":0,\"failed\":1,"
-                      "\"ignored\":0,\"rejected\":0,\"reason\":\"exhausted\","
-                      "\"attempts\":1,\"waits_ns\":null,\"hedges\":null,"
-                      "\"state\":null,\"lock\":null,\"generation\":null,"
-                      "\"calls\":null,\"failures\":null,\"slow\":null,"
-                      "\"ignored_total\":0,\"late_results\":0,\"in_flight\":null,"
-                      "\"permits\":null,\"retry_after_ns\":null}\n"
-                      "{\"end\":true,\"transitions\":[]}\n");
-    expect_empty(err);
+    ck_assert_int_eq(simulate(&room, room.script), 0);
+    expect_words(room.out,
+                 "{\"step\":1,\"at_ns\":0,\"do\":\"call\",\"ok\":0,\"failed\":1,"
+                 "\"ignored\":0,\"rejected\":0,\"reason\":\"exhausted\","
+                 "\"attempts\":1,\"waits_ns\":null,\"hedges\":null,"
+                 "\"state\":null,\"lock\":null,\"generation\":null,"
+                 "\"calls\":null,\"failures\":null,\"slow\":null,"
+                 "\"ignored_total\":0,\"late_results\":0,\"in_flight\":null,"
+                 "\"permits\":null,\"retry_after_ns\":null}\n"
+                 "{\"end\":true,\"transitions\":[]}\n");
+    expect_empty(room.err);
 }
 END_TEST
 
@@ -250,12 +216,12 @@ START_TEST(without_a_file_or_with_a_dash_it_reads_standard_input)
     char arguments[128];
 
     write_script(one_call);
-    snprintf(arguments, sizeof arguments, "<%s", script);
-    ck_assert_int_eq(simulate(arguments), 0);
-    expect_words(out, "{\"end\":true");
-    snprintf(arguments, sizeof arguments, "- <%s", script);
-    ck_assert_int_eq(simulate(arguments), 0);
-    expect_words(out, "{\"end\":true");
+    snprintf(arguments, sizeof arguments, "<%s", room.script);
+    ck_assert_int_eq(simulate(&room, arguments), 0);
+    expect_words(room.out, "{\"end\":true");
+    snprintf(arguments, sizeof arguments, "- <%s", room.script);
+    ck_assert_int_eq(simulate(&room, arguments), 0);
+    expect_words(room.out, "{\"end\":true");
 }
 END_TEST
 
@@ -264,22 +230,24 @@ START_TEST(settings_on_the_command_line_replace_those_of_the_scenario)
     char arguments[160];
 
     write_script("{\"settings\":\"wrong\",\"steps\":[{\"call\":\"fail\"}]}");
-    snprintf(arguments, sizeof arguments, "--settings 'none; bulkhead=3' %s", script);
-    ck_assert_int_eq(simulate(arguments), 0);
-    expect_words(out, "\"in_flight\":0");
-    snprintf(arguments, sizeof arguments, "--settings='none; bulkhead=x' %s", script);
-    ck_assert_int_eq(simulate(arguments), 2);
-    expect_words(err, "code col 16: bulkhead \"x\"");
-    expect_empty(out);
+    snprintf(arguments, sizeof arguments, "--settings 'none; bulkhead=3' %s",
+             room.script);
+    ck_assert_int_eq(simulate(&room, arguments), 0);
+    expect_words(room.out, "\"in_flight\":0");
+    snprintf(arguments, sizeof arguments, "--settings='none; bulkhead=x' %s",
+             room.script);
+    ck_assert_int_eq(simulate(&room, arguments), 2);
+    expect_words(room.err, "code col 16: bulkhead \"x\"");
+    expect_empty(room.out);
 }
 END_TEST
 
 START_TEST(without_settings_it_is_the_standard_preset)
 {
     write_script("{\"steps\":[{\"call\":\"ok\"}]}");
-    ck_assert_int_eq(simulate(script), 0);
-    expect_words(out, "\"waits_ns\":[],\"hedges\":null,\"state\":\"closed\"");
-    expect_words(out, "\"in_flight\":0");
+    ck_assert_int_eq(simulate(&room, room.script), 0);
+    expect_words(room.out, "\"waits_ns\":[],\"hedges\":null,\"state\":\"closed\"");
+    expect_words(room.out, "\"in_flight\":0");
 }
 END_TEST
 
@@ -288,8 +256,8 @@ START_TEST(variables_of_the_process_change_nothing)
     write_script(one_call);
     ck_assert_int_eq(setenv("KEEL_SIMULATED", "bulkhead=3", 1), 0);
     ck_assert_int_eq(setenv("KEEL_DISABLED", "on", 1), 0);
-    ck_assert_int_eq(simulate(script), 0);
-    expect_words(out, "\"in_flight\":null");
+    ck_assert_int_eq(simulate(&room, room.script), 0);
+    expect_words(room.out, "\"in_flight\":null");
 }
 END_TEST
 
@@ -297,10 +265,11 @@ START_TEST(a_bad_idea_is_warned_of_and_runs)
 {
     write_script("{\"settings\":\"none; bulkhead=1; bulkhead.queue=5\",\"steps\":["
                  "{\"reload\":\"none; timeout=5s; deadline=2s\"}]}");
-    ck_assert_int_eq(simulate(script), 0);
-    expect_words(err, "warning: simulated: bulkhead.queue=5 with bulkhead.wait=0");
-    expect_words(err, "warning: simulated: timeout 5s is longer than the deadline 2s");
-    expect_words(out, "{\"end\":true");
+    ck_assert_int_eq(simulate(&room, room.script), 0);
+    expect_words(room.err, "warning: simulated: bulkhead.queue=5 with bulkhead.wait=0");
+    expect_words(room.err,
+                 "warning: simulated: timeout 5s is longer than the deadline 2s");
+    expect_words(room.out, "{\"end\":true");
 }
 END_TEST
 
@@ -313,8 +282,8 @@ static char *lines_with(const char *seed)
              "retry.budget=off\",%s\"steps\":[{\"call\":\"fail\"}]}",
              seed);
     write_script(text);
-    ck_assert_int_eq(simulate(script), 0);
-    return read_all(out);
+    ck_assert_int_eq(simulate(&room, room.script), 0);
+    return simulation_read(room.out);
 }
 
 START_TEST(the_same_scenario_gives_the_same_bytes_and_another_seed_others)
@@ -334,23 +303,23 @@ END_TEST
 
 START_TEST(help_is_printed_and_wrong_usage_is_exit_2)
 {
-    ck_assert_int_eq(simulate("--help"), 0);
-    expect_words(out, "usage: keel simulate [--settings TEXT] [FILE | -]");
-    ck_assert_int_eq(simulate("--nonsense"), 2);
-    expect_words(err, "keel simulate: unrecognized option '--nonsense'");
-    expect_words(err, "usage: keel simulate");
-    ck_assert_int_eq(simulate("one two"), 2);
-    expect_words(err, "usage: keel simulate");
-    expect_empty(out);
+    ck_assert_int_eq(simulate(&room, "--help"), 0);
+    expect_words(room.out, "usage: keel simulate [--settings TEXT] [FILE | -]");
+    ck_assert_int_eq(simulate(&room, "--nonsense"), 2);
+    expect_words(room.err, "keel simulate: unrecognized option '--nonsense'");
+    expect_words(room.err, "usage: keel simulate");
+    ck_assert_int_eq(simulate(&room, "one two"), 2);
+    expect_words(room.err, "usage: keel simulate");
+    expect_empty(room.out);
 }
 END_TEST
 
 START_TEST(a_file_that_cannot_be_read_is_named)
 {
-    ck_assert_int_eq(simulate("/nowhere/at/all"), 2);
-    expect_words(err, "keel simulate: cannot open /nowhere/at/all: No such file");
-    ck_assert_int_eq(simulate("/tmp"), 2);
-    expect_words(err, "keel simulate: cannot read the scenario: Is a directory");
+    ck_assert_int_eq(simulate(&room, "/nowhere/at/all"), 2);
+    expect_words(room.err, "keel simulate: cannot open /nowhere/at/all: No such file");
+    ck_assert_int_eq(simulate(&room, "/tmp"), 2);
+    expect_words(room.err, "keel simulate: cannot read the scenario: Is a directory");
 }
 END_TEST
 
@@ -360,51 +329,24 @@ START_TEST(output_that_cannot_be_written_is_an_error)
     int status;
 
     write_script(one_call);
-    snprintf(command, sizeof command, "./keel simulate %s >/dev/full 2>%s", script,
-             err);
+    snprintf(command, sizeof command, "./keel simulate %s >/dev/full 2>%s", room.script,
+             room.err);
     status = system(command);
     ck_assert_int_eq(WEXITSTATUS(status), 71);
-    expect_words(err, "cannot write");
+    expect_words(room.err, "cannot write");
 }
 END_TEST
 
-static Suite *simulate_suite(void)
-{
-    Suite *suite = suite_create("simulate_wrong");
-    TCase *scenario = tcase_create("scenario");
-    TCase *command = tcase_create("command");
-
-    tcase_add_checked_fixture(scenario, make_room, clean_up);
-    tcase_add_loop_test(scenario,
-                        what_is_wrong_is_said_with_its_place_before_anything_is_printed,
-                        0, ROWS(wrong));
-    tcase_add_loop_test(scenario,
-                        what_is_found_while_running_leaves_the_lines_before_it, 0,
-                        ROWS(stopped));
-    tcase_add_checked_fixture(command, make_room, clean_up);
-    tcase_add_test(command, a_line_has_these_keys_in_this_order);
-    tcase_add_test(command, without_a_file_or_with_a_dash_it_reads_standard_input);
-    tcase_add_test(command, settings_on_the_command_line_replace_those_of_the_scenario);
-    tcase_add_test(command, without_settings_it_is_the_standard_preset);
-    tcase_add_test(command, variables_of_the_process_change_nothing);
-    tcase_add_test(command, a_bad_idea_is_warned_of_and_runs);
-    tcase_add_test(command,
-                   the_same_scenario_gives_the_same_bytes_and_another_seed_others);
-    tcase_add_test(command, help_is_printed_and_wrong_usage_is_exit_2);
-    tcase_add_test(command, a_file_that_cannot_be_read_is_named);
-    tcase_add_test(command, output_that_cannot_be_written_is_an_error);
-    suite_add_tcase(suite, scenario);
-    suite_add_tcase(suite, command);
-    return suite;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(simulate_suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+SUITE_IN("simulate_wrong", 10, enter, leave,
+         ROWS(what_is_wrong_is_said_with_its_place_before_anything_is_printed, wrong),
+         ROWS(what_is_found_while_running_leaves_the_lines_before_it, stopped),
+         ONE(a_line_has_these_keys_in_this_order),
+         ONE(without_a_file_or_with_a_dash_it_reads_standard_input),
+         ONE(settings_on_the_command_line_replace_those_of_the_scenario),
+         ONE(without_settings_it_is_the_standard_preset),
+         ONE(variables_of_the_process_change_nothing),
+         ONE(a_bad_idea_is_warned_of_and_runs),
+         ONE(the_same_scenario_gives_the_same_bytes_and_another_seed_others),
+         ONE(help_is_printed_and_wrong_usage_is_exit_2),
+         ONE(a_file_that_cannot_be_read_is_named),
+         ONE(output_that_cannot_be_written_is_an_error))
