@@ -5,6 +5,9 @@
 
 #include <keel/status.h>
 
+/* Whether a number is a status at all. */
+bool keel_status_is_known(keel_status status);
+
 /* Fills *why (if any) from *all, as far as the caller's struct reaches. */
 void keel_detail_fill(keel_detail *why, const keel_detail *all);
 
@@ -22,6 +25,9 @@ keel_status keel_succeed(keel_detail *why);
 /* How a call ended, all other fields being none; cheap. text: the status's own. */
 void keel_detail_say(keel_detail *why, keel_status code, keel_reason reason,
                      uint32_t attempts, uint64_t elapsed_ns, uint64_t retry_after_ns);
+
+/* What is said of a struct that keel_options_read refuses. */
+#define KEEL_OPTIONS_REFUSED "size is 0, or asks for what this keel does not know"
 
 /*
  * Reads a sized options struct of the caller's into `to` (whole bytes, already holding

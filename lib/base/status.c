@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The names and sentences of the status lists, grown from their X-macros. */
-#include <keel/status.h>
+#include "base/detail.h"
 
 const char *keel_status_name(keel_status status)
 {
@@ -36,6 +36,18 @@ const char *keel_reason_name(keel_reason reason)
         break;
     }
     return "?";
+}
+
+bool keel_status_is_known(keel_status status)
+{
+    switch (status) {
+#define IS_KNOWN(name, number, text) case name:
+        KEEL_STATUS_MAP(IS_KNOWN)
+        return true;
+    case KEEL_STATUS_LAST_:
+        break;
+    }
+    return false;
 }
 
 bool keel_status_is_rejected(keel_status status)

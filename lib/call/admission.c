@@ -2,6 +2,8 @@
 /* Admission of one attempt. Not for retry, deadline and budget: that is call.c. */
 #include "call/admission.h"
 
+#include "base/detail.h"
+
 keel_breaker_outcome keel_outcome_of(keel_status status)
 {
     switch (status) {
@@ -14,8 +16,9 @@ keel_breaker_outcome keel_outcome_of(keel_status status)
     case KEEL_DEADLINE:
     case KEEL_UNKNOWN:
         return KEEL_OUTCOME_FAILED;
-    default:
-        return KEEL_OUTCOME_NEUTRAL;
+    default: /* a refusal or an error of another use of keel; else something is wrong */
+        return keel_status_is_known(status) ? KEEL_OUTCOME_NEUTRAL
+                                            : KEEL_OUTCOME_FAILED;
     }
 }
 

@@ -323,10 +323,13 @@ static void report(keel_machine *m, uint32_t attempt, const keel_outcome *outcom
 void keel_call_report_attempt(keel_call *call, uint32_t attempt,
                               const keel_outcome *outcome)
 {
-    keel_outcome own = { .size = sizeof own, .status = KEEL_IGNORED };
+    keel_outcome own = { .size = sizeof own };
 
-    if (!call || !outcome || !keel_options_read(&own, sizeof own, outcome))
+    if (!call || !outcome)
         return;
+    /* ended with what it is: an attempt whose outcome nobody can read */
+    if (!keel_options_read(&own, sizeof own, outcome))
+        own = (keel_outcome){ .size = sizeof own, .status = KEEL_E_ARGUMENT };
     report(keel_machine_of(call), attempt, &own);
 }
 
@@ -442,9 +445,10 @@ static KEEL_SELDOM keel_status end_by_hand(keel_machine *m, keel_detail *why)
     else if (m->flags.is_plain)
         status = end_plain(m, why);
     else
-        status = keel_fail(
-            why, (keel_status)m->status,
-            "keel_call_begin: no pipeline, or options this keel does not know");
+        status =
+            keel_fail(why, (keel_status)m->status,
+                      m->pipeline ? "keel_call_begin: options: " KEEL_OPTIONS_REFUSED
+                                  : "keel_call_begin: no pipeline");
     m->magic = 0;
     m->planned_in = 0;
     errno = saved;

@@ -111,6 +111,8 @@ keel_status keel_events_listen(keel_runtime *runtime, keel_event_fn *fn, void *c
     runtime->listener = fn;
     runtime->listener_ctx = ctx;
     atomic_store(&runtime->has_listener, fn != NULL);
+    atomic_store(&runtime->is_watched,
+                 fn != NULL || keel_runtime_logs(runtime, KEEL_LOG_DEBUG));
     /* the old one may be running; it may also be the one who asks */
     while (runtime->is_told && runtime->told == now &&
            !pthread_equal(runtime->told_by, pthread_self()))

@@ -15,6 +15,7 @@
 
 #include "call/quick.h"
 
+#include "base/detail.h"
 #include "base/thread.h"
 
 static void tell_rejection(keel_machine *m, keel_status status, uint64_t retry_after_ns,
@@ -266,6 +267,12 @@ static keel_status lateness(const keel_machine *m)
                : KEEL_DEADLINE;
 }
 
+/* A number that is no status: something went wrong, that much is said. */
+static keel_status known(keel_status status)
+{
+    return keel_status_is_known(status) ? status : KEEL_FAILED;
+}
+
 static bool is_answer(keel_status status)
 {
     return status == KEEL_OK || status == KEEL_CLIENT_ERROR || status == KEEL_IGNORED ||
@@ -275,20 +282,23 @@ static bool is_answer(keel_status status)
 void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now)
 {
     keel_outcome o = *outcome;
-    keel_status counted = o.status;
+    keel_status counted = o.status = known(o.status);
 
     /* up to the instant itself an answer still counts; the timeout wins after it */
     if (keel_outcome_of(o.status) != KEEL_OUTCOME_NEUTRAL &&
         (now > m->attempt_until ||
          (now == m->attempt_until && o.status == KEEL_TIMEOUT)))
         counted = lateness(m);
+    if (counted != o.status && is_answer(o.status))
+        keel_pipeline_warn_once(m->pipeline, KEEL_WARNED_OVERDUE);
     settle(m, counted, o.retry_after_ns, now);
     m->system_errno = o.system_errno;
     m->applied = (uint8_t)o.applied;
     /* whoever holds the answer gets it, however late: it may tell of a write */
     m->status = (uint16_t)(is_answer(o.status) ? o.status : counted);
     m->retry_after_ns = o.retry_after_ns == UINT64_MAX ? 0 : o.retry_after_ns;
-    if (o.status == KEEL_OK || o.status == KEEL_IGNORED)
+    if (o.status == KEEL_OK || o.status == KEEL_IGNORED ||
+        keel_status_is_error(o.status))
         keel_machine_finish(m, KEEL_REASON_NONE);
     else if (o.status == KEEL_CLIENT_ERROR)
         keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE);
@@ -330,23 +340,52 @@ static void end_call_permit(keel_machine *m, uint64_t now)
     keel_pipeline_tell_changes(m->pipeline, &changes, now);
 }
 
+/* Why there was no retry, in the order of keel_bar and then cause_of. */
+#define NOT_RETRIED(what)                                                              \
+    {                                                                                  \
+        what "; not retried: it was not declared idempotent",                          \
+            what "; not retried: an answer had begun to arrive",                       \
+            what "; not retried: its body had been read",                              \
+            what "; not retried: the retry budget is spent",                           \
+            what "; not retried: the other side asked for a longer wait",              \
+            what "; not retried: the breaker has opened"                               \
+    }
+
+enum { CAUSES = 6 };
+
+static const char *const failed[CAUSES] = NOT_RETRIED("called and failed");
+static const char *const timed_out[CAUSES] = NOT_RETRIED("called; no answer in time");
+static const char *const throttled[CAUSES] =
+    NOT_RETRIED("the dependency asks for less");
+
+static int cause_of(const keel_machine *m)
+{
+    switch ((keel_reason)m->reason) {
+    case KEEL_REASON_NOT_RETRYABLE:
+        return (int)m->flags.bar;
+    case KEEL_REASON_BUDGET:
+        return 3;
+    case KEEL_REASON_PUSHBACK:
+        return 4;
+    case KEEL_REASON_OPEN:
+        return 5;
+    default:
+        return -1;
+    }
+}
+
 /* The status's own sentence, or where the reason says more, that. */
 static const char *sentence_of(const keel_machine *m, keel_status status)
 {
-    if (status != KEEL_FAILED && status != KEEL_TIMEOUT)
-        return keel_status_text(status);
-    switch ((keel_reason)m->reason) {
-    case KEEL_REASON_NOT_RETRYABLE:
-        return "called and failed; not retried: it was not declared idempotent";
-    case KEEL_REASON_BUDGET:
-        return "called and failed; not retried: the retry budget is spent";
-    case KEEL_REASON_PUSHBACK:
-        return "called and failed; not retried: the other side asked for a longer wait";
-    case KEEL_REASON_OPEN:
-        return "called and failed; not retried: the breaker has opened";
-    default:
-        return keel_status_text(status);
-    }
+    int cause = cause_of(m);
+
+    if (cause >= 0 && status == KEEL_FAILED)
+        return failed[cause];
+    if (cause >= 0 && status == KEEL_TIMEOUT)
+        return timed_out[cause];
+    if (cause >= 0 && status == KEEL_THROTTLED)
+        return throttled[cause];
+    return keel_status_text(status);
 }
 
 keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t now)

@@ -22,6 +22,13 @@ typedef enum keel_phase {
     KEEL_PHASE_ENDED
 } keel_phase;
 
+/* Why a request may not be sent again. */
+typedef enum keel_bar {
+    KEEL_BAR_NOT_IDEMPOTENT = 0, /* nobody said that it may */
+    KEEL_BAR_ANSWERED, /* an answer had begun to arrive, and cannot be taken back */
+    KEEL_BAR_BODY_READ /* its body has been read, and cannot be read again */
+} keel_bar;
+
 #define KEEL_CALL_MAGIC 0x6b63616cu
 
 typedef struct keel_machine_flags {
@@ -36,6 +43,7 @@ typedef struct keel_machine_flags {
     bool attempt_is_extra : 1;
     bool has_call_permit : 1;
     bool has_chaos : 1;
+    unsigned bar : 2; /* keel_bar, of a call that is not idempotent */
 } keel_machine_flags;
 
 typedef struct keel_machine {

@@ -3,6 +3,7 @@
 #include "call/pipeline.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/membarrier.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -361,6 +362,10 @@ keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings
         pipeline, lifts ? NULL : settings,
         lifts ? 0 : keel_ns_add(rt->clock.now(rt->clock.ctx), for_ns), why);
     keel_runtime_unlock(rt);
+    if (status == KEEL_OK)
+        keel_runtime_log(rt, KEEL_LOG_INFO, "operator",
+                         "pipeline=%s override=%s for_ns=%" PRIu64, pipeline->name,
+                         lifts ? "lifted" : "set", lifts ? 0 : for_ns);
     keel_events_deliver(rt);
     errno = saved;
     return status;
@@ -369,14 +374,18 @@ keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings
 static void expire_override(keel_pipeline *pipeline)
 {
     keel_runtime *rt = pipeline->runtime;
+    bool is_over;
 
     keel_runtime_notice_fork(rt);
     if (pthread_mutex_trylock(&rt->pipelines_mu))
         return; /* somebody is changing settings just now; the next one looks again */
-    if (pipeline->override_text &&
-        rt->clock.now(rt->clock.ctx) >= pipeline->override_until)
-        set_override_locked(pipeline, NULL, 0, NULL);
+    is_over = pipeline->override_text &&
+              rt->clock.now(rt->clock.ctx) >= pipeline->override_until &&
+              set_override_locked(pipeline, NULL, 0, NULL) == KEEL_OK;
     keel_runtime_unlock(rt);
+    if (is_over)
+        keel_runtime_log(rt, KEEL_LOG_INFO, "operator", "pipeline=%s override=expired",
+                         pipeline->name);
 }
 
 KEEL_SELDOM const keel_plan *keel_plan_after_override(keel_pipeline *pipeline,
@@ -442,6 +451,9 @@ keel_status keel_pipeline_lock(keel_pipeline *pipeline, keel_lock lock, uint64_t
     if (!v.plan->policy.breaker)
         return visit_end(&v, &none, KEEL_E_STATE);
     keel_breaker_lock(&v.plan->breaker, lock, for_ns ? keel_ns_add(v.now, for_ns) : 0);
+    keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "operator",
+                     "pipeline=%s lock=%s for_ns=%" PRIu64, pipeline->name,
+                     keel_lock_name(lock), for_ns);
     return visit_end(&v, &none, KEEL_OK);
 }
 
@@ -537,8 +549,23 @@ keel_status keel_pipeline_look(keel_pipeline *pipeline, keel_pipeline_stats *sta
 
 /* telling */
 
+/* A transition has a line of its own, at a level that is read every day. */
+static void log_event(const keel_pipeline *pipeline, const keel_event_record *r)
+{
+    if (r->type != KEEL_EVENT_TRANSITION &&
+        keel_runtime_logs(pipeline->runtime, KEEL_LOG_DEBUG))
+        keel_runtime_log(
+            pipeline->runtime, KEEL_LOG_DEBUG,
+            keel_event_type_name((keel_event_type)r->type),
+            "pipeline=%s attempt=%u status=%s reason=%s duration_ns=%" PRIu64,
+            pipeline->name, (unsigned)r->attempt,
+            keel_status_name((keel_status)r->status),
+            keel_reason_name((keel_reason)r->reason), r->duration_ns);
+}
+
 void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record, uint64_t now)
 {
+    log_event(pipeline, &record);
     record.pipeline = pipeline->number;
     record.at_ns = now;
     keel_event_put(pipeline->runtime, &record);
@@ -563,11 +590,15 @@ void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *cha
                                                 .generation = t->generation },
                            now);
     }
-    if (changes->would_trip)
-        keel_pipeline_tell(pipeline,
-                           (keel_event_record){ .type = KEEL_EVENT_WOULD_TRIP,
-                                                .cause = (uint8_t)changes->would_trip },
-                           now);
+    if (!changes->would_trip)
+        return;
+    keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "breaker",
+                     "pipeline=%s would open, were it not observed only: cause=%s",
+                     pipeline->name, keel_cause_name(changes->would_trip));
+    keel_pipeline_tell(pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_WOULD_TRIP,
+                                            .cause = (uint8_t)changes->would_trip },
+                       now);
 }
 
 enum { LEAK_DEADLINES = 10 };
@@ -589,4 +620,21 @@ void keel_pipeline_look_for_leaks(keel_pipeline *pipeline, const keel_plan *plan
         return;
     keel_pipeline_tell(pipeline,
                        (keel_event_record){ .type = KEEL_EVENT_PERMIT_LEAKED }, now);
+}
+
+void keel_pipeline_warn_once(keel_pipeline *pipeline, keel_warned what)
+{
+    static const char *const sentences[] = {
+        "a failed call is not retried: it was not declared idempotent",
+        "a failed call is not retried: an answer had begun to arrive, and there is no "
+        "sink_reset",
+        "a failed call is not retried: its body had been read, and there is no "
+        "body_rewind",
+        "an answer came after its attempt's time; it counts as a timeout",
+    };
+    uint32_t bit = 1u << what;
+
+    if (!(atomic_fetch_or_explicit(&pipeline->warned, bit, memory_order_relaxed) & bit))
+        keel_runtime_log(pipeline->runtime, KEEL_LOG_WARNING, "call", "pipeline=%s %s",
+                         pipeline->name, sentences[what]);
 }

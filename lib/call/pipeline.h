@@ -6,6 +6,14 @@
 #include "call/plan.h"
 #include "call/runtime.h"
 
+/* What an author is told once a pipeline, because it is his to mend. */
+typedef enum keel_warned {
+    KEEL_WARNED_NOT_IDEMPOTENT, /* and the other keel_bar, in their order */
+    KEEL_WARNED_ANSWERED,
+    KEEL_WARNED_BODY_READ,
+    KEEL_WARNED_OVERDUE
+} keel_warned;
+
 /* Running totals; on the board, one block a pipeline. */
 typedef struct keel_counters {
     _Atomic uint64_t ignored;
@@ -51,8 +59,8 @@ struct keel_pipeline {
     keel_plan *retired;  /* wait for the resting phase to drain */
     keel_plan *draining; /* wait for the phase after the swap to drain */
     keel_bulkhead_common bulkhead;
-    _Atomic bool warned_not_idempotent;
-    _Atomic(void *) http; /* lib/http's, freed by http_free */
+    _Atomic uint32_t warned; /* bits of keel_warned */
+    _Atomic(void *) http;    /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);
 };
 
@@ -149,7 +157,7 @@ static inline bool keel_gate_refuses(keel_pipeline *pipeline, uint32_t gate,
     uint64_t now = keel_gate_now(pipeline, gate);
 
     if (now >= until ||
-        atomic_load_explicit(&pipeline->runtime->has_listener, memory_order_relaxed))
+        atomic_load_explicit(&pipeline->runtime->is_watched, memory_order_relaxed))
         return false;
     *retry_after_ns = until - now;
     keel_count_rejected(pipeline);
@@ -180,6 +188,8 @@ void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record,
                         uint64_t now);
 void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,
                                 uint64_t now);
+
+void keel_pipeline_warn_once(keel_pipeline *pipeline, keel_warned what);
 
 /* After a refusal for want of a place: a place that is far older than any call may last
  * will not come back, which is told once. */

@@ -94,19 +94,6 @@ static bool is_pushed_back(const keel_machine *m, uint64_t hint, uint64_t now)
                                            reaches_deadline(m, now, hint)));
 }
 
-static void warn_not_idempotent(keel_machine *m)
-{
-    keel_pipeline *p = m->pipeline;
-
-    if (!atomic_exchange_explicit(&p->warned_not_idempotent, true,
-                                  memory_order_relaxed))
-        keel_runtime_log(
-            p->runtime, KEEL_LOG_WARNING, "retry",
-            "pipeline=%s a failed call is not retried: it was not declared "
-            "idempotent",
-            p->name);
-}
-
 void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_out,
                        uint64_t now)
 {
@@ -115,7 +102,7 @@ void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_
     if (!tries_are_left(m)) {
         keel_machine_finish(m, timed_out ? KEEL_REASON_TIMEOUT : KEEL_REASON_EXHAUSTED);
     } else if (!m->flags.is_idempotent && !outcome->never_sent) {
-        warn_not_idempotent(m);
+        keel_pipeline_warn_once(m->pipeline, (keel_warned)m->flags.bar);
         keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE);
     } else if (is_pushed_back(m, outcome->retry_after_ns, now)) {
         keel_machine_finish(m, KEEL_REASON_PUSHBACK);

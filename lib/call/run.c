@@ -420,7 +420,7 @@ static KEEL_SELDOM keel_status run_with(keel_pipeline *pipeline, keel_run_fn *fn
     if (!keel_options_read(&own, sizeof own, options) ||
         !keel_options_read(&call_options, sizeof call_options, own.call))
         return keel_fail(why, KEEL_E_ARGUMENT,
-                         "keel_run: options this keel does not know");
+                         "keel_run: options, or their call's: " KEEL_OPTIONS_REFUSED);
     if (own.detach && !keel_runtime_is_disabled(pipeline->runtime)) {
         keel_call_begin(&call, pipeline, &call_options);
         status = run_detached(&call, &own, fn, ctx, why);

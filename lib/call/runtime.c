@@ -42,7 +42,7 @@ void keel_runtime_log(const keel_runtime *runtime, keel_log_level level,
     int saved = errno;
     va_list args;
 
-    if (!runtime->log.fn || runtime->log.level < (int)level)
+    if (!keel_runtime_logs(runtime, level))
         return;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
@@ -60,6 +60,7 @@ static void choose_log(keel_runtime *rt, const keel_options *options)
         rt->log.level = level >= 0 ? level : KEEL_LOG_INFO;
     else if (level >= 0)
         rt->log = (keel_log){ .fn = log_to_stderr, .level = level };
+    atomic_store(&rt->is_watched, keel_runtime_logs(rt, KEEL_LOG_DEBUG));
     keel_warnings_log(&rt->warnings);
 }
 
@@ -141,6 +142,9 @@ static keel_status open_config(keel_runtime *rt, const keel_options *options,
         return status;
     choose_log(rt, options);
     atomic_store(&rt->is_disabled, keel_config_process(rt->config)->disabled);
+    if (keel_runtime_is_disabled(rt))
+        keel_runtime_log(rt, KEEL_LOG_WARNING, "runtime",
+                         "KEEL_DISABLED is on: every call is made plainly");
     return KEEL_OK;
 }
 
@@ -203,9 +207,7 @@ static keel_status open_runtime(keel_runtime **out, const keel_options *given,
                          "keel_open needs a place for the runtime");
     *out = NULL;
     if (!keel_options_read(&options, sizeof options, given))
-        return keel_fail(
-            why, KEEL_E_ARGUMENT,
-            "keel_options: size is 0, or asks for what this keel does not know");
+        return keel_fail(why, KEEL_E_ARGUMENT, "keel_options: " KEEL_OPTIONS_REFUSED);
     if (!is_whole(options.allocator))
         return keel_fail(why, KEEL_E_ARGUMENT,
                          "keel_options: an allocator needs allocate and release");

@@ -36,6 +36,7 @@ struct keel_runtime {
     keel_event_ring *events;
     _Atomic bool is_disabled; /* KEEL_DISABLED=on */
     _Atomic bool has_listener;
+    _Atomic bool is_watched;        /* by a listener, or by a log of everything */
     _Atomic uint64_t delivering_in; /* the process whose thread delivers; 0: none */
     _Atomic uint64_t locks_of; /* the process whose locks these are; 0: being made */
     _Atomic bool reload_wanted;
@@ -68,7 +69,12 @@ void keel_runtime_notice_fork(keel_runtime *runtime);
 void keel_runtime_lock(keel_runtime *runtime);
 void keel_runtime_unlock(keel_runtime *runtime);
 
-/* Logs a line if anybody listens at that level. */
+static inline bool keel_runtime_logs(const keel_runtime *runtime, keel_log_level level)
+{
+    return runtime->log.fn && runtime->log.level >= (int)level;
+}
+
+/* Logs a line if anybody listens at that level. Not with a lock held. */
 void keel_runtime_log(const keel_runtime *runtime, keel_log_level level,
                       const char *subsystem, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -137,12 +137,19 @@ bool keel_http_never_sent(const keel_http_facts *facts)
 }
 
 bool keel_http_may_repeat(const keel_http_facts *facts, bool can_reset_sink,
-                          bool can_rewind_body)
+                          bool can_rewind_body, keel_bar *bar)
 {
     if (keel_http_never_sent(facts))
         return true;
-    return facts->repeatable && (!facts->received || can_reset_sink) &&
-           (!facts->consumed || can_rewind_body);
+    if (!facts->repeatable)
+        *bar = KEEL_BAR_NOT_IDEMPOTENT;
+    else if (facts->received && !can_reset_sink)
+        *bar = KEEL_BAR_ANSWERED;
+    else if (facts->consumed && !can_rewind_body)
+        *bar = KEEL_BAR_BODY_READ;
+    else
+        return true;
+    return false;
 }
 
 keel_applied keel_http_applied(const keel_http_facts *facts)

@@ -8,7 +8,7 @@
 
 #include <curl/curl.h>
 
-#include <keel/call.h>
+#include "call/machine.h"
 
 /*
  * What is known of a transfer that has ended.
@@ -45,11 +45,11 @@ keel_status keel_http_classify(const keel_http_facts *facts);
 bool keel_http_never_sent(const keel_http_facts *facts);
 
 /*
- * Whether the request may be sent again with what the caller offers. Says nothing of
- * whether it is worth it: that is the call's decision.
+ * Whether the request may be sent again with what the caller offers, else why not. Says
+ * nothing of whether it is worth it: that is the call's decision.
  */
 bool keel_http_may_repeat(const keel_http_facts *facts, bool can_reset_sink,
-                          bool can_rewind_body);
+                          bool can_rewind_body, keel_bar *bar);
 
 /* What is known of the request's effect. */
 keel_applied keel_http_applied(const keel_http_facts *facts);

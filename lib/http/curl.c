@@ -6,6 +6,7 @@
 #include <keel/curl.h>
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/detail.h"
 #include "base/thread.h"
@@ -146,13 +147,17 @@ static bool facts_read(session *s)
  */
 static void judge(session *s, keel_outcome *outcome)
 {
+    keel_machine *m = keel_machine_of(&s->call);
+    keel_bar bar = KEEL_BAR_NOT_IDEMPOTENT;
+
     outcome->status = s->cancelled ? KEEL_CANCELLED : keel_http_classify(&s->facts);
     outcome->retry_after_ns = s->facts.retry_after_ns;
     outcome->never_sent = keel_http_never_sent(&s->facts);
     outcome->system_errno = (int)s->code;
     outcome->applied = keel_http_applied(&s->facts);
-    keel_machine_of(&s->call)->flags.is_idempotent = keel_http_may_repeat(
-        &s->facts, s->options.sink_reset != NULL, s->options.body_rewind != NULL);
+    m->flags.is_idempotent = keel_http_may_repeat(
+        &s->facts, s->options.sink_reset != NULL, s->options.body_rewind != NULL, &bar);
+    m->flags.bar = bar;
 }
 
 static KEEL_SELDOM void report_other(session *s)
@@ -226,13 +231,23 @@ static CURLcode code_of(const session *s, keel_status status)
                : CURLE_ABORTED_BY_CALLBACK;
 }
 
-/* libcurl knows better than we what went wrong, where the wire did and no policy. */
+/* What the wire said, before the sentence of what that means. */
 static void explain(const session *s, keel_detail *all)
 {
-    if (s->attempted && s->code != CURLE_OK && !keel_status_is_rejected(all->code) &&
-        all->text == keel_status_text(all->code) && all->code != KEEL_TIMEOUT &&
-        all->code != KEEL_DEADLINE && all->code != KEEL_CANCELLED)
-        all->text = curl_easy_strerror(s->code);
+    char answer[32];
+    const char *what = answer;
+    const char *text = all->text;
+    bool is_answered = s->code == CURLE_OK || s->code == CURLE_HTTP_RETURNED_ERROR;
+
+    if (!s->attempted || all->code == KEEL_OK || all->code == KEEL_TIMEOUT ||
+        all->code == KEEL_DEADLINE || all->code == KEEL_CANCELLED ||
+        keel_status_is_rejected(all->code) || keel_status_is_error(all->code))
+        return;
+    snprintf(answer, sizeof answer, "HTTP %ld", s->facts.response);
+    if (!is_answered)
+        what = curl_easy_strerror(s->code);
+    snprintf(all->storage, sizeof all->storage, "%s: %s", what, text);
+    all->text = all->storage;
 }
 
 /* What keel_call_end cannot know. all may be NULL. */
@@ -352,7 +367,8 @@ keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
 
     clear(&s, pipeline, easy);
     if (options && !take_options(&s, options))
-        status = keel_fail(why, KEEL_E_ARGUMENT, "curl: options from a newer keel");
+        status = keel_fail(why, KEEL_E_ARGUMENT,
+                           "curl: options, or their call's: " KEEL_OPTIONS_REFUSED);
     else
         status = perform(&s, why);
     if (curl_code)

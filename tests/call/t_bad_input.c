@@ -268,7 +268,7 @@ START_TEST(an_outcome_of_another_keel_counts_if_it_is_understood)
     keel_call_report_attempt(&call, 1, NULL);
     keel_call_report_attempt(&call, 1, resized(room, &outcome, sizeof outcome, _i));
     ck_assert_int_eq(keel_call_end(&call, NULL),
-                     sizes[_i].is_fine ? KEEL_FAILED : KEEL_IGNORED);
+                     sizes[_i].is_fine ? KEEL_FAILED : KEEL_E_ARGUMENT);
     ck_assert_uint_eq(opened_look(&o).failures, sizes[_i].is_fine ? 1 : 0);
     teardown();
 }
@@ -389,12 +389,22 @@ START_TEST(numbers_that_mean_nothing_change_nothing)
 END_TEST
 
 /* Statuses no attempt has: whatever they are taken for, books are kept. */
-static const int odd_statuses[] = { KEEL_REJECTED_OPEN, KEEL_E_NOMEM, 9999, -1,
-                                    KEEL_STATUS_LAST_ };
+static const struct {
+    int status;
+    keel_status ends_as;
+    unsigned counted;
+} odd_statuses[] = {
+    /* those of another pipeline that the attempt went through */
+    { KEEL_REJECTED_OPEN, KEEL_REJECTED_OPEN, 0 },
+    { KEEL_E_NOMEM, KEEL_E_NOMEM, 0 },
+    { 9999, KEEL_FAILED, 2 },
+    { -1, KEEL_FAILED, 2 },
+    { KEEL_STATUS_LAST_, KEEL_FAILED, 2 },
+};
 
-START_TEST(an_odd_status_is_neutral)
+START_TEST(an_odd_status_is_neutral_and_an_unknown_one_a_failure)
 {
-    keel_status odd = (keel_status)odd_statuses[_i];
+    keel_status odd = (keel_status)odd_statuses[_i].status;
     keel_permit permit;
     keel_call call;
 
@@ -403,11 +413,11 @@ START_TEST(an_odd_status_is_neutral)
     ck_assert(keel_call_next(&call));
     keel_call_report(&call, odd);
     ck_assert(!keel_call_next(&call));
-    keel_call_end(&call, NULL);
+    ck_assert_int_eq(keel_call_end(&call, NULL), odd_statuses[_i].ends_as);
     ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
     keel_permit_end(&permit, odd);
-    ck_assert_uint_eq(opened_look(&o).calls, 0);
-    ck_assert_uint_eq(opened_look(&o).ignored_total, 2);
+    ck_assert_uint_eq(opened_look(&o).failures, odd_statuses[_i].counted);
+    ck_assert_uint_eq(opened_look(&o).ignored_total, 2 - odd_statuses[_i].counted);
     teardown();
 }
 END_TEST
@@ -570,7 +580,7 @@ SUITE("bad input", 30, ONE(no_runtime_is_an_argument_that_is_not_valid),
       ROWS(a_name_that_is_not_valid_opens_nothing, bad_names),
       ONE(names_of_64_bytes_open_and_those_that_share_a_variable_do_not),
       ONE(numbers_that_mean_nothing_change_nothing),
-      ROWS(an_odd_status_is_neutral, odd_statuses),
+      ROWS(an_odd_status_is_neutral_and_an_unknown_one_a_failure, odd_statuses),
       ONE(a_half_given_clock_or_allocator_opens_nothing), ONE(a_call_ends_once),
       ONE(memory_of_zeros_is_a_call_that_was_not_begun),
       ONE(a_handle_may_be_closed_more_often_than_opened),

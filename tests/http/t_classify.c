@@ -85,6 +85,7 @@ typedef struct repeat_row {
     keel_http_facts facts;
     bool sink, rewind;
     bool may;
+    keel_bar bar;
 } repeat_row;
 
 static const repeat_row repeat_rows[] = {
@@ -92,37 +93,44 @@ static const repeat_row repeat_rows[] = {
       { .code = CURLE_COULDNT_CONNECT },
       false,
       false,
-      true },
+      true,
+      KEEL_BAR_NOT_IDEMPOTENT },
     { "time was up while connecting",
       { .code = CURLE_OPERATION_TIMEDOUT },
       false,
       false,
-      true },
+      true,
+      KEEL_BAR_NOT_IDEMPOTENT },
     { "time was up after sending",
       { .code = CURLE_OPERATION_TIMEDOUT, .request_begun = true },
       false,
       false,
-      false },
+      false,
+      KEEL_BAR_NOT_IDEMPOTENT },
     { "refused on the second try, after libcurl had sent it on a kept connection",
       { .code = CURLE_COULDNT_CONNECT, .request_begun = true },
       false,
       false,
-      false },
+      false,
+      KEEL_BAR_NOT_IDEMPOTENT },
     { "a broken read with nothing delivered",
       { .code = CURLE_RECV_ERROR, .request_begun = true, .repeatable = true },
       false,
       false,
-      true },
+      true,
+      KEEL_BAR_NOT_IDEMPOTENT },
     { "a header was delivered",
       { .response = 503, .request_begun = true, .repeatable = true, .received = true },
       false,
       false,
-      false },
+      false,
+      KEEL_BAR_ANSWERED },
     { "and can be forgotten",
       { .response = 503, .request_begun = true, .repeatable = true, .received = true },
       true,
       false,
-      true },
+      true,
+      KEEL_BAR_NOT_IDEMPOTENT },
     { "a body was read",
       { .code = CURLE_SEND_ERROR,
         .request_begun = true,
@@ -130,7 +138,8 @@ static const repeat_row repeat_rows[] = {
         .consumed = true },
       true,
       false,
-      false },
+      false,
+      KEEL_BAR_BODY_READ },
     { "and can be read again",
       { .code = CURLE_SEND_ERROR,
         .request_begun = true,
@@ -138,7 +147,8 @@ static const repeat_row repeat_rows[] = {
         .consumed = true },
       false,
       true,
-      true },
+      true,
+      KEEL_BAR_NOT_IDEMPOTENT },
     { "both happened, one can be undone",
       { .response = 500,
         .request_begun = true,
@@ -147,25 +157,32 @@ static const repeat_row repeat_rows[] = {
         .consumed = true },
       false,
       true,
-      false },
+      false,
+      KEEL_BAR_ANSWERED },
     { "no help makes a write repeatable",
       { .code = CURLE_RECV_ERROR, .request_begun = true },
       true,
       true,
-      false },
+      false,
+      KEEL_BAR_NOT_IDEMPOTENT },
     { "send errors prove nothing, even with nothing counted as sent",
       { .code = CURLE_SEND_ERROR },
       true,
       true,
-      false },
+      false,
+      KEEL_BAR_NOT_IDEMPOTENT },
 };
 
 START_TEST(only_what_is_safe_may_be_repeated)
 {
     const repeat_row *row = &repeat_rows[_i];
 
-    ck_assert_msg(keel_http_may_repeat(&row->facts, row->sink, row->rewind) == row->may,
+    keel_bar bar = KEEL_BAR_NOT_IDEMPOTENT;
+
+    ck_assert_msg(keel_http_may_repeat(&row->facts, row->sink, row->rewind, &bar) ==
+                      row->may,
                   "%s", row->why);
+    ck_assert_msg(bar == row->bar, "%s: barred by %d", row->why, (int)bar);
 }
 END_TEST
 
