@@ -25,8 +25,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = LONGEST,
       .can_off = true,
       .standard = "10s",
-      .meaning = "The whole logical call: waits, back-off and all attempts spend it. "
-                 "It can be off only with the preset none." },
+      .meaning = "How long a whole call may take, with its waits, back-off and all "
+                 "attempts; off only with the preset none." },
     { .id = KEEL_KEY_TIMEOUT,
       .name = "timeout",
       .group = KEEL_GROUP_TIMEOUT,
@@ -35,7 +35,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = LONGEST,
       .can_off = true,
       .standard = "2s",
-      .meaning = "One attempt, clamped to what is left of the deadline." },
+      .meaning =
+          "How long one attempt may take, cut to what is left of the deadline." },
     { .id = KEEL_KEY_TIMEOUT_CONNECT,
       .name = "timeout.connect",
       .group = KEEL_GROUP_TIMEOUT,
@@ -44,7 +45,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = LONGEST,
       .standard = "",
       .computed = "1s or half the timeout, whichever is less",
-      .meaning = "Connecting. Must be below timeout." },
+      .meaning = "How long connecting may take, in calls by libcurl; below timeout." },
     { .id = KEEL_KEY_RETRY_ATTEMPTS,
       .name = "retry.attempts",
       .group = KEEL_GROUP_RETRY,
@@ -52,7 +53,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 1,
       .max = 1000000,
       .standard = "3",
-      .meaning = "Attempts in total, the first included; 1 is no retry." },
+      .meaning = "Attempts of one call in total, the first included; 1 is no retry." },
     { .id = KEEL_KEY_RETRY_BACKOFF,
       .name = "retry.backoff",
       .group = KEEL_GROUP_RETRY,
@@ -69,7 +70,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 1000000,
       .max = 100000000,
       .standard = "2",
-      .meaning = "How much longer each wait is than the one before." },
+      .meaning = "How many times longer each wait is than the one before, up to the "
+                 "longest." },
     { .id = KEEL_KEY_RETRY_JITTER,
       .name = "retry.jitter",
       .group = KEEL_GROUP_RETRY,
@@ -77,8 +79,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = KEEL_PPM,
       .standard = "full",
-      .meaning = "How the wait is spread: none, equal, full, decorrelated, smooth, or "
-                 "a ratio (plus or minus)." },
+      .meaning = "How chance spreads the waits, as keel-retry(7) has it; a ratio is "
+                 "plus or minus that share." },
     { .id = KEEL_KEY_RETRY_THROTTLE_BACKOFF,
       .name = "retry.throttle_backoff",
       .group = KEEL_GROUP_RETRY,
@@ -86,7 +88,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = LONGEST,
       .standard = "1s..5s",
-      .meaning = "Used in place of retry.backoff when the dependency asked for less." },
+      .meaning = "Takes the place of retry.backoff after an attempt for which the "
+                 "dependency asked for less." },
     { .id = KEEL_KEY_RETRY_AFTER_CAP,
       .name = "retry.after_cap",
       .group = KEEL_GROUP_RETRY,
@@ -94,8 +97,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = LONGEST,
       .standard = "30s",
-      .meaning = "A Retry-After beyond this, or beyond the deadline, ends the call and "
-                 "is handed to the caller." },
+      .meaning = "The longest Retry-After that is waited for; a longer one, or one "
+                 "beyond the deadline, ends the call and is handed to the caller." },
     { .id = KEEL_KEY_RETRY_BUDGET,
       .name = "retry.budget",
       .group = KEEL_GROUP_RETRY,
@@ -104,8 +107,9 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = UINT32_MAX,
       .can_off = true,
       .standard = "20%",
-      .meaning = "Extra attempts as a share of the calls begun in the last 10 s; or a "
-                 "bucket of tokens; or a share of the calls in flight." },
+      .meaning = "How many extra attempts all calls may make: a share of the calls "
+                 "begun in the last 10 s, a bucket of tokens, a level as in gRPC, or a "
+                 "share of the attempts in flight." },
     { .id = KEEL_KEY_RETRY_BUDGET_FLOOR,
       .name = "retry.budget_floor",
       .group = KEEL_GROUP_RETRY,
@@ -113,7 +117,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = UINT32_MAX,
       .standard = "1/s",
-      .meaning = "Extra attempts that a ratio budget always allows." },
+      .meaning = "Extra attempts in a stretch of time that a budget by share of calls "
+                 "allows besides." },
     { .id = KEEL_KEY_RETRY_ON_LOCAL,
       .name = "retry.on_local",
       .group = KEEL_GROUP_RETRY,
@@ -121,7 +126,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = 1,
       .standard = "off",
-      .meaning = "Retry after a refusal by the bulkhead or the rate limiter." },
+      .meaning = "Whether a refusal by the bulkhead or the rate limiter is retried." },
     { .id = KEEL_KEY_BREAKER,
       .name = "breaker",
       .group = KEEL_GROUP_BREAKER,
@@ -129,7 +134,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = 1,
       .standard = "on",
-      .meaning = "The circuit breaker." },
+      .meaning = "Whether there is a circuit breaker." },
     { .id = KEEL_KEY_BREAKER_WINDOW,
       .name = "breaker.window",
       .group = KEEL_GROUP_BREAKER,
@@ -146,7 +151,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 1,
       .max = 1000,
       .standard = "10",
-      .meaning = "Into how many pieces a window of time is cut." },
+      .meaning = "Into how many pieces a window of time is cut; a piece shorter than 8 "
+                 "ticks of the coarse clock costs precise clock reads." },
     { .id = KEEL_KEY_BREAKER_MIN_CALLS,
       .name = "breaker.min_calls",
       .group = KEEL_GROUP_BREAKER,
@@ -189,7 +195,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = 1,
       .standard = "off",
-      .meaning = "Count slow calls under breaker.failure_rate too." },
+      .meaning = "Whether slow calls count under breaker.failure_rate too." },
     { .id = KEEL_KEY_BREAKER_CONSECUTIVE,
       .name = "breaker.consecutive",
       .group = KEEL_GROUP_BREAKER,
@@ -198,8 +204,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = UINT32_MAX,
       .can_off = true,
       .standard = "off",
-      .meaning =
-          "This many failures in a row open the breaker, without breaker.min_calls." },
+      .meaning = "This many failures in a row open the breaker, whatever "
+                 "breaker.min_calls and breaker.window." },
     { .id = KEEL_KEY_BREAKER_OPEN,
       .name = "breaker.open",
       .group = KEEL_GROUP_BREAKER,
@@ -216,7 +222,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 1000000,
       .max = 100000000,
       .standard = "2",
-      .meaning = "How much longer each open time is than the one before." },
+      .meaning = "How many times longer each open time is than the one before, up to "
+                 "the longest." },
     { .id = KEEL_KEY_BREAKER_OPEN_JITTER,
       .name = "breaker.open_jitter",
       .group = KEEL_GROUP_BREAKER,
@@ -232,7 +239,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = LONGEST,
       .standard = "",
-      .computed = "the first open time or the window, whichever is longer",
+      .computed = "the first open time or the window of time, whichever is longer",
       .meaning = "Closed this long, the breaker forgets how often it had opened; 0 is "
                  "at once." },
     { .id = KEEL_KEY_BREAKER_HALF_OPEN_PERMITS,
@@ -242,7 +249,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 1,
       .max = 255,
       .standard = "3",
-      .meaning = "Probes in a half-open round." },
+      .meaning = "Probes that a half-open round lets through." },
     { .id = KEEL_KEY_BREAKER_HALF_OPEN_FAILURES,
       .name = "breaker.half_open_failures",
       .group = KEEL_GROUP_BREAKER,
@@ -250,9 +257,11 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = 254,
       .standard = "",
-      .computed = "from breaker.failure_rate",
-      .meaning = "Probes of a round that may fail; the next failure opens the breaker "
-                 "again." },
+      .computed =
+          "breaker.failure_rate of breaker.half_open_permits, rounded up, less 1",
+      .meaning =
+          "Probes of a round that may fail, fewer than breaker.half_open_permits; the "
+          "next failure opens the breaker again." },
     { .id = KEEL_KEY_BREAKER_EARLY_DECISION,
       .name = "breaker.early_decision",
       .group = KEEL_GROUP_BREAKER,
@@ -260,7 +269,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = 1,
       .standard = "on",
-      .meaning = "Decide a round as soon as its verdict cannot change." },
+      .meaning = "Whether a round is decided as soon as its verdict cannot change, or "
+                 "when all its probes have ended." },
     { .id = KEEL_KEY_BREAKER_HALF_OPEN_MAX_WAIT,
       .name = "breaker.half_open_max_wait",
       .group = KEEL_GROUP_BREAKER,
@@ -268,7 +278,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 1,
       .max = LONGEST,
       .standard = "30s",
-      .meaning = "The longest a half-open round may last." },
+      .meaning = "How long a half-open round may last." },
     { .id = KEEL_KEY_BREAKER_HALF_OPEN_AFTER_WAIT,
       .name = "breaker.half_open_after_wait",
       .group = KEEL_GROUP_BREAKER,
@@ -277,7 +287,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = 1,
       .standard = "open",
       .words = after_waits,
-      .meaning = "What a round that lasted too long becomes." },
+      .meaning = "What the breaker becomes after a round that lasted too long." },
     { .id = KEEL_KEY_BREAKER_LEASE,
       .name = "breaker.lease",
       .group = KEEL_GROUP_BREAKER,
@@ -287,8 +297,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .standard = "",
       .computed = "timeout (deadline with breaker.per_call); without one, "
                   "breaker.half_open_max_wait",
-      .meaning =
-          "A probe that has not ended by then is taken back and counts as failed." },
+      .meaning = "How long a probe may take; one that has not ended by then is taken "
+                 "back and counts as failed." },
     { .id = KEEL_KEY_BREAKER_PER_CALL,
       .name = "breaker.per_call",
       .group = KEEL_GROUP_BREAKER,
@@ -296,7 +306,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = 1,
       .standard = "off",
-      .meaning = "Judge logical calls in place of attempts." },
+      .meaning = "Whether logical calls are judged in place of attempts." },
     { .id = KEEL_KEY_BULKHEAD,
       .name = "bulkhead",
       .group = KEEL_GROUP_BULKHEAD,
@@ -305,7 +315,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = UINT32_MAX,
       .can_off = true,
       .standard = "64",
-      .meaning = "Attempts under way at once." },
+      .meaning = "Attempts that may be under way at once." },
     { .id = KEEL_KEY_BULKHEAD_QUEUE,
       .name = "bulkhead.queue",
       .group = KEEL_GROUP_BULKHEAD,
@@ -321,7 +331,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = LONGEST,
       .standard = "0",
-      .meaning = "How long they wait." },
+      .meaning = "How long each of them waits at most." },
     { .id = KEEL_KEY_BULKHEAD_ORDER,
       .name = "bulkhead.order",
       .group = KEEL_GROUP_BULKHEAD,
@@ -339,7 +349,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = UINT32_MAX,
       .can_off = true,
       .standard = "off",
-      .meaning = "Attempts in a stretch of time, evenly spaced." },
+      .meaning = "Attempts that may begin in a stretch of time, evenly spaced." },
     { .id = KEEL_KEY_RATE_BURST,
       .name = "rate.burst",
       .group = KEEL_GROUP_RATE,
@@ -348,7 +358,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = UINT32_MAX,
       .standard = "",
       .computed = "the count of rate",
-      .meaning = "Attempts that may come at once." },
+      .meaning = "Attempts that may begin at once." },
     { .id = KEEL_KEY_RATE_WAIT,
       .name = "rate.wait",
       .group = KEEL_GROUP_RATE,
@@ -356,7 +366,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = LONGEST,
       .standard = "0",
-      .meaning = "How long a caller waits for its turn." },
+      .meaning = "How long a caller waits for its turn at most." },
     { .id = KEEL_KEY_CHAOS_RATE,
       .name = "chaos.rate",
       .group = KEEL_GROUP_CHAOS,
@@ -364,8 +374,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 0,
       .max = KEEL_PPM,
       .standard = "0%",
-      .meaning = "Share of attempts made to fail on purpose; refused without "
-                 "KEEL_CHAOS=allow." },
+      .meaning =
+          "Share of attempts that chaos hits; refused without KEEL_CHAOS=allow." },
     { .id = KEEL_KEY_CHAOS_FAIL,
       .name = "chaos.fail",
       .group = KEEL_GROUP_CHAOS,
@@ -374,7 +384,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = 5,
       .standard = "fail",
       .words = outcomes,
-      .meaning = "What a hit attempt comes to." },
+      .meaning = "What a hit attempt comes to, before it reaches the dependency; ok "
+                 "leaves it alone." },
     { .id = KEEL_KEY_CHAOS_LATENCY,
       .name = "chaos.latency",
       .group = KEEL_GROUP_CHAOS,
@@ -548,10 +559,12 @@ static void allowed_values(const keel_key *key, char *to, size_t size)
         allowed_words(key, to, size);
         break;
     case KEEL_TYPE_JITTER:
-        snprintf(to, size, "none, equal, full, decorrelated, smooth, or a ratio");
+        snprintf(to, size,
+                 "none, equal, full, decorrelated, smooth, or a ratio (0%% to 100%%)");
         break;
     case KEEL_TYPE_BUDGET:
-        snprintf(to, size, "a ratio (20%%), tokens:500, grpc:10@0.1, inflight:20%%");
+        snprintf(to, size,
+                 "a ratio (0%% to 100%%), tokens:500, grpc:10@0.1, inflight:20%%");
         break;
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:

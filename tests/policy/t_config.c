@@ -38,6 +38,25 @@ START_TEST(each_default_in_the_table_is_a_value_of_its_key)
 }
 END_TEST
 
+/* A unit stands in what is allowed ("a duration") or, of a count, in the sentence. */
+START_TEST(each_key_has_one_sentence_a_range_and_a_default)
+{
+    const keel_key *key = &keel_keys[_i];
+    char allowed[KEEL_ALLOWED_SIZE];
+    size_t length = strlen(key->meaning);
+
+    keel_key_allowed(key, allowed);
+    ck_assert_msg(length > 10 && key->meaning[length - 1] == '.', "%s", key->name);
+    for (const char *end = key->meaning; (end = strstr(end, ". ")); end++)
+        ck_assert_msg(end[2] == '.' || end[-1] == '.', "%s: two sentences", key->name);
+    ck_assert_msg(strlen(allowed) < KEEL_ALLOWED_SIZE - 1, "%s: cut", key->name);
+    ck_assert_msg(key->computed ? *key->computed : *key->standard, "%s", key->name);
+    if (key->type != KEEL_TYPE_BOOL && key->type != KEEL_TYPE_WORD &&
+        key->type != KEEL_TYPE_RATE)
+        ck_assert_msg(strstr(allowed, " to "), "%s: no range", key->name);
+}
+END_TEST
+
 START_TEST(each_key_is_found_by_name_and_by_variable)
 {
     const keel_key *key = &keel_keys[_i];
@@ -1124,6 +1143,8 @@ static void add_table(Suite *suite)
     TCase *table = tcase_create("table");
 
     tcase_add_loop_test(table, each_default_in_the_table_is_a_value_of_its_key, 0,
+                        KEEL_KEYS);
+    tcase_add_loop_test(table, each_key_has_one_sentence_a_range_and_a_default, 0,
                         KEEL_KEYS);
     tcase_add_loop_test(table, each_key_is_found_by_name_and_by_variable, 0, KEEL_KEYS);
     tcase_add_loop_test(table, each_key_keeps_its_range, 0, ROWS(values));
