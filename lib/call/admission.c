@@ -238,6 +238,8 @@ bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
     if (permit->start_index)
         keel_starts_leave(&plan->breaker.starts, permit->start_index);
     permit->start_index = 0;
+    if (judge->uses_coarse_clock != plan->uses_coarse_clock)
+        now = keel_plan_now(pipeline, judge);
     return keel_breaker_end(&judge->breaker, &judge->policy, permit, result, now,
                             &pipeline->runtime->random, changes);
 }
@@ -253,10 +255,12 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
     bool has_permit = admission->has_permit;
 
     /* "never again" is about this request, not about all others */
-    if (result->status == KEEL_THROTTLED && result->retry_after_ns != KEEL_NEVER &&
+    if (outcome.retry_after_ns == KEEL_NEVER)
+        outcome.retry_after_ns = 0;
+    if (result->status == KEEL_THROTTLED && outcome.retry_after_ns &&
         plan->policy.rate.count)
         keel_rate_drain(&plan->rate, now,
-                        keel_ns_min(result->retry_after_ns, plan->policy.after_cap_ns));
+                        keel_ns_min(outcome.retry_after_ns, plan->policy.after_cap_ns));
     if (result->status == KEEL_CANCELLED && admission->rate_tat)
         keel_rate_give_back(&plan->rate, admission->rate_tat);
     admission->rate_tat = 0;

@@ -373,7 +373,9 @@ static keel_status fall_back(keel_machine *m, keel_detail *detail, uint64_t now)
                            now);
         status = m->fallback(detail, m->fallback_ctx);
     }
-    atomic_fetch_sub(&pipeline->counters->fallbacks, 1);
+    if (keel_machine_is_alive(
+            m)) /* else it forked, and a child's counters begin at 0 */
+        atomic_fetch_sub(&pipeline->counters->fallbacks, 1);
     return status;
 }
 

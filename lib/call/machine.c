@@ -47,7 +47,6 @@ static void answer_chaos(keel_machine *m, uint64_t now)
                              .status = m->plan->policy.chaos_fail,
                              .applied = KEEL_APPLIED_NO };
 
-    m->flags.has_chaos = false;
     m->phase = KEEL_PHASE_ATTEMPT;
     if (outcome.status != KEEL_OK) /* ok: only the latency was wanted */
         keel_machine_report(m, &outcome, now);
@@ -64,7 +63,6 @@ static void begin_chaos(keel_machine *m, uint64_t now)
         (rate < KEEL_PPM &&
          keel_random_draw(&m->pipeline->runtime->random) * KEEL_PPM >= (double)rate))
         return;
-    m->flags.has_chaos = true;
     m->phase = KEEL_PHASE_CHAOS;
     m->wake_at = keel_ns_min(keel_ns_add(now, latency), m->attempt_until);
 }

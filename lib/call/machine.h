@@ -42,7 +42,6 @@ typedef struct keel_machine_flags {
     bool token_is_throttled : 1;
     bool attempt_is_extra : 1;
     bool has_call_permit : 1;
-    bool has_chaos : 1;
     unsigned bar : 2; /* keel_bar, of a call that is not idempotent */
 } keel_machine_flags;
 

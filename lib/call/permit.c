@@ -305,7 +305,9 @@ static KEEL_APART bool end_at_once(permit *p)
     uint64_t now;
 
     if (p->magic != PERMIT_MAGIC || !p->plan ||
-        p->incarnation != keel_process_incarnation())
+        p->incarnation != keel_process_incarnation() ||
+        atomic_load_explicit(&p->pipeline->runtime->reload_wanted,
+                             memory_order_relaxed))
         return false;
     stripe = keel_stripe_mine(&p->pipeline->stripes);
     now = p->admission.has_permit ? keel_plan_now(p->pipeline, p->plan) : 0;

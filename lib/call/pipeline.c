@@ -78,6 +78,12 @@ static void retire_locked(keel_pipeline *pipeline, keel_plan *plan)
 
 /* following settings */
 
+/* Until the plan that comes next: everybody takes the long way. */
+void keel_pipeline_shut_gate(keel_pipeline *pipeline)
+{
+    atomic_store(&pipeline->gate, 0);
+}
+
 static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
 {
     const keel_policy *policy = &plan->policy;
@@ -87,8 +93,10 @@ static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
         !keel_runtime_is_disabled(pipeline->runtime)) {
         if (!pipeline->gate_words) /* the same ever after, and read meanwhile */
             pipeline->gate_words = plan->breaker.words;
-        atomic_store_explicit(&pipeline->gate_window, plan->breaker.window.time,
-                              memory_order_relaxed);
+        /* one who still sees the gate before this one may read it: it is never NULL */
+        if (plan->breaker.window.time)
+            atomic_store_explicit(&pipeline->gate_window, plan->breaker.window.time,
+                                  memory_order_relaxed);
         gate = KEEL_GATE_BREAKER;
         gate |= plan->is_simple && !plan->needs_time && !policy->bulkhead &&
                         policy->window_ns
@@ -96,8 +104,11 @@ static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
                     : 0;
         gate |= plan->uses_coarse_clock ? KEEL_GATE_COARSE : 0;
     }
-    /* release: who sees the gate sees its words */
-    atomic_store_explicit(&pipeline->gate, gate, memory_order_release);
+    /* seq_cst: who sees the gate sees its words; and a request that shut the gate before
+     * this store set its flag before that */
+    atomic_store(&pipeline->gate, gate);
+    if (atomic_load(&pipeline->runtime->reload_wanted))
+        keel_pipeline_shut_gate(pipeline);
 }
 
 keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why)
@@ -145,6 +156,7 @@ void keel_pipeline_drop_locked(keel_pipeline *pipeline)
 {
     keel_plan_free(pipeline->staged);
     pipeline->staged = NULL;
+    set_gate(pipeline, atomic_load(&pipeline->plan)); /* a request has shut it */
 }
 
 static keel_status replan_locked(keel_pipeline *pipeline, keel_detail *why)
@@ -296,6 +308,7 @@ keel_status keel_pipeline_open(keel_pipeline **out, keel_runtime *rt, const char
 
 void keel_pipeline_close(keel_pipeline *pipeline)
 {
+    int saved = errno;
     void *http = NULL;
 
     if (!pipeline)
@@ -308,6 +321,7 @@ void keel_pipeline_close(keel_pipeline *pipeline)
     if (http)
         pipeline->http_free(http);
     keel_events_deliver(pipeline->runtime);
+    errno = saved;
 }
 
 const char *keel_pipeline_name(const keel_pipeline *pipeline)
@@ -428,7 +442,8 @@ static bool visit_begin(visit *v, keel_pipeline *pipeline)
     if (!pipeline)
         return false;
     v->pipeline = pipeline;
-    v->plan = keel_plan_enter(pipeline, &v->phase);
+    v->plan = keel_plan_enter_as_it_is(pipeline, keel_stripe_mine(&pipeline->stripes),
+                                       &v->phase);
     v->now = keel_plan_now(pipeline, v->plan);
     return true;
 }

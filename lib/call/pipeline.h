@@ -177,6 +177,9 @@ keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why
 void keel_pipeline_follow_locked(keel_pipeline *pipeline);
 void keel_pipeline_drop_locked(keel_pipeline *pipeline);
 
+/* For keel_reload_request; async-signal-safe. */
+void keel_pipeline_shut_gate(keel_pipeline *pipeline);
+
 /*
  * What a call or permit does for all when it ends: reloads if somebody asked for it, tells
  * the listener. Cheap where there is nothing.

@@ -3,10 +3,6 @@
  * backoff.c. */
 #include "call/machine.h"
 
-enum {
-    MIN_ATTEMPT_NS = 1000000
-}; /* a live attempt with less time left cannot succeed */
-
 static void wait_for(keel_machine *m, uint64_t now, uint64_t wait_ns)
 {
     m->phase = KEEL_PHASE_BACKOFF;
@@ -155,7 +151,8 @@ void keel_retry_refused(keel_machine *m, const keel_admission_answer *answer,
             if (m->attempts == 0)
                 m->status = (uint16_t)rejection;
             back_off(m, false, 0, now);
-            return;
+            if (m->phase != KEEL_PHASE_ENDED || m->attempts > 0)
+                return; /* else it was never called: for what refused it at last */
         }
     }
     if (rejection == KEEL_REJECTED_BULKHEAD_TIMEOUT && now >= m->deadline_at)

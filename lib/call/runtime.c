@@ -270,14 +270,16 @@ static void destroy(keel_runtime *rt)
 keel_status keel_close(keel_runtime *rt, uint64_t wait_ns)
 {
     int saved = errno;
+    keel_status status = KEEL_E_BUSY;
 
     if (!rt)
         return KEEL_OK;
-    if (is_in_use(rt) || !keel_worker_pool_close(&rt->workers, wait_ns))
-        return KEEL_E_BUSY;
-    destroy(rt);
+    if (!is_in_use(rt) && keel_worker_pool_close(&rt->workers, wait_ns)) {
+        destroy(rt);
+        status = KEEL_OK;
+    }
     errno = saved;
-    return KEEL_OK;
+    return status;
 }
 
 /* reloading */
@@ -325,8 +327,12 @@ keel_status keel_reload(keel_runtime *rt, keel_detail *why)
 
 void keel_reload_request(keel_runtime *rt)
 {
-    if (rt)
-        atomic_store(&rt->reload_wanted, true);
+    if (!rt)
+        return;
+    atomic_store(&rt->reload_wanted, true);
+    /* those who pass by the gates would never look */
+    for (uint32_t i = 0; i < rt->pipeline_count; i++)
+        keel_pipeline_shut_gate(rt->pipelines[i]);
 }
 
 keel_status keel_runtime_verify(keel_runtime *rt, keel_detail *why)

@@ -44,7 +44,7 @@ struct keel_runtime {
     pthread_mutex_t pipelines_mu;
     struct keel_pipeline
         *pipelines[KEEL_PIPELINES_MAX]; /* by number; kept once opened */
-    uint32_t pipeline_count;
+    _Atomic uint32_t pipeline_count;
     pthread_mutex_t listener_mu;
     keel_event_fn *listener;
     void *listener_ctx;

@@ -89,6 +89,8 @@ static bool grant(const keel_bulkhead *bulkhead)
         if (atomic_compare_exchange_strong(&waiter->word, &c.word,
                                            slot_word(GRANTED, c.word))) {
             atomic_fetch_sub(&bulkhead->words->waiting, 1);
+            if (!sleeper)
+                atomic_fetch_add(&bulkhead->words->unclaimed, 1);
             wake(sleeper, (void (*)(void *))(uintptr_t)fn, ctx);
             return true;
         }
@@ -107,6 +109,18 @@ void keel_bulkhead_serve(const keel_bulkhead *bulkhead)
     }
 }
 
+/* Takes a grant out of its slot. False: it is not there. */
+static bool claim(const keel_bulkhead *bulkhead, keel_waiter *waiter, uint64_t granted)
+{
+    bool is_polled = !atomic_load(&waiter->sleeper);
+
+    if (!atomic_compare_exchange_strong(&waiter->word, &granted, EMPTY))
+        return false;
+    if (is_polled)
+        atomic_fetch_sub(&bulkhead->words->unclaimed, 1);
+    return true;
+}
+
 static void reap_in(const keel_bulkhead *bulkhead, keel_queue *queue, uint64_t now)
 {
     for (uint32_t i = 0; i < queue->limit; i++) {
@@ -114,8 +128,7 @@ static void reap_in(const keel_bulkhead *bulkhead, keel_queue *queue, uint64_t n
         uint64_t word = atomic_load(&waiter->word);
 
         if (word >> 62 == GRANTED && !atomic_load(&waiter->sleeper) &&
-            atomic_load(&waiter->until_ns) <= now &&
-            atomic_compare_exchange_strong(&waiter->word, &word, EMPTY))
+            atomic_load(&waiter->until_ns) <= now && claim(bulkhead, waiter, word))
             keel_bulkhead_put_back(bulkhead);
     }
 }
@@ -123,6 +136,8 @@ static void reap_in(const keel_bulkhead *bulkhead, keel_queue *queue, uint64_t n
 /* Takes grants away from polled calls that did not come in time. */
 static void reap(const keel_bulkhead *bulkhead, uint64_t now)
 {
+    if (!atomic_load_explicit(&bulkhead->words->unclaimed, memory_order_relaxed))
+        return;
     for (keel_queue *q = atomic_load(&bulkhead->common->queues); q; q = q->next)
         reap_in(bulkhead, q, now);
 }
@@ -185,16 +200,16 @@ keel_entry keel_bulkhead_enter(const keel_bulkhead *bulkhead, keel_place *place,
 /* Leaves the queue. True: the place had been granted and is ours now. */
 static bool withdraw(const keel_bulkhead *bulkhead, keel_place *place)
 {
-    _Atomic uint64_t *word = &bulkhead->queue->waiters[place->slot].word;
+    keel_waiter *waiter = &bulkhead->queue->waiters[place->slot];
     uint64_t waiting = slot_word(WAITING, place->ticket);
     uint64_t granted = slot_word(GRANTED, place->ticket);
 
     place->ticket = 0;
-    if (atomic_compare_exchange_strong(word, &waiting, EMPTY)) {
+    if (atomic_compare_exchange_strong(&waiter->word, &waiting, EMPTY)) {
         atomic_fetch_sub(&bulkhead->words->waiting, 1);
         return false;
     }
-    return atomic_compare_exchange_strong(word, &granted, EMPTY);
+    return claim(bulkhead, waiter, granted);
 }
 
 keel_entry keel_bulkhead_check(const keel_bulkhead *bulkhead, keel_place *place,
@@ -202,10 +217,8 @@ keel_entry keel_bulkhead_check(const keel_bulkhead *bulkhead, keel_place *place,
 {
     keel_waiter *waiter = &bulkhead->queue->waiters[place->slot];
     uint64_t word = atomic_load(&waiter->word);
-    uint64_t granted = slot_word(GRANTED, place->ticket);
 
-    if (word == granted &&
-        atomic_compare_exchange_strong(&waiter->word, &granted, EMPTY))
+    if (word == slot_word(GRANTED, place->ticket) && claim(bulkhead, waiter, word))
         return entered(bulkhead, place, now);
     if (word == slot_word(WAITING, place->ticket) &&
         now < atomic_load(&waiter->until_ns))

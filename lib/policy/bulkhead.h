@@ -30,6 +30,7 @@ typedef struct keel_bulkhead_words {
     _Atomic uint64_t in_use;
     _Atomic uint64_t waiting; /* in all queues */
     _Atomic uint64_t tickets;
+    _Atomic uint64_t unclaimed; /* grants to polled calls that have not come for them */
 } keel_bulkhead_words;
 
 typedef struct keel_waiter {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "call/pipeline.h"
 #include "support/opened.h"
 #include "support/suite.h"
 
@@ -269,20 +270,38 @@ static void on_signal(int number)
     keel_reload_request(o.rt);
 }
 
-static void (*const ends[])(void) = { use_call, use_run }; /* not permits */
+/* Refused by a breaker that is open: the one who reloads to end an outage is heard, too. */
+static void be_refused_in_an_outage(void)
+{
+    keel_pipeline_transition(o.pipeline, KEEL_BREAKER_OPEN, KEEL_S);
+    (void)keel_run(o.pipeline, note_timeout, &(uint64_t){ 0 }, NULL, NULL);
+    keel_pipeline_reset(o.pipeline);
+}
 
-START_TEST(a_reload_asked_for_in_a_signal_handler_is_done_when_a_call_ends)
+static const struct {
+    void (*end)(void);
+    const char *settings;
+} ends[] = {
+    { use_call, NULL },
+    { use_run, NULL },
+    { use_permit, NULL },
+    { be_refused_in_an_outage, NULL },
+    { use_permit, "none; breaker=on" },
+    { be_refused_in_an_outage, "none; breaker=on" },
+};
+
+START_TEST(a_reload_asked_for_in_a_signal_handler_is_done_by_whoever_comes)
 {
     struct sigaction action = { .sa_handler = on_signal }, before;
 
-    setup("payments = timeout=1s", NULL);
+    setup("payments = timeout=1s", ends[_i].settings);
     ck_assert_int_eq(sigaction(SIGHUP, &action, &before), 0);
     for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++)
         uses[i](); /* the first success of a bucket takes the long way by itself */
     write_file("payments = timeout=300ms");
     ck_assert_int_eq(raise(SIGHUP), 0);
     ck_assert_int_eq(sigaction(SIGHUP, &before, NULL), 0);
-    ends[_i]();
+    ends[_i].end();
     ck_assert_uint_eq(opened_timeout(o.pipeline), 300 * KEEL_MS);
     teardown();
 }
@@ -480,6 +499,35 @@ START_TEST(without_a_bulkhead_any_more_nobody_waits_for_a_place)
 }
 END_TEST
 
+/* The window that the quick way of permits goes by is there whatever window is next. */
+START_TEST(permits_at_the_gate_outlive_their_window)
+{
+    keel_permit permit;
+
+    setup("payments = breaker.window=10s", "none; breaker=on");
+    use_permit();
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+    reload("payments = breaker.window=50calls");
+    ck_assert_ptr_nonnull(atomic_load(&o.pipeline->gate_window));
+    keel_permit_end(&permit, KEEL_OK);
+    ck_assert_uint_eq(opened_look(&o).calls, 1);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_request_whose_reload_fails_leaves_the_quick_ways_open)
+{
+    setup("payments = breaker.window=10s", "none; breaker=on");
+    ck_assert_uint_ne(atomic_load(&o.pipeline->gate), 0);
+    unlink(path);
+    keel_reload_request(o.rt);
+    ck_assert_uint_eq(atomic_load(&o.pipeline->gate), 0);
+    use_permit();
+    ck_assert_uint_ne(atomic_load(&o.pipeline->gate), 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(threads_call_while_another_reloads)
 {
     static const char *const settings[] = { "timeout=500ms; breaker.window=5s",
@@ -519,7 +567,7 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ROWS(an_override_holds_above_all_and_not_a_moment_longer_whoever_comes, asked),
       ROWS(an_override_is_lifted_by_one_that_says_nothing, nothing),
       ONE(a_wrong_override_changes_nothing),
-      ROWS(a_reload_asked_for_in_a_signal_handler_is_done_when_a_call_ends, ends),
+      ROWS(a_reload_asked_for_in_a_signal_handler_is_done_by_whoever_comes, ends),
       ONE(under_strict_a_file_with_a_mistake_changes_no_pipeline),
       ONE(a_mistake_is_a_warning_and_the_layer_below_stays),
       ONE(a_file_that_is_gone_changes_nothing), ONE(a_reload_without_a_file_is_fine),
@@ -528,4 +576,6 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ROWS(whoever_leaves_by_older_settings_serves_those_who_wait_by_newer_ones,
            queues),
       ONE(without_a_bulkhead_any_more_nobody_waits_for_a_place),
+      ONE(permits_at_the_gate_outlive_their_window),
+      ONE(a_request_whose_reload_fails_leaves_the_quick_ways_open),
       ONE(threads_call_while_another_reloads))

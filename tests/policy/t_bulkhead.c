@@ -75,6 +75,7 @@ static void assert_empty(void)
 {
     ck_assert_uint_eq(keel_bulkhead_in_use(&b), 0);
     ck_assert_uint_eq(keel_bulkhead_waiting(&b), 0);
+    ck_assert_uint_eq(words.unclaimed, 0);
     for (size_t i = 0; i < KEEL_STARTS; i++)
         ck_assert_uint_eq(starts.starts[i], 0);
 }
