@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a call does that finds the breaker open: waits for probes, or is refused. */
-#include <keel/keel.h>
-
 #include "base/clock.h"
+#include "support/opened.h"
 #include "support/suite.h"
-#include "support/vclock.h"
 
 static const char *const settings =
     "none; deadline=10s; retry.attempts=3; retry.backoff=0; retry.budget=off; "
@@ -33,28 +31,7 @@ static const refused_case refused_cases[] = {
       KEEL_FAILED, 1 },
 };
 
-static vclock clock_;
-static keel_runtime *rt;
-static keel_pipeline *pipeline;
-
-static void setup(void)
-{
-    static const char *const nothing[] = { NULL };
-    keel_options options = { .size = sizeof options, .environment = nothing };
-
-    vclock_init(&clock_);
-    options.clock = &clock_.clock;
-    ck_assert_int_eq(keel_open(&rt, &options, NULL), KEEL_OK);
-    ck_assert_int_eq(keel_pipeline_open(&pipeline, rt, "payments", settings, NULL),
-                     KEEL_OK);
-}
-
-static void teardown(void)
-{
-    keel_pipeline_close(pipeline);
-    ck_assert_int_eq(keel_close(rt, 0), KEEL_OK);
-    vclock_cleanup(&clock_);
-}
+static opened o;
 
 START_TEST(an_open_breaker_is_waited_for_by_those_who_may)
 {
@@ -65,28 +42,60 @@ START_TEST(an_open_breaker_is_waited_for_by_those_who_may)
     uint64_t began;
     bool fails = c->has_failed;
 
-    setup();
-    began = keel_now(rt);
+    opened_init(&o, OPENED_VIRTUAL, NULL, settings);
+    began = keel_now(o.rt);
     if (c->deadline_ns)
         options.deadline_at_ns = began + c->deadline_ns;
     if (!c->has_failed)
-        keel_pipeline_transition(pipeline, KEEL_BREAKER_OPEN, 0);
-    keel_call_begin(&call, pipeline, &options);
+        keel_pipeline_transition(o.pipeline, KEEL_BREAKER_OPEN, 0);
+    keel_call_begin(&call, o.pipeline, &options);
     while (keel_call_next(&call)) {
         keel_call_report(&call, fails ? KEEL_FAILED : KEEL_OK);
         fails = false;
     }
     ck_assert_msg(keel_call_end(&call, &why) == c->status, "%s: %s", c->why, why.text);
     ck_assert_msg(why.attempts == c->attempts, "%s: %u attempts", c->why, why.attempts);
-    ck_assert_msg(keel_now(rt) - began == c->waited_ns, "%s: waited", c->why);
+    ck_assert_msg(keel_now(o.rt) - began == c->waited_ns, "%s: waited", c->why);
     if (c->status != KEEL_OK)
         ck_assert_int_eq(why.reason, KEEL_REASON_OPEN);
     if (c->status == KEEL_FAILED)
         ck_assert_str_eq(why.text,
                          "called and failed; not retried: the breaker has opened");
-    teardown();
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* Retry tries again until the deadline, in vain: what refused it, and until when. */
+START_TEST(a_limiter_that_refused_to_the_end_is_named_with_its_hint)
+{
+    opened_init(&o, OPENED_VIRTUAL, NULL,
+                "none; deadline=1s; rate=1/m; retry.attempts=3; retry.backoff=2s; "
+                "retry.jitter=none; retry.on_local=on");
+    ck_assert_int_eq(opened_play(&o, "o", NULL), KEEL_OK);
+    ck_assert_int_eq(opened_play(&o, "o", NULL), KEEL_REJECTED_RATE_LIMITED);
+    ck_assert_int_eq(o.why.reason, KEEL_REASON_RATE_LIMITED);
+    ck_assert_uint_eq(o.why.retry_after_ns, 60 * KEEL_S);
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* "Never again" is said to this request; the breaker asks for all others. */
+START_TEST(never_again_keeps_the_breaker_open_no_longer_than_usual)
+{
+    const keel_outcome never = { .size = sizeof never,
+                                 .status = KEEL_THROTTLED,
+                                 .retry_after_ns = UINT64_MAX };
+    keel_permit permit;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, settings);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+    keel_permit_end_outcome(&permit, &never);
+    ck_assert_uint_eq(opened_look(&o).open_left_ns, 5 * KEEL_S);
+    opened_cleanup(&o);
 }
 END_TEST
 
 SUITE("refused", 10,
-      ROWS(an_open_breaker_is_waited_for_by_those_who_may, refused_cases))
+      ROWS(an_open_breaker_is_waited_for_by_those_who_may, refused_cases),
+      ONE(a_limiter_that_refused_to_the_end_is_named_with_its_hint),
+      ONE(never_again_keeps_the_breaker_open_no_longer_than_usual))
