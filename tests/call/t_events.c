@@ -331,28 +331,77 @@ END_TEST
 
 /* ---- too many ------------------------------------------------------------------------------ */
 
+enum { TOO_MANY = 100 };
+
 static unsigned told;
 
-static void fall_behind(const keel_event *event, void *ctx)
+/* Refused one after the other, a nanosecond apart: an event's instant is its number. */
+static void refuse_in_time(unsigned count)
 {
-    (void)event;
-    (void)ctx;
-    if (told++ == 0)
-        refuse(KEEL_EVENT_CELLS + 100);
+    while (count--) {
+        vclock_advance(&o.clock, 1);
+        refuse(1);
+    }
 }
 
-START_TEST(events_that_find_the_ring_full_are_counted_and_hold_nobody_up)
+/* While it is told the first event, so many more come that not all can be kept. */
+static void fall_behind(const keel_event *event, void *ctx)
+{
+    uint64_t number = event->at_ns - VCLOCK_START;
+
+    (void)ctx;
+    if (told++ == 0)
+        refuse_in_time(KEEL_EVENT_CELLS + TOO_MANY);
+    ck_assert_uint_eq(event->sequence, told - 1);
+    ck_assert_uint_eq(number, told <= 1 + KEEL_EVENT_CELLS ? told : told + TOO_MANY);
+}
+
+static void setup_behind(void)
 {
     told = 0;
     setup_in("none; breaker=on");
     ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OPEN, 0), KEEL_OK);
     ck_assert_int_eq(keel_events_listen(o.rt, fall_behind, NULL), KEEL_OK);
-    refuse(1);
-    ck_assert_uint_eq(opened_look(&o).events_lost, 100);
+}
+
+START_TEST(of_too_many_events_the_oldest_are_told_in_order_and_the_newest_are_lost)
+{
+    setup_behind();
+    refuse_in_time(1);
     ck_assert_uint_eq(told, 1 + KEEL_EVENT_CELLS);
-    ck_assert_uint_eq(opened_look(&o).rejected_total, 1 + KEEL_EVENT_CELLS + 100);
+    refuse_in_time(3); /* there is room again */
+    ck_assert_uint_eq(told, 4 + KEEL_EVENT_CELLS);
+    ck_assert_uint_eq(opened_look(&o).events_lost, TOO_MANY);
+    opened_cleanup(&o);
+}
+END_TEST
+
+START_TEST(events_that_are_lost_are_counted_for_the_runtime_and_hold_nobody_up)
+{
+    keel_pipeline_stats stats = { .size = sizeof stats };
+    keel_pipeline *other;
+
+    setup_behind();
+    ck_assert_int_eq(keel_pipeline_open(&other, o.rt, "other", NULL, NULL), KEEL_OK);
+    refuse_in_time(1);
+    ck_assert_uint_eq(opened_look(&o).rejected_total, 1 + KEEL_EVENT_CELLS + TOO_MANY);
+    ck_assert_int_eq(keel_pipeline_look(other, &stats), KEEL_OK);
+    ck_assert_uint_eq(stats.events_lost, TOO_MANY);
+    keel_pipeline_close(other);
+    opened_cleanup(&o);
+}
+END_TEST
+
+START_TEST(where_nobody_listens_nothing_is_kept_and_nothing_is_lost)
+{
+    setup_in("none; breaker=on");
+    ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OPEN, 0), KEEL_OK);
+    ck_assert_int_eq(keel_events_listen(o.rt, NULL, NULL), KEEL_OK);
+    refuse(KEEL_EVENT_CELLS + TOO_MANY);
+    ck_assert_uint_eq(opened_look(&o).events_lost, 0);
+    ck_assert_int_eq(keel_events_listen(o.rt, keep, &o), KEEL_OK);
     refuse(1);
-    ck_assert_uint_eq(told, 2 + KEEL_EVENT_CELLS);
+    ck_assert_uint_eq(seen_count, 1); /* the news, and nothing from before */
     opened_cleanup(&o);
 }
 END_TEST
@@ -443,6 +492,8 @@ SUITE("events", 60,
       ONE(a_listener_that_calls_keel_is_told_of_it_afterwards),
       ONE(a_listener_may_remove_itself),
       ONE(who_removes_a_listener_waits_until_it_has_come_back),
-      ONE(events_that_find_the_ring_full_are_counted_and_hold_nobody_up),
+      ONE(of_too_many_events_the_oldest_are_told_in_order_and_the_newest_are_lost),
+      ONE(events_that_are_lost_are_counted_for_the_runtime_and_hold_nobody_up),
+      ONE(where_nobody_listens_nothing_is_kept_and_nothing_is_lost),
       ONE(one_thread_at_a_time_tells_and_each_ones_events_keep_their_order),
       ONE(every_name_is_known_and_what_is_beyond_is_a_question_mark))
