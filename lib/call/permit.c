@@ -102,7 +102,8 @@ static KEEL_SELDOM keel_status ask(permit *p, const patience *patient,
         if (answer.status != KEEL_OK)
             tell_refusal(p, &answer, now);
         p->began_at = answer.waits ? answer.wake_at : now;
-        *retry_after_ns = answer.retry_after_ns;
+        if (retry_after_ns)
+            *retry_after_ns = answer.retry_after_ns;
         if (!answer.waits)
             return answer.status;
         now = sleep_in(p, seen, answer.wake_at, patient->cancel);
@@ -123,41 +124,42 @@ static void clear(permit *p, keel_pipeline *pipeline)
     p->magic = PERMIT_MAGIC;
 }
 
-static keel_status take(keel_pipeline *pipeline, permit *p, keel_stripe stripe,
-                        const patience *patient, uint64_t *retry_after_ns)
+static KEEL_SELDOM keel_status take_by_hand(permit *p, keel_stripe stripe,
+                                            const patience *patient,
+                                            uint64_t *retry_after_ns)
 {
-    keel_status status = KEEL_OK;
+    keel_pipeline *pipeline = p->pipeline;
+    keel_status status = ask(p, patient, retry_after_ns);
 
+    if (status == KEEL_OK) {
+        keel_events_deliver(pipeline->runtime);
+        return KEEL_OK;
+    }
+    keel_plan_exit_at(stripe, p->phase);
+    p->magic = 0;
+    keel_pipeline_look_after(pipeline);
+    return status;
+}
+
+static KEEL_APART keel_status take_or_wait(keel_pipeline *pipeline, permit *p,
+                                           const patience *patient,
+                                           uint64_t *retry_after_ns)
+{
+    keel_stripe stripe = keel_stripe_mine(&pipeline->stripes);
+
+    clear(p, pipeline);
+    if (retry_after_ns)
+        *retry_after_ns = 0;
+    if (keel_runtime_is_disabled(pipeline->runtime))
+        return KEEL_OK;
     p->plan = keel_plan_enter_at(pipeline, stripe, &p->phase);
     if (p->plan->needs_time)
         p->began_at = keel_plan_now(pipeline, p->plan);
     /* who waits looks at the token, even where there is nothing to wait for */
     if (patient || !keel_admission_try(p->plan, &p->admission, p->began_at))
-        status = ask(p, patient, retry_after_ns);
-    if (status != KEEL_OK) {
-        keel_plan_exit_at(stripe, p->phase);
-        p->magic = 0;
-    }
-    if (status != KEEL_OK)
-        keel_pipeline_look_after(pipeline);
-    else
-        keel_events_deliver(pipeline->runtime);
-    return status;
-}
-
-static keel_status take_or_wait(keel_pipeline *pipeline, permit *p,
-                                const patience *patient, uint64_t *retry_after_ns)
-{
-    uint64_t hint = 0;
-    keel_status status = KEEL_OK;
-
-    clear(p, pipeline);
-    if (!keel_runtime_is_disabled(pipeline->runtime))
-        status =
-            take(pipeline, p, keel_stripe_mine(&pipeline->stripes), patient, &hint);
-    if (retry_after_ns)
-        *retry_after_ns = hint;
-    return status;
+        return take_by_hand(p, stripe, patient, retry_after_ns);
+    keel_events_deliver(pipeline->runtime);
+    return KEEL_OK;
 }
 
 static KEEL_APART keel_status refuse_at_the_gate(keel_pipeline *pipeline, permit *p,
@@ -277,6 +279,13 @@ void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *out
     }
 }
 
+static KEEL_SELDOM void end_by_hand(permit *p, keel_status status)
+{
+    keel_outcome outcome = { .size = sizeof outcome, .status = status };
+
+    keel_permit_end_outcome((keel_permit *)(void *)p, &outcome);
+}
+
 /*
  * A plain success of a permit from the gate, by the words on the board alone, which stay
  * whatever the settings. False: nothing was done.
@@ -299,7 +308,7 @@ static bool end_at_the_gate(permit *p)
 }
 
 /* A plain success under a simple plan. False: nothing was done. */
-static KEEL_APART bool end_at_once(permit *p)
+static bool end_at_once(permit *p)
 {
     keel_stripe stripe;
     uint64_t now;
@@ -319,21 +328,20 @@ static KEEL_APART bool end_at_once(permit *p)
     return true;
 }
 
-static KEEL_SELDOM void end_by_hand(keel_permit *public_permit, keel_status status)
+static KEEL_APART void end_by_plan(permit *p, keel_status status)
 {
-    keel_outcome outcome = { .size = sizeof outcome, .status = status };
-
-    keel_permit_end_outcome(public_permit, &outcome);
+    if (status != KEEL_OK || !end_at_once(p))
+        end_by_hand(p, status);
 }
 
 void keel_permit_end(keel_permit *public_permit, keel_status status)
 {
-    permit *p;
+    permit *p = public_permit ? inside(public_permit) : NULL;
 
-    if (!public_permit)
+    if (!p)
         return;
-    p = inside(public_permit);
-    if (status != KEEL_OK ||
-        !(p->magic == PERMIT_AT_THE_GATE ? end_at_the_gate(p) : end_at_once(p)))
-        end_by_hand(public_permit, status);
+    if (p->magic != PERMIT_AT_THE_GATE)
+        end_by_plan(p, status);
+    else if (status != KEEL_OK || !end_at_the_gate(p))
+        end_by_hand(p, status);
 }
