@@ -51,7 +51,7 @@ KEEL_API bool keel_cancel_fired(const keel_cancel *cancel);
  * Stands in for a call that was rejected or failed; never after a client error or a
  * cancel. Runs on the caller's thread, once, within the deadline left, at most ten at
  * once per pipeline. What it returns is what the call returns; detail->fallback says
- * so and detail->code keeps the status it stood in for.
+ * so, and detail->code and text keep those of the failure it stood in for.
  */
 typedef keel_status keel_fallback_fn(const keel_detail *detail, void *ctx);
 
@@ -64,10 +64,12 @@ typedef keel_status keel_fallback_fn(const keel_detail *detail, void *ctx);
  *                 provably never left is retried
  * cancel          borrowed until keel_call_end
  * wake, wake_ctx  for polled calls that queue: called once, outside locks, by the
- *                 thread that frees the place
+ *                 thread that frees the place; that may be a moment after keel_call_end
+ *                 has returned, so wake_ctx must outlive the call
  * attempt         the attempt number of the caller's own request (1: its first). Above
  *                 1 this call makes one attempt: nested retries multiply
  * fallback, fallback_ctx
+ *                 what stands in for a call that was rejected or failed; NULL: nothing
  */
 typedef struct keel_call_options {
     size_t size;
@@ -82,11 +84,14 @@ typedef struct keel_call_options {
 } keel_call_options;
 
 /*
- * What came of an attempt. size first.
+ * What came of an attempt. size first; with size 0 the call ends, KEEL_E_ARGUMENT.
  *
  * status          KEEL_OK, KEEL_FAILED, KEEL_THROTTLED, KEEL_IGNORED (neutral),
  *                 KEEL_CLIENT_ERROR (permanent; proves the peer alive), KEEL_TIMEOUT,
- *                 KEEL_UNKNOWN (a write that may have happened; counts as failed)
+ *                 KEEL_UNKNOWN (a write that may have happened; counts as failed),
+ *                 KEEL_CANCELLED (neutral; ends the call); KEEL_REJECTED_* and KEEL_E_*
+ *                 of another pipeline that the attempt used are neutral and handed on.
+ *                 A number that is none of these counts as KEEL_FAILED
  * retry_after_ns  the server's wish; 0: none; UINT64_MAX: never retry
  * never_sent      the request provably never left: may be retried in any case
  * system_errno    for the detail
@@ -147,7 +152,8 @@ KEEL_API uint32_t keel_call_attempt(const keel_call *call);
  * Reports what came of the attempt. keel_call_report(call, status) is short for an
  * outcome with that status alone. With attempt = 0 the current one is meant; a report
  * on an attempt that is over already (timed out, abandoned) changes nothing but
- * counters. A report later than the attempt's timeout counts as timed out.
+ * counters. A report later than the attempt's timeout counts as timed out; KEEL_OK and
+ * KEEL_CLIENT_ERROR are returned all the same, and the log says so once.
  */
 KEEL_API void keel_call_report(keel_call *call, keel_status status);
 KEEL_API void keel_call_report_attempt(keel_call *call, uint32_t attempt,
@@ -158,14 +164,16 @@ KEEL_API void keel_call_report_attempt(keel_call *call, uint32_t attempt,
  * abandoned.
  *
  * why      out, may be NULL: reason, attempts, elapsed, …
- * Returns  the last real outcome; KEEL_CANCELLED once the token has ended the call;
- *          where no attempt was made, KEEL_REJECTED_*; KEEL_E_ARGUMENT or KEEL_E_STATE for a call begun wrongly or
- *          ended before; what the fallback returned, if it ran
+ * Returns  the last real outcome; what the fallback returned, if it ran
+ *          KEEL_REJECTED_*  no attempt was made
+ *          KEEL_CANCELLED   the token has ended the call
+ *          KEEL_E_ARGUMENT  it was begun wrongly, or an outcome of size 0 was reported
+ *          KEEL_E_STATE     it was not begun, or has ended before
  */
 KEEL_API keel_status keel_call_end(keel_call *call, keel_detail *why);
 
 #if defined(__GNUC__)
-/* KEEL_CALL_SCOPED keel_call call; ends the call when the scope is left. */
+/* KEEL_CALL_SCOPED keel_call call = { { 0 } }; ends it when the scope is left. */
 #define KEEL_CALL_SCOPED __attribute__((cleanup(keel_call_cleanup)))
 #endif
 /* For KEEL_CALL_SCOPED: ends the call unless it was ended. Zeroed memory is fine. */
@@ -189,7 +197,10 @@ typedef struct keel_attempt {
     keel_cancel *cancel;
 } keel_attempt;
 
-/* Makes one attempt and fills outcome (preset to its return value when untouched). */
+/*
+ * Makes one attempt and returns its status, as for keel_call_report. outcome, whose size
+ * keel has set, may say more; a status there, other than KEEL_OK, wins.
+ */
 typedef keel_status keel_run_fn(const keel_attempt *attempt, keel_outcome *outcome,
                                 void *ctx);
 
@@ -201,7 +212,8 @@ typedef keel_status keel_run_fn(const keel_attempt *attempt, keel_outcome *outco
  *          the attempt's timeout, and the place in the bulkhead stays taken until fn
  *          truly returns. ctx must stay alive until then: released says when
  * released called once with ctx when keel is done with it (detach only): by the
- * caller's thread, or by the worker when it returns after the caller has left
+ *          caller's thread, or by the worker when it returns after the caller has left;
+ *          not at all where keel_run returns KEEL_E_ARGUMENT for its own arguments
  */
 typedef struct keel_run_options {
     size_t size;
@@ -211,14 +223,16 @@ typedef struct keel_run_options {
 } keel_run_options;
 
 /*
- * Runs fn under the pipeline: admitted, timed, retried. Returns what keel_call_end
- * does; KEEL_E_NOMEM or KEEL_E_SYSTEM when detach finds no worker.
+ * Runs fn under the pipeline: admitted, timed, retried.
+ *
+ * Returns  what keel_call_end does
+ *          KEEL_E_ARGUMENT  pipeline or fn is NULL, or options this keel does not know
+ *          KEEL_E_NOMEM, KEEL_E_SYSTEM  detach finds no worker
  */
 KEEL_API keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
                               const keel_run_options *options, keel_detail *why);
 
-/* ---- permits alone: a breaker, limiter and bulkhead without retry and deadline ----
- */
+/* ---- permits alone: breaker, limiter, bulkhead; no retry, no deadline ---------- */
 
 typedef struct keel_permit {
     uint64_t keel_private[12];
@@ -238,7 +252,12 @@ KEEL_API KEEL_MUST_USE keel_status keel_permit_take(keel_pipeline *pipeline,
                                                     keel_permit *permit,
                                                     uint64_t *retry_after_ns);
 
-/* The same, waiting for limiter and bulkhead until the instant, or until cancelled. */
+/*
+ * The same, waiting where the settings let it: for the limiter up to rate.wait, for a
+ * place in the bulkhead with bulkhead.queue and up to bulkhead.wait. These are 0 unless
+ * set, and then it refuses at once. Not beyond until_at_ns, nor once cancel has fired,
+ * and never for an open breaker.
+ */
 KEEL_API KEEL_MUST_USE keel_status keel_permit_wait(keel_pipeline *pipeline,
                                                     keel_permit *permit,
                                                     uint64_t until_at_ns,

@@ -40,16 +40,13 @@ typedef enum keel_cause {
     KEEL_CAUSE_RESET = 9
 } keel_cause;
 
-/* "transition", "failure_rate", "half_open"; static; "?" for what keel does not know.
- */
+/* "transition", "failure_rate", "half_open"; static; "?": keel does not know it. */
 KEEL_API const char *keel_event_type_name(keel_event_type type);
 KEEL_API const char *keel_cause_name(keel_cause cause);
 KEEL_API const char *keel_breaker_state_name(keel_breaker_state state);
 KEEL_API const char *keel_lock_name(keel_lock lock);
 
-/*
- * Fields that a type does not use are zero. pipeline is valid inside the callback.
- */
+/* Fields that a type does not use are zero. pipeline is valid inside the callback. */
 typedef struct keel_event {
     size_t size;
     keel_event_type type;

@@ -53,6 +53,9 @@ typedef enum keel_breaker_state {
  *   CLOSED    admit everything, record, never trip
  *   DISABLED  admit everything, record nothing
  *   OBSERVE   admit everything, record, and say when it would have tripped
+ * They record only while the state underneath is closed. What CLOSED and OBSERVE have
+ * recorded counts once they are lifted: the next outcome may open the breaker, so call
+ * keel_pipeline_reset first where that is not wanted.
  */
 typedef enum keel_lock {
     KEEL_LOCK_NONE = 0,
@@ -84,6 +87,7 @@ KEEL_API keel_status keel_pipeline_transition(keel_pipeline *pipeline,
 /*
  * Puts settings above all others for a while ("timeout=300ms; retry.attempts=1").
  * for_ns must not be 0: an override always ends. settings NULL or "" lifts it now.
+ * Whoever comes first after its time ends it; no call begins under it later than that.
  * Returns  KEEL_OK; KEEL_E_CONFIG: nothing changed, why names the place;
  *          KEEL_E_ARGUMENT, KEEL_E_NOMEM, KEEL_E_LIMIT: nothing changed
  */
@@ -102,8 +106,10 @@ KEEL_API keel_status keel_pipeline_override(keel_pipeline *pipeline,
  * permits                          what half-open still has to give
  * open_left_ns                     until probes are let through; 0 when not open
  * in_flight, queued                bulkhead places taken, callers waiting
- * ignored_total, late_results, rejected_total, retries_total, permits_ended_twice,
- * permits_leaked                   running totals
+ * ignored_total, late_results, rejected_total, retries_total, permits_ended_twice
+ *                                  running totals
+ * permits_leaked                   the most places seen at once that were held for
+ *                                  longer than ten deadlines
  * events_lost                      events that found the ring full (of the runtime)
  * board_bytes                      what the pipeline takes of the board
  * resends_total                    requests that libcurl sent again by itself

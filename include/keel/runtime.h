@@ -65,7 +65,9 @@ typedef void keel_log_fn(keel_log_level level, const char *subsystem,
  * clock        CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE and futex
  * random       uniform in [0, 1); default: a generator seeded from getrandom, one a
  *              thread
- * log          none: silent, unless KEEL_LOG names a level (then lines go to stderr)
+ * log          gets lines up to the level of KEEL_LOG, else up to KEEL_LOG_INFO;
+ *              default: silent, and so is every mistake in settings, unless KEEL_LOG
+ *              names a level (then lines go to stderr)
  * environment  NULL-terminated "NAME=value" strings; default: the process's own, read
  *              once here and copied, and not at all under AT_SECURE
  */
@@ -86,9 +88,10 @@ typedef struct keel_options {
  * out      receives the runtime; NULL on failure; closed with keel_close
  * options  borrowed; NULL: defaults
  * Returns  KEEL_OK
- *          KEEL_E_NOMEM, KEEL_E_SYSTEM (no monotonic clock, no memory map)
- *          KEEL_E_CONFIG   KEEL_STRICT=on and something in the environment is wrong
- *          KEEL_E_ARGUMENT options are from a newer keel, or size is 0
+ *          KEEL_E_NOMEM     no memory, for the board either
+ *          KEEL_E_SYSTEM    no monotonic clock, or no way to notice fork
+ *          KEEL_E_CONFIG    KEEL_STRICT=on and something in the environment is wrong
+ *          KEEL_E_ARGUMENT  out is NULL, options are from a newer keel, or size is 0
  * Threads  any; starts none
  */
 KEEL_API KEEL_MUST_USE keel_status keel_open(keel_runtime **out,
@@ -107,7 +110,8 @@ KEEL_API keel_status keel_close(keel_runtime *runtime, uint64_t wait_ns);
 
 /*
  * Reads KEEL_CONFIG_FILE again and gives every open pipeline its new settings. State,
- * windows and back-off are kept; calls under way keep the settings they began with.
+ * windows and back-off are kept; calls under way keep the settings they began with. A
+ * wrong value is a warning, and the layer below holds: not the value of before.
  *
  * Returns  KEEL_OK        done; warnings, if any, are kept
  *          KEEL_E_CONFIG  the file cannot be read, or KEEL_STRICT=on and something is
@@ -117,7 +121,10 @@ KEEL_API keel_status keel_close(keel_runtime *runtime, uint64_t wait_ns);
  */
 KEEL_API keel_status keel_reload(keel_runtime *runtime, keel_detail *why);
 
-/* Asks for a reload; some later keel_call_end does it. Async-signal-safe. */
+/*
+ * Asks for a reload; whoever ends a call or a permit next, or is refused, does it. What
+ * comes of it is told by KEEL_EVENT_RELOADED and the log alone. Async-signal-safe.
+ */
 KEEL_API void keel_reload_request(keel_runtime *runtime);
 
 /*

@@ -3,9 +3,11 @@
  * What keel's functions return, and what they tell about it.
  *
  * Three families of status, which callers treat differently:
- *   KEEL_REJECTED_*   not called: nothing was sent; the detail says when to come back
- *   10 < ... < 40     called, and this is what came of it
- *   KEEL_E_*          keel itself could not work: alert on these
+ *   KEEL_REJECTED_*, 10 to 19   not called: nothing was sent; the detail says when to
+ *                               come back
+ *   20 to 39                    called, and this is what came of it; KEEL_CANCELLED
+ *                               may also have come before the first attempt
+ *   KEEL_E_*, from 40           keel itself could not work: alert on these
  */
 #ifndef KEEL_STATUS_H
 #define KEEL_STATUS_H
@@ -99,11 +101,13 @@ typedef enum keel_applied {
  *
  * size            sizeof(keel_detail) as the caller knows it; keel never writes past it
  * code            the status; with fallback set, the status the fallback stood in for
- * reason          which rule ended the call
+ * reason          which rule ended the call; of not_retryable, text says which of its
+ *                 causes it was
  * attempts        attempts that reached the transport
  * applied         whether the last attempt took effect, as far as is known
  * system_errno    errno or a library's own code (curl's, in keel_curl_*), 0: none
- * fallback        the result came from the fallback
+ * fallback        the result came from the fallback; code, reason and text are those of
+ *                 the failure it stood in for
  * elapsed_ns      since the call began
  * retry_after_ns  how long to stay away, 0: no hint
  * text            one sentence for a person, never NULL; static, or inside this very
@@ -146,8 +150,7 @@ KEEL_API const char *keel_status_name(keel_status status);
 KEEL_API const char *keel_status_text(keel_status status);
 KEEL_API const char *keel_reason_name(keel_reason reason);
 
-/* True for KEEL_REJECTED_*: nothing was sent. True for KEEL_E_*: keel could not work.
- */
+/* True for KEEL_REJECTED_*: nothing was sent; and for KEEL_E_*: keel failed. */
 KEEL_API bool keel_status_is_rejected(keel_status status);
 KEEL_API bool keel_status_is_error(keel_status status);
 
