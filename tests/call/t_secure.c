@@ -11,8 +11,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-#include <keel/keel.h>
-
+#include "support/opened.h"
 #include "support/suite.h"
 
 unsigned long __real_getauxval(unsigned long type);
@@ -27,30 +26,17 @@ unsigned long __wrap_getauxval(unsigned long type)
 
 /* What reaches a pipeline of a runtime that was opened so. */
 typedef struct found {
-    int timeout_ms;
+    uint64_t timeout_ns;
     bool refuses; /* by its own rate, which KEEL_DISABLED lifts */
     char warning[256];
 } found;
-
-static int timeout_of(keel_pipeline *pipeline)
-{
-    keel_call call;
-    int timeout_ms;
-
-    keel_call_begin(&call, pipeline, NULL);
-    ck_assert(keel_call_next(&call));
-    timeout_ms = keel_call_timeout_ms(&call);
-    keel_call_report(&call, KEEL_OK);
-    ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
-    return timeout_ms;
-}
 
 static found open_and_look(const char *const *environment)
 {
     const keel_options options = { .size = sizeof options, .environment = environment };
     found f = { .warning = "" };
+    keel_permit first, second;
     keel_pipeline *pipeline;
-    keel_permit permit;
     keel_runtime *rt;
 
     ck_assert_int_eq(keel_open(&rt, &options, NULL), KEEL_OK);
@@ -58,10 +44,12 @@ static found open_and_look(const char *const *environment)
                                         "none; timeout=800ms; rate=1/h; rate.burst=1",
                                         NULL),
                      KEEL_OK);
-    f.timeout_ms = timeout_of(pipeline);
-    f.refuses = keel_permit_take(pipeline, &permit, NULL) == KEEL_REJECTED_RATE_LIMITED;
+    f.timeout_ns = opened_timeout(pipeline);
+    ck_assert_int_eq(keel_permit_take(pipeline, &first, NULL), KEEL_OK);
+    f.refuses = keel_permit_take(pipeline, &second, NULL) == KEEL_REJECTED_RATE_LIMITED;
+    keel_permit_end(&first, KEEL_OK);
     if (!f.refuses)
-        keel_permit_end(&permit, KEEL_OK);
+        keel_permit_end(&second, KEEL_OK);
     keel_runtime_warning(rt, 0, f.warning, sizeof f.warning);
     keel_pipeline_close(pipeline);
     ck_assert_int_eq(keel_close(rt, 0), KEEL_OK);
@@ -88,7 +76,7 @@ START_TEST(without_at_secure_the_environment_of_the_process_is_read)
 {
     found f = open_and_look(NULL);
 
-    ck_assert_int_eq(f.timeout_ms, 300);
+    ck_assert_uint_eq(f.timeout_ns, 300 * KEEL_MS);
     ck_assert(f.refuses);
     ck_assert_ptr_nonnull(strstr(f.warning, "/nonexistent"));
 }
@@ -100,7 +88,7 @@ START_TEST(under_at_secure_no_setting_of_the_process_is_read)
 
     is_secure = true;
     f = open_and_look(NULL);
-    ck_assert_int_eq(f.timeout_ms, 800);
+    ck_assert_uint_eq(f.timeout_ns, 800 * KEEL_MS);
     ck_assert(f.refuses);
     ck_assert_str_eq(f.warning, "");
 }
@@ -143,7 +131,7 @@ START_TEST(under_at_secure_an_environment_that_the_program_gives_is_read)
     static const char *const given[] = { "KEEL_PAYMENTS=timeout=500ms", NULL };
 
     is_secure = true;
-    ck_assert_int_eq(open_and_look(given).timeout_ms, 500);
+    ck_assert_uint_eq(open_and_look(given).timeout_ns, 500 * KEEL_MS);
 }
 END_TEST
 
