@@ -198,7 +198,7 @@ typedef struct keel_attempt {
 } keel_attempt;
 
 /*
- * Makes one attempt and returns its status, as for keel_call_report. outcome, whose size
+ * Makes one attempt and returns its status as for keel_call_report. outcome, whose size
  * keel has set, may say more; a status there, other than KEEL_OK, wins.
  */
 typedef keel_status keel_run_fn(const keel_attempt *attempt, keel_outcome *outcome,
