@@ -10,8 +10,9 @@
 
 #define PERMIT_MAGIC 0x6b706d74u
 #define PERMIT_ENDED 0x656e6464u
-#define PERMIT_AT_THE_GATE                                                             \
-    0x6b676174u /* of a closed breaker alone: follows no plan yet */
+/* These follow no plan: of a closed breaker alone, and of a bulkhead alone. */
+#define PERMIT_AT_THE_GATE 0x6b676174u
+#define PERMIT_OF_A_PLACE 0x6b706c63u
 
 typedef struct permit {
     keel_pipeline *pipeline;
@@ -176,6 +177,21 @@ static KEEL_APART keel_status refuse_at_the_gate(keel_pipeline *pipeline, permit
     return KEEL_REJECTED_OPEN;
 }
 
+static KEEL_APART keel_status take_place(keel_pipeline *pipeline, permit *p,
+                                         uint64_t *retry_after_ns)
+{
+    keel_place place;
+
+    if (!keel_bulkhead_try(&pipeline->gate_places, &place, 0))
+        return take_or_wait(pipeline, p, NULL, retry_after_ns);
+    p->pipeline = pipeline;
+    p->incarnation = keel_process_incarnation();
+    p->magic = PERMIT_OF_A_PLACE;
+    if (retry_after_ns)
+        *retry_after_ns = 0;
+    return KEEL_OK;
+}
+
 keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit,
                              uint64_t *retry_after_ns)
 {
@@ -198,6 +214,8 @@ keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit
     }
     if (state >> 62 == KEEL_BREAKER_OPEN)
         return refuse_at_the_gate(pipeline, p, gate, state, retry_after_ns);
+    if (gate & KEEL_GATE_PLACES)
+        return take_place(pipeline, p, retry_after_ns);
     return take_or_wait(pipeline, p, NULL, retry_after_ns);
 }
 
@@ -259,6 +277,17 @@ static void leave_the_gate(permit *p)
                                                  .tracking = KEEL_TRACK_WINDOW };
 }
 
+/* The place goes back whatever the settings are now. */
+static void end_place(permit *p, keel_status status)
+{
+    p->magic = PERMIT_ENDED;
+    if (p->incarnation != keel_process_incarnation())
+        return; /* the parent's */
+    if (keel_outcome_of(status) == KEEL_OUTCOME_NEUTRAL)
+        keel_count(&p->pipeline->counters->ignored);
+    keel_bulkhead_put_back(&p->pipeline->gate_places);
+}
+
 void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *outcome)
 {
     keel_outcome own = { .size = sizeof own, .status = KEEL_IGNORED };
@@ -270,7 +299,9 @@ void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *out
     (void)keel_options_read(&own, sizeof own, outcome);
     if (p->magic == PERMIT_AT_THE_GATE)
         leave_the_gate(p);
-    if (p->magic == PERMIT_ENDED) {
+    if (p->magic == PERMIT_OF_A_PLACE) {
+        end_place(p, own.status);
+    } else if (p->magic == PERMIT_ENDED) {
         keel_count(&p->pipeline->counters->ended_twice);
     } else if (p->magic == PERMIT_MAGIC) {
         p->magic = PERMIT_ENDED;
@@ -328,9 +359,11 @@ static bool end_at_once(permit *p)
     return true;
 }
 
-static KEEL_APART void end_by_plan(permit *p, keel_status status)
+static KEEL_APART void end_apart(permit *p, keel_status status)
 {
-    if (status != KEEL_OK || !end_at_once(p))
+    if (p->magic == PERMIT_OF_A_PLACE)
+        end_place(p, status);
+    else if (status != KEEL_OK || !end_at_once(p))
         end_by_hand(p, status);
 }
 
@@ -341,7 +374,7 @@ void keel_permit_end(keel_permit *public_permit, keel_status status)
     if (!p)
         return;
     if (p->magic != PERMIT_AT_THE_GATE)
-        end_by_plan(p, status);
+        end_apart(p, status);
     else if (status != KEEL_OK || !end_at_the_gate(p))
         end_by_hand(p, status);
 }

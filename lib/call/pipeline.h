@@ -28,12 +28,13 @@ typedef struct keel_counters {
 
 /*
  * What a permit needs to know before it asks for a plan: bits, so that one load tells.
- * The breaker's words are the same for all plans.
+ * The words of breaker and bulkhead are the same for all plans.
  */
 enum {
     KEEL_GATE_BREAKER = 1, /* the breaker is asked first, no limiter stands before it */
     KEEL_GATE_ALONE = 2,   /* and nothing but it, slow calls not watched either */
-    KEEL_GATE_COARSE = 4   /* by the coarse clock */
+    KEEL_GATE_COARSE = 4,  /* by the coarse clock */
+    KEEL_GATE_PLACES = 8   /* a bulkhead alone, without queue or deadline */
 };
 
 /*
@@ -46,6 +47,7 @@ struct keel_pipeline {
     _Atomic uint32_t gate;     /* KEEL_GATE_* */
     keel_breaker_words *gate_words;
     _Atomic(keel_time_window_words *) gate_window;
+    keel_bulkhead gate_places; /* its words and what is common, nothing else */
     keel_stripes stripes;
     keel_counters *counters;
     keel_runtime *runtime;
@@ -133,7 +135,8 @@ static inline uint32_t keel_gate_look(const keel_pipeline *pipeline, uint64_t *s
     const keel_breaker_words *words = pipeline->gate_words;
 
     *state = UINT64_MAX;
-    if (gate && !atomic_load_explicit(&words->lock, memory_order_relaxed))
+    if (gate & KEEL_GATE_BREAKER &&
+        !atomic_load_explicit(&words->lock, memory_order_relaxed))
         *state = atomic_load_explicit(&words->state, memory_order_acquire);
     return gate;
 }

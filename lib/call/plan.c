@@ -69,7 +69,6 @@ static void place_bulkhead(placing *p, keel_bulkhead *bulkhead,
                            const keel_policy *policy)
 {
     bulkhead->words = place(p, KEEL_BLOCK_BULKHEAD, 0, 0, sizeof *bulkhead->words);
-    bulkhead->lifo = policy->bulkhead_lifo;
     if (policy->deadline_ns)
         bulkhead->starts.words =
             place(p, KEEL_BLOCK_STARTS, 1, 0, sizeof *bulkhead->starts.words);
@@ -229,17 +228,18 @@ static void take_over_budget(const keel_plan *plan, const keel_plan *old)
 }
 
 /* With the bulkhead off, those who still wait in its queue need not. */
-static void set_limit(const keel_plan *plan, const keel_plan *old, uint64_t now)
+static void set_bulkhead(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
     if (plan->policy.bulkhead)
-        keel_bulkhead_set_limit(&plan->bulkhead, plan->policy.bulkhead, now);
+        keel_bulkhead_set(&plan->bulkhead, plan->policy.bulkhead,
+                          plan->policy.bulkhead_lifo, now);
     else if (old && old->policy.bulkhead)
-        keel_bulkhead_set_limit(&old->bulkhead, UINT64_MAX, now);
+        keel_bulkhead_set(&old->bulkhead, UINT64_MAX, old->policy.bulkhead_lifo, now);
 }
 
 void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
-    set_limit(plan, old, now);
+    set_bulkhead(plan, old, now);
     if (!old)
         return;
     if (plan->policy.breaker && old->policy.breaker) {

@@ -63,10 +63,11 @@ static void look_in(keel_queue *queue, bool lifo, candidate *best)
 /* Whose turn it is. */
 static candidate next_waiter(const keel_bulkhead *bulkhead)
 {
+    bool lifo = atomic_load_explicit(&bulkhead->common->lifo, memory_order_relaxed);
     candidate best = { .queue = NULL };
 
     for (keel_queue *q = atomic_load(&bulkhead->common->queues); q; q = q->next)
-        look_in(q, bulkhead->lifo, &best);
+        look_in(q, lifo, &best);
     return best;
 }
 
@@ -237,9 +238,10 @@ void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place, uint6
         reap(bulkhead, now);
 }
 
-void keel_bulkhead_set_limit(const keel_bulkhead *bulkhead, uint64_t limit,
-                             uint64_t now)
+void keel_bulkhead_set(const keel_bulkhead *bulkhead, uint64_t limit, bool lifo,
+                       uint64_t now)
 {
+    atomic_store_explicit(&bulkhead->common->lifo, lifo, memory_order_relaxed);
     atomic_store(&bulkhead->common->limit, limit);
     reap(bulkhead, now);
     keel_bulkhead_serve(bulkhead);

@@ -56,6 +56,7 @@ typedef struct keel_queue {
 /* What all settings of a pipeline have in common; process memory, as settings are. */
 typedef struct keel_bulkhead_common {
     _Atomic uint64_t limit;
+    _Atomic bool lifo;            /* the last to come is the first to go in */
     _Atomic(keel_queue *) queues; /* of every size there ever was; only grows */
 } keel_bulkhead_common;
 
@@ -64,7 +65,6 @@ typedef struct keel_bulkhead {
     keel_bulkhead_common *common;
     keel_queue *queue;  /* the one to wait in; NULL: nobody may wait */
     keel_starts starts; /* when places were taken, to notice lost ones; may be off */
-    bool lifo;
 } keel_bulkhead;
 
 /* A place, or the wait for one. */
@@ -138,9 +138,9 @@ keel_entry keel_bulkhead_check(const keel_bulkhead *bulkhead, keel_place *place,
 void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place,
                          uint64_t now);
 
-/* From now on the limit is another; waiters take the places this makes free. */
-void keel_bulkhead_set_limit(const keel_bulkhead *bulkhead, uint64_t limit,
-                             uint64_t now);
+/* From now on limit and order are others; waiters take the places this makes free. */
+void keel_bulkhead_set(const keel_bulkhead *bulkhead, uint64_t limit, bool lifo,
+                       uint64_t now);
 
 uint64_t keel_bulkhead_in_use(const keel_bulkhead *bulkhead);
 uint64_t keel_bulkhead_waiting(const keel_bulkhead *bulkhead);

@@ -515,6 +515,33 @@ START_TEST(permits_at_the_gate_outlive_their_window)
 }
 END_TEST
 
+START_TEST(a_place_goes_back_whatever_the_settings_are_by_then)
+{
+    static const char *const later[] = { "none", "none; breaker=on",
+                                         "none; bulkhead=1; bulkhead.queue=1",
+                                         "none; bulkhead=1; deadline=1s" };
+    keel_permit permit, other;
+
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+        char file[100];
+
+        setup("payments = bulkhead=1", "none");
+        ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+        ck_assert_int_eq(keel_permit_take(o.pipeline, &other, NULL),
+                         KEEL_REJECTED_BULKHEAD_FULL);
+        snprintf(file, sizeof file, "payments = %s", later[i]);
+        reload(file);
+        keel_permit_end(&permit, i % 2 ? KEEL_OK : KEEL_FAILED);
+        keel_permit_end(&permit, KEEL_OK);
+        ck_assert_uint_eq(opened_look(&o).permits_ended_twice, 1);
+        reload("payments = bulkhead=1");
+        ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+        use_permit();
+        teardown();
+    }
+}
+END_TEST
+
 START_TEST(a_request_whose_reload_fails_leaves_the_quick_ways_open)
 {
     setup("payments = breaker.window=10s", "none; breaker=on");
@@ -577,5 +604,6 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
            queues),
       ONE(without_a_bulkhead_any_more_nobody_waits_for_a_place),
       ONE(permits_at_the_gate_outlive_their_window),
+      ONE(a_place_goes_back_whatever_the_settings_are_by_then),
       ONE(a_request_whose_reload_fails_leaves_the_quick_ways_open),
       ONE(threads_call_while_another_reloads))

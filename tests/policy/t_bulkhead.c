@@ -52,7 +52,7 @@ static void begin(uint32_t limit, uint32_t waiters)
     now = 1000 * KEEL_S;
     common.queues = NULL;
     b = bulkhead_with(waiters ? add_queue(0, waiters) : NULL);
-    keel_bulkhead_set_limit(&b, limit, now);
+    keel_bulkhead_set(&b, limit, false, now);
 }
 
 static void woken(void *ctx)
@@ -111,7 +111,7 @@ START_TEST(places_are_handed_on_in_order)
     keel_place holder, waiters[3];
 
     begin(1, 4);
-    b.lifo = orders[_i].lifo;
+    common.lifo = orders[_i].lifo;
     ck_assert_int_eq(enter(&holder, NULL), KEEL_ENTERED);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(enter(&waiters[i], &wakes[i]), KEEL_QUEUED);
@@ -198,7 +198,7 @@ START_TEST(a_grant_nobody_comes_for_is_handed_on)
     keel_bulkhead_leave(&b, &holder, now);
     ck_assert_uint_eq(wakes[0], 1);
     now += KEEL_S / 2; /* its wait ends, and it has not polled */
-    keel_bulkhead_set_limit(&b, 1, now);
+    keel_bulkhead_set(&b, 1, false, now);
     ck_assert_uint_eq(wakes[1], 1);
     ck_assert_int_eq(keel_bulkhead_check(&b, &gone, now), KEEL_FULL);
     ck_assert_int_eq(keel_bulkhead_check(&b, &next, now), KEEL_ENTERED);
@@ -246,7 +246,7 @@ START_TEST(a_raised_limit_lets_waiters_in_at_once)
     ck_assert_int_eq(enter(&holder, NULL), KEEL_ENTERED);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(enter(&waiters[i], &wakes[i]), KEEL_QUEUED);
-    keel_bulkhead_set_limit(&b, 3, now);
+    keel_bulkhead_set(&b, 3, false, now);
     ck_assert_uint_eq(wakes[0] + wakes[1] + wakes[2], 2);
     ck_assert_uint_eq(keel_bulkhead_in_use(&b), 3);
 }
@@ -260,7 +260,7 @@ START_TEST(places_above_a_lowered_limit_are_not_handed_on)
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(enter(&holders[i], NULL), KEEL_ENTERED);
     ck_assert_int_eq(enter(&waiter, &wakes[0]), KEEL_QUEUED);
-    keel_bulkhead_set_limit(&b, 2, now);
+    keel_bulkhead_set(&b, 2, false, now);
     keel_bulkhead_leave(&b, &holders[0], now);
     keel_bulkhead_leave(&b, &holders[1], now);
     ck_assert_uint_eq(wakes[0], 0);
