@@ -76,13 +76,21 @@ static void make_locks_anew(keel_runtime *rt)
     keel_warnings_forked(&rt->warnings);
 }
 
+/* An incarnation is odd; the even number below it says that it makes the locks just now.
+ * A fork meanwhile leaves its child a number that is neither of its own. */
+static uint64_t being_made_in(uint64_t incarnation)
+{
+    return incarnation - 1;
+}
+
 void keel_runtime_notice_fork(keel_runtime *rt)
 {
     uint64_t here = keel_process_incarnation();
     uint64_t seen = atomic_load_explicit(&rt->locks_of, memory_order_acquire);
 
     while (seen != here) {
-        if (seen && atomic_compare_exchange_strong(&rt->locks_of, &seen, 0)) {
+        if (seen != being_made_in(here) &&
+            atomic_compare_exchange_strong(&rt->locks_of, &seen, being_made_in(here))) {
             make_locks_anew(rt);
             atomic_store_explicit(&rt->locks_of, here, memory_order_release);
             return;
@@ -166,7 +174,9 @@ static keel_status open_parts(keel_runtime *rt, const keel_options *options,
         goto fail_warnings;
     status = keel_board_open(&rt->board, rt->memory);
     if (status != KEEL_OK) {
-        keel_fail(why, status, "no memory for the board");
+        keel_fail(why, status,
+                  status == KEEL_E_NOMEM ? "no memory for the board"
+                                         : "no memory map for the board");
         goto fail_config;
     }
     rt->events = keel_board_events(rt->board);

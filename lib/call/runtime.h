@@ -38,7 +38,7 @@ struct keel_runtime {
     _Atomic bool has_listener;
     _Atomic bool is_watched;        /* by a listener, or by a log of everything */
     _Atomic uint64_t delivering_in; /* the process whose thread delivers; 0: none */
-    _Atomic uint64_t locks_of; /* the process whose locks these are; 0: being made */
+    _Atomic uint64_t locks_of;      /* the process whose locks these are, or is at it */
     _Atomic bool reload_wanted;
     _Atomic(struct keel_worker_pool *) workers;
     pthread_mutex_t pipelines_mu;
