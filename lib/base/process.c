@@ -12,43 +12,87 @@
 
 _Atomic uint64_t *keel_process_page;
 
-/* attach_mu guards: users, keel_process_page's mapping */
-static pthread_mutex_t attach_mu = PTHREAD_MUTEX_INITIALIZER;
-static unsigned users;
-static bool atfork_registered;
-static bool wipe_works;
+static keel_process_memory page;
+static _Atomic unsigned users;
 
-static size_t page_size(void)
+/*
+ * What the kernel does not wipe, which is little or nothing: a Linux before 4.14 is rare.
+ * unwiped_mu guards: unwiped, wipes_in_child; no child finds it held by a lost thread
+ */
+static pthread_mutex_t unwiped_mu = PTHREAD_MUTEX_INITIALIZER;
+static keel_process_memory *unwiped;
+static bool wipes_in_child;
+
+static void lock_unwiped(void)
 {
-    return (size_t)sysconf(_SC_PAGESIZE);
+    pthread_mutex_lock(&unwiped_mu);
+}
+
+static void unlock_unwiped(void)
+{
+    pthread_mutex_unlock(&unwiped_mu);
 }
 
 static void wipe_in_child(void)
 {
-    if (!wipe_works && keel_process_page)
-        atomic_store_explicit(keel_process_page, 0, memory_order_relaxed);
+    for (keel_process_memory *m = unwiped; m; m = m->next_unwiped)
+        madvise(m->at, m->size, MADV_DONTNEED); /* private, anonymous: reads as zero */
+    unlock_unwiped();
 }
 
-void *keel_process_map(size_t size)
+static bool wipe_by_hand(keel_process_memory *memory)
+{
+    lock_unwiped();
+    if (!wipes_in_child)
+        wipes_in_child =
+            pthread_atfork(lock_unwiped, unlock_unwiped, wipe_in_child) == 0;
+    if (wipes_in_child) {
+        memory->is_unwiped = true;
+        memory->next_unwiped = unwiped;
+        unwiped = memory;
+    }
+    unlock_unwiped();
+    return memory->is_unwiped;
+}
+
+static void leave_unwiped(keel_process_memory *memory)
+{
+    keel_process_memory **at = &unwiped;
+
+    lock_unwiped();
+    while (*at && *at != memory)
+        at = &(*at)->next_unwiped;
+    if (*at)
+        *at = memory->next_unwiped;
+    unlock_unwiped();
+}
+
+bool keel_process_map(keel_process_memory *memory, size_t size)
 {
     int saved = errno;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    if (memory == MAP_FAILED)
-        memory = NULL;
-    else
-        wipe_works = madvise(memory, size, MADV_WIPEONFORK) == 0;
+    *memory = (keel_process_memory){ .size = size };
+    if (at != MAP_FAILED) {
+        memory->at = at;
+        if (madvise(at, size, MADV_WIPEONFORK) && !wipe_by_hand(memory))
+            keel_process_unmap(memory);
+    }
     errno = saved;
-    return memory;
+    return memory->at != NULL;
 }
 
-void keel_process_unmap(void *memory, size_t size)
+void keel_process_unmap(keel_process_memory *memory)
 {
     int saved = errno;
 
-    if (memory)
-        munmap(memory, size);
+    if (!memory->at)
+        return;
+    if (memory->is_unwiped)
+        leave_unwiped(memory);
+    munmap(memory->at, memory->size);
+    memory->at = NULL;
     errno = saved;
 }
 
@@ -63,38 +107,39 @@ uint64_t keel_process_renew(void)
     return none;
 }
 
+/*
+ * The page is there before any thread can ask for it, so that nobody has to wait for who
+ * makes it. First of keel's own constructors, and last of its destructors.
+ */
+static void __attribute__((constructor(KEEL_LOAD_PROCESS))) load(void)
+{
+    if (keel_process_map(&page, (size_t)sysconf(_SC_PAGESIZE)))
+        keel_process_page = page.at;
+}
+
+/* For dlclose. At exit, threads may still be inside keel. */
+static void __attribute__((destructor(KEEL_LOAD_PROCESS))) unload(void)
+{
+    if (!keel_process_is_attached())
+        keel_process_unmap(&page);
+}
+
 keel_status keel_process_attach(void)
 {
-    keel_status status = KEEL_OK;
-
-    pthread_mutex_lock(&attach_mu);
-    if (users == 0)
-        keel_process_page = keel_process_map(page_size());
     if (!keel_process_page)
-        status = KEEL_E_SYSTEM;
-    else if (!wipe_works && !atfork_registered &&
-             pthread_atfork(NULL, NULL, wipe_in_child))
-        status = KEEL_E_NOMEM;
-    else
-        users++;
-    if (status == KEEL_OK && !wipe_works)
-        atfork_registered = true;
-    if (status != KEEL_OK && users == 0) {
-        keel_process_unmap(keel_process_page, page_size());
-        keel_process_page = NULL;
-    }
-    pthread_mutex_unlock(&attach_mu);
-    return status;
+        return KEEL_E_SYSTEM;
+    atomic_fetch_add(&users, 1);
+    return KEEL_OK;
 }
 
 void keel_process_detach(void)
 {
-    pthread_mutex_lock(&attach_mu);
-    if (users > 0 && --users == 0) {
-        keel_process_unmap(keel_process_page, page_size());
-        keel_process_page = NULL;
-    }
-    pthread_mutex_unlock(&attach_mu);
+    atomic_fetch_sub(&users, 1);
+}
+
+bool keel_process_is_attached(void)
+{
+    return atomic_load(&users) > 0;
 }
 
 const char *const *keel_process_environment(void)

@@ -3,6 +3,9 @@
  * Which process this is. A forked child must not go on with its parent's threads,
  * sockets and random numbers; it notices by a page that the kernel empties in the child
  * (MADV_WIPEONFORK), or by pthread_atfork where that is missing.
+ *
+ * Nothing here waits for a lock that a thread of the parent may have held: the page is
+ * there from when the library is loaded until it is unloaded.
  */
 #ifndef KEEL_BASE_PROCESS_H
 #define KEEL_BASE_PROCESS_H
@@ -14,19 +17,32 @@
 
 #include <keel/status.h>
 
-/* Counted: the first attaches, the last detaches. Any thread. */
+/* The order in which what keel needs is made when it is loaded, undone in reverse; before
+ * the program's own constructors. */
+#define KEEL_LOAD_PROCESS 101
+#define KEEL_LOAD_THREADS 102
+
+/* Counted: who attaches says that keel is in use. KEEL_E_SYSTEM: there is no page. */
 keel_status keel_process_attach(void);
 void keel_process_detach(void);
+bool keel_process_is_attached(void);
 
-/* Maps size bytes of zeroed private memory that a forked child finds zeroed; NULL: no.
- */
-void *keel_process_map(size_t size);
-void keel_process_unmap(void *memory, size_t size);
+/* Memory that a forked child finds zeroed; lies in its owner, who looks at `at` alone. */
+typedef struct keel_process_memory {
+    void *at; /* NULL: none */
+    size_t size;
+    struct keel_process_memory *next_unwiped;
+    bool is_unwiped; /* by the kernel, that is */
+} keel_process_memory;
+
+/* False: no. Unmapping what is not mapped is fine. */
+bool keel_process_map(keel_process_memory *memory, size_t size);
+void keel_process_unmap(keel_process_memory *memory);
 
 extern _Atomic uint64_t *keel_process_page;
 uint64_t keel_process_renew(void);
 
-/* Never 0, never the same in parent and child. Only between attach and detach. */
+/* Odd, never the same in parent and child. Once somebody has attached. */
 static inline uint64_t keel_process_incarnation(void)
 {
     uint64_t incarnation =

@@ -33,10 +33,9 @@ static chunk first_chunk;
  */
 static keel_thread spare = { .index = UINT32_MAX };
 
-/* key_mu guards: key, key_made */
-static pthread_mutex_t key_mu = PTHREAD_MUTEX_INITIALIZER;
+/* Made by load, below; before any call, so that none has to wait for it. */
 static pthread_key_t key;
-static bool key_made;
+static bool has_key;
 
 _Thread_local keel_thread *keel_thread_mine;
 
@@ -48,18 +47,6 @@ static void give_back(void *part)
     /* release pairs with the acquire in claim_in: our stripe's next owner sees our
      * counts */
     atomic_store_explicit(&thread->claimed, 0, memory_order_release);
-}
-
-static bool key_ready(void)
-{
-    bool ready;
-
-    pthread_mutex_lock(&key_mu);
-    if (!key_made)
-        key_made = pthread_key_create(&key, give_back) == 0;
-    ready = key_made;
-    pthread_mutex_unlock(&key_mu);
-    return ready;
 }
 
 static keel_thread *claim_in(chunk *c, uint32_t first_index)
@@ -105,8 +92,7 @@ keel_thread *keel_thread_claim(void)
     uint32_t first_index = 0;
 
     /* without a destructor a part would never come back: take no part at all */
-    for (chunk *c = key_ready() ? &first_chunk : NULL; c && !thread;
-         c = chunk_after(c)) {
+    for (chunk *c = has_key ? &first_chunk : NULL; c && !thread; c = chunk_after(c)) {
         thread = claim_in(c, first_index);
         first_index += CHUNK_PARTS;
     }
@@ -135,17 +121,26 @@ void keel_thread_wait_end(void)
     atomic_store_explicit(&keel_thread_self()->waits_on, NULL, memory_order_relaxed);
 }
 
+/* Whether it was noted in this process, and not in a parent, or never. */
+static bool is_of_here(_Atomic uint64_t *noted)
+{
+    uint64_t in = atomic_load(noted);
+
+    return in && in == keel_process_incarnation();
+}
+
 /*
  * A clock of the author's has its own way to wake, and dies with its runtime; so those
  * who wake us by it are counted, and waited for before we go on. Nobody counts himself
- * who has not seen a clock lent, so a count left by the parent's threads can be emptied
- * before the first one is.
+ * who has not seen a clock lent here, so what the parent's threads left behind can be
+ * emptied before the first one is: its clock first, then the count, then it is ours.
  */
 static void lend(keel_thread *thread, const keel_clock *clock)
 {
-    if (thread->lent_in != keel_process_incarnation()) {
-        thread->lent_in = keel_process_incarnation();
+    if (!is_of_here(&thread->lent_in)) {
+        atomic_store(&thread->lent, NULL);
         atomic_store(&thread->borrowers, 0);
+        atomic_store(&thread->lent_in, keel_process_incarnation());
     }
     atomic_store(&thread->lent, clock);
 }
@@ -153,8 +148,9 @@ static void lend(keel_thread *thread, const keel_clock *clock)
 static void take_back(keel_thread *thread)
 {
     atomic_store(&thread->lent, NULL);
-    while (atomic_load(&thread->borrowers))
-        sched_yield(); /* for as long as a wake takes */
+    /* for as long as a wake takes; where the clock itself has forked, nobody is at it */
+    while (is_of_here(&thread->lent_in) && atomic_load(&thread->borrowers))
+        sched_yield();
 }
 
 static void wait_by(keel_thread *thread, const keel_clock *clock, uint32_t seen,
@@ -195,26 +191,37 @@ static void drain(int fd)
         ;
 }
 
+/* -1: none. A parent's is left alone: by now its number may be anybody's. */
+static int own_fd(keel_thread *thread)
+{
+    /* seq_cst: the process is noted after the descriptor, and so read before it */
+    return is_of_here(&thread->wake_fd_in) ? atomic_load(&thread->wake_fd) : -1;
+}
+
+static int make_fd(keel_thread *thread)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    if (fd >= 0) {
+        atomic_store(&thread->wake_fd, fd);
+        atomic_store(&thread->wake_fd_in, keel_process_incarnation());
+    }
+    return fd;
+}
+
 int keel_thread_wake_fd(void)
 {
     keel_thread *thread = keel_thread_self();
-    uint64_t incarnation = keel_process_incarnation();
     int saved = errno;
-    int fd = atomic_load(&thread->wake_fd) - 1;
+    int fd;
 
     if (keel_thread_is_shared(thread))
         return -1;
-    if (fd >= 0 && thread->wake_fd_incarnation != incarnation) {
-        close(fd); /* the parent's: both would read from it */
-        fd = -1;
-    }
-    if (fd < 0) {
-        fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        thread->wake_fd_incarnation = incarnation;
-        atomic_store(&thread->wake_fd, fd + 1);
-    } else {
+    fd = own_fd(thread);
+    if (fd < 0)
+        fd = make_fd(thread);
+    else
         drain(fd);
-    }
     errno = saved;
     return fd;
 }
@@ -234,10 +241,10 @@ static void wake_by_lent(keel_thread *thread)
 static void wake_part(keel_thread *thread)
 {
     const uint64_t one = 1;
-    int fd = atomic_load(&thread->wake_fd) - 1;
+    int fd = own_fd(thread);
 
     atomic_fetch_add(&thread->word, 1);
-    if (atomic_load(&thread->lent))
+    if (atomic_load(&thread->lent) && is_of_here(&thread->lent_in))
         wake_by_lent(thread);
     else
         keel_clock_wake_real((const uint32_t *)&thread->word);
@@ -283,24 +290,46 @@ void keel_cancel_fire(keel_cancel *cancel)
     errno = saved;
 }
 
+/* being loaded, forked and unloaded */
+
+/*
+ * In a forked child: of all threads that have a part this one alone is left. What else
+ * the others left in theirs is void by the process that is noted there.
+ */
+static void give_back_lost(void)
+{
+    for (chunk *c = &first_chunk; c; c = atomic_load(&c->next))
+        for (size_t i = 0; i < CHUNK_PARTS; i++)
+            if (&c->parts[i] != keel_thread_mine &&
+                atomic_load_explicit(&c->parts[i].claimed, memory_order_relaxed))
+                atomic_store_explicit(&c->parts[i].claimed, 0, memory_order_relaxed);
+}
+
+static void __attribute__((constructor(KEEL_LOAD_THREADS))) load(void)
+{
+    has_key = pthread_key_create(&key, give_back) == 0;
+    /* if this fails, children find their parents' parts taken, and make more */
+    (void)pthread_atfork(NULL, NULL, give_back_lost);
+}
+
 /*
  * For dlclose: gives back the key, the descriptors and the further chunks. Not while a
  * runtime is open: at exit, threads may still be inside keel.
  */
-static void __attribute__((destructor)) unload(void)
+static void __attribute__((destructor(KEEL_LOAD_THREADS))) unload(void)
 {
     chunk *c = &first_chunk;
 
-    if (keel_process_page)
+    if (keel_process_is_attached())
         return;
-    if (key_made)
+    if (has_key)
         pthread_key_delete(key);
     while (c) {
         chunk *next = atomic_load(&c->next);
 
         for (size_t i = 0; i < CHUNK_PARTS; i++)
-            if (atomic_load(&c->parts[i].wake_fd) > 0)
-                close(atomic_load(&c->parts[i].wake_fd) - 1);
+            if (own_fd(&c->parts[i]) >= 0)
+                close(own_fd(&c->parts[i]));
         if (c != &first_chunk)
             munmap(c, sizeof *c);
         c = next;

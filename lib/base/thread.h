@@ -20,17 +20,17 @@
 #define KEEL_APART __attribute__((noinline))
 
 typedef struct keel_thread {
-    uint32_t index;           /* unique among living threads, small numbers first */
-    _Atomic uint32_t claimed; /* a living thread has this part */
-    _Atomic uint32_t word;    /* futex: counts what this thread was woken for */
-    _Atomic int wake_fd;      /* eventfd for those who sleep in poll, plus 1; 0: none */
+    uint32_t index;              /* unique among living threads, small numbers first */
+    _Atomic uint32_t claimed;    /* a living thread has this part */
+    _Atomic uint32_t word;       /* futex: counts what this thread was woken for */
+    _Atomic int wake_fd;         /* eventfd for those who sleep in poll */
+    _Atomic uint64_t wake_fd_in; /* the process that has it; 0: there is none */
     _Atomic(const keel_cancel *) waits_on; /* the token a sleeping thread is woken by */
     _Atomic(const keel_clock *) lent; /* a clock of the author's that it sleeps by */
     _Atomic uint32_t borrowers;       /* threads that wake it by that clock just now */
-    uint64_t lent_in; /* the process; a parent's borrowers are no more */
+    _Atomic uint64_t lent_in; /* the process; a parent's clock and borrowers are void */
     uint64_t random_state;
     uint64_t random_incarnation;
-    uint64_t wake_fd_incarnation;
 } keel_thread;
 
 extern _Thread_local keel_thread *keel_thread_mine

@@ -48,7 +48,7 @@ struct keel_board {
     const keel_allocator *memory;
     pthread_mutex_t mu;
     header *header;
-    char *state; /* the part that a child finds empty: events, then blocks */
+    keel_process_memory state; /* what a child finds empty: events, then blocks */
     uint32_t owner;
 };
 
@@ -67,6 +67,7 @@ static void own(keel_board *board)
 keel_status keel_board_open(keel_board **out, const keel_allocator *memory)
 {
     keel_board *board = keel_memory_new(memory, sizeof *board);
+    keel_status status = KEEL_E_NOMEM;
 
     *out = NULL;
     if (!board)
@@ -75,9 +76,10 @@ keel_status keel_board_open(keel_board **out, const keel_allocator *memory)
     board->header = keel_memory_new(memory, sizeof *board->header);
     if (!board->header)
         goto fail;
-    board->state = keel_process_map(state_size());
-    if (!board->state)
+    status = KEEL_E_SYSTEM;
+    if (!keel_process_map(&board->state, state_size()))
         goto fail_header;
+    status = KEEL_E_NOMEM;
     if (pthread_mutex_init(&board->mu, NULL))
         goto fail_state;
     board->header->magic = BOARD_MAGIC;
@@ -87,12 +89,12 @@ keel_status keel_board_open(keel_board **out, const keel_allocator *memory)
     return KEEL_OK;
 
 fail_state:
-    keel_process_unmap(board->state, state_size());
+    keel_process_unmap(&board->state);
 fail_header:
     keel_memory_free(memory, board->header);
 fail:
     keel_memory_free(memory, board);
-    return KEEL_E_NOMEM;
+    return status;
 }
 
 void keel_board_close(keel_board *board)
@@ -100,7 +102,7 @@ void keel_board_close(keel_board *board)
     if (!board)
         return;
     pthread_mutex_destroy(&board->mu);
-    keel_process_unmap(board->state, state_size());
+    keel_process_unmap(&board->state);
     keel_memory_free(board->memory, board->header);
     keel_memory_free(board->memory, board);
 }
@@ -163,17 +165,7 @@ void *keel_board_block(keel_board *board, const keel_block_key *key, size_t size
     if (!e)
         e = make_locked(board, key, size);
     pthread_mutex_unlock(&board->mu);
-    return e ? board->state + sizeof(keel_event_ring) + e->offset : NULL;
-}
-
-bool keel_board_has(keel_board *board, const keel_block_key *key)
-{
-    bool found;
-
-    pthread_mutex_lock(&board->mu);
-    found = find_locked(board, key) != NULL;
-    pthread_mutex_unlock(&board->mu);
-    return found;
+    return e ? (char *)board->state.at + sizeof(keel_event_ring) + e->offset : NULL;
 }
 
 size_t keel_board_used_by(keel_board *board, const char *name)
@@ -190,5 +182,5 @@ size_t keel_board_used_by(keel_board *board, const char *name)
 
 void *keel_board_events(keel_board *board)
 {
-    return board->state;
+    return board->state.at;
 }

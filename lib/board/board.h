@@ -55,6 +55,7 @@ typedef struct keel_block_key {
     uint32_t count;
 } keel_block_key;
 
+/* KEEL_E_NOMEM; KEEL_E_SYSTEM: no memory map to be had. */
 keel_status keel_board_open(keel_board **out, const keel_allocator *memory);
 void keel_board_close(keel_board *board);
 
@@ -67,9 +68,6 @@ void keel_board_forked(keel_board *board);
  * so not for the hot path
  */
 void *keel_board_block(keel_board *board, const keel_block_key *key, size_t size);
-
-/* Whether that block is there already; made no earlier than keel_board_block. */
-bool keel_board_has(keel_board *board, const keel_block_key *key);
 
 /* Bytes of all blocks of a name. */
 size_t keel_board_used_by(keel_board *board, const char *name);

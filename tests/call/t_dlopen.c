@@ -7,6 +7,8 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <keel/keel.h>
 
@@ -155,5 +157,24 @@ START_TEST(unloading_gives_the_threads_key_back)
 }
 END_TEST
 
+START_TEST(a_library_that_was_unloaded_is_missed_by_no_fork)
+{
+    int status = -1;
+    pid_t pid;
+
+    load();
+    ck_assert_int_eq(p.open(&p.rt, NULL, NULL), KEEL_OK);
+    ck_assert_int_eq(p.close(p.rt, 0), KEEL_OK);
+    ck_assert_int_eq(dlclose(p.library), 0);
+    ck_assert_ptr_null(dlopen(".libs/libkeel.so", RTLD_NOW | RTLD_NOLOAD));
+    pid = fork();
+    if (pid == 0)
+        _exit(0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 SUITE("dlopen", 120, ONE(a_library_that_was_unloaded_is_missed_by_no_thread),
+      ONE(a_library_that_was_unloaded_is_missed_by_no_fork),
       ONE(unloading_gives_the_threads_key_back))
