@@ -4,10 +4,13 @@
  * takes 300 ms at first and 20 ms when asked again; an attempt may take 100 ms.
  * keel-eventloop(7) has the same for many calls at once.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <keel/keel.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 static void send_request(int fd, uint32_t attempt)
@@ -19,15 +22,15 @@ static void send_request(int fd, uint32_t attempt)
     timerfd_settime(fd, 0, &when, NULL);
 }
 
-/* Milliseconds from now, rounded up, for epoll_wait; -1: only an event ends the wait.
- */
+/* Milliseconds from now, rounded up, for epoll_wait; -1: only an event ends it. */
 static int ms_until(keel_runtime *rt, uint64_t at_ns)
 {
     uint64_t now = keel_now(rt);
+    uint64_t ms = at_ns > now ? (at_ns - now - 1) / 1000000 + 1 : 0;
 
     if (at_ns == UINT64_MAX)
         return -1;
-    return at_ns > now ? (int)((at_ns - now + 999999) / 1000000) : 0;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
 static keel_status drive(keel_runtime *rt, keel_pipeline *api, int epoll, int fd)
