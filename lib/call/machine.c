@@ -323,6 +323,19 @@ void keel_machine_abandon(keel_machine *m, uint64_t now)
     }
 }
 
+void keel_machine_take_back(keel_machine *m, keel_bar bar)
+{
+    uint16_t status = m->status;
+
+    if (!keel_machine_is_alive(m)) /* its driver's hook has forked */
+        return;
+    keel_machine_abandon(m, keel_machine_now(m));
+    keel_machine_may_repeat(m, false, bar);
+    m->attempts--;
+    m->status = status;
+    m->reason = KEEL_REASON_NOT_RETRYABLE;
+}
+
 /* The whole call's outcome, where that is what the breaker judges. */
 static void end_call_permit(keel_machine *m, uint64_t now)
 {

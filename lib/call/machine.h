@@ -131,6 +131,28 @@ static inline uint64_t keel_machine_allowance(const keel_machine *m)
 void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now);
 
 /*
+ * For drivers that learn only from an attempt whether the request may be sent again:
+ * said before each outcome. bar: why not.
+ */
+static inline void keel_machine_may_repeat(keel_machine *m, bool may, keel_bar bar)
+{
+    m->flags.is_idempotent = may;
+    m->flags.bar = bar;
+}
+
+/* What is known of the effect of the attempt just reported, where that is all. */
+static inline void keel_machine_say_applied(keel_machine *m, keel_applied applied)
+{
+    m->applied = (uint8_t)applied;
+}
+
+/*
+ * An attempt that began, and that its driver cannot make after all: it counts for
+ * nothing, and the outcome before it was the last.
+ */
+void keel_machine_take_back(keel_machine *m, keel_bar bar);
+
+/*
  * Sleeps until wake_at, a grant or the cancel token. seen: the thread's word, read
  * before the step that answered WAIT.
  */

@@ -19,11 +19,6 @@ bool keel_http_method_is_idempotent(const char *method)
     return false;
 }
 
-bool keel_http_method_has_body(const char *method)
-{
-    return !keel_http_method_is_idempotent(method) || strcmp(method, "PUT") == 0;
-}
-
 /* RFC 9110 says which answers are the server's trouble and which are ours. */
 static keel_status classify_response(long response, bool asked_to_wait)
 {

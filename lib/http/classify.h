@@ -14,7 +14,7 @@
  * What is known of a transfer that has ended.
  *
  * code           libcurl's; CURLE_OPERATION_TIMEDOUT when keel's own time was up
- * response       HTTP status, 0: none arrived
+ * response       HTTP status; 0: none arrived, or it was not HTTP
  * request_begun  a byte of the request may have left
  * received       a byte of an answer, header or body, may have reached the caller
  * consumed       a byte of the caller's request body may have been read
@@ -35,9 +35,6 @@ typedef struct keel_http_facts {
 
 /* GET, HEAD, OPTIONS, TRACE, PUT, DELETE; NULL and all others: false. */
 bool keel_http_method_is_idempotent(const char *method);
-
-/* Whether a request of this method usually has a body. */
-bool keel_http_method_has_body(const char *method);
 
 keel_status keel_http_classify(const keel_http_facts *facts);
 

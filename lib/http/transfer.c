@@ -5,49 +5,24 @@
  */
 #include "http/transfer.h"
 
-#include <limits.h>
-#include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "base/wall.h"
-#include "http/retry_after.h"
+#include "http/facts.h"
+
+/* libcurl calls the progress function this often at least, and so do we. */
+enum { POLL_MOST_MS = 1000 };
 
 /* Without a descriptor to be woken by, the token is looked at this often. */
 #define CANCEL_SLICE_NS (50 * KEEL_MS)
-
-static long long_info(CURL *easy, CURLINFO info)
-{
-    long value = 0;
-
-    curl_easy_getinfo(easy, info, &value);
-    return value;
-}
-
-static curl_off_t size_info(CURL *easy, CURLINFO info)
-{
-    curl_off_t value = 0;
-
-    curl_easy_getinfo(easy, info, &value);
-    return value;
-}
-
-/*
- * Whether some of the request may have left. libcurl counts what it sent, and notes
- * when sending was done; either alone proves it.
- */
-static bool request_begun(CURL *easy)
-{
-    return long_info(easy, CURLINFO_REQUEST_SIZE) > 0 ||
-           size_info(easy, CURLINFO_PRETRANSFER_TIME_T) > 0;
-}
 
 static int poll_timeout_ms(uint64_t until_ns, uint64_t now)
 {
     /* up, so that the instant has come when the poll ends */
     uint64_t left_ms = keel_ns_add(keel_ns_left(until_ns, now), KEEL_MS - 1) / KEEL_MS;
 
-    return left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+    return left_ms > POLL_MOST_MS ? POLL_MOST_MS : (int)left_ms;
 }
 
 /* Sleeps until libcurl has work, the instant, or the token. */
@@ -92,7 +67,7 @@ static bool is_over(const keel_transfer *t, uint64_t *until_ns, uint64_t now)
 {
     if (now < *until_ns)
         return false;
-    if (now >= t->until_ns || !request_begun(t->easy))
+    if (now >= t->until_ns || !keel_easy_has_begun(t->easy))
         return true;
     *until_ns = t->until_ns;
     return false;
@@ -124,26 +99,6 @@ static keel_transfer_end run_on(const keel_transfer *t, CURLcode *code)
     return KEEL_TRANSFER_DONE;
 }
 
-static bool has_request(CURL *easy, int number)
-{
-    struct curl_header *header;
-    CURLHcode rc = curl_easy_header(easy, "-", 0, CURLH_HEADER, number, &header);
-
-    return rc != CURLHE_NOREQUEST && rc != CURLHE_NOHEADERS;
-}
-
-/*
- * libcurl re-sends by itself when a kept connection turns out dead. It numbers its
- * requests, and one number more than there were redirects is such a sending. The first
- * question is all that an ordinary transfer costs; where no answer came, libcurl does
- * not tell.
- */
-static bool was_resent(CURL *easy)
-{
-    return has_request(easy, 1) &&
-           has_request(easy, (int)long_info(easy, CURLINFO_REDIRECT_COUNT) + 1);
-}
-
 static keel_transfer_end run_added(const keel_transfer *t, CURLcode *code)
 {
     int running = 0;
@@ -155,77 +110,60 @@ static keel_transfer_end run_added(const keel_transfer *t, CURLcode *code)
     return KEEL_TRANSFER_DONE;
 }
 
-keel_transfer_end keel_transfer_run(const keel_transfer *t, CURLcode *code,
-                                    bool *resent)
+/*
+ * Where the protocol has a word for goodbye, libcurl says it when it closes a kept
+ * connection and waits for the reply, two minutes if need be: in somebody else's call,
+ * or in keel_pipeline_close. Such a connection is cut off now, while the descriptor is
+ * surely its own; libcurl finds it dead and does not wait.
+ */
+static void cut_off(CURL *easy)
+{
+    curl_socket_t fd = keel_easy_socket(easy);
+
+    if (fd != CURL_SOCKET_BAD)
+        shutdown(fd, SHUT_RDWR);
+}
+
+/* Whatever is not one answered request of HTTP. */
+static KEEL_SELDOM keel_transfer_end look_closer(const keel_transfer *t,
+                                                 keel_transfer_result *result,
+                                                 keel_transfer_end end)
+{
+    if (result->code == CURLE_OK &&
+        keel_easy_is_connect_only(t->easy, result->response))
+        end = KEEL_TRANSFER_UNSUPPORTED;
+    result->resent = keel_easy_was_resent(t->easy);
+    if (!keel_easy_is_http(t->easy))
+        cut_off(t->easy);
+    return end;
+}
+
+/* While the handle is still in the multi handle, for some answers depend on that. */
+static keel_transfer_end look(const keel_transfer *t, keel_transfer_result *result,
+                              keel_transfer_end end)
+{
+    result->response = 0;
+    result->resent = false;
+    if (result->code == CURLE_OK)
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &result->response);
+    if (KEEL_LIKELY(result->response >= 200 && keel_easy_is_ordinary(t->easy)))
+        return end;
+    return look_closer(t, result, end);
+}
+
+keel_transfer_end keel_transfer_run(const keel_transfer *t,
+                                    keel_transfer_result *result)
 {
     keel_transfer_end end;
 
-    *code = CURLE_OK;
-    *resent = false;
     if (curl_multi_add_handle(t->multi, t->easy) != CURLM_OK)
         return KEEL_TRANSFER_REFUSED;
     /* the only two options keel sets: no alarm for name resolution, and no waiting for
      * a resolver thread that hangs */
     curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
-    end = run_added(t, code);
-    *resent = was_resent(t->easy);
+    end = run_added(t, &result->code);
+    end = look(t, result, end);
     curl_multi_remove_handle(t->multi, t->easy);
     return end;
-}
-
-/* ---- what is known afterwards ---------------------------------------------------- */
-
-static bool is_repeatable(CURL *easy, const char *method, keel_curl_safety safety)
-{
-    if (safety != KEEL_CURL_BY_METHOD)
-        return safety == KEEL_CURL_IDEMPOTENT;
-    /* after a redirect the method is that of the last request: a GET that was a POST */
-    return long_info(easy, CURLINFO_REDIRECT_COUNT) == 0 &&
-           keel_http_method_is_idempotent(method);
-}
-
-/*
- * A byte that was read from the caller but not sent is not counted by libcurl, so a
- * request that has begun and has a body, or may have one of unknown length, counts.
- */
-static bool body_consumed(CURL *easy, const char *method, bool begun)
-{
-    curl_off_t length = -1;
-
-    if (size_info(easy, CURLINFO_SIZE_UPLOAD_T) > 0)
-        return true;
-    curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_UPLOAD_T, &length);
-    return begun && (length > 0 || (length < 0 && keel_http_method_has_body(method)));
-}
-
-static void read_retry_after(CURL *easy, keel_http_facts *facts)
-{
-    struct curl_header *header;
-
-    if (facts->response != 429 && facts->response / 100 != 5)
-        return;
-    if (curl_easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &header) ==
-        CURLHE_OK)
-        facts->asked_to_wait = keel_retry_after_read(header->value, keel_wall_seconds(),
-                                                     &facts->retry_after_ns);
-}
-
-void keel_transfer_facts(CURL *easy, CURLcode code, keel_curl_safety safety,
-                         keel_http_facts *facts)
-{
-    const char *method = NULL;
-    bool begun = request_begun(easy);
-
-    curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_METHOD, &method);
-    *facts = (keel_http_facts){
-        .code = code,
-        .response = long_info(easy, CURLINFO_RESPONSE_CODE),
-        .request_begun = begun,
-        .received = long_info(easy, CURLINFO_HEADER_SIZE) > 0 ||
-                    size_info(easy, CURLINFO_SIZE_DOWNLOAD_T) > 0,
-        .consumed = body_consumed(easy, method, begun),
-        .repeatable = is_repeatable(easy, method, safety),
-    };
-    read_retry_after(easy, facts);
 }

@@ -6,15 +6,17 @@
 #ifndef KEEL_HTTP_TRANSFER_H
 #define KEEL_HTTP_TRANSFER_H
 
-#include <keel/curl.h>
+#include <curl/curl.h>
 
-#include "http/classify.h"
+#include <keel/call.h>
 
 /*
  * multi, easy       borrowed; easy is in no multi handle, or it is refused
  * runtime           for its clock
  * until_ns          when the attempt is given up
- * connect_until_ns  the same while nothing of the request has left
+ * connect_until_ns  the same while nothing of the request has left. Once some has, it
+ *                   is over for good: of a connection that a redirect leads to libcurl
+ *                   does not tell whether it stands
  * cancel            may be NULL
  */
 typedef struct keel_transfer {
@@ -27,23 +29,25 @@ typedef struct keel_transfer {
 } keel_transfer;
 
 typedef enum keel_transfer_end {
-    KEEL_TRANSFER_DONE, /* with *code; CURLE_OPERATION_TIMEDOUT where time was up */
-    KEEL_TRANSFER_CANCELLED, /* the token fired */
-    KEEL_TRANSFER_REFUSED    /* the handle is in use elsewhere; nothing was changed */
+    KEEL_TRANSFER_DONE,       /* code: libcurl's, or CURLE_OPERATION_TIMEDOUT */
+    KEEL_TRANSFER_CANCELLED,  /* the token fired */
+    KEEL_TRANSFER_REFUSED,    /* the handle is in use elsewhere; nothing was changed */
+    KEEL_TRANSFER_UNSUPPORTED /* CURLOPT_CONNECT_ONLY: the connection is closed again */
 } keel_transfer_end;
 
 /*
- * Runs the attempt and takes the handle out of the multi handle again.
- *
- * code    out: libcurl's
- * resent  out: libcurl found a kept connection dead and sent the request again on a
- *         fresh one, by itself; known only where an answer came
+ * code      libcurl's
+ * response  its response code, of whatever protocol; 0 unless code is CURLE_OK
+ * resent    libcurl sent the request again by itself; known only where an answer came
  */
-keel_transfer_end keel_transfer_run(const keel_transfer *transfer, CURLcode *code,
-                                    bool *resent);
+typedef struct keel_transfer_result {
+    CURLcode code;
+    long response;
+    bool resent;
+} keel_transfer_result;
 
-/* What the handle tells of a transfer that has ended with code; for failures. */
-void keel_transfer_facts(CURL *easy, CURLcode code, keel_curl_safety safety,
-                         keel_http_facts *facts);
+/* Runs the attempt and takes the handle out of the multi handle again. */
+keel_transfer_end keel_transfer_run(const keel_transfer *transfer,
+                                    keel_transfer_result *result);
 
 #endif

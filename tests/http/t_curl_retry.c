@@ -191,7 +191,9 @@ START_TEST(a_sink_that_cannot_forget_ends_the_call_with_what_was)
     ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
     ck_assert_int_eq(client.code, CURLE_OK);
     ck_assert_int_eq(client.why.code, KEEL_FAILED);
-    ck_assert_ptr_nonnull(strstr(client.why.text, "undone"));
+    ck_assert_int_eq(client.why.attempts, 1);
+    ck_assert_int_eq(client.why.reason, KEEL_REASON_NOT_RETRYABLE);
+    ck_assert_ptr_nonnull(strstr(client.why.text, "an answer had begun to arrive"));
     ck_assert_int_eq(curl_client_response(&client), 503);
     ck_assert_int_eq(requests(), 1);
     END();

@@ -6,19 +6,23 @@
 #include "http/pool.h"
 #include "support/allocator.h"
 #include "support/suite.h"
+#include "support/vclock.h"
 
 static _Atomic(void *) place;
+static vclock time_of;
 
 static keel_curl_pool *pool_of(const keel_allocator *memory)
 {
     keel_curl_pool *pool;
 
-    ck_assert_int_eq(keel_curl_pool_get(&place, memory, &pool, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_curl_pool_get(&place, memory, &time_of.clock, &pool, NULL),
+                     KEEL_OK);
     return pool;
 }
 
 static void attach(void)
 {
+    vclock_init_by_hand(&time_of);
     ck_assert_int_eq(keel_process_attach(), KEEL_OK);
 }
 
@@ -26,6 +30,7 @@ static void detach(void)
 {
     keel_curl_pool_free(atomic_exchange(&place, NULL));
     keel_process_detach();
+    vclock_cleanup(&time_of);
 }
 
 START_TEST(what_is_given_back_is_taken_again)
@@ -70,8 +75,9 @@ START_TEST(without_memory_there_is_no_pool_and_the_next_call_tries_again)
     keel_detail why = KEEL_DETAIL_INIT;
 
     failing_allocator_init(&f, 1);
-    ck_assert_int_eq(keel_curl_pool_get(&place, &f.allocator, &pool, &why),
-                     KEEL_E_NOMEM);
+    ck_assert_int_eq(
+        keel_curl_pool_get(&place, &f.allocator, &time_of.clock, &pool, &why),
+        KEEL_E_NOMEM);
     ck_assert_int_eq(why.code, KEEL_E_NOMEM);
     ck_assert_ptr_null(atomic_load(&place));
     ck_assert_ptr_nonnull(pool_of(&f.allocator));
