@@ -78,55 +78,16 @@ static void retire_locked(keel_pipeline *pipeline, keel_plan *plan)
 
 /* following settings */
 
-/* Until the plan that comes next: everybody takes the long way. */
-void keel_pipeline_shut_gate(keel_pipeline *pipeline)
-{
-    atomic_store(&pipeline->gate, 0);
-}
-
-static uint32_t gate_of_breaker(keel_pipeline *pipeline, const keel_plan *plan)
-{
-    const keel_policy *policy = &plan->policy;
-    bool is_alone =
-        plan->is_simple && !plan->needs_time && !policy->bulkhead && policy->window_ns;
-
-    if (!pipeline->gate_words) /* the same ever after, and read meanwhile */
-        pipeline->gate_words = plan->breaker.words;
-    /* one who still sees the gate before this one may read it: it is never NULL */
-    if (plan->breaker.window.time)
-        atomic_store_explicit(&pipeline->gate_window, plan->breaker.window.time,
-                              memory_order_relaxed);
-    return KEEL_GATE_BREAKER | (is_alone ? KEEL_GATE_ALONE : 0) |
-           (plan->uses_coarse_clock ? KEEL_GATE_COARSE : 0);
-}
-
-static uint32_t gate_of_places(keel_pipeline *pipeline, const keel_plan *plan)
-{
-    if (!plan->is_simple || plan->needs_time)
-        return 0;
-    if (!pipeline->gate_places.words)
-        pipeline->gate_places = (keel_bulkhead){ .words = plan->bulkhead.words,
-                                                 .common = plan->bulkhead.common };
-    return KEEL_GATE_PLACES;
-}
-
 static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
 {
-    const keel_policy *policy = &plan->policy;
-    uint32_t gate = 0;
+    keel_runtime *rt = pipeline->runtime;
 
-    if (policy->rate.count || plan->is_override ||
-        keel_runtime_is_disabled(pipeline->runtime))
-        gate = 0;
-    else if (policy->breaker)
-        gate = gate_of_breaker(pipeline, plan);
-    else if (policy->bulkhead)
-        gate = gate_of_places(pipeline, plan);
-    /* seq_cst: who sees the gate sees its words; and a request that shut the gate before
-     * this store set its flag before that */
-    atomic_store(&pipeline->gate, gate);
-    if (atomic_load(&pipeline->runtime->reload_wanted))
-        keel_pipeline_shut_gate(pipeline);
+    if (keel_runtime_is_disabled(rt))
+        return;
+    keel_gate_set(&pipeline->gate, plan);
+    /* a request that shut the gate before it was set has set its flag before that */
+    if (atomic_load(&rt->reload_wanted))
+        keel_gate_shut(&pipeline->gate);
 }
 
 keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why)

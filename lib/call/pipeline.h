@@ -3,6 +3,7 @@
 #ifndef KEEL_CALL_PIPELINE_H
 #define KEEL_CALL_PIPELINE_H
 
+#include "call/gate.h"
 #include "call/plan.h"
 #include "call/runtime.h"
 
@@ -27,27 +28,13 @@ typedef struct keel_counters {
 } keel_counters;
 
 /*
- * What a permit needs to know before it asks for a plan: bits, so that one load tells.
- * The words of breaker and bulkhead are the same for all plans.
- */
-enum {
-    KEEL_GATE_BREAKER = 1, /* the breaker is asked first, no limiter stands before it */
-    KEEL_GATE_ALONE = 2,   /* and nothing but it, slow calls not watched either */
-    KEEL_GATE_COARSE = 4,  /* by the coarse clock */
-    KEEL_GATE_PLACES = 8   /* a bulkhead alone, without queue or deadline */
-};
-
-/*
  * Kept by the runtime until it closes, so that state and number outlive the handles.
  * runtime->pipelines_mu guards: handles, code, override_*, staged, retired, draining
  */
 struct keel_pipeline {
     _Atomic(keel_plan *) plan; /* read by every call, written by reloads */
     _Atomic uint32_t phase;    /* 0 or 1: which counts new calls use */
-    _Atomic uint32_t gate;     /* KEEL_GATE_* */
-    keel_breaker_words *gate_words;
-    _Atomic(keel_time_window_words *) gate_window;
-    keel_bulkhead gate_places; /* its words and what is common, nothing else */
+    keel_gate gate;
     keel_stripes stripes;
     keel_counters *counters;
     keel_runtime *runtime;
@@ -128,36 +115,15 @@ static inline uint64_t keel_plan_now(const keel_pipeline *pipeline,
                                    : clock->now(clock->ctx);
 }
 
-/* The gate's bits, and the breaker's state word; UINT64_MAX: an operator holds it. */
-static inline uint32_t keel_gate_look(const keel_pipeline *pipeline, uint64_t *state)
-{
-    uint32_t gate = atomic_load_explicit(&pipeline->gate, memory_order_acquire);
-    const keel_breaker_words *words = pipeline->gate_words;
-
-    *state = UINT64_MAX;
-    if (gate & KEEL_GATE_BREAKER &&
-        !atomic_load_explicit(&words->lock, memory_order_relaxed))
-        *state = atomic_load_explicit(&words->state, memory_order_acquire);
-    return gate;
-}
-
-static inline uint64_t keel_gate_now(const keel_pipeline *pipeline, uint32_t gate)
-{
-    const keel_clock *clock = &pipeline->runtime->clock;
-
-    return gate & KEEL_GATE_COARSE ? clock->now_coarse(clock->ctx)
-                                   : clock->now(clock->ctx);
-}
-
 /*
  * Whether a breaker that is open refuses without more ado; then the refusal is counted.
  * In an outage this is every call.
  */
-static inline bool keel_gate_refuses(keel_pipeline *pipeline, uint32_t gate,
+static inline bool keel_gate_refuses(keel_pipeline *pipeline, uint32_t gate_bits,
                                      uint64_t state, uint64_t *retry_after_ns)
 {
-    uint64_t until = keel_breaker_words_due(pipeline->gate_words, state);
-    uint64_t now = keel_gate_now(pipeline, gate);
+    uint64_t until = keel_breaker_words_due(pipeline->gate.breaker, state);
+    uint64_t now = keel_gate_now(&pipeline->runtime->clock, gate_bits);
 
     if (now >= until ||
         atomic_load_explicit(&pipeline->runtime->is_watched, memory_order_relaxed))
@@ -179,9 +145,6 @@ static inline void keel_count(_Atomic uint64_t *counter)
 keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why);
 void keel_pipeline_follow_locked(keel_pipeline *pipeline);
 void keel_pipeline_drop_locked(keel_pipeline *pipeline);
-
-/* For keel_reload_request; async-signal-safe. */
-void keel_pipeline_shut_gate(keel_pipeline *pipeline);
 
 /*
  * What a call or permit does for all when it ends: reloads if somebody asked for it, tells

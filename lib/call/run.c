@@ -383,7 +383,7 @@ static bool is_plain(const keel_call_options *o)
 static bool is_refused(keel_pipeline *pipeline, keel_detail *why)
 {
     uint64_t state, retry_after_ns;
-    uint32_t gate = keel_gate_look(pipeline, &state);
+    uint32_t gate = keel_gate_look(&pipeline->gate, &state);
 
     if (state >> 62 != KEEL_BREAKER_OPEN ||
         !keel_gate_refuses(pipeline, gate, state, &retry_after_ns))

@@ -342,7 +342,7 @@ void keel_reload_request(keel_runtime *rt)
     atomic_store(&rt->reload_wanted, true);
     /* those who pass by the gates would never look */
     for (uint32_t i = 0; i < rt->pipeline_count; i++)
-        keel_pipeline_shut_gate(rt->pipelines[i]);
+        keel_gate_shut(&rt->pipelines[i]->gate);
 }
 
 keel_status keel_runtime_verify(keel_runtime *rt, keel_detail *why)

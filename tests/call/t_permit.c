@@ -94,6 +94,57 @@ START_TEST(failures_open_the_breaker_and_a_refusal_says_how_long)
 }
 END_TEST
 
+/* Behind gates of their own, and with a plan because more stands beside them. */
+static const char *const limiters[] = { "none; rate=1/s",
+                                        "none; rate=1/s; bulkhead=8" };
+
+START_TEST(a_token_is_there_once_an_interval_and_comes_back_if_it_was_not_used)
+{
+    keel_permit permit;
+    uint64_t retry_after = 0;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, limiters[_i]);
+    permit = taken();
+    ck_assert_int_eq(refused(&retry_after), KEEL_REJECTED_RATE_LIMITED);
+    ck_assert_uint_eq(retry_after, KEEL_S);
+    keel_permit_end(&permit, KEEL_CANCELLED);
+    permit = taken();
+    keel_permit_end(&permit, KEEL_OK);
+    keel_permit_end(&permit, KEEL_OK);
+    ck_assert_int_eq(refused(NULL), KEEL_REJECTED_RATE_LIMITED);
+    ck_assert_uint_eq(opened_look(&o).permits_ended_twice, 1);
+    ck_assert_uint_eq(opened_look(&o).ignored_total, 1);
+    ck_assert_uint_eq(opened_look(&o).rejected_total, 2);
+    vclock_advance(&o.clock, KEEL_S);
+    permit = taken();
+    keel_permit_end(&permit, KEEL_FAILED);
+    opened_cleanup(&o);
+}
+END_TEST
+
+static const char *const bulkheads[] = { "none; bulkhead=2",
+                                         "none; bulkhead=2; rate=9/s",
+                                         "none; bulkhead=2; deadline=1s" };
+
+START_TEST(there_are_as_many_places_as_the_limit_whatever_an_end_says)
+{
+    keel_permit first, second;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, bulkheads[_i]);
+    first = taken();
+    second = taken();
+    ck_assert_int_eq(refused(NULL), KEEL_REJECTED_BULKHEAD_FULL);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 2);
+    keel_permit_end(&first, KEEL_FAILED);
+    keel_permit_end(&first, KEEL_OK);
+    keel_permit_end(&second, KEEL_CANCELLED);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    ck_assert_uint_eq(opened_look(&o).permits_ended_twice, 1);
+    ck_assert_uint_eq(opened_look(&o).ignored_total, 1);
+    opened_cleanup(&o);
+}
+END_TEST
+
 START_TEST(a_cancelled_permit_gives_back_probe_and_newest_token)
 {
     keel_permit first, second;
@@ -232,6 +283,9 @@ END_TEST
 SUITE("permit", 60, ROWS(an_end_counts_as_what_it_was, ends),
       ROWS(a_second_end_is_counted_and_changes_nothing, ways),
       ROWS(failures_open_the_breaker_and_a_refusal_says_how_long, ways),
+      ROWS(a_token_is_there_once_an_interval_and_comes_back_if_it_was_not_used,
+           limiters),
+      ROWS(there_are_as_many_places_as_the_limit_whatever_an_end_says, bulkheads),
       ONE(a_cancelled_permit_gives_back_probe_and_newest_token),
       ONE(an_outcome_of_a_newer_keel_ends_its_permit_neutrally),
       ONE(a_throttled_outcome_keeps_others_away_for_as_long_as_it_says),

@@ -508,7 +508,7 @@ START_TEST(permits_at_the_gate_outlive_their_window)
     use_permit();
     ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
     reload("payments = breaker.window=50calls");
-    ck_assert_ptr_nonnull(atomic_load(&o.pipeline->gate_window));
+    ck_assert_ptr_nonnull(atomic_load(&o.pipeline->gate.window));
     keel_permit_end(&permit, KEEL_OK);
     ck_assert_uint_eq(opened_look(&o).calls, 1);
     teardown();
@@ -545,12 +545,12 @@ END_TEST
 START_TEST(a_request_whose_reload_fails_leaves_the_quick_ways_open)
 {
     setup("payments = breaker.window=10s", "none; breaker=on");
-    ck_assert_uint_ne(atomic_load(&o.pipeline->gate), 0);
+    ck_assert_uint_ne(atomic_load(&o.pipeline->gate.bits), 0);
     unlink(path);
     keel_reload_request(o.rt);
-    ck_assert_uint_eq(atomic_load(&o.pipeline->gate), 0);
+    ck_assert_uint_eq(atomic_load(&o.pipeline->gate.bits), 0);
     use_permit();
-    ck_assert_uint_ne(atomic_load(&o.pipeline->gate), 0);
+    ck_assert_uint_ne(atomic_load(&o.pipeline->gate.bits), 0);
     teardown();
 }
 END_TEST
