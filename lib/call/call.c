@@ -277,13 +277,6 @@ int keel_call_timeout_ms(const keel_call *call)
     return ms ? (int)ms : 1;
 }
 
-uint64_t keel_call_connect_timeout_ns(const keel_call *call)
-{
-    const keel_machine *m = keel_machine_of(call);
-
-    return keel_machine_is_alive(m) ? m->plan->policy.connect_timeout_ns : 0;
-}
-
 uint32_t keel_call_attempt(const keel_call *call)
 {
     const keel_machine *m = call ? keel_machine_of(call) : NULL;

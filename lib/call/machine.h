@@ -127,6 +127,12 @@ static inline uint64_t keel_machine_allowance(const keel_machine *m)
                                           : m->attempt_until - m->attempt_at;
 }
 
+/* How much of that may pass until it is connected; 0: no limit of its own. */
+static inline uint64_t keel_machine_connect_ns(const keel_machine *m)
+{
+    return m->plan->policy.connect_timeout_ns;
+}
+
 /* Ends the attempt under way with what came of it. */
 void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now);
 
@@ -183,9 +189,6 @@ void keel_retry_refused(keel_machine *m, const keel_admission_answer *answer,
                         uint64_t now);
 /* Ends the call for a reason. */
 void keel_machine_finish(keel_machine *m, keel_reason reason);
-
-/* The attempt's own part of libcurl's connect timeout; 0: no limit. */
-uint64_t keel_call_connect_timeout_ns(const keel_call *call);
 
 /* Inside keel_call_end: fills the detail and says the status. */
 keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t now);

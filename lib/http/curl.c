@@ -71,7 +71,7 @@ static uint64_t time_left(const session *s)
 static keel_transfer_end transfer(session *s)
 {
     keel_runtime *runtime = s->pipeline->runtime;
-    uint64_t connect_ns = keel_call_connect_timeout_ns(&s->call);
+    uint64_t connect_ns = keel_machine_connect_ns(keel_machine_of(&s->call));
     uint64_t left_ns = time_left(s);
     uint64_t now = keel_now(runtime); /* last: rather a little late than early */
     keel_transfer t = {
@@ -152,12 +152,12 @@ static KEEL_SELDOM void report_closely(session *s)
     keel_call_report_attempt(&s->call, 0, &outcome);
 }
 
-/* Of a success nothing more is asked, for this is the hot path. */
-static void report(session *s)
+/* True: a success, of which nothing more is asked, for this is the hot path. */
+static bool report(session *s)
 {
     if (s->result.code != CURLE_OK || s->result.response >= 400) {
         report_closely(s);
-        return;
+        return false;
     }
     keel_call_report(&s->call, KEEL_OK);
     /* sent twice, and it must not be: the first sending may have been applied as well */
@@ -165,6 +165,7 @@ static void report(session *s)
                              s->resent && s->options.safety == KEEL_CURL_UNSAFE
                                  ? KEEL_APPLIED_UNKNOWN
                                  : KEEL_APPLIED_YES);
+    return true;
 }
 
 /* ---- the call -------------------------------------------------------------------- */
@@ -195,9 +196,8 @@ static void drive(session *s)
             keel_machine_take_back(keel_machine_of(&s->call), bar);
             break;
         }
-        if (!multi_take(s) || !attempt_quietly(s))
+        if (!multi_take(s) || !attempt_quietly(s) || report(s))
             break;
-        report(s);
     }
     multi_give(s);
 }
