@@ -37,19 +37,21 @@ typedef struct entry {
 typedef struct header {
     uint64_t magic;
     uint32_t version;
-    uint32_t block_count;
+    _Atomic uint32_t block_count;
     uint64_t used;
     owner owners[KEEL_BOARD_OWNERS];
     entry directory[KEEL_BOARD_BLOCKS];
 } header;
 
-/* mu guards: header->directory, block_count, used */
+/* directory_mu guards: header->directory, block_count, used; uses */
 struct keel_board {
     const keel_allocator *memory;
-    pthread_mutex_t mu;
+    pthread_mutex_t directory_mu;
     header *header;
     keel_process_memory state; /* what a child finds empty: events, then blocks */
     uint32_t owner;
+    uint32_t
+        uses[KEEL_BOARD_BLOCKS]; /* of this process; kept ones are never given back */
 };
 
 static size_t state_size(void)
@@ -80,7 +82,7 @@ keel_status keel_board_open(keel_board **out, const keel_allocator *memory)
     if (!keel_process_map(&board->state, state_size()))
         goto fail_header;
     status = KEEL_E_NOMEM;
-    if (pthread_mutex_init(&board->mu, NULL))
+    if (pthread_mutex_init(&board->directory_mu, NULL))
         goto fail_state;
     board->header->magic = BOARD_MAGIC;
     board->header->version = BOARD_VERSION;
@@ -101,7 +103,7 @@ void keel_board_close(keel_board *board)
 {
     if (!board)
         return;
-    pthread_mutex_destroy(&board->mu);
+    pthread_mutex_destroy(&board->directory_mu);
     keel_process_unmap(&board->state);
     keel_memory_free(board->memory, board->header);
     keel_memory_free(board->memory, board);
@@ -109,7 +111,7 @@ void keel_board_close(keel_board *board)
 
 void keel_board_forked(keel_board *board)
 {
-    pthread_mutex_init(&board->mu, NULL);
+    pthread_mutex_init(&board->directory_mu, NULL);
     own(board);
 }
 
@@ -118,41 +120,99 @@ static bool is_owned(keel_block_kind kind)
     return kind >= KEEL_BLOCK_STRIPES;
 }
 
-static bool matches(const entry *e, const keel_block_key *key, uint32_t owner_mark)
+static uint32_t owner_mark(const keel_board *board, keel_block_kind kind)
 {
-    return e->kind == (uint32_t)key->kind && e->owner == owner_mark &&
+    return is_owned(kind) ? board->owner + 1 : 0;
+}
+
+static bool matches(const entry *e, const keel_block_key *key, uint32_t mark)
+{
+    return e->kind == (uint32_t)key->kind && e->owner == mark &&
            e->width == key->width && e->count == key->count &&
            strcmp(e->name, key->name) == 0;
 }
 
-static entry *find_locked(keel_board *board, const keel_block_key *key)
+static entry *find_locked(keel_board *board, const keel_block_key *key, size_t size)
 {
-    uint32_t mark = is_owned(key->kind) ? board->owner + 1 : 0;
+    uint32_t mark = owner_mark(board, key->kind);
 
-    for (uint32_t i = 0; i < board->header->block_count; i++)
-        if (matches(&board->header->directory[i], key, mark))
-            return &board->header->directory[i];
+    for (uint32_t i = 0; i < board->header->block_count; i++) {
+        entry *e = &board->header->directory[i];
+
+        if (matches(e, key, mark) && e->size >= size)
+            return e;
+    }
     return NULL;
 }
 
+/* The smallest that nobody uses and that is large enough. */
+static entry *find_unused_locked(keel_board *board, keel_block_kind kind, size_t size)
+{
+    uint32_t mark = owner_mark(board, kind);
+    entry *best = NULL;
+
+    for (uint32_t i = 0; i < board->header->block_count; i++) {
+        entry *e = &board->header->directory[i];
+
+        if (board->uses[i] == 0 && e->kind == (uint32_t)kind && e->owner == mark &&
+            e->size >= size && (!best || e->size < best->size))
+            best = e;
+    }
+    return best;
+}
+
+static void *memory_of(keel_board *board, const entry *e)
+{
+    return (char *)board->state.at + sizeof(keel_event_ring) + e->offset;
+}
+
+static void set_key(entry *e, const keel_block_key *key)
+{
+    e->width = key->width;
+    e->count = key->count;
+    memcpy(e->name, key->name, strlen(key->name) + 1);
+}
+
+/* Word by word, because somebody may still read them. */
+static void empty(_Atomic uint64_t *words, size_t size)
+{
+    for (size_t i = 0; i < size / sizeof *words; i++)
+        atomic_store_explicit(&words[i], 0, memory_order_relaxed);
+}
+
+/* Nobody uses it until its key is whole, so a child forked meanwhile has lost nothing. */
+static entry *hand_on_locked(keel_board *board, const keel_block_key *key, size_t size)
+{
+    entry *e = find_unused_locked(board, key->kind, size);
+
+    if (!e)
+        return NULL;
+    empty(memory_of(board, e), e->size);
+    set_key(e, key);
+    return e;
+}
+
+/*
+ * The count comes last: a child that is forked meanwhile has lost some memory at worst,
+ * and never an entry whose memory the next one gets too.
+ */
 static entry *make_locked(keel_board *board, const keel_block_key *key, size_t size)
 {
     header *h = board->header;
+    uint32_t count = h->block_count;
     size_t taken = (size + KEEL_LINE - 1) / KEEL_LINE * KEEL_LINE;
     entry *e;
 
-    if (h->block_count == KEEL_BOARD_BLOCKS || taken > BLOCK_SPACE - h->used ||
-        strlen(key->name) >= sizeof e->name)
+    if (count == KEEL_BOARD_BLOCKS || taken > BLOCK_SPACE - h->used)
         return NULL;
-    e = &h->directory[h->block_count++];
+    e = &h->directory[count];
     *e = (entry){ .kind = (uint32_t)key->kind,
-                  .owner = is_owned(key->kind) ? board->owner + 1 : 0,
-                  .width = key->width,
-                  .count = key->count,
+                  .owner = owner_mark(board, key->kind),
                   .size = (uint32_t)taken,
                   .offset = h->used };
-    memcpy(e->name, key->name, strlen(key->name) + 1);
+    set_key(e, key);
     h->used += taken;
+    atomic_store_explicit(&h->block_count, count + 1, memory_order_release);
     return e;
 }
 
@@ -160,23 +220,65 @@ void *keel_board_block(keel_board *board, const keel_block_key *key, size_t size
 {
     entry *e;
 
-    pthread_mutex_lock(&board->mu);
-    e = find_locked(board, key);
+    if (strlen(key->name) >= sizeof e->name)
+        return NULL;
+    pthread_mutex_lock(&board->directory_mu);
+    e = find_locked(board, key, size);
     if (!e)
         e = make_locked(board, key, size);
-    pthread_mutex_unlock(&board->mu);
-    return e ? (char *)board->state.at + sizeof(keel_event_ring) + e->offset : NULL;
+    if (e)
+        board->uses[e - board->header->directory] = 1;
+    pthread_mutex_unlock(&board->directory_mu);
+    return e ? memory_of(board, e) : NULL;
+}
+
+/* Few sizes, so that what is given back fits what is asked for next. */
+static size_t lent_size(size_t size)
+{
+    size_t power = KEEL_LINE;
+
+    while (power < size && power < BLOCK_SPACE)
+        power *= 2;
+    return power < size ? size : power;
+}
+
+void *keel_board_lend(keel_board *board, const keel_block_key *key, size_t size)
+{
+    entry *e;
+
+    if (strlen(key->name) >= sizeof e->name)
+        return NULL;
+    size = lent_size(size);
+    pthread_mutex_lock(&board->directory_mu);
+    e = find_locked(board, key, size);
+    if (!e)
+        e = hand_on_locked(board, key, size);
+    if (!e)
+        e = make_locked(board, key, size);
+    if (e)
+        board->uses[e - board->header->directory]++;
+    pthread_mutex_unlock(&board->directory_mu);
+    return e ? memory_of(board, e) : NULL;
+}
+
+void keel_board_give_back(keel_board *board, const void *block)
+{
+    pthread_mutex_lock(&board->directory_mu);
+    for (uint32_t i = 0; i < board->header->block_count; i++)
+        if (memory_of(board, &board->header->directory[i]) == block)
+            board->uses[i]--;
+    pthread_mutex_unlock(&board->directory_mu);
 }
 
 size_t keel_board_used_by(keel_board *board, const char *name)
 {
     size_t used = 0;
 
-    pthread_mutex_lock(&board->mu);
+    pthread_mutex_lock(&board->directory_mu);
     for (uint32_t i = 0; i < board->header->block_count; i++)
-        if (strcmp(board->header->directory[i].name, name) == 0)
+        if (board->uses[i] && strcmp(board->header->directory[i].name, name) == 0)
             used += board->header->directory[i].size;
-    pthread_mutex_unlock(&board->mu);
+    pthread_mutex_unlock(&board->directory_mu);
     return used;
 }
 

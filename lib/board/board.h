@@ -63,13 +63,22 @@ void keel_board_close(keel_board *board);
 void keel_board_forked(keel_board *board);
 
 /*
- * Finds or makes a block, zeroed when new, aligned to a cache line, never moved or
- * freed while the board is open. NULL: the board is full. Threads  any; takes a mutex,
- * so not for the hot path
+ * Finds or makes a block, zeroed when new, aligned to a cache line, never moved. NULL:
+ * the board is full. Threads  any; takes a mutex, so not for the hot path
+ *
+ * keel_board_block  one that stays as long as the board is open
+ * keel_board_lend   one that somebody uses for a time, with others of the same key, and
+ *                   each gives back once. Unused it is kept as it is, for who comes back
+ *                   to that key, until another key of its kind wants the memory.
+ *
+ * Memory is handed on within a kind only: who reads a block of atomic words a moment too
+ * late reads words of the same meaning.
  */
 void *keel_board_block(keel_board *board, const keel_block_key *key, size_t size);
+void *keel_board_lend(keel_board *board, const keel_block_key *key, size_t size);
+void keel_board_give_back(keel_board *board, const void *block);
 
-/* Bytes of all blocks of a name. */
+/* Bytes of all blocks of a name that are in use. */
 size_t keel_board_used_by(keel_board *board, const char *name);
 
 /* The memory of the event ring. */

@@ -11,7 +11,7 @@ enum {
 
 /* What is needed to place blocks; full is set when one found no room. */
 typedef struct placing {
-    keel_board *board;
+    keel_plan *plan;
     const char *name;
     bool full;
 } placing;
@@ -20,8 +20,21 @@ static void *place(placing *p, keel_block_kind kind, uint64_t width, uint32_t co
                    size_t size)
 {
     keel_block_key key = { p->name, kind, width, count };
-    void *block = keel_board_block(p->board, &key, size);
+    void *block = keel_board_block(p->plan->board, &key, size);
 
+    p->full = p->full || !block;
+    return block;
+}
+
+/* One that other settings do without; given back with the plan. */
+static void *borrow(placing *p, keel_block_kind kind, uint64_t width, uint32_t count,
+                    size_t size)
+{
+    keel_block_key key = { p->name, kind, width, count };
+    void *block = keel_board_lend(p->plan->board, &key, size);
+
+    if (block)
+        p->plan->lent[p->plan->lent_count++] = block;
     p->full = p->full || !block;
     return block;
 }
@@ -35,15 +48,15 @@ static void place_window(placing *p, keel_window *window, const keel_stripes *st
     void *words;
 
     if (policy->window_calls) {
-        words = place(p, KEEL_BLOCK_COUNT_WINDOW, 0, policy->window_calls,
-                      keel_count_window_size(policy->window_calls));
+        words = borrow(p, KEEL_BLOCK_COUNT_WINDOW, 0, policy->window_calls,
+                       keel_count_window_size(policy->window_calls));
         keel_count_window_init(window, words, policy->window_calls);
         return;
     }
     /* slow calls have buckets of their own, hence other geometry: told by the width */
     words =
-        place(p, KEEL_BLOCK_TIME_WINDOW, width * 2 + has_slow, policy->window_buckets,
-              keel_time_window_size(policy->window_buckets, has_slow));
+        borrow(p, KEEL_BLOCK_TIME_WINDOW, width * 2 + has_slow, policy->window_buckets,
+               keel_time_window_size(policy->window_buckets, has_slow));
     keel_time_window_init(window, words, stripes, KEEL_STRIPE_WINDOW, policy->window_ns,
                           policy->window_buckets, has_slow);
 }
@@ -56,7 +69,7 @@ static void place_breaker(placing *p, keel_breaker *breaker,
     breaker->words = place(p, KEEL_BLOCK_BREAKER, 0, 0, sizeof *breaker->words);
     if (permits > KEEL_BREAKER_OWN_LEASES)
         breaker->leases =
-            place(p, KEEL_BLOCK_LEASES, 0, permits, permits * sizeof(uint64_t));
+            borrow(p, KEEL_BLOCK_LEASES, 0, permits, permits * sizeof(uint64_t));
     else if (breaker->words)
         breaker->leases = breaker->words->leases;
     if (policy->slow_call_ns)
@@ -167,12 +180,13 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
                          bool *is_board_full)
 {
     keel_plan *plan = keel_memory_new(parts->memory, sizeof *plan);
-    placing p = { .board = parts->board, .name = parts->name };
+    placing p = { .plan = plan, .name = parts->name };
 
     *is_board_full = false;
     if (!plan)
         return NULL;
     plan->memory = parts->memory;
+    plan->board = parts->board;
     plan->policy = *policy;
     if (!policy->retry)
         plan->policy.budget_mode = KEEL_BUDGET_OFF; /* nobody has placed its words */
@@ -191,8 +205,11 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
 
 void keel_plan_free(keel_plan *plan)
 {
-    if (plan)
-        keel_memory_free(plan->memory, plan);
+    if (!plan)
+        return;
+    for (uint32_t i = 0; i < plan->lent_count; i++)
+        keel_board_give_back(plan->board, plan->lent[i]);
+    keel_memory_free(plan->memory, plan);
 }
 
 /* A window that was in use before, under earlier settings, keeps what it knew then. */

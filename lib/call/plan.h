@@ -30,6 +30,9 @@ typedef struct keel_plan {
     bool needs_time;  /* to admit: for tokens, slow calls, and when places were taken */
     struct keel_plan *next_retired;
     const keel_allocator *memory;
+    keel_board *board;
+    void *lent[2]; /* blocks of the board that are given back with the plan */
+    uint32_t lent_count;
 } keel_plan;
 
 /* What a plan is made from. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The board: blocks by key, empty when new, and empty again in a forked child. */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -109,6 +110,122 @@ START_TEST(a_board_whose_memory_is_full_says_so)
 }
 END_TEST
 
+/* ---- blocks for a time ------------------------------------------------------------ */
+
+static unsigned char *lend(const char *name, keel_block_kind kind, uint64_t width,
+                           size_t size)
+{
+    const keel_block_key key = { name, kind, width, 0 };
+
+    return keel_board_lend(board, &key, size);
+}
+
+START_TEST(a_block_given_back_keeps_what_it_knows_for_who_comes_back_to_it)
+{
+    unsigned char *a;
+
+    begin();
+    a = lend("a", KEEL_BLOCK_TIME_WINDOW, 1, 100);
+    memset(a, 0xee, 100);
+    keel_board_give_back(board, a);
+    ck_assert_uint_eq(keel_board_used_by(board, "a"), 0);
+    ck_assert_ptr_eq(lend("a", KEEL_BLOCK_TIME_WINDOW, 1, 100), a);
+    ck_assert_int_eq(a[99], 0xee);
+    ck_assert_uint_eq(keel_board_used_by(board, "a"), 128);
+    finish();
+}
+END_TEST
+
+START_TEST(a_block_given_back_by_all_is_handed_on_empty)
+{
+    unsigned char *a;
+
+    begin();
+    a = lend("a", KEEL_BLOCK_TIME_WINDOW, 1, 100);
+    ck_assert_ptr_eq(lend("a", KEEL_BLOCK_TIME_WINDOW, 1, 100), a);
+    memset(a, 0xee, 128);
+    keel_board_give_back(board, a);
+    ck_assert_ptr_ne(lend("b", KEEL_BLOCK_TIME_WINDOW, 1, 100), a); /* one has it yet */
+    keel_board_give_back(board, a);
+    ck_assert_ptr_eq(lend("c", KEEL_BLOCK_TIME_WINDOW, 1, 70), a);
+    for (int i = 0; i < 128; i++)
+        ck_assert_int_eq(a[i], 0);
+    finish();
+}
+END_TEST
+
+static const struct {
+    keel_block_kind kind;
+    size_t size;
+} misfits[] = {
+    { KEEL_BLOCK_COUNT_WINDOW, 100 }, /* a late reader would misread it */
+    { KEEL_BLOCK_TIME_WINDOW, 129 },
+};
+
+START_TEST(a_block_is_handed_on_within_its_kind_and_size)
+{
+    unsigned char *a;
+
+    begin();
+    a = lend("a", KEEL_BLOCK_TIME_WINDOW, 1, 100);
+    keel_board_give_back(board, a);
+    ck_assert_ptr_ne(lend("a", misfits[_i].kind, 2, misfits[_i].size), a);
+    finish();
+}
+END_TEST
+
+START_TEST(a_block_that_stays_is_never_handed_on)
+{
+    unsigned char *a;
+
+    begin();
+    a = block("a", KEEL_BLOCK_TIME_WINDOW, 1, 0, 100);
+    ck_assert_ptr_eq(block("a", KEEL_BLOCK_TIME_WINDOW, 1, 0, 100), a);
+    ck_assert_ptr_ne(lend("b", KEEL_BLOCK_TIME_WINDOW, 1, 100), a);
+    finish();
+}
+END_TEST
+
+START_TEST(any_number_of_keys_fits_if_each_is_given_back)
+{
+    begin();
+    for (unsigned i = 0; i < 3 * KEEL_BOARD_BLOCKS; i++) {
+        unsigned char *a = lend("a", KEEL_BLOCK_TIME_WINDOW, i, i % 100 * 640);
+
+        ck_assert_msg(a != NULL, "%u", i);
+        keel_board_give_back(board, a);
+    }
+    finish();
+}
+END_TEST
+
+/* ---- threads and processes -------------------------------------------------------- */
+
+static void *open_and_close(void *ctx)
+{
+    (void)ctx;
+    for (int i = 0; i < 100; i++) {
+        keel_board *own;
+
+        ck_assert_int_eq(keel_process_attach(), KEEL_OK);
+        ck_assert_int_eq(keel_board_open(&own, NULL), KEEL_OK);
+        keel_board_close(own);
+        keel_process_detach();
+    }
+    return NULL;
+}
+
+START_TEST(boards_may_be_opened_by_several_threads_at_once)
+{
+    pthread_t threads[4];
+
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, open_and_close, NULL), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+}
+END_TEST
+
 static int child_status(pid_t child)
 {
     int status;
@@ -180,6 +297,12 @@ SUITE("board", 60, ONE(a_new_block_is_zero_and_starts_on_a_cache_line),
       ONE(a_pipelines_share_is_the_sum_of_its_blocks),
       ONE(a_board_whose_directory_is_full_says_so_and_keeps_what_it_has),
       ONE(a_board_whose_memory_is_full_says_so),
+      ONE(a_block_given_back_keeps_what_it_knows_for_who_comes_back_to_it),
+      ONE(a_block_given_back_by_all_is_handed_on_empty),
+      ROWS(a_block_is_handed_on_within_its_kind_and_size, misfits),
+      ONE(a_block_that_stays_is_never_handed_on),
+      ONE(any_number_of_keys_fits_if_each_is_given_back),
+      ONE(boards_may_be_opened_by_several_threads_at_once),
       ONE(a_forked_child_finds_its_blocks_empty_and_in_place),
       ONE(a_process_is_itself_and_its_child_somebody_else),
       ONE(each_allocation_of_opening_may_fail))

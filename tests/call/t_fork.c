@@ -5,7 +5,6 @@
  * it came by its exit status: 0 is to its end.
  */
 #include <dirent.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -431,49 +430,6 @@ START_TEST(sixty_four_children_at_once_leak_no_descriptor)
 }
 END_TEST
 
-/* ---- other runtimes --------------------------------------------------------------- */
-
-static keel_status open_one_more(void)
-{
-    static const char *const nothing[] = { NULL };
-    keel_options options = { .size = sizeof options, .environment = nothing };
-    keel_runtime *rt;
-    keel_status status = keel_open(&rt, &options, NULL);
-
-    return status == KEEL_OK ? keel_close(rt, 0) : status;
-}
-
-static _Atomic bool is_over;
-
-static void *open_and_close(void *ctx)
-{
-    (void)ctx;
-    while (!is_over)
-        ck_assert_int_eq(open_one_more(), KEEL_OK);
-    return NULL;
-}
-
-static void child_opens(void)
-{
-    alarm(10);
-    CHILD(open_one_more() == KEEL_OK);
-}
-
-START_TEST(a_child_may_open_while_its_parents_threads_open_and_close)
-{
-    enum { THREADS = 2, FORKS = 200 };
-    pthread_t threads[THREADS];
-
-    for (int i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, open_and_close, NULL);
-    for (int i = 0; i < FORKS; i++)
-        await_child(fork_into(child_opens));
-    is_over = true;
-    for (int i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
-}
-END_TEST
-
 SUITE("fork", 120, ONE(a_child_begins_afresh_and_its_parent_sees_nothing_of_it),
       ONE(a_child_keeps_the_settings_and_may_change_its_own),
       ONE(no_two_processes_draw_the_same_numbers),
@@ -484,5 +440,4 @@ SUITE("fork", 120, ONE(a_child_begins_afresh_and_its_parent_sees_nothing_of_it),
       ONE(fallbacks_under_way_in_the_parent_do_not_count_in_the_child),
       ONE(a_child_has_workers_of_its_own),
       ONE(a_callback_under_way_in_the_parent_is_none_of_the_childs_business),
-      ONE(sixty_four_children_at_once_leak_no_descriptor),
-      ONE(a_child_may_open_while_its_parents_threads_open_and_close))
+      ONE(sixty_four_children_at_once_leak_no_descriptor))

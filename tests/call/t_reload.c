@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "call/pipeline.h"
+#include "board/board.h"
 #include "support/opened.h"
 #include "support/suite.h"
 
@@ -587,6 +588,34 @@ START_TEST(threads_call_while_another_reloads)
 }
 END_TEST
 
+/* Windows by time and by count, and leases; one more of each with every round. */
+static void follow_other_sizes(unsigned round)
+{
+    char settings[120];
+
+    snprintf(settings, sizeof settings,
+             "breaker.window=%u%s; breaker.half_open_permits=%u", 60 + round,
+             round % 2 ? "s" : "calls", 4 + round % 200);
+    ck_assert_msg(keel_pipeline_override(o.pipeline, settings, KEEL_S, &o.why) ==
+                      KEEL_OK,
+                  "%u: %s", round, o.why.text);
+}
+
+START_TEST(any_number_of_sizes_may_follow_one_another)
+{
+    uint64_t bytes;
+
+    setup("", NULL);
+    follow_other_sizes(0);
+    bytes = opened_look(&o).board_bytes;
+    for (unsigned round = 1; round <= KEEL_BOARD_BLOCKS; round++)
+        follow_other_sizes(round);
+    follow_other_sizes(0);
+    ck_assert_uint_eq(opened_look(&o).board_bytes, bytes);
+    teardown();
+}
+END_TEST
+
 SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ONE(state_window_and_lock_are_kept),
       ONE(old_settings_are_given_back_when_the_last_call_with_them_has_ended),
@@ -606,4 +635,5 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ONE(permits_at_the_gate_outlive_their_window),
       ONE(a_place_goes_back_whatever_the_settings_are_by_then),
       ONE(a_request_whose_reload_fails_leaves_the_quick_ways_open),
+      ONE(any_number_of_sizes_may_follow_one_another),
       ONE(threads_call_while_another_reloads))
