@@ -2,19 +2,27 @@
 /* Opening and shutting the gate. Not for passing it: that is permit.c and run.c. */
 #include "call/gate.h"
 
+/* What is set once is the same ever after, and read meanwhile. */
+
 static uint32_t set_breaker(keel_gate *gate, const keel_plan *plan)
 {
     const keel_policy *policy = &plan->policy;
-    bool is_alone =
-        plan->is_simple && !plan->needs_time && !policy->bulkhead && policy->window_ns;
 
-    if (!gate->breaker) /* the same ever after, and read meanwhile */
+    if (!gate->breaker)
         gate->breaker = plan->breaker.words;
     /* one who saw the gate before may read it just now */
     if (plan->breaker.window.time)
         atomic_store_explicit(&gate->window, plan->breaker.window.time,
                               memory_order_relaxed);
-    return KEEL_GATE_BREAKER | (is_alone ? KEEL_GATE_ALONE : 0);
+    if (!plan->is_simple || policy->bulkhead || !policy->window_ns)
+        return KEEL_GATE_BREAKER;
+    if (!policy->slow_call_ns)
+        return KEEL_GATE_BREAKER | KEEL_GATE_ALONE;
+    if (!gate->starts.words)
+        gate->starts = plan->breaker.starts;
+    atomic_store_explicit(&gate->slow_call_ns, policy->slow_call_ns,
+                          memory_order_relaxed);
+    return KEEL_GATE_BREAKER | KEEL_GATE_TIMED;
 }
 
 static uint32_t set_places(keel_gate *gate, const keel_plan *plan)

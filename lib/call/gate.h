@@ -19,14 +19,17 @@ enum {
     KEEL_GATE_ALONE = 2,   /* and nothing but it, slow calls not watched either */
     KEEL_GATE_COARSE = 4,  /* by the coarse clock */
     KEEL_GATE_PLACES = 8,  /* a bulkhead alone, without queue or deadline */
-    KEEL_GATE_TOKENS = 16  /* a limiter alone */
+    KEEL_GATE_TOKENS = 16, /* a limiter alone */
+    KEEL_GATE_TIMED = 32   /* a breaker alone that watches slow calls */
 };
 
 typedef struct keel_gate {
     _Atomic uint32_t bits;
     keel_breaker_words *breaker;
     _Atomic(keel_time_window_words *) window; /* once there is one, never NULL again */
-    keel_bulkhead places;                     /* words and what is common, no more */
+    keel_starts starts;
+    _Atomic uint64_t slow_call_ns;
+    keel_bulkhead places; /* words and what is common, no more */
     keel_rate_words *tokens;
     _Atomic uint64_t interval_ns; /* of the limiter */
     _Atomic uint64_t burst_ns;

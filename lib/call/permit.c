@@ -28,6 +28,30 @@ static keel_status taken(keel_pipeline *pipeline, permit *p, keel_permit_kind ki
     return KEEL_OK;
 }
 
+/* False: a call is slow just now, which may trip the breaker. */
+static bool begin_timed(const keel_gate *gate, permit *p, uint64_t now)
+{
+    uint64_t slow_ns = atomic_load_explicit(&gate->slow_call_ns, memory_order_relaxed);
+
+    if (keel_starts_maybe_before(&gate->starts, keel_ns_left(now, slow_ns)))
+        return false;
+    p->began_at = now;
+    p->admission.permit.start_index =
+        keel_starts_enter(&gate->starts, p->admission.permit.generation, now);
+    return true;
+}
+
+static KEEL_APART keel_status take_timed(keel_pipeline *pipeline, permit *p,
+                                         uint32_t gate, uint64_t state,
+                                         uint64_t *retry_after_ns)
+{
+    p->admission.permit.generation = (uint32_t)(state & 0xffffff);
+    if (!begin_timed(&pipeline->gate, p,
+                     keel_gate_now(&pipeline->runtime->clock, gate)))
+        return keel_planned_permit_take(pipeline, p, NULL, retry_after_ns);
+    return taken(pipeline, p, KEEL_PERMIT_TIMED, retry_after_ns);
+}
+
 static KEEL_APART keel_status take_place(keel_pipeline *pipeline, permit *p,
                                          uint64_t *retry_after_ns)
 {
@@ -77,6 +101,8 @@ keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit
         p->admission.permit.generation = (uint32_t)(state & 0xffffff);
         return taken(pipeline, p, KEEL_PERMIT_BREAKER, retry_after_ns);
     }
+    if (state >> 62 == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_TIMED)
+        return take_timed(pipeline, p, gate, state, retry_after_ns);
     if (state >> 62 == KEEL_BREAKER_OPEN)
         return refuse(pipeline, p, gate, state, retry_after_ns);
     if (gate & KEEL_GATE_PLACES)
@@ -105,7 +131,7 @@ keel_status keel_permit_wait(keel_pipeline *pipeline, keel_permit *public_permit
 /* ---- ending ---------------------------------------------------------------------- */
 
 /* The place goes back whatever the settings are now. */
-static void end_place(permit *p, keel_status status)
+static KEEL_APART void end_place(permit *p, keel_status status)
 {
     p->kind = KEEL_PERMIT_ENDED;
     if (!keel_permit_is_ours(p))
@@ -115,25 +141,32 @@ static void end_place(permit *p, keel_status status)
     keel_bulkhead_put_back(&p->pipeline->gate.places);
 }
 
-/* What is not a plain success is judged by the plan of now: the breaker and the limiter
- * are the same in all of them. */
+/*
+ * What is not a plain success is judged by the plan of now: breaker and limiter are the
+ * same in all of them.
+ */
 static void end_by_plan_of_now(permit *p, const keel_outcome *outcome)
 {
-    uint32_t generation = p->admission.permit.generation;
-    uint64_t rate_tat = p->admission.rate_tat;
-    bool is_token = p->kind == KEEL_PERMIT_TOKEN;
+    const permit at_gate = *p;
+    bool is_timed = p->kind == KEEL_PERMIT_TIMED;
 
     p->kind = KEEL_PERMIT_ENDED;
     if (!keel_permit_is_ours(p))
         return;
     keel_planned_permit_become(p);
-    if (is_token) {
-        p->admission.rate_tat = p->plan->policy.rate.count ? rate_tat : 0;
+    if (at_gate.kind == KEEL_PERMIT_TOKEN) {
+        if (p->plan->policy.rate.count)
+            p->admission.rate_tat = at_gate.admission.rate_tat;
     } else if (p->plan->policy.breaker) {
         p->admission.has_permit = true;
-        p->admission.permit = (keel_breaker_permit){ .generation = generation,
-                                                     .tracking = KEEL_TRACK_WINDOW };
+        p->admission.permit =
+            (keel_breaker_permit){ .generation = at_gate.admission.permit.generation,
+                                   .tracking = KEEL_TRACK_WINDOW };
+        p->began_at = is_timed ? at_gate.began_at : 0;
     }
+    if (is_timed) /* the plan of now may watch nothing */
+        keel_starts_leave(&p->pipeline->gate.starts,
+                          at_gate.admission.permit.start_index);
     keel_planned_permit_end_outcome(p, outcome);
 }
 
@@ -151,6 +184,7 @@ void keel_permit_end_outcome(keel_permit *public_permit, const keel_outcome *out
         keel_planned_permit_end_outcome(p, &own);
         break;
     case KEEL_PERMIT_BREAKER:
+    case KEEL_PERMIT_TIMED:
     case KEEL_PERMIT_TOKEN:
         end_by_plan_of_now(p, &own);
         break;
@@ -172,10 +206,16 @@ static KEEL_SELDOM void end_by_hand(permit *p, keel_status status)
     keel_permit_end_outcome((keel_permit *)(void *)p, &outcome);
 }
 
-/*
- * A plain success of a permit from the breaker's gate, by the words on the board alone.
- * False: nothing was done.
- */
+/* One success at an instant, by the words on the board alone. False: nothing was done. */
+static inline bool count_ok(const keel_pipeline *pipeline, uint32_t generation,
+                            uint64_t now)
+{
+    return keel_window_words_try_ok(
+        atomic_load_explicit(&pipeline->gate.window, memory_order_relaxed),
+        KEEL_STRIPE_WINDOW, keel_stripe_mine(&pipeline->stripes), generation, now);
+}
+
+/* A plain success of a permit from the breaker's gate. False: nothing was done. */
 static bool end_at_the_gate(permit *p)
 {
     keel_pipeline *pipeline = p->pipeline;
@@ -185,25 +225,66 @@ static bool end_at_the_gate(permit *p)
 
     if (!(bits & KEEL_GATE_ALONE) || !keel_permit_is_ours(p) ||
         !keel_breaker_words_are_plain(gate->breaker, generation) ||
-        !keel_window_words_try_ok(
-            atomic_load_explicit(&gate->window, memory_order_relaxed),
-            KEEL_STRIPE_WINDOW, keel_stripe_mine(&pipeline->stripes), generation,
-            keel_gate_now(&pipeline->runtime->clock, bits)))
+        !count_ok(pipeline, generation, keel_gate_now(&pipeline->runtime->clock, bits)))
         return false;
     p->kind = KEEL_PERMIT_ENDED;
     return true;
 }
 
-static KEEL_APART void end_apart(permit *p, keel_status status)
+/* The same where slow calls are watched. */
+static bool try_end_timed(permit *p)
 {
-    if (p->kind == KEEL_PERMIT_PLANNED)
-        keel_planned_permit_end(p, status);
-    else if (p->kind == KEEL_PERMIT_PLACE)
-        end_place(p, status);
-    else if (p->kind == KEEL_PERMIT_TOKEN && status == KEEL_OK)
+    keel_pipeline *pipeline = p->pipeline;
+    const keel_gate *gate = &pipeline->gate;
+    uint32_t bits = atomic_load_explicit(&gate->bits, memory_order_acquire);
+    uint32_t generation = p->admission.permit.generation;
+    uint64_t now;
+
+    if (!(bits & KEEL_GATE_TIMED) || !keel_permit_is_ours(p) ||
+        !keel_breaker_words_are_plain(gate->breaker, generation))
+        return false;
+    now = keel_gate_now(&pipeline->runtime->clock, bits);
+    if (now - p->began_at >
+            atomic_load_explicit(&gate->slow_call_ns, memory_order_relaxed) ||
+        !count_ok(pipeline, generation, now))
+        return false;
+    keel_starts_leave(&gate->starts, p->admission.permit.start_index);
+    p->kind = KEEL_PERMIT_ENDED;
+    return true;
+}
+
+static KEEL_APART void end_timed(permit *p, keel_status status)
+{
+    if (status != KEEL_OK || !try_end_timed(p))
+        end_by_hand(p, status);
+}
+
+static KEEL_APART void end_token(permit *p, keel_status status)
+{
+    if (status == KEEL_OK)
         p->kind = KEEL_PERMIT_ENDED;
     else
         end_by_hand(p, status);
+}
+
+static KEEL_APART void end_apart(permit *p, keel_status status)
+{
+    switch ((keel_permit_kind)p->kind) {
+    case KEEL_PERMIT_PLANNED:
+        keel_planned_permit_end(p, status);
+        break;
+    case KEEL_PERMIT_PLACE:
+        end_place(p, status);
+        break;
+    case KEEL_PERMIT_TOKEN:
+        end_token(p, status);
+        break;
+    case KEEL_PERMIT_TIMED:
+        end_timed(p, status);
+        break;
+    default:
+        end_by_hand(p, status);
+    }
 }
 
 void keel_permit_end(keel_permit *public_permit, keel_status status)

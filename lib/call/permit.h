@@ -13,6 +13,7 @@ typedef enum keel_permit_kind {
     KEEL_PERMIT_ENDED = 0x656e6464,
     KEEL_PERMIT_PLANNED = 0x6b706d74,
     KEEL_PERMIT_BREAKER = 0x6b627265, /* at the gate of a closed breaker */
+    KEEL_PERMIT_TIMED = 0x6b74696d,   /* the same, where slow calls are watched */
     KEEL_PERMIT_PLACE = 0x6b706c63,   /* of a bulkhead alone */
     KEEL_PERMIT_TOKEN = 0x6b746b6e    /* of a limiter alone */
 } keel_permit_kind;

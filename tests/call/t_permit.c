@@ -25,6 +25,7 @@ static keel_status refused(uint64_t *retry_after_ns)
 
 /* Both ways of a permit: by the breaker's gate, and with all there is. */
 static const char *const ways[] = { "none; breaker=on; breaker.consecutive=3",
+                                    "none; breaker.slow_call=1m; breaker.consecutive=3",
                                     "breaker.consecutive=3; bulkhead=8" };
 
 static const struct {
@@ -90,6 +91,36 @@ START_TEST(failures_open_the_breaker_and_a_refusal_says_how_long)
     ck_assert_int_eq(opened_look(&o).state, KEEL_BREAKER_HALF_OPEN);
     keel_permit_end(&permit, KEEL_OK);
     ck_assert_uint_eq(opened_look(&o).rejected_total, 1);
+    opened_cleanup(&o);
+}
+END_TEST
+
+static const char *const watchful[] = {
+    "none; breaker.slow_call=1s; breaker.min_calls=2",
+    "breaker.slow_call=1s; breaker.min_calls=2"
+};
+
+START_TEST(a_slow_permit_counts_as_slow_and_one_that_hangs_before_it_ends)
+{
+    keel_permit fast, slow, hangs;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, watchful[_i]);
+    fast = taken();
+    vclock_advance(&o.clock, KEEL_S); /* the limit itself is not slow */
+    keel_permit_end(&fast, KEEL_OK);
+    slow = taken();
+    vclock_advance(&o.clock, KEEL_S + 1);
+    keel_permit_end(&slow, KEEL_OK);
+    ck_assert_uint_eq(opened_look(&o).calls, 2);
+    ck_assert_uint_eq(opened_look(&o).slow, 1);
+    keel_pipeline_reset(o.pipeline);
+    hangs = taken();
+    slow = taken();
+    vclock_advance(&o.clock, KEEL_S + 1);
+    ck_assert_int_eq(refused(NULL), KEEL_REJECTED_OPEN);
+    keel_permit_end(&hangs, KEEL_OK);
+    keel_permit_end(&slow, KEEL_FAILED);
+    ck_assert_uint_eq(opened_look(&o).late_results, 2);
     opened_cleanup(&o);
 }
 END_TEST
@@ -283,6 +314,7 @@ END_TEST
 SUITE("permit", 60, ROWS(an_end_counts_as_what_it_was, ends),
       ROWS(a_second_end_is_counted_and_changes_nothing, ways),
       ROWS(failures_open_the_breaker_and_a_refusal_says_how_long, ways),
+      ROWS(a_slow_permit_counts_as_slow_and_one_that_hangs_before_it_ends, watchful),
       ROWS(a_token_is_there_once_an_interval_and_comes_back_if_it_was_not_used,
            limiters),
       ROWS(there_are_as_many_places_as_the_limit_whatever_an_end_says, bulkheads),

@@ -516,6 +516,24 @@ START_TEST(permits_at_the_gate_outlive_their_window)
 }
 END_TEST
 
+START_TEST(a_timed_permit_ends_whatever_is_watched_by_then)
+{
+    keel_permit permit;
+
+    setup("payments = breaker.slow_call=1s", "none; breaker=on");
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+    reload("payments = none; breaker=on");
+    keel_permit_end(&permit, KEEL_OK);
+    reload(
+        "payments = breaker.slow_call=1s; breaker.min_calls=1; breaker.slow_rate=1%");
+    vclock_advance(&o.clock, 2 * KEEL_S); /* its start is not there any more */
+    use_permit();
+    use_permit();
+    ck_assert_uint_eq(opened_look(&o).calls, 3);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_place_goes_back_whatever_the_settings_are_by_then)
 {
     static const char *const later[] = { "none", "none; breaker=on",
@@ -633,6 +651,7 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
            queues),
       ONE(without_a_bulkhead_any_more_nobody_waits_for_a_place),
       ONE(permits_at_the_gate_outlive_their_window),
+      ONE(a_timed_permit_ends_whatever_is_watched_by_then),
       ONE(a_place_goes_back_whatever_the_settings_are_by_then),
       ONE(a_request_whose_reload_fails_leaves_the_quick_ways_open),
       ONE(any_number_of_sizes_may_follow_one_another),
