@@ -88,8 +88,8 @@ typedef struct keel_options {
  * out      receives the runtime; NULL on failure; closed with keel_close
  * options  borrowed; NULL: defaults
  * Returns  KEEL_OK
- *          KEEL_E_NOMEM     no memory, for the board either
- *          KEEL_E_SYSTEM    no monotonic clock, or no way to notice fork
+ *          KEEL_E_NOMEM
+ *          KEEL_E_SYSTEM    no monotonic clock, no memory map, no way to notice fork
  *          KEEL_E_CONFIG    KEEL_STRICT=on and something in the environment is wrong
  *          KEEL_E_ARGUMENT  out is NULL, options are from a newer keel, or size is 0
  * Threads  any; starts none
