@@ -22,11 +22,11 @@ typedef struct worker {
     void *ctx;
 } worker;
 
-/* mu guards: everything below it, and the workers' fn, ctx and next */
+/* workers_mu guards: everything below it, and the workers' fn, ctx and next */
 struct keel_worker_pool {
     const keel_allocator *memory;
     uint64_t incarnation;
-    pthread_mutex_t mu;
+    pthread_mutex_t workers_mu;
     pthread_cond_t changed;
     worker *idle;
     worker *finished; /* to be joined */
@@ -77,7 +77,7 @@ static bool wait_locked(keel_worker_pool *pool, worker *w)
     w->next = pool->idle;
     pool->idle = w;
     while (!w->fn && !pool->closing && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&w->wake, &pool->mu, &until);
+        rc = pthread_cond_timedwait(&w->wake, &pool->workers_mu, &until);
     if (w->fn)
         return true;
     unlink_idle_locked(pool, w);
@@ -89,21 +89,21 @@ static void *work(void *ctx)
     worker *w = ctx;
     keel_worker_pool *pool = w->pool;
 
-    pthread_mutex_lock(&pool->mu);
+    pthread_mutex_lock(&pool->workers_mu);
     do {
         void (*fn)(void *) = w->fn;
         void *fn_ctx = w->ctx;
 
-        pthread_mutex_unlock(&pool->mu);
+        pthread_mutex_unlock(&pool->workers_mu);
         /* cppcheck-suppress nullPointer ; wait_locked is true only with a new fn */
         fn(fn_ctx);
-        pthread_mutex_lock(&pool->mu);
+        pthread_mutex_lock(&pool->workers_mu);
         w->fn = NULL;
     } while (!pool->closing && wait_locked(pool, w));
     w->next = pool->finished;
     pool->finished = w;
     pthread_cond_broadcast(&pool->changed);
-    pthread_mutex_unlock(&pool->mu);
+    pthread_mutex_unlock(&pool->workers_mu);
     return NULL;
 }
 
@@ -114,11 +114,11 @@ static void join_finished_locked(keel_worker_pool *pool)
 
         pool->finished = w->next;
         pool->threads--;
-        pthread_mutex_unlock(&pool->mu);
+        pthread_mutex_unlock(&pool->workers_mu);
         pthread_join(w->thread, NULL);
         pthread_cond_destroy(&w->wake);
         keel_memory_free(pool->memory, w);
-        pthread_mutex_lock(&pool->mu);
+        pthread_mutex_lock(&pool->workers_mu);
     }
 }
 
@@ -162,7 +162,7 @@ static keel_worker_pool *pool_new(const keel_allocator *memory)
         return NULL;
     pool->memory = memory;
     pool->incarnation = keel_process_incarnation();
-    pthread_mutex_init(&pool->mu, NULL);
+    pthread_mutex_init(&pool->workers_mu, NULL);
     cond_init_monotonic(&pool->changed);
     return pool;
 }
@@ -170,7 +170,7 @@ static keel_worker_pool *pool_new(const keel_allocator *memory)
 static void pool_free(keel_worker_pool *pool)
 {
     pthread_cond_destroy(&pool->changed);
-    pthread_mutex_destroy(&pool->mu);
+    pthread_mutex_destroy(&pool->workers_mu);
     keel_memory_free(pool->memory, pool);
 }
 
@@ -202,7 +202,7 @@ keel_status keel_worker_pool_run(keel_worker_pool_place *place,
 
     if (!pool)
         return KEEL_E_NOMEM;
-    pthread_mutex_lock(&pool->mu);
+    pthread_mutex_lock(&pool->workers_mu);
     join_finished_locked(pool);
     pool->running++;
     w = pool->idle;
@@ -214,16 +214,16 @@ keel_status keel_worker_pool_run(keel_worker_pool_place *place,
     } else {
         pool->threads++;
     }
-    pthread_mutex_unlock(&pool->mu);
+    pthread_mutex_unlock(&pool->workers_mu);
     if (w)
         return KEEL_OK;
     status = add_worker(pool, fn, ctx);
     if (status == KEEL_OK)
         return KEEL_OK;
-    pthread_mutex_lock(&pool->mu);
+    pthread_mutex_lock(&pool->workers_mu);
     pool->threads--;
     pool->running--;
-    pthread_mutex_unlock(&pool->mu);
+    pthread_mutex_unlock(&pool->workers_mu);
     return status;
 }
 
@@ -231,10 +231,10 @@ void keel_worker_pool_done(keel_worker_pool_place *place)
 {
     keel_worker_pool *pool = atomic_load(place);
 
-    pthread_mutex_lock(&pool->mu);
+    pthread_mutex_lock(&pool->workers_mu);
     pool->running--;
     pthread_cond_broadcast(&pool->changed);
-    pthread_mutex_unlock(&pool->mu);
+    pthread_mutex_unlock(&pool->workers_mu);
 }
 
 static bool wait_for_jobs_locked(keel_worker_pool *pool, uint64_t wait_ns)
@@ -244,7 +244,7 @@ static bool wait_for_jobs_locked(keel_worker_pool *pool, uint64_t wait_ns)
     int rc = 0;
 
     while (pool->running && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&pool->changed, &pool->mu, &until);
+        rc = pthread_cond_timedwait(&pool->changed, &pool->workers_mu, &until);
     return pool->running == 0;
 }
 
@@ -254,9 +254,9 @@ bool keel_worker_pool_close(keel_worker_pool_place *place, uint64_t wait_ns)
 
     if (!pool || pool->incarnation != keel_process_incarnation())
         return true;
-    pthread_mutex_lock(&pool->mu);
+    pthread_mutex_lock(&pool->workers_mu);
     if (!wait_for_jobs_locked(pool, wait_ns)) {
-        pthread_mutex_unlock(&pool->mu);
+        pthread_mutex_unlock(&pool->workers_mu);
         return false;
     }
     pool->closing = true;
@@ -265,9 +265,9 @@ bool keel_worker_pool_close(keel_worker_pool_place *place, uint64_t wait_ns)
     while (pool->threads) {
         join_finished_locked(pool);
         if (pool->threads)
-            pthread_cond_wait(&pool->changed, &pool->mu);
+            pthread_cond_wait(&pool->changed, &pool->workers_mu);
     }
-    pthread_mutex_unlock(&pool->mu);
+    pthread_mutex_unlock(&pool->workers_mu);
     pool_free(pool);
     atomic_store(place, NULL);
     return true;

@@ -101,17 +101,22 @@ static void look(void)
         _exit(1);
 }
 
-static void call_the_inherited(void)
+static void use_the_inherited(void)
 {
+    call_once(o.pipeline);
+    look();
+    if (keel_pipeline_override(o.pipeline, "breaker.window=2m", KEEL_S, NULL) ||
+        keel_reload(o.rt, NULL))
+        _exit(1);
     call_once(o.pipeline);
 }
 
-START_TEST(a_child_calls_by_the_parents_runtime_whatever_lock_its_parent_held)
+START_TEST(a_child_uses_the_parents_runtime_whatever_lock_its_parent_held)
 {
     keel_status status;
 
     opened_init(&o, OPENED_VIRTUAL, NULL, "bulkhead=2");
-    child_does = call_the_inherited;
+    child_does = use_the_inherited;
     status = keel_reload(o.rt, NULL);
     look();
     child_does = NULL;
@@ -149,5 +154,5 @@ START_TEST(a_child_makes_the_locks_that_its_parent_was_about_to_make)
 END_TEST
 
 SUITE("fork_locks", 120, ONE(a_child_opens_and_calls_whatever_lock_its_parent_held),
-      ONE(a_child_calls_by_the_parents_runtime_whatever_lock_its_parent_held),
+      ONE(a_child_uses_the_parents_runtime_whatever_lock_its_parent_held),
       ONE(a_child_makes_the_locks_that_its_parent_was_about_to_make))
