@@ -143,7 +143,8 @@ static bool run_first(keel_call *call, keel_pipeline *pipeline, keel_run_fn *fn,
     first_made(&f, fn, ctx, &outcome);
     now = keel_plan_now(pipeline, f.plan);
     if (first_ends_well(&f, &outcome, now)) {
-        keel_detail_say(why, KEEL_OK, KEEL_REASON_NONE, 1, now - f.began_at, 0);
+        if (why)
+            keel_detail_say(why, KEEL_OK, KEEL_REASON_NONE, 1, now - f.began_at, 0);
         return true;
     }
     first_told(call, &f, idempotent, true);
