@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Run in a build directory: what `make install` puts down is enough to build, link and
-# run a program through pkg-config, shared and static; `make uninstall` takes it all away.
+# run a program through pkg-config, shared and static, and to read how; `make uninstall`
+# takes it all away.
 set -u
 src=${srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 . "$src/tests/support/report.sh"
@@ -45,6 +46,8 @@ check()
 }
 
 check "make install" make install DESTDIR="$root"
+check "man keel_outcome finds no page" test -e "$at/share/man/man3/keel_outcome.3"
+check "no example is installed" test -s "$at/share/doc/keel/examples/hello.c"
 check "a program does not link with the shared library" builds '' keel
 check "it does not run" env LD_LIBRARY_PATH="$at/lib" "$root/program"
 rm -f "$at"/lib/libkeel.so*
