@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a forked child finds: the same runtime, pipelines and settings, and none of its
- * parent's state, calls, threads, descriptors and random numbers. A child says how far
- * it came by its exit status: 0 is to its end.
+ * parent's state, calls, threads, descriptors and random numbers. Neither side sees what
+ * an operator does on the other.
  */
 #include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/random.h"
 #include "base/thread.h"
+#include "support/child.h"
 #include "support/latch.h"
 #include "support/opened.h"
 #include "support/suite.h"
@@ -28,34 +30,25 @@
 #endif
 
 static opened o;
+static char path[64], variable[96];
 
-/* In a child, where check's own asserts would be lost. */
-#define CHILD(statement)                                                               \
-    do {                                                                               \
-        if (!(statement))                                                              \
-            _exit(__LINE__ % 255 + 1);                                                 \
-    } while (0)
-
-static pid_t fork_into(void (*child)(void))
+/* On either side. */
+static void write_file(const char *text)
 {
-    pid_t pid = fork();
+    FILE *file = fopen(path, "we");
 
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        child();
-        _exit(0);
-    }
-    return pid;
+    CHILD(file);
+    CHILD(fputs(text, file) >= 0 && fclose(file) == 0);
 }
 
-static void await_child(pid_t pid)
+static const char *const *file_of_settings(const char *text)
 {
-    int status = -1;
+    static const char *const environment[] = { variable, NULL };
 
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFEXITED(status), "the child died of signal %d", WTERMSIG(status));
-    ck_assert_msg(WEXITSTATUS(status) == 0, "line %d, or 255 more",
-                  WEXITSTATUS(status) - 1);
+    snprintf(path, sizeof path, "t_fork.%d.conf", (int)getpid());
+    snprintf(variable, sizeof variable, "KEEL_CONFIG_FILE=%s", path);
+    write_file(text);
+    return environment;
 }
 
 static keel_pipeline_stats look(void)
@@ -64,6 +57,18 @@ static keel_pipeline_stats look(void)
 
     keel_pipeline_look(o.pipeline, &stats);
     return stats;
+}
+
+/* What a call of now is given; it counts for nothing. */
+static uint64_t timeout_ms(void)
+{
+    keel_call call;
+    uint64_t timeout;
+
+    keel_call_begin(&call, o.pipeline, NULL);
+    timeout = keel_call_next(&call) ? keel_call_timeout_ns(&call) : 0;
+    keel_call_end(&call, NULL);
+    return timeout / KEEL_MS;
 }
 
 static void child_closes(void)
@@ -97,33 +102,229 @@ START_TEST(a_child_begins_afresh_and_its_parent_sees_nothing_of_it)
     ck_assert_int_eq(opened_call(&o, NULL, KEEL_OK, NULL), KEEL_REJECTED_OPEN);
     before = look();
     ck_assert_int_eq(before.state, KEEL_BREAKER_OPEN);
-    await_child(fork_into(find_all_fresh));
+    child_await(child_fork(find_all_fresh));
     after = look();
     ck_assert_mem_eq(&before, &after, sizeof before);
     opened_cleanup(&o);
 }
 END_TEST
 
-static void settings_are_there(void)
-{
-    keel_call call;
+/* ---- an operator, before --------------------------------------------------------- */
 
-    keel_call_begin(&call, o.pipeline, NULL);
-    CHILD(keel_call_next(&call));
-    CHILD(keel_call_timeout_ns(&call) == 300 * KEEL_MS);
-    keel_call_end(&call, NULL);
-    CHILD(keel_pipeline_override(o.pipeline, "timeout=1s", KEEL_S, NULL) == KEEL_OK);
-    CHILD(keel_reload(o.rt, NULL) == KEEL_OK);
-    await_child(fork_into(find_all_fresh)); /* a child has children */
+static void find_the_override(void)
+{
+    CHILD(timeout_ms() == 100);
+    vclock_advance(&o.clock, 10 * KEEL_S);
+    CHILD(timeout_ms() == 300); /* it ends in the child too */
     child_closes();
 }
 
-START_TEST(a_child_keeps_the_settings_and_may_change_its_own)
+static void lift_the_override(void)
+{
+    CHILD(keel_pipeline_override(o.pipeline, NULL, 0, NULL) == KEEL_OK);
+    CHILD(timeout_ms() == 300);
+    child_closes();
+}
+
+START_TEST(an_override_holds_in_the_child_until_it_ends_or_is_lifted_there)
 {
     opened_init(&o, OPENED_VIRTUAL, NULL, "timeout=300ms");
-    await_child(fork_into(settings_are_there));
-    ck_assert_uint_eq(opened_timeout(o.pipeline), 300 * KEEL_MS);
+    ck_assert_int_eq(
+        keel_pipeline_override(o.pipeline, "timeout=100ms", 10 * KEEL_S, NULL),
+        KEEL_OK);
+    child_await(child_fork(find_the_override));
+    child_await(child_fork(lift_the_override));
+    ck_assert_uint_eq(timeout_ms(), 100);
     opened_cleanup(&o);
+}
+END_TEST
+
+static void find_no_lock(void)
+{
+    CHILD(look().lock == KEEL_LOCK_NONE);
+    CHILD(opened_call(&o, NULL, KEEL_OK, NULL) == KEEL_OK);
+    CHILD(keel_pipeline_lock(o.pipeline, KEEL_LOCK_DISABLED, 0) == KEEL_OK);
+    CHILD(look().lock == KEEL_LOCK_DISABLED);
+    CHILD(keel_pipeline_unlock(o.pipeline) == KEEL_OK);
+    child_closes();
+}
+
+START_TEST(a_lock_is_state_and_stays_behind)
+{
+    opened_init(&o, OPENED_VIRTUAL, NULL, NULL);
+    ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OPEN, 0), KEEL_OK);
+    child_await(child_fork(find_no_lock));
+    ck_assert_int_eq(look().lock, KEEL_LOCK_OPEN);
+    ck_assert_int_eq(opened_call(&o, NULL, KEEL_OK, NULL), KEEL_REJECTED_FORCED_OPEN);
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* ---- an operator, in the child --------------------------------------------------- */
+
+static void override_lock_and_reload(void)
+{
+    CHILD(keel_pipeline_override(o.pipeline, "timeout=50ms", KEEL_S, NULL) == KEEL_OK);
+    CHILD(timeout_ms() == 50);
+    CHILD(keel_pipeline_override(o.pipeline, NULL, 0, NULL) == KEEL_OK);
+    write_file("payments = timeout=200ms; bulkhead=1");
+    CHILD(keel_reload(o.rt, NULL) == KEEL_OK);
+    CHILD(timeout_ms() == 200);
+    CHILD(keel_pipeline_transition(o.pipeline, KEEL_BREAKER_OPEN, 0) == KEEL_OK);
+    CHILD(opened_call(&o, NULL, KEEL_OK, NULL) == KEEL_REJECTED_OPEN);
+    CHILD(keel_pipeline_reset(o.pipeline) == KEEL_OK);
+    CHILD(keel_pipeline_lock(o.pipeline, KEEL_LOCK_OPEN, 0) == KEEL_OK);
+    CHILD(opened_call(&o, NULL, KEEL_OK, NULL) == KEEL_REJECTED_FORCED_OPEN);
+    child_await(child_fork(find_all_fresh)); /* a child has children */
+    child_closes();
+}
+
+START_TEST(what_is_done_in_the_child_is_the_childs_alone)
+{
+    keel_pipeline_stats before, after;
+
+    opened_init(&o, OPENED_VIRTUAL, file_of_settings("payments = timeout=300ms"), NULL);
+    opened_calls(&o, KEEL_FAILED, 2);
+    before = look();
+    child_await(child_fork(override_lock_and_reload));
+    after = look();
+    ck_assert_mem_eq(&before, &after, sizeof before);
+    ck_assert_uint_eq(timeout_ms(), 300);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    ck_assert_uint_eq(timeout_ms(), 200); /* the file is one for both */
+    unlink(path);
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* ---- an operator, in another thread of the parent -------------------------------- */
+
+/* An allocator that stops its caller once, at a chosen allocation. */
+static struct {
+    long stop_at, calls;
+    latch stopped, go_on;
+} gate;
+
+static void *allocate(size_t size, void *ctx)
+{
+    (void)ctx;
+    if (++gate.calls == gate.stop_at) {
+        latch_hit(&gate.stopped);
+        latch_await(&gate.go_on, 1);
+    }
+    return malloc(size);
+}
+
+static void release(void *memory, void *ctx)
+{
+    (void)ctx;
+    free(memory);
+}
+
+static void *override_in_thread(void *ctx)
+{
+    (void)ctx;
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "timeout=50ms", KEEL_S, NULL),
+                     KEEL_OK);
+    latch_hit(&gate.stopped); /* it may not have been stopped at all */
+    return NULL;
+}
+
+static void *reload_in_thread(void *ctx)
+{
+    (void)ctx;
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK);
+    latch_hit(&gate.stopped);
+    return NULL;
+}
+
+static void *open_in_thread(void *ctx)
+{
+    keel_pipeline *pipeline;
+
+    (void)ctx;
+    ck_assert_int_eq(keel_pipeline_open(&pipeline, o.rt, "search", "bulkhead=3", NULL),
+                     KEEL_OK);
+    keel_pipeline_close(pipeline);
+    latch_hit(&gate.stopped);
+    return NULL;
+}
+
+static void *(*const operators[])(void *ctx) = { override_in_thread, reload_in_thread,
+                                                 open_in_thread };
+
+/* All that a thread which is not here may have left half done. */
+static void operate_as_if_nothing_was(void)
+{
+    keel_pipeline *search;
+    char warning[256];
+
+    CHILD(opened_call(&o, NULL, KEEL_OK, NULL) == KEEL_OK);
+    CHILD(keel_pipeline_override(o.pipeline, "timeout=70ms", KEEL_S, NULL) == KEEL_OK);
+    CHILD(timeout_ms() == 70);
+    CHILD(keel_reload(o.rt, NULL) == KEEL_OK);
+    CHILD(timeout_ms() == 70);
+    CHILD(keel_pipeline_override(o.pipeline, NULL, 0, NULL) == KEEL_OK);
+    CHILD(timeout_ms() == 200); /* of the file */
+    CHILD(keel_pipeline_open(&search, o.rt, "search", "bulkhead=3", NULL) == KEEL_OK);
+    keel_pipeline_close(search);
+    CHILD(!keel_runtime_warning(o.rt, 0, warning, sizeof warning));
+    child_closes();
+}
+
+static void open_at_the_gate(const char *const *environment)
+{
+    static const keel_allocator allocator = { allocate, release, NULL };
+    keel_options options = { .size = sizeof options,
+                             .allocator = &allocator,
+                             .clock = &o.clock.clock,
+                             .environment = environment };
+
+    gate.stop_at = 0;
+    vclock_init(&o.clock);
+    ck_assert_int_eq(keel_open(&o.rt, &options, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_open(&o.pipeline, o.rt, "payments", NULL, NULL),
+                     KEEL_OK);
+}
+
+static void close_at_the_gate(void)
+{
+    keel_pipeline_close(o.pipeline);
+    ck_assert_int_eq(keel_close(o.rt, 0), KEEL_OK);
+    vclock_cleanup(&o.clock);
+}
+
+/* False: there is no such allocation. */
+static bool fork_at_allocation(long number, void *(*operate)(void *))
+{
+    pthread_t thread;
+    bool was_stopped;
+
+    open_at_the_gate(file_of_settings("payments = timeout=300ms"));
+    write_file("payments = timeout=200ms");
+    gate.calls = 0;
+    gate.stop_at = number;
+    gate.stopped = (latch)LATCH_INIT;
+    gate.go_on = (latch)LATCH_INIT;
+    ck_assert_int_eq(pthread_create(&thread, NULL, operate, NULL), 0);
+    latch_await(&gate.stopped, 1);
+    was_stopped = gate.calls == number;
+    if (was_stopped)
+        child_await(child_fork(operate_as_if_nothing_was));
+    latch_hit(&gate.go_on);
+    pthread_join(thread, NULL);
+    close_at_the_gate();
+    unlink(path);
+    return was_stopped;
+}
+
+START_TEST(a_change_that_another_thread_is_at_holds_up_nothing_in_the_child)
+{
+    long number = 1;
+
+    while (fork_at_allocation(number, operators[_i]))
+        number++;
+    ck_assert_int_gt(number, 2);
 }
 END_TEST
 
@@ -149,7 +350,7 @@ START_TEST(no_two_processes_draw_the_same_numbers)
     keel_random_draw(&own);
     ck_assert_int_eq(pipe(numbers), 0);
     for (int i = 0; i < CHILDREN; i++) {
-        await_child(fork_into(send_a_number));
+        child_await(child_fork(send_a_number));
         ck_assert_int_eq(read(numbers[0], &drawn[i], sizeof drawn[i]), sizeof drawn[i]);
     }
     drawn[CHILDREN] = keel_random_draw(&own);
@@ -197,7 +398,7 @@ START_TEST(a_call_begun_before_fork_is_over_in_the_child_and_goes_on_in_the_pare
     opened_init(&o, OPENED_VIRTUAL, NULL, "bulkhead=2");
     keel_call_begin(&begun, o.pipeline, NULL);
     ck_assert(keel_call_next(&begun));
-    await_child(fork_into(end_the_call));
+    child_await(child_fork(end_the_call));
     ck_assert_uint_eq(look().in_flight, 1);
     keel_call_report(&begun, KEEL_OK);
     ck_assert_int_eq(keel_call_end(&begun, NULL), KEEL_OK);
@@ -229,7 +430,7 @@ START_TEST(a_permit_taken_before_fork_is_void_in_the_child_and_holds_in_the_pare
     row = (unsigned)_i;
     opened_init(&o, OPENED_VIRTUAL, NULL, permits[_i].settings);
     ck_assert_int_eq(keel_permit_take(o.pipeline, &taken, NULL), KEEL_OK);
-    await_child(fork_into(end_the_permit));
+    child_await(child_fork(end_the_permit));
     keel_permit_end(&taken, permits[_i].status);
     ck_assert_uint_eq(look().calls, 1);
     ck_assert_uint_eq(look().failures, permits[_i].status != KEEL_OK);
@@ -274,7 +475,7 @@ START_TEST(a_callback_that_forks_ends_its_run_in_the_parent_alone)
         _exit(0);
     }
     ck_assert_int_eq(status, runs[_i].status);
-    await_child(forked);
+    child_await(forked);
     ck_assert_uint_eq(look().calls, runs[_i].calls);
     ck_assert_uint_eq(look().in_flight, 0);
     opened_cleanup(&o);
@@ -315,7 +516,7 @@ static keel_status nest(const keel_detail *detail, void *ctx)
 
     (void)detail;
     if (++*deep == FALLBACKS_AT_ONCE)
-        await_child(fork_into(fall_back));
+        child_await(child_fork(fall_back));
     return opened_call(&o, &options, KEEL_FAILED, NULL);
 }
 
@@ -363,7 +564,7 @@ START_TEST(a_child_has_workers_of_its_own)
 {
     opened_init(&o, OPENED_REAL, NULL, "timeout=10s; bulkhead=2");
     ck_assert_int_eq(detach(opened_succeed), KEEL_OK); /* one is idle, or nearly */
-    await_child(fork_into(use_own_workers));
+    child_await(child_fork(use_own_workers));
     ck_assert_int_eq(detach(opened_succeed), KEEL_OK);
     opened_cleanup(&o);
 }
@@ -374,7 +575,7 @@ START_TEST(a_callback_under_way_in_the_parent_is_none_of_the_childs_business)
     opened_init(&o, OPENED_REAL, NULL, "timeout=20ms; retry.attempts=1");
     ck_assert_int_eq(detach(stay), KEEL_TIMEOUT);
     latch_await(&entered, 1);
-    await_child(fork_into(use_own_workers));
+    child_await(child_fork(use_own_workers));
     ck_assert_uint_eq(look().in_flight, 1);
     latch_hit(&let_go);
     opened_cleanup(&o);
@@ -420,9 +621,9 @@ START_TEST(sixty_four_children_at_once_leak_no_descriptor)
     ck_assert_int_ge(keel_thread_wake_fd(), 0);
     before = open_descriptors();
     for (int i = 0; i < CHILDREN; i++)
-        pids[i] = fork_into(work_in_the_storm);
+        pids[i] = child_fork(work_in_the_storm);
     for (int i = 0; i < CHILDREN; i++)
-        await_child(pids[i]);
+        child_await(pids[i]);
     ck_assert_int_eq(open_descriptors(), before);
     ck_assert_uint_eq(look().calls, 0);
     opened_cleanup(&o);
@@ -431,7 +632,10 @@ START_TEST(sixty_four_children_at_once_leak_no_descriptor)
 END_TEST
 
 SUITE("fork", 120, ONE(a_child_begins_afresh_and_its_parent_sees_nothing_of_it),
-      ONE(a_child_keeps_the_settings_and_may_change_its_own),
+      ONE(an_override_holds_in_the_child_until_it_ends_or_is_lifted_there),
+      ONE(a_lock_is_state_and_stays_behind),
+      ONE(what_is_done_in_the_child_is_the_childs_alone),
+      ROWS(a_change_that_another_thread_is_at_holds_up_nothing_in_the_child, operators),
       ONE(no_two_processes_draw_the_same_numbers),
       ONE(a_call_begun_before_fork_is_over_in_the_child_and_goes_on_in_the_parent),
       ROWS(a_permit_taken_before_fork_is_void_in_the_child_and_holds_in_the_parent,
