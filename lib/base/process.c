@@ -33,10 +33,18 @@ static void unlock_unwiped(void)
     pthread_mutex_unlock(&unwiped_mu);
 }
 
+/* Private, anonymous memory; at NULL: anywhere. */
+static void *map_zeroed(void *at, size_t size)
+{
+    return mmap(at, size, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0), -1,
+                0);
+}
+
 static void wipe_in_child(void)
 {
     for (keel_process_memory *m = unwiped; m; m = m->next_unwiped)
-        madvise(m->at, m->size, MADV_DONTNEED); /* private, anonymous: reads as zero */
+        map_zeroed(m->at, m->size); /* in the place of what is there */
     unlock_unwiped();
 }
 
@@ -70,8 +78,7 @@ static void leave_unwiped(keel_process_memory *memory)
 bool keel_process_map(keel_process_memory *memory, size_t size)
 {
     int saved = errno;
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = map_zeroed(NULL, size);
 
     *memory = (keel_process_memory){ .size = size };
     if (at != MAP_FAILED) {
