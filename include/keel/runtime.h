@@ -113,7 +113,7 @@ KEEL_API keel_status keel_close(keel_runtime *runtime, uint64_t wait_ns);
  * windows and back-off are kept; calls under way keep the settings they began with. A
  * wrong value is a warning, and the layer below holds: not the value of before.
  *
- * Returns  KEEL_OK        done; warnings, if any, are kept
+ * Returns  KEEL_OK        done; warnings, if any, are kept, and why counts them
  *          KEEL_E_CONFIG  the file cannot be read, or KEEL_STRICT=on and something is
  *                         wrong: nothing changed
  *          KEEL_E_NOMEM, KEEL_E_LIMIT  nothing changed
