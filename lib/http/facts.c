@@ -5,6 +5,7 @@
  */
 #include "http/facts.h"
 
+#include <string.h>
 #include <strings.h>
 
 #include "base/wall.h"
@@ -114,29 +115,55 @@ bool keel_easy_is_connect_only(CURL *easy, long response)
            keel_easy_socket(easy) != CURL_SOCKET_BAD;
 }
 
-static bool is_repeatable(CURL *easy, keel_curl_safety safety)
+static const char *method_of(CURL *easy)
 {
     const char *method = NULL;
 
+    curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_METHOD, &method);
+    return method;
+}
+
+static bool is_repeatable(CURL *easy, keel_curl_safety safety)
+{
     if (safety != KEEL_CURL_BY_METHOD)
         return safety == KEEL_CURL_IDEMPOTENT;
-    curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_METHOD, &method);
     /* after a redirect the method is that of the last request: a GET that was a POST */
     return long_info(easy, CURLINFO_REDIRECT_COUNT) == 0 &&
-           keel_http_method_is_idempotent(method);
+           keel_http_method_is_idempotent(method_of(easy));
 }
 
 /*
- * What was read from the caller but not sent is not counted. So every request that was
- * begun counts, whatever its method, unless libcurl knows its body to be empty; and after
- * a redirect, for then it tells of the last request only.
+ * A read that libcurl sent on a kept connection, which was dead, and for which it then
+ * got no other: of such a one it has forgotten that there is no body.
  */
-static bool body_consumed(CURL *easy)
+static bool is_unconnected_read(const char *method, CURLcode code)
+{
+    bool is_read = method && (!strcmp(method, "GET") || !strcmp(method, "HEAD"));
+
+    return is_read &&
+           (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+            code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_PROXY ||
+            code == CURLE_SSL_CONNECT_ERROR);
+}
+
+/* Whether there is one; libcurl says 0 for none, -1 for one of unknown length. */
+static bool has_body(CURL *easy, CURLcode code)
+{
+    curl_off_t length = size_info(easy, CURLINFO_CONTENT_LENGTH_UPLOAD_T);
+
+    return length > 0 || (length < 0 && !is_unconnected_read(method_of(easy), code));
+}
+
+/*
+ * What was read from the caller but not sent is not counted. So every body counts whose
+ * request was begun, whatever the method; and after a redirect, for then libcurl tells of
+ * the last request only.
+ */
+static bool body_consumed(CURL *easy, CURLcode code)
 {
     return size_info(easy, CURLINFO_SIZE_UPLOAD_T) > 0 ||
            long_info(easy, CURLINFO_REDIRECT_COUNT) > 0 ||
-           (size_info(easy, CURLINFO_PRETRANSFER_TIME_T) > 0 &&
-            size_info(easy, CURLINFO_CONTENT_LENGTH_UPLOAD_T) != 0);
+           (size_info(easy, CURLINFO_PRETRANSFER_TIME_T) > 0 && has_body(easy, code));
 }
 
 static void read_retry_after(CURL *easy, keel_http_facts *facts)
@@ -159,7 +186,7 @@ void keel_easy_facts(CURL *easy, CURLcode code, keel_curl_safety safety,
         .request_begun = keel_easy_has_begun(easy),
         .received = long_info(easy, CURLINFO_HEADER_SIZE) > 0 ||
                     size_info(easy, CURLINFO_SIZE_DOWNLOAD_T) > 0,
-        .consumed = body_consumed(easy),
+        .consumed = body_consumed(easy, code),
         .repeatable = is_repeatable(easy, safety),
     };
     /* 550 is FTP's word for something else */
