@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which requests keel_curl_perform sends again, against a server that misbehaves. */
-#include <sys/socket.h>
+#include <stdio.h>
 
-#include "call/pipeline.h"
 #include "fixture.h"
 #include "support/server.h"
 
@@ -226,62 +225,82 @@ START_TEST(a_retry_does_not_come_before_the_server_wishes)
 }
 END_TEST
 
-/* ---- libcurl's own second sending ------------------------------------------------ */
+/* ---- several attempts, one call --------------------------------------------------- */
 
-START_TEST(libcurl_resends_a_get_on_a_dead_connection_and_keel_says_so)
+static keel_status stand_in(const keel_detail *why, void *ctx)
 {
-    keel_pipeline_stats stats;
+    (void)why;
+    ++*(int *)ctx;
+    return KEEL_OK;
+}
 
-    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP), SAY("", FAULT_CLOSE), SAY(GOOD, FAULT_KEEP));
+START_TEST(a_fallback_stands_in_where_a_sink_cannot_forget)
+{
+    int stood_in = 0;
+
+    BEGIN(QUICK, SAY(SICK, FAULT_KEEP), SAY(GOOD, FAULT_KEEP));
+    client.options.sink_reset = cannot;
+    client.call.fallback = stand_in;
+    client.call.fallback_ctx = &stood_in;
     ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
-    ck_assert_ptr_null(strstr(client.why.text, "again"));
-    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
-    ck_assert_int_eq(requests(), 3);
-    ck_assert_int_eq(client.why.attempts, 1);
-    ck_assert_ptr_nonnull(strstr(client.why.text, "again"));
-    stats.size = sizeof stats;
+    ck_assert_int_eq(stood_in, 1);
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
+START_TEST(an_attempt_a_hook_has_prevented_counts_for_nothing)
+{
+    keel_pipeline_stats stats = { .size = sizeof stats };
+
+    BEGIN(QUICK, SAY(SICK, FAULT_KEEP));
+    client.options.sink_reset = cannot;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
     ck_assert_int_eq(keel_pipeline_look(client.pipeline, &stats), KEEL_OK);
-    ck_assert_uint_eq(stats.resends_total, 1);
+    ck_assert_uint_eq(stats.in_flight, 0);
+    ck_assert_uint_eq(stats.calls, 1);
+    ck_assert_uint_eq(stats.failures, 1);
     END();
 }
 END_TEST
 
-START_TEST(a_request_declared_unsafe_is_never_resent)
-{
-    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP), SAY("", FAULT_CLOSE), SAY(GOOD, FAULT_KEEP));
-    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
-    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
-    client.options.safety = KEEL_CURL_UNSAFE;
-    ck_assert_int_eq(curl_client_perform(&client), KEEL_UNKNOWN);
-    ck_assert_int_eq(client.code, CURLE_GOT_NOTHING);
-    ck_assert_int_eq(connections(), 2);
-    ck_assert_int_eq(requests(), 2);
-    END();
-}
-END_TEST
+static const keel_curl_safety safeties[] = { KEEL_CURL_BY_METHOD, KEEL_CURL_UNSAFE };
 
-START_TEST(the_connection_of_an_unsafe_request_is_not_kept_for_the_next)
+START_TEST(a_name_the_author_resolved_is_known_to_every_attempt)
 {
-    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
-    client.options.safety = KEEL_CURL_UNSAFE;
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
-    ck_assert_int_eq(connections(), 3);
-    END();
-}
-END_TEST
+    uint16_t port = test_free_port();
+    struct curl_slist *names;
+    char text[64];
 
-START_TEST(a_request_refused_after_libcurl_resent_it_may_have_left)
-{
-    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP), SAY("", FAULT_CLOSE));
-    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
-    curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
-    /* sent on the kept connection, which dies; the fresh one finds nobody listening */
-    shutdown(server.listener, SHUT_RD);
-    ck_assert_int_eq(curl_client_perform(&client), KEEL_UNKNOWN);
+    snprintf(text, sizeof text, "nowhere.invalid:%u:127.0.0.1", (unsigned)port);
+    names = curl_slist_append(NULL, text);
+    curl_client_open(&client, QUICK "; retry.attempts=3", port, "/");
+    snprintf(text, sizeof text, "http://nowhere.invalid:%u/", (unsigned)port);
+    curl_easy_setopt(client.easy, CURLOPT_URL, text);
+    curl_easy_setopt(client.easy, CURLOPT_RESOLVE, names);
+    client.options.safety = safeties[_i];
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
+    ck_assert_int_eq(client.why.attempts, 3);
     ck_assert_int_eq(client.code, CURLE_COULDNT_CONNECT);
+    curl_client_close(&client);
+    curl_slist_free_all(names);
+}
+END_TEST
+
+START_TEST(an_injected_failure_is_retried_where_the_request_may_be_repeated)
+{
+    static const char *const allowed[] = { "KEEL_CHAOS=allow", NULL };
+
+    curl_client_open_in(&client, allowed,
+                        QUICK "; retry.attempts=3; chaos.rate=100%; chaos.fail=fail",
+                        test_free_port(), "/");
+    client.options.safety = KEEL_CURL_IDEMPOTENT;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
+    ck_assert_int_eq(client.why.attempts, 3);
+    client.options.safety = KEEL_CURL_UNSAFE;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
     ck_assert_int_eq(client.why.attempts, 1);
-    END();
+    curl_client_close(&client);
 }
 END_TEST
 
@@ -301,7 +320,7 @@ SUITE("http/curl_retry", 60, ONE(a_get_that_was_reset_is_retried),
       ONE(a_sink_that_cannot_forget_ends_the_call_with_what_was),
       ONE(a_429_is_throttled_and_its_wish_is_handed_on),
       ONE(a_retry_does_not_come_before_the_server_wishes),
-      ONE(libcurl_resends_a_get_on_a_dead_connection_and_keel_says_so),
-      ONE(a_request_declared_unsafe_is_never_resent),
-      ONE(the_connection_of_an_unsafe_request_is_not_kept_for_the_next),
-      ONE(a_request_refused_after_libcurl_resent_it_may_have_left))
+      ONE(a_fallback_stands_in_where_a_sink_cannot_forget),
+      ONE(an_attempt_a_hook_has_prevented_counts_for_nothing),
+      ROWS(a_name_the_author_resolved_is_known_to_every_attempt, safeties),
+      ONE(an_injected_failure_is_retried_where_the_request_may_be_repeated))
