@@ -222,6 +222,24 @@ START_TEST(a_handle_in_another_multi_is_refused_and_can_be_used_later)
 }
 END_TEST
 
+START_TEST(connecting_only_is_refused_for_the_connection_could_not_stay)
+{
+    keel_pipeline_stats stats = { .size = sizeof stats };
+
+    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
+    curl_easy_setopt(client.easy, CURLOPT_CONNECT_ONLY, 1L);
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_E_UNSUPPORTED);
+    ck_assert_int_eq(client.code, CURLE_NOT_BUILT_IN);
+    ck_assert_ptr_nonnull(strstr(client.why.text, "CURLOPT_CONNECT_ONLY"));
+    ck_assert_int_eq(requests(), 0);
+    ck_assert_int_eq(keel_pipeline_look(client.pipeline, &stats), KEEL_OK);
+    ck_assert_uint_eq(stats.in_flight, 0);
+    curl_easy_setopt(client.easy, CURLOPT_CONNECT_ONLY, 0L);
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    END();
+}
+END_TEST
+
 START_TEST(nothing_is_not_a_handle_nor_a_pipeline)
 {
     BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
@@ -353,6 +371,7 @@ SUITE("http/curl", 60, ONE(an_answer_comes_through_as_from_libcurl),
       ONE(a_pipeline_held_open_refuses_without_touching_the_network),
       ONE(a_deadline_that_is_past_leaves_no_time_to_call),
       ONE(a_handle_in_another_multi_is_refused_and_can_be_used_later),
+      ONE(connecting_only_is_refused_for_the_connection_could_not_stay),
       ONE(nothing_is_not_a_handle_nor_a_pipeline),
       ONE(options_may_be_older_but_not_newer),
       ONE(threads_share_a_pipeline_and_its_connections),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two options are set on a caller's handle, and no other: this program stands between
- * keel and libcurl's curl_easy_setopt and writes down what passes.
+ * keel and libcurl's curl_easy_setopt and writes down what passes. It can also take
+ * libcurl's interface to headers away, as a build without it does.
  */
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -38,6 +39,20 @@ CURLcode(curl_easy_setopt)(CURL *easy, CURLoption option, ...)
         seen_count++;
     }
     return real(easy, option, value);
+}
+
+static bool headerless;
+
+__attribute__((visibility("default"))) CURLHcode
+curl_easy_header(CURL *easy, const char *name, size_t index, unsigned origin,
+                 int request, struct curl_header **out)
+{
+    CURLHcode (*real)(CURL *, const char *, size_t, unsigned, int,
+                      struct curl_header **) = NULL;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "curl_easy_header");
+    return headerless ? CURLHE_NOT_BUILT_IN
+                      : real(easy, name, index, origin, request, out);
 }
 
 static keel_status perform_watched(void)
@@ -104,6 +119,22 @@ START_TEST(none_is_set_when_keel_is_disabled)
 }
 END_TEST
 
+START_TEST(a_libcurl_that_does_not_tell_of_requests_is_not_taken_to_resend)
+{
+    keel_pipeline_stats stats = { .size = sizeof stats };
+
+    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
+    headerless = true;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    headerless = false;
+    ck_assert_ptr_null(strstr(client.why.text, "again"));
+    ck_assert_int_eq(keel_pipeline_look(client.pipeline, &stats), KEEL_OK);
+    ck_assert_uint_eq(stats.resends_total, 0);
+    END();
+}
+END_TEST
+
 SUITE("http/curl_options", 60, ONE(exactly_two_options_are_set_for_each_attempt),
       ONE(none_is_set_on_a_handle_that_is_refused),
-      ONE(none_is_set_when_the_breaker_refuses), ONE(none_is_set_when_keel_is_disabled))
+      ONE(none_is_set_when_the_breaker_refuses), ONE(none_is_set_when_keel_is_disabled),
+      ONE(a_libcurl_that_does_not_tell_of_requests_is_not_taken_to_resend))

@@ -90,6 +90,75 @@ START_TEST(the_authors_own_timeout_stays_and_applies)
 }
 END_TEST
 
+/* Stops the transfer once a second has passed in it. */
+static int stop_after_a_second(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c,
+                               curl_off_t d)
+{
+    uint64_t *began = ctx;
+    uint64_t now = keel_now(client.runtime);
+
+    (void)a, (void)b, (void)c, (void)d;
+    *began = *began ? *began : now;
+    return now - *began >= 1000 * MS;
+}
+
+START_TEST(a_progress_callback_is_called_while_nothing_arrives)
+{
+    uint64_t began = 0;
+
+    BEGIN("timeout=30s; timeout.connect=29s; deadline=60s", SAY(GOOD, FAULT_KEEP),
+          SAY("", FAULT_HANG));
+    /* on a kept connection libcurl has no timers of its own to wake up for */
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_OK);
+    curl_easy_setopt(client.easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(client.easy, CURLOPT_XFERINFOFUNCTION, stop_after_a_second);
+    curl_easy_setopt(client.easy, CURLOPT_XFERINFODATA, &began);
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_IGNORED);
+    ck_assert_int_eq(client.code, CURLE_ABORTED_BY_CALLBACK);
+    ck_assert_uint_lt(client.why.elapsed_ns, 10000 * MS);
+    END();
+}
+END_TEST
+
+static uint64_t hook_takes_ns;
+
+static int reset_slowly(void *ctx)
+{
+    uint64_t until = keel_now(client.runtime) + hook_takes_ns;
+
+    while (keel_now(client.runtime) < until)
+        sched_yield();
+    return curl_client_reset(ctx);
+}
+
+#define HALF "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
+
+START_TEST(what_a_hook_takes_is_not_given_back)
+{
+    BEGIN("retry.backoff=1ms; timeout=off; deadline=2s", SAY(HALF, FAULT_CLOSE),
+          SAY("", FAULT_HANG));
+    hook_takes_ns = 1500 * MS;
+    client.options.sink_reset = reset_slowly;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_DEADLINE);
+    ck_assert_int_eq(requests(), 2);
+    ck_assert_uint_lt(client.why.elapsed_ns, 3000 * MS);
+    END();
+}
+END_TEST
+
+START_TEST(a_hook_that_takes_all_the_time_leaves_none_for_a_request)
+{
+    BEGIN("retry.backoff=1ms; timeout=off; deadline=300ms", SAY(HALF, FAULT_CLOSE),
+          SAY(GOOD, FAULT_KEEP));
+    hook_takes_ns = 400 * MS;
+    client.options.sink_reset = reset_slowly;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_DEADLINE);
+    ck_assert_int_eq(client.code, CURLE_OPERATION_TIMEDOUT);
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
 /* Whether the process's first thread, which makes the call, sleeps in the kernel. */
 static bool caller_sleeps(void)
 {
@@ -152,5 +221,8 @@ SUITE("http/curl_time", 60, ONE(an_answer_that_never_comes_is_given_up_at_the_ti
       ONE(connecting_has_a_shorter_time_and_proves_that_nothing_left),
       ONE(an_answer_slower_than_connecting_may_be_is_waited_for),
       ONE(the_authors_own_timeout_stays_and_applies),
+      ONE(a_progress_callback_is_called_while_nothing_arrives),
+      ONE(what_a_hook_takes_is_not_given_back),
+      ONE(a_hook_that_takes_all_the_time_leaves_none_for_a_request),
       ONE(a_token_ends_a_transfer_from_another_thread),
       ONE(a_token_fired_before_prevents_the_call))

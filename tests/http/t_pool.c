@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool of multi handles: bounded, shared by threads, honest about memory. */
+#include <dirent.h>
 #include <pthread.h>
 
 #include "base/process.h"
@@ -68,6 +69,74 @@ START_TEST(more_than_fit_are_closed)
 }
 END_TEST
 
+/* Each multi handle holds descriptors of its own. */
+static int open_descriptors(void)
+{
+    DIR *all = opendir("/proc/self/fd");
+    int count = 0;
+
+    ck_assert_ptr_nonnull(all);
+    while (readdir(all))
+        count++;
+    closedir(all);
+    return count;
+}
+
+static void use_one(keel_curl_pool *pool)
+{
+    keel_curl_pool_give(pool, keel_curl_pool_take(pool));
+}
+
+static void give_three(keel_curl_pool *pool)
+{
+    CURLM *multis[3];
+
+    for (int i = 0; i < 3; i++)
+        multis[i] = keel_curl_pool_take(pool);
+    for (int i = 0; i < 3; i++)
+        keel_curl_pool_give(pool, multis[i]);
+}
+
+START_TEST(what_a_burst_left_is_let_go_by_a_lone_caller_one_a_call)
+{
+    keel_curl_pool *pool = pool_of(NULL);
+    int none = open_descriptors(), one, three, before;
+
+    use_one(pool);
+    one = open_descriptors();
+    ck_assert_int_gt(one, none);
+    give_three(pool);
+    three = open_descriptors();
+    ck_assert_int_gt(three, one);
+    vclock_advance(&time_of, KEEL_CURL_IDLE_NS - 1);
+    use_one(pool);
+    ck_assert_int_eq(open_descriptors(), three);
+    vclock_advance(&time_of, 1);
+    use_one(pool);
+    before = open_descriptors();
+    ck_assert(before < three && before > one);
+    use_one(pool);
+    ck_assert_int_eq(open_descriptors(), one);
+    use_one(pool);
+    ck_assert_int_eq(open_descriptors(), one);
+}
+END_TEST
+
+START_TEST(what_is_used_again_is_not_let_go)
+{
+    keel_curl_pool *pool = pool_of(NULL);
+    int three;
+
+    give_three(pool);
+    three = open_descriptors();
+    vclock_advance(&time_of, KEEL_CURL_IDLE_NS / 2);
+    give_three(pool);
+    vclock_advance(&time_of, KEEL_CURL_IDLE_NS / 2);
+    use_one(pool);
+    ck_assert_int_eq(open_descriptors(), three);
+}
+END_TEST
+
 START_TEST(without_memory_there_is_no_pool_and_the_next_call_tries_again)
 {
     failing_allocator f;
@@ -115,5 +184,7 @@ END_TEST
 
 SUITE_IN("http/pool", 10, attach, detach, ONE(what_is_given_back_is_taken_again),
          ONE(more_than_fit_are_closed),
+         ONE(what_a_burst_left_is_let_go_by_a_lone_caller_one_a_call),
+         ONE(what_is_used_again_is_not_let_go),
          ONE(without_memory_there_is_no_pool_and_the_next_call_tries_again),
          ONE(threads_that_come_first_together_get_one_pool))
