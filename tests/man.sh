@@ -55,6 +55,40 @@ else
     fail "keel_status_name.3 has other statuses than the header"
 fi
 
+# declarations FILE...: each structure and enum that is written out, on one line. What is
+# keel's own inside, and what a macro lists, is not shown on a page.
+declarations()
+{
+    awk '/^typedef (struct|enum) keel_[a-z_]* \{/ { inside = 1; text = "" }
+        inside { text = text $0 " " }
+        /^\}/ && inside { inside = 0; print text }' "$@" |
+        grep -Ev 'keel_private|_MAP\('
+}
+
+declared=$(declarations "$src"/include/keel/*.h | sort)
+expect_some "no structure in the headers" "$declared"
+shown=$(declarations "$src"/man/*.3 | sort)
+expect_none "no page shows it as the header has it" \
+    "$(echo "$declared" | while IFS= read -r line; do
+        echo "$shown" | grep -qxF "$line" || echo "${line##*\} }"
+    done)"
+expect_none "shown on a page, and in no header" \
+    "$(echo "$shown" | while IFS= read -r line; do
+        echo "$declared" | grep -qxF "$line" || echo "${line##*\} }"
+    done)"
+expect_none "no .Nm in man/*.3" \
+    "$(sed -n -e 's/^} \(keel_[a-z_]*\);$/\1/p' \
+        -e 's/^typedef struct keel_[a-z_]* \(keel_[a-z_]*\);$/\1/p' \
+        -e 's/^typedef .* \(keel_[a-z_]*_fn\)(.*/\1/p' "$src"/include/keel/*.h |
+        without_entry 'Nm' "$src"/man/*.3)"
+
+# All pages are of one day.
+expect_none "pages of several dates" \
+    "$(sed -n 's/^\.Dd //p' "$src"/man/*.[1-9] | sort -u | sed 1d)"
+
+# A line of \& alone is no empty line to mandoc.
+expect_none "an empty line that is not shown" "$(grep -n '^\\&$' "$src"/man/*.[1-9])"
+
 # Whatever a page refers to among keel's own is there.
 expect_none "a reference to no page" \
     "$(cat "$src"/man/*.[1-9] | sed -n 's/^\.Xr \(keel[^ ]*\) \([1-9]\).*/\1 \2/p' |
