@@ -50,8 +50,8 @@ struct keel_board {
     header *header;
     keel_process_memory state; /* what a child finds empty: events, then blocks */
     uint32_t owner;
-    uint32_t
-        uses[KEEL_BOARD_BLOCKS]; /* of this process; kept ones are never given back */
+    /* of each block in this process; 0: it may be handed on */
+    uint32_t uses[KEEL_BOARD_BLOCKS];
 };
 
 static size_t state_size(void)

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -292,6 +293,30 @@ START_TEST(each_allocation_of_opening_may_fail)
 }
 END_TEST
 
+static size_t mapped_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    size_t pages = 0;
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%zu", &pages), 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+START_TEST(without_room_for_the_map_it_is_the_system_that_refused)
+{
+    struct rlimit limit = { 0, 0 };
+
+    ck_assert_int_eq(keel_process_attach(), KEEL_OK);
+    limit.rlim_cur = limit.rlim_max = mapped_bytes() + (8 << 20);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    ck_assert_int_eq(keel_board_open(&board, NULL), KEEL_E_SYSTEM);
+    ck_assert_ptr_null(board);
+    keel_process_detach();
+}
+END_TEST
+
 SUITE("board", 60, ONE(a_new_block_is_zero_and_starts_on_a_cache_line),
       ROWS(the_same_key_is_the_same_block_and_any_other_another, others),
       ONE(a_pipelines_share_is_the_sum_of_its_blocks),
@@ -305,4 +330,5 @@ SUITE("board", 60, ONE(a_new_block_is_zero_and_starts_on_a_cache_line),
       ONE(boards_may_be_opened_by_several_threads_at_once),
       ONE(a_forked_child_finds_its_blocks_empty_and_in_place),
       ONE(a_process_is_itself_and_its_child_somebody_else),
-      ONE(each_allocation_of_opening_may_fail))
+      ONE(each_allocation_of_opening_may_fail),
+      ONE(without_room_for_the_map_it_is_the_system_that_refused))
