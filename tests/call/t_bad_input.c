@@ -9,6 +9,7 @@
 
 #include "support/opened.h"
 #include "support/suite.h"
+#include "support/without.h"
 
 /* No errno of this machine: whoever sets one changes it. */
 enum { UNTOUCHED = 12345 };
@@ -32,14 +33,14 @@ static void teardown(void)
 /* A detail that holds what nobody wrote. */
 static keel_detail stale(void)
 {
-    keel_detail why = KEEL_DETAIL_INIT;
+    keel_detail old = KEEL_DETAIL_INIT;
 
-    why.code = (keel_status)0x7ffe;
-    why.attempts = 77;
-    why.system_errno = 77;
-    why.retry_after_ns = 77;
-    why.text = "stale";
-    return why;
+    old.code = (keel_status)0x7ffe;
+    old.attempts = 77;
+    old.system_errno = 77;
+    old.retry_after_ns = 77;
+    old.text = "stale";
+    return old;
 }
 
 static void said(const keel_detail *why, keel_status status)
@@ -53,7 +54,31 @@ static void said(const keel_detail *why, keel_status status)
     ck_assert_str_ne(why->text, "");
 }
 
+static keel_status succeed(const keel_attempt *attempt, keel_outcome *outcome,
+                           void *ctx)
+{
+    (void)attempt;
+    (void)outcome;
+    (*(unsigned *)ctx)++;
+    return KEEL_OK;
+}
+
 /* ---- NULL ------------------------------------------------------------------------ */
+
+static keel_detail reason;
+
+/* The detail of a function that refused(...) looks at. */
+static keel_detail *asked(void)
+{
+    reason = stale();
+    return &reason;
+}
+
+static bool refused(keel_status status)
+{
+    said(&reason, KEEL_E_ARGUMENT);
+    return status == KEEL_E_ARGUMENT;
+}
 
 static keel_status never(const keel_attempt *attempt, keel_outcome *outcome, void *ctx)
 {
@@ -64,102 +89,219 @@ static keel_status never(const keel_attempt *attempt, keel_outcome *outcome, voi
     return KEEL_OK;
 }
 
-START_TEST(no_runtime_is_an_argument_that_is_not_valid)
+static void never_told(const keel_event *event, void *ctx)
 {
-    keel_detail why = stale();
-    keel_pipeline *pipeline = (keel_pipeline *)&why;
-    char text[8] = "as it is";
-
-    errno = UNTOUCHED;
-    ck_assert_int_eq(keel_open(NULL, NULL, &why), KEEL_E_ARGUMENT);
-    said(&why, KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_close(NULL, UINT64_MAX), KEEL_OK);
-    why = stale();
-    ck_assert_int_eq(keel_reload(NULL, &why), KEEL_E_ARGUMENT);
-    said(&why, KEEL_E_ARGUMENT);
-    keel_reload_request(NULL);
-    why = stale();
-    ck_assert_int_eq(keel_runtime_verify(NULL, &why), KEEL_E_ARGUMENT);
-    said(&why, KEEL_E_ARGUMENT);
-    ck_assert(!keel_runtime_warning(NULL, 0, text, sizeof text));
-    ck_assert_int_eq(keel_events_listen(NULL, NULL, NULL), KEEL_E_ARGUMENT);
-    ck_assert_uint_eq(keel_now(NULL), 0);
-    why = stale();
-    ck_assert_int_eq(keel_pipeline_open(&pipeline, NULL, "payments", NULL, &why),
-                     KEEL_E_ARGUMENT);
-    said(&why, KEEL_E_ARGUMENT);
-    ck_assert_ptr_null(pipeline);
-    ck_assert_int_eq(errno, UNTOUCHED);
+    (void)event;
+    (void)ctx;
+    ck_abort_msg("must not be told");
 }
-END_TEST
 
-START_TEST(no_pipeline_is_an_argument_that_is_not_valid)
+START_TEST(without_a_runtime_nothing_is_opened_read_or_told)
 {
-    keel_pipeline_stats stats = { .size = sizeof stats };
-    keel_detail why = stale();
-    keel_pipeline *pipeline = NULL;
-    keel_permit permit;
-    uint64_t retry_after;
+    keel_pipeline *pipeline = (keel_pipeline *)&reason;
+    char text[] = "as it is";
 
     setup();
-    ck_assert_int_eq(keel_pipeline_open(NULL, o.rt, "search", NULL, NULL),
-                     KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_pipeline_open(&pipeline, o.rt, NULL, NULL, &why),
-                     KEEL_E_ARGUMENT);
-    said(&why, KEEL_E_ARGUMENT);
-    keel_pipeline_close(NULL);
-    ck_assert_str_eq(keel_pipeline_name(NULL), "");
-    ck_assert_int_eq(keel_pipeline_lock(NULL, KEEL_LOCK_OPEN, 0), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_pipeline_unlock(NULL), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_pipeline_reset(NULL), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_pipeline_transition(NULL, KEEL_BREAKER_OPEN, 0),
-                     KEEL_E_ARGUMENT);
-    why = stale();
-    ck_assert_int_eq(keel_pipeline_override(NULL, "timeout=1s", 1, &why),
-                     KEEL_E_ARGUMENT);
-    said(&why, KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_pipeline_look(NULL, &stats), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_pipeline_look(o.pipeline, NULL), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_permit_take(NULL, &permit, &retry_after), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_permit_take(o.pipeline, NULL, NULL), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_permit_wait(NULL, &permit, 0, NULL, NULL), KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_permit_wait(o.pipeline, NULL, 0, NULL, NULL),
-                     KEEL_E_ARGUMENT);
-    why = stale();
-    ck_assert_int_eq(keel_run(NULL, never, NULL, NULL, &why), KEEL_E_ARGUMENT);
-    said(&why, KEEL_E_ARGUMENT);
-    ck_assert_int_eq(keel_run(o.pipeline, NULL, NULL, NULL, NULL), KEEL_E_ARGUMENT);
+    WITHOUT(keel_open, out, refused(keel_open(NULL, NULL, asked())));
+    WITHOUT(keel_close, runtime, keel_close(NULL, UINT64_MAX) == KEEL_OK);
+    WITHOUT(keel_reload, runtime, refused(keel_reload(NULL, asked())));
+    WITHOUT(keel_reload_request, runtime, RETURNS(keel_reload_request(NULL)));
+    WITHOUT(keel_runtime_verify, runtime, refused(keel_runtime_verify(NULL, asked())));
+    WITHOUT(keel_runtime_warning, runtime,
+            !keel_runtime_warning(NULL, 0, text, sizeof text));
+    ck_assert_str_eq(text, "as it is");
+    WITHOUT(keel_events_listen, runtime,
+            keel_events_listen(NULL, never_told, NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_now, runtime, keel_now(NULL) == 0);
+    WITHOUT(keel_pipeline_open, runtime,
+            refused(keel_pipeline_open(&pipeline, NULL, "search", NULL, asked())));
+    ck_assert_ptr_null(pipeline);
     teardown();
 }
 END_TEST
 
-START_TEST(no_call_no_permit_and_no_token_are_nothing)
+START_TEST(without_a_pipeline_nothing_is_looked_at_or_changed)
+{
+    keel_pipeline_stats stats = { .size = sizeof stats };
+    keel_pipeline *pipeline = (keel_pipeline *)&reason;
+
+    setup();
+    WITHOUT(keel_pipeline_open, out,
+            refused(keel_pipeline_open(NULL, o.rt, "search", NULL, asked())));
+    WITHOUT(keel_pipeline_open, name,
+            refused(keel_pipeline_open(&pipeline, o.rt, NULL, NULL, asked())));
+    ck_assert_ptr_null(pipeline);
+    WITHOUT(keel_pipeline_close, pipeline, RETURNS(keel_pipeline_close(NULL)));
+    WITHOUT(keel_pipeline_name, pipeline, strcmp(keel_pipeline_name(NULL), "") == 0);
+    WITHOUT(keel_pipeline_lock, pipeline,
+            keel_pipeline_lock(NULL, KEEL_LOCK_OPEN, 0) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_unlock, pipeline,
+            keel_pipeline_unlock(NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_reset, pipeline,
+            keel_pipeline_reset(NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_transition, pipeline,
+            keel_pipeline_transition(NULL, KEEL_BREAKER_OPEN, 0) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_override, pipeline,
+            refused(keel_pipeline_override(NULL, "timeout=1s", 1, asked())));
+    WITHOUT(keel_pipeline_look, pipeline,
+            keel_pipeline_look(NULL, &stats) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_look, stats,
+            keel_pipeline_look(o.pipeline, NULL) == KEEL_E_ARGUMENT);
+    teardown();
+}
+END_TEST
+
+START_TEST(without_a_pipeline_or_a_function_nothing_is_called)
+{
+    keel_permit permit;
+    uint64_t retry_after;
+    keel_call call;
+
+    setup();
+    WITHOUT(keel_run, pipeline, refused(keel_run(NULL, never, NULL, NULL, asked())));
+    WITHOUT(keel_run, fn, refused(keel_run(o.pipeline, NULL, NULL, NULL, asked())));
+    WITHOUT(keel_permit_take, pipeline,
+            keel_permit_take(NULL, &permit, &retry_after) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_permit_take, permit,
+            keel_permit_take(o.pipeline, NULL, &retry_after) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_permit_wait, pipeline,
+            keel_permit_wait(NULL, &permit, 0, NULL, NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_permit_wait, permit,
+            keel_permit_wait(o.pipeline, NULL, 0, NULL, NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_call_begin, pipeline, RETURNS(keel_call_begin(&call, NULL, NULL)));
+    ck_assert(!keel_call_next(&call));
+    ck_assert_int_eq(keel_call_poll(&call, NULL, NULL), KEEL_STEP_ENDED);
+    ck_assert_uint_eq(keel_call_attempt(&call), 0);
+    ck_assert_uint_eq(keel_call_timeout_ns(&call), UINT64_MAX);
+    keel_call_report(&call, KEEL_OK);
+    ck_assert(refused(keel_call_end(&call, asked())));
+    teardown();
+}
+END_TEST
+
+START_TEST(without_a_call_there_is_nothing_to_do)
 {
     keel_outcome outcome = { .size = sizeof outcome };
-    keel_detail why = stale();
     uint32_t attempt = 9;
     uint64_t wake_at = 9;
 
-    errno = UNTOUCHED;
-    keel_call_begin(NULL, NULL, NULL);
-    ck_assert(!keel_call_next(NULL));
-    ck_assert_int_eq(keel_call_poll(NULL, &attempt, &wake_at), KEEL_STEP_ENDED);
+    setup();
+    WITHOUT(keel_call_begin, call, RETURNS(keel_call_begin(NULL, o.pipeline, NULL)));
+    WITHOUT(keel_call_next, call, !keel_call_next(NULL));
+    WITHOUT(keel_call_poll, call,
+            keel_call_poll(NULL, &attempt, &wake_at) == KEEL_STEP_ENDED);
     ck_assert_uint_eq(attempt, 0);
     ck_assert_uint_eq(wake_at, UINT64_MAX);
     ck_assert_int_eq(keel_call_poll(NULL, NULL, NULL), KEEL_STEP_ENDED);
-    ck_assert_uint_eq(keel_call_timeout_ns(NULL), UINT64_MAX);
-    ck_assert_int_eq(keel_call_timeout_ms(NULL), INT32_MAX);
-    ck_assert_uint_eq(keel_call_attempt(NULL), 0);
-    keel_call_report(NULL, KEEL_OK);
-    keel_call_report_attempt(NULL, 1, &outcome);
-    ck_assert_int_eq(keel_call_end(NULL, &why), KEEL_E_ARGUMENT);
-    said(&why, KEEL_E_ARGUMENT);
-    keel_call_cleanup(NULL);
-    keel_permit_end(NULL, KEEL_OK);
-    keel_permit_end_outcome(NULL, &outcome);
-    keel_cancel_fire(NULL);
-    ck_assert(!keel_cancel_fired(NULL));
-    ck_assert_int_eq(errno, UNTOUCHED);
+    WITHOUT(keel_call_timeout_ns, call, keel_call_timeout_ns(NULL) == UINT64_MAX);
+    WITHOUT(keel_call_timeout_ms, call, keel_call_timeout_ms(NULL) == INT32_MAX);
+    WITHOUT(keel_call_attempt, call, keel_call_attempt(NULL) == 0);
+    WITHOUT(keel_call_report, call, RETURNS(keel_call_report(NULL, KEEL_OK)));
+    WITHOUT(keel_call_report_attempt, call,
+            RETURNS(keel_call_report_attempt(NULL, 1, &outcome)));
+    WITHOUT(keel_call_end, call, refused(keel_call_end(NULL, asked())));
+    WITHOUT(keel_call_cleanup, call, RETURNS(keel_call_cleanup(NULL)));
+    teardown();
+}
+END_TEST
+
+START_TEST(without_a_permit_or_a_token_nothing_ends)
+{
+    keel_outcome outcome = { .size = sizeof outcome };
+
+    setup();
+    WITHOUT(keel_permit_end, permit, RETURNS(keel_permit_end(NULL, KEEL_OK)));
+    WITHOUT(keel_permit_end_outcome, permit,
+            RETURNS(keel_permit_end_outcome(NULL, &outcome)));
+    keel_permit_end_outcome(NULL, NULL);
+    WITHOUT(keel_cancel_fire, cancel, RETURNS(keel_cancel_fire(NULL)));
+    WITHOUT(keel_cancel_fired, cancel, !keel_cancel_fired(NULL));
+    teardown();
+}
+END_TEST
+
+/* ---- what may be left out -------------------------------------------------------- */
+
+START_TEST(a_runtime_and_a_pipeline_open_without_options_settings_and_detail)
+{
+    keel_runtime *rt;
+    keel_pipeline *pipeline;
+
+    setup();
+    WITHOUT(keel_open, options, keel_open(&rt, NULL, asked()) == KEEL_OK);
+    ck_assert_int_eq(keel_close(rt, 0), KEEL_OK);
+    WITHOUT(keel_open, why, keel_open(NULL, NULL, NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_open, settings,
+            keel_pipeline_open(&pipeline, o.rt, "search", NULL, asked()) == KEEL_OK);
+    keel_pipeline_close(pipeline);
+    WITHOUT(keel_pipeline_open, why,
+            keel_pipeline_open(&pipeline, o.rt, "a b", NULL, NULL) == KEEL_E_CONFIG);
+    WITHOUT(keel_pipeline_override, why,
+            keel_pipeline_override(o.pipeline, "timeout=5", 1, NULL) == KEEL_E_CONFIG);
+    WITHOUT(keel_pipeline_override, settings,
+            keel_pipeline_override(o.pipeline, NULL, 1, asked()) == KEEL_OK);
+    WITHOUT(keel_reload, why, keel_reload(o.rt, NULL) == KEEL_OK);
+    WITHOUT(keel_runtime_verify, why, keel_runtime_verify(o.rt, NULL) == KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_open(&pipeline, o.rt, "wrong", "nonsense", NULL),
+                     KEEL_OK);
+    WITHOUT(keel_runtime_warning, text, !keel_runtime_warning(o.rt, 0, NULL, 80));
+    keel_pipeline_close(pipeline);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_call_is_made_without_options_context_and_detail)
+{
+    keel_run_options options = { .size = sizeof options };
+    unsigned ran = 0;
+    uint32_t attempt;
+    uint64_t wake_at;
+    keel_call call;
+
+    setup();
+    WITHOUT(keel_call_begin, options,
+            RETURNS(keel_call_begin(&call, o.pipeline, NULL)));
+    WITHOUT(keel_call_poll, attempt,
+            keel_call_poll(&call, NULL, &wake_at) == KEEL_STEP_ATTEMPT);
+    WITHOUT(keel_call_poll, wake_at_ns,
+            keel_call_poll(&call, &attempt, NULL) == KEEL_STEP_WAIT);
+    WITHOUT(keel_call_report_attempt, outcome,
+            RETURNS(keel_call_report_attempt(&call, 1, NULL)));
+    WITHOUT(keel_call_end, why, keel_call_end(&call, NULL) == KEEL_IGNORED);
+    WITHOUT(keel_run, ctx,
+            keel_run(o.pipeline, opened_succeed, NULL, &options, asked()) == KEEL_OK);
+    WITHOUT(keel_run, options,
+            keel_run(o.pipeline, succeed, &ran, NULL, asked()) == KEEL_OK);
+    WITHOUT(keel_run, why,
+            keel_run(o.pipeline, succeed, &ran, &options, NULL) == KEEL_OK);
+    ck_assert_uint_eq(ran, 2);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_permit_is_taken_and_a_listener_set_with_no_more_than_is_needed)
+{
+    keel_permit permit;
+    uint64_t retry_after;
+    keel_cancel token = KEEL_CANCEL_INIT;
+
+    setup();
+    WITHOUT(keel_permit_take, retry_after_ns,
+            keel_permit_take(o.pipeline, &permit, NULL) == KEEL_OK);
+    WITHOUT(keel_permit_end_outcome, outcome,
+            RETURNS(keel_permit_end_outcome(&permit, NULL)));
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    WITHOUT(keel_permit_wait, cancel,
+            keel_permit_wait(o.pipeline, &permit, 0, NULL, &retry_after) == KEEL_OK);
+    keel_permit_end(&permit, KEEL_OK);
+    WITHOUT(keel_permit_wait, retry_after_ns,
+            keel_permit_wait(o.pipeline, &permit, 0, &token, NULL) == KEEL_OK);
+    keel_permit_end(&permit, KEEL_OK);
+    WITHOUT(keel_events_listen, ctx,
+            keel_events_listen(o.rt, never_told, NULL) == KEEL_OK);
+    WITHOUT(keel_events_listen, fn, keel_events_listen(o.rt, NULL, &o) == KEEL_OK);
+    ck_assert_int_eq(keel_reload(o.rt, NULL), KEEL_OK); /* would be told */
+    teardown();
 }
 END_TEST
 
@@ -223,15 +365,6 @@ START_TEST(options_of_another_keel_are_read_as_far_as_they_are_understood)
     teardown();
 }
 END_TEST
-
-static keel_status succeed(const keel_attempt *attempt, keel_outcome *outcome,
-                           void *ctx)
-{
-    (void)attempt;
-    (void)outcome;
-    (*(unsigned *)ctx)++;
-    return KEEL_OK;
-}
 
 START_TEST(keel_run_reads_its_options_and_those_of_its_call_alike)
 {
@@ -525,13 +658,33 @@ static keel_status spoil_in_fallback(const keel_detail *detail, void *ctx)
     return KEEL_OK;
 }
 
-START_TEST(errno_is_the_callers_whatever_hooks_do_to_it)
+/* The one that holds keel's errno says where it was lost. */
+#define KEEPS_ERRNO(holds)                                                             \
+    do {                                                                               \
+        ck_assert(holds);                                                              \
+        ck_assert_int_eq(errno, UNTOUCHED);                                            \
+    } while (0)
+
+/* One failure opens it; nonsense is warned of, and so is a file that is not there. */
+static void open_with_spoilers(keel_runtime **rt, keel_pipeline **pipeline)
 {
     static const char *const environment[] = { "KEEL_CONFIG_FILE=/nonexistent",
                                                "KEEL_NOBODY=timeout=1s", NULL };
     keel_options options = { .size = sizeof options,
                              .log = spoil_in_log,
                              .environment = environment };
+
+    errno = UNTOUCHED;
+    KEEPS_ERRNO(keel_open(rt, &options, NULL) == KEEL_OK);
+    KEEPS_ERRNO(keel_pipeline_open(pipeline, *rt, "payments",
+                                   "none; nonsense; breaker=on; breaker.consecutive=1",
+                                   NULL) == KEEL_OK);
+    KEEPS_ERRNO(keel_runtime_verify(*rt, NULL) == KEEL_OK); /* nobody is warned of */
+    KEEPS_ERRNO(keel_events_listen(*rt, spoil_errno, NULL) == KEEL_OK);
+}
+
+START_TEST(errno_is_the_callers_whatever_hooks_do_to_it)
+{
     keel_call_options calling = { .size = sizeof calling,
                                   .fallback = spoil_in_fallback };
     keel_pipeline *pipeline;
@@ -539,39 +692,29 @@ START_TEST(errno_is_the_callers_whatever_hooks_do_to_it)
     keel_permit permit;
     keel_call call;
 
-    errno = UNTOUCHED;
-    ck_assert_int_eq(keel_open(&rt, &options, NULL), KEEL_OK);
-    ck_assert_int_eq(keel_pipeline_open(&pipeline, rt, "payments",
-                                        "none; nonsense; breaker=on; "
-                                        "breaker.consecutive=1",
-                                        NULL),
-                     KEEL_OK);
-    ck_assert_int_eq(errno, UNTOUCHED);
-    ck_assert_int_eq(keel_runtime_verify(rt, NULL), KEEL_OK); /* nobody is warned of */
-    ck_assert_int_eq(errno, UNTOUCHED);
-    ck_assert_int_eq(keel_events_listen(rt, spoil_errno, NULL), KEEL_OK);
-    ck_assert_int_eq(keel_permit_take(pipeline, &permit, NULL), KEEL_OK);
-    keel_permit_end(&permit, KEEL_FAILED); /* it opens: log, event */
-    ck_assert_int_eq(errno, UNTOUCHED);
-    ck_assert_int_eq(keel_permit_take(pipeline, &permit, NULL), KEEL_REJECTED_OPEN);
-    ck_assert_int_eq(errno, UNTOUCHED);
-    keel_call_begin(&call, pipeline, &calling);
-    ck_assert(!keel_call_next(&call));
-    ck_assert_int_eq(errno, UNTOUCHED);
-    ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
-    ck_assert_int_eq(errno, UNTOUCHED);
-    ck_assert_int_eq(keel_reload(rt, NULL), KEEL_E_CONFIG);
-    ck_assert_int_eq(keel_pipeline_reset(pipeline), KEEL_OK);
-    ck_assert_int_eq(keel_pipeline_override(pipeline, "x", 1, NULL), KEEL_E_CONFIG);
-    keel_pipeline_close(pipeline);
-    ck_assert_int_eq(keel_close(rt, 0), KEEL_OK);
-    ck_assert_int_eq(errno, UNTOUCHED);
+    open_with_spoilers(&rt, &pipeline);
+    KEEPS_ERRNO(keel_permit_take(pipeline, &permit, NULL) == KEEL_OK);
+    KEEPS_ERRNO(RETURNS(keel_permit_end(&permit, KEEL_FAILED))); /* it opens */
+    KEEPS_ERRNO(keel_permit_take(pipeline, &permit, NULL) == KEEL_REJECTED_OPEN);
+    KEEPS_ERRNO(RETURNS(keel_call_begin(&call, pipeline, &calling)));
+    KEEPS_ERRNO(!keel_call_next(&call));
+    KEEPS_ERRNO(keel_call_end(&call, NULL) == KEEL_OK);
+    KEEPS_ERRNO(keel_reload(rt, NULL) == KEEL_E_CONFIG);
+    KEEPS_ERRNO(keel_pipeline_reset(pipeline) == KEEL_OK);
+    KEEPS_ERRNO(keel_pipeline_override(pipeline, "x", 1, NULL) == KEEL_E_CONFIG);
+    KEEPS_ERRNO(RETURNS(keel_pipeline_close(pipeline)));
+    KEEPS_ERRNO(keel_close(rt, 0) == KEEL_OK);
 }
 END_TEST
 
-SUITE("bad input", 30, ONE(no_runtime_is_an_argument_that_is_not_valid),
-      ONE(no_pipeline_is_an_argument_that_is_not_valid),
-      ONE(no_call_no_permit_and_no_token_are_nothing),
+SUITE("bad input", 30, ONE(without_a_runtime_nothing_is_opened_read_or_told),
+      ONE(without_a_pipeline_nothing_is_looked_at_or_changed),
+      ONE(without_a_pipeline_or_a_function_nothing_is_called),
+      ONE(without_a_call_there_is_nothing_to_do),
+      ONE(without_a_permit_or_a_token_nothing_ends),
+      ONE(a_runtime_and_a_pipeline_open_without_options_settings_and_detail),
+      ONE(a_call_is_made_without_options_context_and_detail),
+      ONE(a_permit_is_taken_and_a_listener_set_with_no_more_than_is_needed),
       ROWS(options_of_another_keel_are_read_as_far_as_they_are_understood, sizes),
       ROWS(keel_run_reads_its_options_and_those_of_its_call_alike, sizes),
       ROWS(an_outcome_of_another_keel_counts_if_it_is_understood, sizes),

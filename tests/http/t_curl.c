@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "support/without.h"
 
 /* ---- as libcurl does it ---------------------------------------------------------- */
 
@@ -242,12 +243,49 @@ END_TEST
 
 START_TEST(nothing_is_not_a_handle_nor_a_pipeline)
 {
+    const keel_curl_options options = { .size = sizeof options };
+    keel_detail why = KEEL_DETAIL_INIT;
+    int code = CURLE_OK;
+
     BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
-    ck_assert_int_eq(keel_curl_perform(NULL, client.easy), CURLE_BAD_FUNCTION_ARGUMENT);
-    ck_assert_int_eq(keel_curl_perform(client.pipeline, NULL),
-                     CURLE_BAD_FUNCTION_ARGUMENT);
+    WITHOUT(keel_curl_perform, pipeline,
+            keel_curl_perform(NULL, client.easy) == CURLE_BAD_FUNCTION_ARGUMENT);
+    WITHOUT(keel_curl_perform, easy,
+            keel_curl_perform(client.pipeline, NULL) == CURLE_BAD_FUNCTION_ARGUMENT);
+    WITHOUT(keel_curl_perform_with, pipeline,
+            keel_curl_perform_with(NULL, client.easy, &options, &code, &why) ==
+                KEEL_E_ARGUMENT);
+    ck_assert_int_eq(code, CURLE_BAD_FUNCTION_ARGUMENT);
+    ck_assert_int_eq(why.code, KEEL_E_ARGUMENT);
+    code = CURLE_OK;
+    WITHOUT(keel_curl_perform_with, easy,
+            keel_curl_perform_with(client.pipeline, NULL, &options, &code, &why) ==
+                KEEL_E_ARGUMENT);
+    ck_assert_int_eq(code, CURLE_BAD_FUNCTION_ARGUMENT);
     ck_assert_int_eq(keel_curl_perform_with(NULL, NULL, NULL, NULL, NULL),
                      KEEL_E_ARGUMENT);
+    ck_assert_int_eq(requests(), 0);
+    END();
+}
+END_TEST
+
+START_TEST(options_code_and_detail_may_be_left_out)
+{
+    const keel_curl_options options = { .size = sizeof options };
+    keel_detail why = KEEL_DETAIL_INIT;
+    int code = CURLE_BAD_FUNCTION_ARGUMENT;
+
+    BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
+    WITHOUT(keel_curl_perform_with, options,
+            keel_curl_perform_with(client.pipeline, client.easy, NULL, &code, &why) ==
+                KEEL_OK);
+    ck_assert_int_eq(code, CURLE_OK);
+    WITHOUT(keel_curl_perform_with, curl_code,
+            keel_curl_perform_with(client.pipeline, client.easy, &options, NULL,
+                                   &why) == KEEL_OK);
+    WITHOUT(keel_curl_perform_with, why,
+            keel_curl_perform_with(client.pipeline, client.easy, &options, &code,
+                                   NULL) == KEEL_OK);
     END();
 }
 END_TEST
@@ -373,6 +411,7 @@ SUITE("http/curl", 60, ONE(an_answer_comes_through_as_from_libcurl),
       ONE(a_handle_in_another_multi_is_refused_and_can_be_used_later),
       ONE(connecting_only_is_refused_for_the_connection_could_not_stay),
       ONE(nothing_is_not_a_handle_nor_a_pipeline),
+      ONE(options_code_and_detail_may_be_left_out),
       ONE(options_may_be_older_but_not_newer),
       ONE(threads_share_a_pipeline_and_its_connections),
       ONE(a_child_gets_connections_of_its_own_and_the_parent_keeps_his),
