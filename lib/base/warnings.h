@@ -32,7 +32,7 @@ void keel_warnings_cleanup(keel_warnings *warnings);
 /* In a forked child: the lock may be a lost thread's. */
 void keel_warnings_forked(keel_warnings *warnings);
 
-/* Keeps a warning and logs it; cut to KEEL_WARNING_SIZE. Never fails, never allocates.
+/* Keeps a warning, to be logged; cut to KEEL_WARNING_SIZE. Never fails, never allocates.
  */
 void keel_warn(keel_warnings *warnings, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
