@@ -281,7 +281,16 @@ keel_parse keel_parse_bool(keel_text text, bool *value)
     return KEEL_PARSE_OK;
 }
 
-/* In the largest unit that divides it, so that no digit is lost. */
+/* Whole, or in tenths: 1.5s. A minute is written as everybody does: 60s. */
+static bool is_written_in(uint64_t ns, const unit *in)
+{
+    uint64_t tenth = in->ns > 1 && in->ns <= KEEL_SECOND ? in->ns / 10 : in->ns;
+
+    return ns >= in->ns && ns % tenth == 0 &&
+           !(in->ns == KEEL_MINUTE && ns == KEEL_MINUTE);
+}
+
+/* In the largest unit that takes it, so that no digit is lost. */
 void keel_write_duration(char *to, size_t size, uint64_t ns)
 {
     const unit *best = &units[UNITS - 1];
@@ -291,9 +300,13 @@ void keel_write_duration(char *to, size_t size, uint64_t ns)
         return;
     }
     for (size_t i = 0; i < UNITS; i++)
-        if (units[i].ns > best->ns && ns % units[i].ns == 0)
+        if (units[i].ns > best->ns && is_written_in(ns, &units[i]))
             best = &units[i];
-    snprintf(to, size, "%" PRIu64 "%s", ns / best->ns, best->name);
+    if (ns % best->ns)
+        snprintf(to, size, "%" PRIu64 ".%" PRIu64 "%s", ns / best->ns,
+                 ns % best->ns / (best->ns / 10), best->name);
+    else
+        snprintf(to, size, "%" PRIu64 "%s", ns / best->ns, best->name);
 }
 
 /* value / 10^places, without the zeros at the end. */

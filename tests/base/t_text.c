@@ -225,6 +225,12 @@ START_TEST(values_are_written_in_their_largest_unit)
     ck_assert_str_eq(text, "90s");
     keel_write_duration(text, sizeof text, 120 * KEEL_SECOND);
     ck_assert_str_eq(text, "2m");
+    keel_write_duration(text, sizeof text, 60 * KEEL_SECOND);
+    ck_assert_str_eq(text, "60s");
+    keel_write_duration(text, sizeof text, 1500 * KEEL_MILLISECOND);
+    ck_assert_str_eq(text, "1.5s");
+    keel_write_duration(text, sizeof text, 1520 * KEEL_MILLISECOND);
+    ck_assert_str_eq(text, "1520ms");
     keel_write_ratio(text, sizeof text, 333333);
     ck_assert_str_eq(text, "33.3333%");
     keel_write_decimal(text, sizeof text, 1050000);
