@@ -8,10 +8,13 @@
 
 #include "keel.h"
 
-static const char usage[] = "usage: keel config explain|list|check [option ...]\n"
-                            "       keel simulate [--settings TEXT] [FILE | -]\n"
-                            "       keel version [--json]\n"
-                            "See keel(1), and keel SUBCOMMAND --help.\n";
+static const char usage[] =
+    "usage: keel config explain|list|check [option ...]\n"
+    "           the settings of an environment: what they come to, and what is wrong\n"
+    "       keel simulate [option ...] [FILE | -]\n"
+    "           what a policy would do in an outage, on a virtual clock\n"
+    "       keel version [--json]\n"
+    "See keel(1), and keel SUBCOMMAND --help.\n";
 
 /* What cannot be written is not said to have been. */
 static int said(void)
@@ -22,12 +25,25 @@ static int said(void)
     return KEEL_EXIT_SYSTEM;
 }
 
+static bool is_help(const char *argument)
+{
+    return !strcmp(argument, "--help") || !strcmp(argument, "-h");
+}
+
+static int print_usage(void)
+{
+    fputs(usage, stdout);
+    return said();
+}
+
 static int version(int argc, char **argv)
 {
     bool json = argc == 2 && !strcmp(argv[1], "--json");
 
+    if (argc == 2 && is_help(argv[1]))
+        return print_usage();
     if (argc > 1 && !json) {
-        fputs(usage, stderr);
+        fprintf(stderr, "keel version: takes --json or nothing\n%s", usage);
         return KEEL_EXIT_USAGE;
     }
     printf(json ? "{\"schema\":1,\"version\":\"%s\"}\n" : "keel %s\n", keel_version());
@@ -50,10 +66,8 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return KEEL_EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-        fputs(usage, stdout);
-        return said();
-    }
+    if (is_help(argv[1]) || !strcmp(argv[1], "help"))
+        return print_usage();
     for (size_t i = 0; i < sizeof subcommands / sizeof *subcommands; i++)
         if (!strcmp(argv[1], subcommands[i].name))
             return subcommands[i].run(argc - 1, argv + 1);

@@ -100,7 +100,7 @@ bool keel_sim_begin(keel_sim *sim, const keel_sim_step *step)
     if (flight->state != KEEL_SIM_FLIGHT_NONE)
         return keel_sim_wrong(sim->error, sim->step, "%s has begun and not ended",
                               QUOTED(step->text));
-    *flight = (keel_sim_flight){ .state = KEEL_SIM_FLIGHT_NONE };
+    *flight = (keel_sim_flight){ .state = KEEL_SIM_FLIGHT_NONE, .begun_in = sim->step };
     flight->plan = keel_plan_enter(sim->world.pipeline, &flight->plan_phase);
     while (ask(sim, flight))
         if (!keel_sim_move_to(sim, flight->wake_at)) {
@@ -182,6 +182,20 @@ bool keel_sim_end(keel_sim *sim, const keel_sim_step *step)
     leave(sim, flight, status, step->outcomes->retry_after_ns);
     count(&sim->tally, status);
     return true;
+}
+
+void keel_sim_tell_of_unended(const keel_sim *sim)
+{
+    for (size_t i = 0; i < sim->scenario->label_count; i++) {
+        const keel_sim_flight *flight = &sim->flights[i];
+
+        if (flight->state == KEEL_SIM_FLIGHT_NONE)
+            continue;
+        fprintf(sim->world.warnings,
+                "keel simulate: warning: step %zu: %s was begun and not ended\n",
+                flight->begun_in,
+                QUOTED(sim->scenario->steps[flight->begun_in - 1].text));
+    }
 }
 
 void keel_sim_abandon(keel_sim *sim)

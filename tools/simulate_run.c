@@ -61,6 +61,7 @@ static bool run_steps(keel_sim *sim, FILE *out)
     if (sim->world.is_out_of_memory)
         return keel_sim_failed(sim->error, "out of memory");
     keel_sim_print_end(sim, out);
+    keel_sim_tell_of_unended(sim);
     return true;
 }
 

@@ -32,6 +32,7 @@ typedef struct keel_sim_flight {
     const keel_plan *plan; /* it keeps the settings it began with */
     uint32_t plan_phase;
     keel_sim_flight_state state;
+    size_t begun_in; /* the step's number */
     uint64_t began_at;
     uint64_t wake_at; /* waits for the limiter: its turn */
 } keel_sim_flight;
@@ -69,6 +70,8 @@ bool keel_sim_end(keel_sim *sim, const keel_sim_step *step);
 bool keel_sim_move_to(keel_sim *sim, uint64_t at_ns);
 /* Those who queue look whether their turn has come. */
 void keel_sim_settle(keel_sim *sim);
+/* Warns of what nobody ends. */
+void keel_sim_tell_of_unended(const keel_sim *sim);
 /* What is still in flight when the scenario is over is given up. */
 void keel_sim_abandon(keel_sim *sim);
 

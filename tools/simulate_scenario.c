@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "base/name.h"
 #include "keel.h"
 #include "policy/value.h"
 
@@ -96,11 +96,38 @@ static bool read_duration(reader *r, const char *key, json_t *value, uint64_t *o
     return true;
 }
 
+/* One of some words that a slip could have made another of; NULL: none. */
+static const char *nearest(const char *said, const char *const *words)
+{
+    for (; *words; words++)
+        if (keel_name_distance(keel_text_of(said), keel_text_of(*words), 1) <= 1 ||
+            keel_name_is_near(keel_text_of(said), keel_text_of(*words)))
+            return *words;
+    return NULL;
+}
+
+/* "unknown key", and what might have been said in its place. */
+static bool wrong_word(reader *r, const char *what, const char *said,
+                       const char *const *words)
+{
+    char allowed[160] = "", meant[64] = ";";
+    const char *near = nearest(said, words);
+    size_t at = 0;
+
+    for (size_t i = 0; words[i] && at < sizeof allowed; i++)
+        at += (size_t)snprintf(allowed + at, sizeof allowed - at, "%s%s", i ? ", " : "",
+                               words[i]);
+    if (near)
+        snprintf(meant, sizeof meant, ", did you mean \"%s\"?", near);
+    return WRONG(r, "%s %s%s allowed: %s", what, QUOTED(said), meant, allowed);
+}
+
 /* Which of some words; the list ends with NULL. */
 static bool read_word(reader *r, const char *key, json_t *value,
                       const char *const *words, size_t *index)
 {
     const char *text;
+    char what[40];
 
     *index = 0;
     if (!read_text(r, key, value, &text))
@@ -108,7 +135,8 @@ static bool read_word(reader *r, const char *key, json_t *value,
     for (; words[*index]; (*index)++)
         if (!strcmp(words[*index], text))
             return true;
-    WRONG(r, "\"%s\" cannot be %s", key, QUOTED(text));
+    snprintf(what, sizeof what, "\"%s\" cannot be", key);
+    (void)wrong_word(r, what, text, words);
     return false; /* said outright, for whoever takes *index for an index */
 }
 
@@ -122,7 +150,9 @@ static bool is_one_of(const char *key, const char *const *keys)
 
 /* ---- outcomes -------------------------------------------------------------------- */
 
-static bool read_status(reader *r, json_t *value, keel_sim_outcome *out)
+/* key: beside which the word stands */
+static bool read_status(reader *r, const char *key, json_t *value,
+                        keel_sim_outcome *out)
 {
     static const char *const words[] = { "ok",           "fail", "throttled", "ignored",
                                          "client_error", "hang", NULL };
@@ -131,7 +161,7 @@ static bool read_status(reader *r, json_t *value, keel_sim_outcome *out)
                                             KEEL_CLIENT_ERROR, KEEL_TIMEOUT };
     size_t index;
 
-    if (!read_word(r, "as", value, words, &index))
+    if (!read_word(r, key, value, words, &index))
         return false;
     out->status = statuses[index];
     out->hangs = out->status == KEEL_TIMEOUT;
@@ -141,24 +171,27 @@ static bool read_status(reader *r, json_t *value, keel_sim_outcome *out)
 static bool read_outcome_member(reader *r, const char *key, json_t *value,
                                 keel_sim_outcome *out)
 {
+    static const char *const known[] = { "as", "takes", "retry_after", "safe", NULL };
+
     if (!strcmp(key, "as"))
-        return read_status(r, value, out);
+        return read_status(r, key, value, out);
     if (!strcmp(key, "takes"))
         return read_duration(r, key, value, &out->takes_ns);
     if (!strcmp(key, "retry_after"))
         return read_duration(r, key, value, &out->retry_after_ns);
     if (!strcmp(key, "safe"))
         return read_bool(r, key, value, &out->never_sent);
-    return WRONG(r, "unknown key %s in an outcome", QUOTED(key));
+    return wrong_word(r, "an outcome has no", key, known);
 }
 
-static bool read_outcome(reader *r, json_t *value, keel_sim_outcome *out)
+static bool read_outcome(reader *r, const char *of, json_t *value,
+                         keel_sim_outcome *out)
 {
     const char *key;
     json_t *member;
 
     if (json_is_string(value))
-        return read_status(r, value, out);
+        return read_status(r, of, value, out);
     if (!json_is_object(value))
         return WRONG(r, "an outcome must be a word or an object");
     if (!json_object_get(value, "as"))
@@ -185,13 +218,15 @@ static bool read_outcomes(reader *r, json_t *value, keel_sim_step *step)
     json_t *item;
 
     if (!json_is_array(value))
-        return allocate_outcomes(r, step, 1) && read_outcome(r, value, step->outcomes);
+        return allocate_outcomes(r, step, 1) &&
+               read_outcome(r, "call", value, step->outcomes);
     if (json_array_size(value) == 0)
         return WRONG(r, "\"call\" needs at least one outcome");
     if (!allocate_outcomes(r, step, json_array_size(value)))
         return false;
     json_array_foreach(
-        value, i, item) if (!read_outcome(r, item, &step->outcomes[i])) return false;
+        value, i,
+        item) if (!read_outcome(r, "call", item, &step->outcomes[i])) return false;
     return true;
 }
 
@@ -244,13 +279,15 @@ static bool read_end(reader *r, json_t *object, json_t *value, keel_sim_step *st
     step->label = (size_t)json_integer_value(number);
     if (!as)
         return WRONG(r, "\"end\" needs \"as\", what came of the attempt");
-    if (!allocate_outcomes(r, step, 1) || !read_outcome(r, as, step->outcomes))
+    if (!allocate_outcomes(r, step, 1) || !read_outcome(r, "as", as, step->outcomes))
         return false;
     if (step->outcomes->hangs)
         return WRONG(r, "what hangs does not end: leave it without an \"end\"");
     if (json_is_object(as) && json_object_get(as, "takes"))
         return WRONG(r, "an \"end\" takes what the clock has advanced since its "
                         "\"begin\": leave \"takes\" out");
+    if (json_is_object(as) && json_object_get(as, "safe"))
+        return WRONG(r, "an \"end\" is not retried: leave \"safe\" out");
     return true;
 }
 
@@ -355,6 +392,21 @@ static bool find_verb(reader *r, json_t *object, size_t *verb)
     return true;
 }
 
+/* A key that no step has: say which there are beside this verb, or which verbs. */
+static bool unknown_key(reader *r, const char *key, size_t verb)
+{
+    const char *words[VERBS + 1] = { NULL };
+
+    if (verb < VERBS && !verbs[verb].beside[0])
+        return WRONG(r, "unknown key %s: \"%s\" stands alone", QUOTED(key),
+                     verbs[verb].name);
+    if (verb < VERBS)
+        return wrong_word(r, "unknown key", key, verbs[verb].beside);
+    for (size_t i = 0; i < VERBS; i++)
+        words[i] = verbs[i].name;
+    return wrong_word(r, "unknown key", key, words);
+}
+
 static bool check_keys(reader *r, json_t *object, size_t verb)
 {
     static const char *const known[] = { "times", "idempotent", "deadline",
@@ -368,7 +420,7 @@ static bool check_keys(reader *r, json_t *object, size_t verb)
             (!strcmp(key, verbs[verb].name) || is_one_of(key, verbs[verb].beside)))
             continue;
         if (!is_one_of(key, known))
-            return WRONG(r, "unknown key %s", QUOTED(key));
+            return unknown_key(r, key, verb);
         if (verb < VERBS)
             return WRONG(r, "\"%s\" does not go with \"%s\"", key, verbs[verb].name);
     }
@@ -440,6 +492,8 @@ static bool read_draws(reader *r, json_t *array)
 
 static bool read_member(reader *r, const char *key, json_t *value)
 {
+    static const char *const known[] = { "settings", "steps", "random",
+                                         "seed",     "start", NULL };
     keel_scenario *s = r->scenario;
 
     if (!strcmp(key, "settings"))
@@ -452,7 +506,7 @@ static bool read_member(reader *r, const char *key, json_t *value)
         return read_duration(r, key, value, &s->start_ns);
     if (!strcmp(key, "steps"))
         return read_steps(r, value);
-    return WRONG(r, "unknown key %s in the scenario", QUOTED(key));
+    return wrong_word(r, "a scenario has no", key, known);
 }
 
 static bool read_scenario(reader *r, json_t *root)

@@ -70,6 +70,8 @@ typedef struct keel_scenario {
     keel_sim_step *steps;
     size_t step_count;
     size_t label_count;
+    const char *pipeline; /* whose settings in this environment lie over the script's;
+                             NULL: nobody's. The command line sets it. */
 } keel_scenario;
 
 /*

@@ -2,7 +2,10 @@
 /* The virtual clock, the draws, and the runtime that lives by them. */
 #include "simulate_world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/warnings.h"
 
@@ -89,22 +92,70 @@ static void listen(const keel_event *event, void *ctx)
 
 /* ---- runtime and pipeline -------------------------------------------------------- */
 
+/*
+ * The pipeline has no name that the reader knows of, or the one he gave, and the text
+ * in code is the one he wrote.
+ */
+static const char *in_the_readers_words(const keel_sim_world *world, const char *text,
+                                        char to[KEEL_WARNING_SIZE])
+{
+    static const char code[] = "code col ";
+    size_t length = strlen(world->name);
+    bool is_code;
+
+    if (!strncmp(text, world->name, length) && !strncmp(text + length, ": ", 2))
+        text += length + 2;
+    is_code = !strncmp(text, code, strlen(code));
+    snprintf(to, KEEL_WARNING_SIZE, "%s%s", is_code ? "settings col " : "",
+             is_code ? text + strlen(code) : text);
+    return to;
+}
+
 static void tell_warnings(keel_sim_world *world)
 {
+    char shown[KEEL_WARNING_SIZE];
     char line[KEEL_WARNING_SIZE];
 
     while (world->warnings && keel_runtime_warning(world->runtime, world->warning_count,
                                                    line, sizeof line)) {
-        fprintf(world->warnings, "keel simulate: warning: %s\n", line);
+        fprintf(world->warnings, "keel simulate: warning: %s\n",
+                in_the_readers_words(world, line, shown));
         world->warning_count++;
     }
 }
 
-static bool open_runtime(keel_sim_world *world, keel_sim_error *error)
+/* Strict: what is wrong is an error here, never a fall-back to something else. */
+static const char *const own_environment[] = { "KEEL_STRICT=on", "KEEL_CHAOS=allow",
+                                               "KEEL_DISABLED=off" };
+
+enum { OWN_VARIABLES = sizeof own_environment / sizeof own_environment[0] };
+
+/*
+ * Our own variables, and behind them, so that ours hold, those of the process if they
+ * are wanted; but no log. NULL: out of memory.
+ */
+static const char **make_environment(bool with_process)
 {
-    /* strict: what is wrong is an error here, never a fall-back to something else */
-    static const char *const environment[] = { "KEEL_STRICT=on", "KEEL_CHAOS=allow",
-                                               NULL };
+    static const char log[] = "KEEL_LOG=";
+    char **process = environ;
+    size_t count = 0;
+    const char **made;
+
+    while (with_process && process[count])
+        count++;
+    made = calloc(OWN_VARIABLES + count + 1, sizeof *made);
+    if (!made)
+        return NULL;
+    memcpy(made, own_environment, sizeof own_environment);
+    for (size_t i = 0, at = OWN_VARIABLES; i < count; i++)
+        if (strncmp(process[i], log, strlen(log)) != 0)
+            made[at++] = process[i];
+    return made;
+}
+
+static bool open_in(keel_sim_world *world, const char *const *environment,
+                    keel_sim_error *error)
+{
     const keel_clock clock = { .now = read_clock,
                                .now_coarse = read_clock,
                                .wait = wait_on_clock,
@@ -116,11 +167,27 @@ static bool open_runtime(keel_sim_world *world, keel_sim_error *error)
                                    .random_ctx = world,
                                    .environment = environment };
     keel_detail why = KEEL_DETAIL_INIT;
+    keel_status status = keel_open(&world->runtime, &options, &why);
 
-    if (keel_open(&world->runtime, &options, &why) == KEEL_OK &&
+    if (status == KEEL_E_CONFIG)
+        return keel_sim_wrong(error, 0, "%s", why.text);
+    if (status == KEEL_OK &&
         keel_events_listen(world->runtime, listen, world) == KEEL_OK)
         return true;
     return keel_sim_failed(error, why.text);
+}
+
+static bool open_runtime(keel_sim_world *world, bool with_process,
+                         keel_sim_error *error)
+{
+    const char **environment = make_environment(with_process);
+    bool is_open;
+
+    if (!environment)
+        return keel_sim_failed(error, "out of memory");
+    is_open = open_in(world, environment, error);
+    free(environment);
+    return is_open;
 }
 
 /* Opened again, a pipeline keeps its state and takes the new text. */
@@ -128,11 +195,13 @@ static bool open_pipeline(keel_sim_world *world, const char *settings, size_t st
                           keel_sim_error *error)
 {
     keel_detail why = KEEL_DETAIL_INIT;
+    char shown[KEEL_WARNING_SIZE];
     keel_status status = keel_pipeline_open(&world->pipeline, world->runtime,
-                                            "simulated", settings, &why);
+                                            world->name, settings, &why);
 
     if (status == KEEL_E_CONFIG)
-        return keel_sim_wrong(error, step, "%s", why.text);
+        return keel_sim_wrong(error, step, "%s",
+                              in_the_readers_words(world, why.text, shown));
     if (status != KEEL_OK)
         return keel_sim_failed(error, why.text);
     tell_warnings(world);
@@ -142,12 +211,15 @@ static bool open_pipeline(keel_sim_world *world, const char *settings, size_t st
 bool keel_sim_world_open(keel_sim_world *world, const keel_scenario *scenario,
                          const char *settings, FILE *warnings, keel_sim_error *error)
 {
-    *world = (keel_sim_world){ .now = scenario->start_ns,
-                               .draws = scenario->draws,
-                               .draw_count = scenario->draw_count,
-                               .generator = scenario->seed,
-                               .warnings = warnings };
-    return open_runtime(world, error) && open_pipeline(world, settings, 0, error);
+    *world =
+        (keel_sim_world){ .now = scenario->start_ns,
+                          .draws = scenario->draws,
+                          .draw_count = scenario->draw_count,
+                          .generator = scenario->seed,
+                          .name = scenario->pipeline ? scenario->pipeline : "simulated",
+                          .warnings = warnings };
+    return open_runtime(world, scenario->pipeline != NULL, error) &&
+           open_pipeline(world, settings, 0, error);
 }
 
 bool keel_sim_world_reload(keel_sim_world *world, const char *settings, size_t step,

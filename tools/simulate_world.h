@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a live service has from its system, made of a scenario: a clock that only steps
- * move, draws that come from a list or a seed, an environment with nothing in it. Opens
+ * move, draws that come from a list or a seed, an environment with nothing in it, or with one pipeline's. Opens
  * the one pipeline of a simulation and remembers its transitions.
  */
 #ifndef KEEL_TOOLS_SIMULATE_WORLD_H
@@ -29,6 +29,7 @@ typedef struct keel_sim_world {
     size_t draw_count;
     size_t next_draw;
     uint64_t generator;
+    const char *name; /* the pipeline's */
     keel_runtime *runtime;
     keel_pipeline *pipeline;
     FILE *warnings;       /* where lint goes; NULL: nowhere */

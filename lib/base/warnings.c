@@ -83,6 +83,16 @@ void keel_warnings_log(keel_warnings *warnings)
     errno = saved;
 }
 
+size_t keel_warnings_total(keel_warnings *warnings)
+{
+    size_t total;
+
+    pthread_mutex_lock(&warnings->mu);
+    total = warnings->total;
+    pthread_mutex_unlock(&warnings->mu);
+    return total;
+}
+
 bool keel_warnings_read(keel_warnings *warnings, size_t index, char *text, size_t size)
 {
     size_t kept;

@@ -43,6 +43,9 @@ void keel_warn(keel_warnings *warnings, const char *format, ...)
  */
 void keel_warnings_log(keel_warnings *warnings);
 
+/* How many there were since the start; the newest KEEL_WARNINGS_KEPT are kept. */
+size_t keel_warnings_total(keel_warnings *warnings);
+
 /* The index-th one still kept, oldest first. */
 bool keel_warnings_read(keel_warnings *warnings, size_t index, char *text, size_t size);
 

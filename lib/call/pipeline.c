@@ -320,8 +320,13 @@ static keel_status set_override_locked(keel_pipeline *pipeline, const char *sett
 
     if (settings && !fresh)
         return keel_fail(why, KEEL_E_NOMEM, "no memory for the override");
-    pipeline->override_text = fresh;
-    status = replan_locked(pipeline, why);
+    status = settings ? keel_config_check_override(rt->config, pipeline->name,
+                                                   pipeline->code, settings, why)
+                      : KEEL_OK;
+    if (status == KEEL_OK) {
+        pipeline->override_text = fresh;
+        status = replan_locked(pipeline, why);
+    }
     if (status == KEEL_OK) {
         pipeline->override_until = until;
         keel_memory_free(rt->memory, old);
@@ -345,11 +350,6 @@ keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings
     if (!lifts && for_ns == 0)
         return keel_fail(why, KEEL_E_ARGUMENT, "an override needs an end: for_ns is 0");
     rt = pipeline->runtime;
-    status = lifts ? KEEL_OK : keel_config_check_text(settings, why);
-    if (status != KEEL_OK) {
-        errno = saved;
-        return status;
-    }
     keel_runtime_lock(rt);
     status = set_override_locked(
         pipeline, lifts ? NULL : settings,

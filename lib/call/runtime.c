@@ -313,7 +313,7 @@ static keel_status reload_locked(keel_runtime *rt, keel_detail *why)
     keel_config_commit(rt->config);
     for (uint32_t i = 0; i < rt->pipeline_count; i++)
         keel_pipeline_follow_locked(rt->pipelines[i]);
-    return KEEL_OK;
+    return keel_config_tell_reload(rt->config, why);
 }
 
 keel_status keel_reload(keel_runtime *rt, keel_detail *why)

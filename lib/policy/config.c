@@ -23,6 +23,7 @@ typedef struct claim {
 struct keel_config {
     const keel_allocator *memory;
     keel_warnings *warnings;
+    keel_finding_listener listener;
     keel_process_settings process;
     keel_named_texts variables;
     char *path;           /* NULL: no file is named */
@@ -32,11 +33,21 @@ struct keel_config {
     keel_named_texts staged;
     claim *claims;
     size_t mistakes;
+    /* since the last stage was begun */
+    size_t warnings_before;
+    size_t told;
+    char first_told[KEEL_WARNING_SIZE];
+    char path_shown[KEEL_CONFIG_PATH_SIZE];
 };
 
 static keel_report new_report(const keel_config *config)
 {
-    return (keel_report){ .warnings = config->warnings, .subject = "" };
+    return (keel_report){ .warnings = config->warnings,
+                          .listener = config->listener,
+                          .subject = "",
+                          .is_strict = config->process.strict,
+                          .anew = config->is_staged ? config->path_shown : NULL,
+                          .since = config->warnings_before };
 }
 
 /* Ends a piece of work: counts its mistakes and says whether strict mode minds. */
@@ -44,6 +55,9 @@ static keel_status conclude(keel_config *config, const keel_report *report,
                             keel_detail *why)
 {
     config->mistakes += report->mistakes;
+    if (!config->told)
+        memcpy(config->first_told, report->first_told, sizeof config->first_told);
+    config->told += report->told;
     return keel_report_verdict(report, config->process.strict, why);
 }
 
@@ -101,9 +115,10 @@ static keel_status read_all(keel_config *config, const char *const *environment,
     return status == KEEL_E_CONFIG ? KEEL_OK : status;
 }
 
-keel_status keel_config_open(keel_config **out, const keel_allocator *memory,
-                             keel_warnings *warnings, const char *const *environment,
-                             keel_detail *why)
+keel_status keel_config_open_listened(keel_config **out, const keel_allocator *memory,
+                                      keel_warnings *warnings,
+                                      const keel_finding_listener *listener,
+                                      const char *const *environment, keel_detail *why)
 {
     keel_config *config = keel_memory_new(memory, sizeof *config);
     keel_report report;
@@ -114,6 +129,7 @@ keel_status keel_config_open(keel_config **out, const keel_allocator *memory,
         return no_memory(why);
     config->memory = memory;
     config->warnings = warnings;
+    config->listener = *listener;
     config->file.memory = config->staged.memory = memory;
     report = new_report(config);
     status = read_all(config, environment, &report);
@@ -123,6 +139,15 @@ keel_status keel_config_open(keel_config **out, const keel_allocator *memory,
     else
         *out = config;
     return status;
+}
+
+keel_status keel_config_open(keel_config **out, const keel_allocator *memory,
+                             keel_warnings *warnings, const char *const *environment,
+                             keel_detail *why)
+{
+    static const keel_finding_listener nobody = { NULL, NULL };
+
+    return keel_config_open_listened(out, memory, warnings, &nobody, environment, why);
 }
 
 keel_status keel_config_use_file(keel_config *config, const char *path,
@@ -297,26 +322,39 @@ static void settle(tour *t, keel_report *report)
     keel_layers_end(t->layers, t->code, report);
 }
 
-keel_status keel_config_resolve(keel_config *config, const char *name, const char *code,
-                                const char *override_text, keel_policy *out,
-                                keel_explanation *explanation, keel_detail *why)
+#define OVERRIDE_WHERE "override"
+
+/* Lays all layers of a name over one another. text, override_text may be NULL. */
+static void lay_all(const keel_config *config, const char *name, const char *code,
+                    const char *override_text, keel_layers *layers, keel_policy *out,
+                    keel_report *report)
 {
     keel_source code_source = { KEEL_LAYER_CODE, "code", code, 1, NULL };
-    keel_source override_source = { KEEL_LAYER_OVERRIDE, "override", override_text, 1,
-                                    NULL };
-    keel_layers layers = { .chaos_allowed = config->process.chaos_allowed };
-    keel_report report = new_report(config);
-    tour t = { .config = config, .layers = &layers };
-    keel_status status;
+    keel_source override_source = { KEEL_LAYER_OVERRIDE, OVERRIDE_WHERE, override_text,
+                                    1, NULL };
+    tour t = { .config = config, .layers = layers };
 
+    *layers = (keel_layers){ .chaos_allowed = config->process.chaos_allowed };
     t.code = code ? &code_source : NULL;
     t.override = override_text ? &override_source : NULL;
     keel_name_fold(t.folded, keel_text_of(name));
     snprintf(t.subject, sizeof t.subject, "%.*s: ", KEEL_NAME_MAX,
              *name ? name : KEEL_DEFAULT_NAME);
-    settle(&t, &report);
-    keel_resolve(&layers, out);
-    keel_lint(&layers, out, &report);
+    settle(&t, report);
+    keel_resolve(layers, out);
+    keel_lint(layers, out, report);
+    report->subject = "";
+}
+
+keel_status keel_config_resolve(keel_config *config, const char *name, const char *code,
+                                const char *override_text, keel_policy *out,
+                                keel_explanation *explanation, keel_detail *why)
+{
+    keel_layers layers;
+    keel_report report = new_report(config);
+    keel_status status;
+
+    lay_all(config, name, code, override_text, &layers, out, &report);
     status = conclude(config, &report, why);
     if (status || !explanation)
         return status;
@@ -324,12 +362,15 @@ keel_status keel_config_resolve(keel_config *config, const char *name, const cha
                                                               : KEEL_OK;
 }
 
-keel_status keel_config_check_text(const char *text, keel_detail *why)
+keel_status keel_config_check_override(const keel_config *config, const char *name,
+                                       const char *code, const char *text,
+                                       keel_detail *why)
 {
-    keel_source source = { KEEL_LAYER_OVERRIDE, "settings", text, 1, NULL };
-    keel_report report = { .subject = "" };
+    keel_layers layers;
+    keel_policy policy;
+    keel_report report = { .subject = "", .only = OVERRIDE_WHERE };
 
-    keel_source_check(&source, true, &report);
+    lay_all(config, name, code, text, &layers, &policy, &report);
     return keel_report_verdict(&report, true, why);
 }
 
@@ -351,23 +392,81 @@ static bool is_accounted_for(const keel_config *config, const keel_named_text *e
            find_claim(config, entry->name);
 }
 
+/* "PAYMENTS_" and "" may stand before a key, "_" and "A__" may not. */
+static bool is_name_before_key(const char *name, size_t length)
+{
+    return !length ||
+           (length > 1 && name[length - 1] == '_' && name[length - 2] != '_');
+}
+
+/* The key that a name ends in, the longest one if there are two. NULL: none. */
+static const keel_key *key_at_end(const char *name, size_t *begin)
+{
+    for (*begin = 0; name[*begin]; (*begin)++) {
+        const keel_key *key = keel_key_find_folded(keel_text_of(name + *begin));
+
+        if (key && is_name_before_key(name, *begin))
+            return key;
+    }
+    return NULL;
+}
+
+/* KEEL_PAYMENTS_TIMEOUT, and KEEL_TIMEOUT. */
+static bool tell_of_one_underscore(const keel_named_text *entry, keel_report *report)
+{
+    size_t begin;
+    bool is_alone;
+
+    if (entry->is_key || !key_at_end(entry->name, &begin))
+        return false;
+    is_alone = begin == 0;
+    keel_report_ignored(
+        report, (keel_spot){ entry->where, 0 },
+        "no pipeline is called %s, did you mean " KEEL_PREFIX
+        "%.*s__%s (two underscores)?",
+        entry->name, is_alone ? (int)strlen(KEEL_DEFAULT_NAME) : (int)begin - 1,
+        is_alone ? KEEL_DEFAULT_NAME : entry->name, entry->name + begin);
+    return true;
+}
+
+static void tell_of_nobodys(const keel_config *config, const keel_named_text *entry,
+                            bool is_variable, keel_report *report)
+{
+    keel_spot spot = { entry->where, 0 };
+    const char *near = nearest_name(config, entry->name);
+
+    if (!near && is_variable && tell_of_one_underscore(entry, report))
+        return;
+    if (!near && is_variable && !entry->is_key)
+        near = keel_environment_nearest(entry->where);
+    if (near)
+        keel_report_ignored(report, spot, "no pipeline is called %s, did you mean %s?",
+                            entry->name, near);
+    else
+        keel_report_ignored(report, spot, "no pipeline is called %s", entry->name);
+}
+
 static void warn_of_unclaimed(const keel_config *config,
                               const keel_named_texts *entries, keel_report *report)
 {
-    bool are_variables = entries == &config->variables;
+    for (const keel_named_text *entry = entries->first; entry; entry = entry->next)
+        if (!is_accounted_for(config, entry))
+            tell_of_nobodys(config, entry, entries == &config->variables, report);
+}
 
-    for (const keel_named_text *entry = entries->first; entry; entry = entry->next) {
-        const char *near;
+void keel_config_warn_of_slips(keel_config *config, const char *name)
+{
+    const keel_named_text *entry = config->variables.first;
+    keel_report report = new_report(config);
+    keel_folded folded;
+    size_t length, begin;
 
-        if (is_accounted_for(config, entry))
-            continue;
-        near = nearest_name(config, entry->name);
-        if (!near && are_variables && !entry->is_key)
-            near = keel_environment_nearest(entry->where);
-        keel_report_mistake(report, "%s: no pipeline is called %s%s%s%s ignored",
-                            entry->where, entry->name, near ? ", did you mean " : "",
-                            near ? near : "", near ? "?" : ";");
-    }
+    keel_name_fold(folded, keel_text_of(name));
+    length = strlen(folded);
+    for (; entry; entry = entry->next)
+        if (!is_accounted_for(config, entry) && !strncmp(entry->name, folded, length) &&
+            key_at_end(entry->name, &begin) && begin == length + 1)
+            (void)tell_of_one_underscore(entry, &report);
 }
 
 keel_status keel_config_verify(keel_config *config, keel_detail *why)
@@ -403,14 +502,17 @@ bool keel_config_guess_name(const keel_config *config, char *name, size_t size)
 
 keel_status keel_config_stage(keel_config *config, keel_detail *why)
 {
-    keel_report report = new_report(config);
+    keel_report report;
     keel_status status;
 
+    config->told = 0;
     if (!config->path)
         return keel_succeed(why);
-    report.repeat = true; /* whoever has just edited the file wants to know */
-    status = read_file(config, &config->staged, &report);
+    config->warnings_before = keel_warnings_total(config->warnings);
+    keel_config_file_shown(config->path_shown, config->path);
     config->is_staged = true;
+    report = new_report(config);
+    status = read_file(config, &config->staged, &report);
     if (status == KEEL_E_CONFIG)
         keel_failf(why, status, "%s", report.first);
     else
@@ -418,6 +520,18 @@ keel_status keel_config_stage(keel_config *config, keel_detail *why)
     if (status)
         keel_config_drop(config);
     return status;
+}
+
+keel_status keel_config_tell_reload(const keel_config *config, keel_detail *why)
+{
+    if (!config->path)
+        return keel_failf(why, KEEL_OK,
+                          "nothing to read: " KEEL_PREFIX
+                          "CONFIG_FILE named no file when the runtime was opened");
+    if (!config->told)
+        return keel_failf(why, KEEL_OK, "reloaded");
+    return keel_failf(why, KEEL_OK, "reloaded; %zu mistake%s: %s", config->told,
+                      config->told == 1 ? "" : "s, the first", config->first_told);
 }
 
 void keel_config_drop(keel_config *config)

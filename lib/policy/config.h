@@ -9,8 +9,8 @@
 
 #include <keel/runtime.h>
 
-#include "base/warnings.h"
 #include "policy/policy.h"
+#include "policy/report.h"
 
 /* What the names of keel's variables begin with. */
 #define KEEL_PREFIX "KEEL_"
@@ -79,10 +79,15 @@ keel_status keel_config_resolve(keel_config *config, const char *name, const cha
                                 keel_explanation *explanation, keel_detail *why);
 
 /*
- * Checks one settings text by itself, every mistake an error: for overrides and the
- * simulator. KEEL_E_CONFIG: why says column, text read and what is allowed.
+ * Whether an override can be followed to the letter where it would lie: over the layers
+ * of that name, under the fences in its code.
+ * Returns  KEEL_OK, also for what only makes no sense
+ *          KEEL_E_CONFIG  something in the text would be passed over or clamped; why
+ *                         says column, text read and what is allowed
  */
-keel_status keel_config_check_text(const char *text, keel_detail *why);
+keel_status keel_config_check_override(const keel_config *config, const char *name,
+                                       const char *code, const char *text,
+                                       keel_detail *why);
 
 /*
  * Reads KEEL_CONFIG_FILE anew into a staged copy which keel_config_resolve then uses,
@@ -93,11 +98,20 @@ keel_status keel_config_stage(keel_config *config, keel_detail *why);
 void keel_config_commit(keel_config *config);
 void keel_config_drop(keel_config *config);
 
+/* What came of the reload that was just committed, as a sentence. Returns KEEL_OK. */
+keel_status keel_config_tell_reload(const keel_config *config, keel_detail *why);
+
 /* Warns of the KEEL_ variables and file lines nobody claimed, each once. KEEL_E_CONFIG
  * in strict mode. */
 keel_status keel_config_verify(keel_config *config, keel_detail *why);
 
-/* For `keel config check`, which knows no pipeline. */
+/* For `keel config`, which knows no pipeline. */
+
+/* As keel_config_open; listener hears of all that is found, also by what follows. */
+keel_status keel_config_open_listened(keel_config **out, const keel_allocator *memory,
+                                      keel_warnings *warnings,
+                                      const keel_finding_listener *listener,
+                                      const char *const *environment, keel_detail *why);
 
 /*
  * Reads the file at path in place of the one that KEEL_CONFIG_FILE names. One that
@@ -106,6 +120,9 @@ keel_status keel_config_verify(keel_config *config, keel_detail *why);
  */
 keel_status keel_config_use_file(keel_config *config, const char *path,
                                  keel_detail *why);
+
+/* Warns of KEEL_NAME_KEY where KEEL_NAME__KEY was most likely meant. */
+void keel_config_warn_of_slips(keel_config *config, const char *name);
 
 /* How many mistakes were found so far; lint is none. */
 size_t keel_config_mistakes(const keel_config *config);

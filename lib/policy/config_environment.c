@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 typedef void set_fn(keel_environment *out, const char *name, const char *value,
                     keel_report *report);
@@ -69,18 +70,25 @@ static const char *nearest_word(const char *value, const char *const *words)
     return NULL;
 }
 
+/* holds  what is in force all the same; NULL: the value is ignored */
 static void report_process(const char *name, const char *value,
-                           const char *const *words, keel_report *report)
+                           const char *const *words, const char *holds,
+                           keel_report *report)
 {
-    char quoted[KEEL_QUOTE_SIZE], meant[32] = "", allowed[64];
+    keel_spot spot = { name, 1 };
+    char quoted[KEEL_QUOTE_SIZE], meant[32] = ";", allowed[64];
     const char *near = nearest_word(value, words);
 
     if (near)
         snprintf(meant, sizeof meant, ", did you mean \"%s\"?", near);
     join(allowed, sizeof allowed, words);
-    keel_report_mistake(report, "%s col 1: %s not understood%s allowed: %s; ignored",
-                        name, keel_quote(quoted, keel_text_of(value)),
-                        near ? meant : ";", allowed);
+    keel_quote(quoted, keel_text_of(value));
+    if (holds)
+        keel_report_mistake(report, spot, "%s not understood%s allowed: %s; %s holds",
+                            quoted, meant, allowed, holds);
+    else
+        keel_report_ignored(report, spot, "%s not understood%s allowed: %s", quoted,
+                            meant, allowed);
 }
 
 static void set_bool(bool *out, const char *name, const char *value,
@@ -89,7 +97,7 @@ static void set_bool(bool *out, const char *name, const char *value,
     static const char *const words[] = { "on", "off", NULL };
 
     if (keel_parse_bool(keel_text_of(value), out))
-        report_process(name, value, words, report);
+        report_process(name, value, words, NULL, report);
 }
 
 static void set_strict(keel_environment *out, const char *name, const char *value,
@@ -110,11 +118,12 @@ static void set_chaos(keel_environment *out, const char *name, const char *value
     static const char *const words[] = { "allow", NULL };
 
     if (strcmp(value, words[0]) != 0)
-        report_process(name, value, words, report);
+        report_process(name, value, words, NULL, report);
     else
         out->process.chaos_allowed = true;
 }
 
+/* A wrong word asks for a log all the same: one that tells of just this. */
 static void set_log(keel_environment *out, const char *name, const char *value,
                     keel_report *report)
 {
@@ -125,14 +134,17 @@ static void set_log(keel_environment *out, const char *name, const char *value,
         [KEEL_LOG_DEBUG] = "debug",
         NULL,
     };
+    char lower[16];
 
+    keel_lower_case(lower, sizeof lower, value);
     for (int level = KEEL_LOG_ERROR; level <= KEEL_LOG_DEBUG; level++) {
-        if (!strcmp(value, levels[level])) {
+        if (!strcmp(lower, levels[level])) {
             out->process.log_level = level;
             return;
         }
     }
-    report_process(name, value, levels, report);
+    out->process.log_level = KEEL_LOG_WARNING;
+    report_process(name, value, levels, levels[KEEL_LOG_WARNING], report);
 }
 
 static void set_config_file(keel_environment *out, const char *name, const char *value,
@@ -208,23 +220,39 @@ static bool is_service_link(const char *name, const char *value)
             strstr(name, "_UDP_") || strstr(name, "_SCTP_"));
 }
 
+/* Like getenv: of several equal names the first holds. */
+static bool is_first(keel_environment *out, size_t index)
+{
+    unsigned bit = 1u << index;
+    bool was_seen = out->seen & bit;
+
+    out->seen |= bit;
+    return !was_seen;
+}
+
+static size_t find_process_wide(const char *name)
+{
+    size_t i = 0;
+
+    while (i < PROCESS_WIDE && strcmp(name, process_wide[i].name) != 0)
+        i++;
+    return i;
+}
+
 /* False: it is not one of them. */
 static bool take_process_wide(keel_environment *out, const char *name,
                               const char *value, keel_report *report)
 {
-    set_fn *set = NULL;
-    bool is_known =
-        begins(name, KEEL_PREFIX "REDIS_") || begins(name, KEEL_PREFIX "BAG_");
+    size_t i = find_process_wide(name);
 
-    for (size_t i = 0; i < PROCESS_WIDE && !is_known; i++) {
-        is_known = !strcmp(name, process_wide[i].name);
-        set = process_wide[i].set;
-    }
-    if (is_known && set)
-        set(out, name, value, report);
-    else if (is_known)
-        keel_report_mistake(report, "%s: not in this version; ignored", name);
-    return is_known;
+    if (i == PROCESS_WIDE && !begins(name, KEEL_PREFIX "REDIS_") &&
+        !begins(name, KEEL_PREFIX "BAG_"))
+        return false;
+    if (i == PROCESS_WIDE || !process_wide[i].set)
+        keel_report_ignored(report, (keel_spot){ name, 0 }, "not in this version");
+    else if (is_first(out, i))
+        process_wide[i].set(out, name, value, report);
+    return true;
 }
 
 static keel_text own_part(const char *variable)
@@ -277,8 +305,8 @@ static bool tell_of_near(const char *name, const char *value, keel_report *repor
 
     if (!meant || (keel_text_reads_as_settings(value) && !could_mean_default(name)))
         return false;
-    keel_report_mistake(report, "%s: unknown variable, did you mean %s? ignored", name,
-                        meant);
+    keel_report_ignored(report, (keel_spot){ name, 0 },
+                        "unknown variable, did you mean %s?", meant);
     return true;
 }
 
@@ -336,12 +364,31 @@ static bool is_printable(const char *name)
     return true;
 }
 
+/* KEEL_payments, KEEL_PAYMENTS-API: what nobody can claim. */
+static bool has_form_of_variable(const char *name)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+    return begins(name, KEEL_PREFIX) && name[strlen(KEEL_PREFIX)] &&
+           !name[strspn(name, letters)];
+}
+
 static void report_no_name(const char *name, keel_report *report)
 {
     char quoted[KEEL_QUOTE_SIZE];
 
-    keel_report_mistake(report, "%s: no name of a variable; ignored",
-                        keel_quote(quoted, keel_text_of(name)));
+    keel_quote(quoted, keel_text_of(name));
+    if (is_printable(name) && name[strlen(KEEL_PREFIX)])
+        keel_report_ignored(report, (keel_spot){ name, 0 },
+                            "variables are upper case, and every character but letters "
+                            "and digits is \"_\"");
+    else
+        keel_report_ignored(report, (keel_spot){ quoted, 0 }, "no name of a variable");
+}
+
+static bool begins_in_any_case(const char *text, const char *prefix)
+{
+    return !strncasecmp(text, prefix, strlen(prefix));
 }
 
 keel_status keel_environment_read(keel_environment *out, const char *const *environment,
@@ -356,13 +403,13 @@ keel_status keel_environment_read(keel_environment *out, const char *const *envi
         const char *equals = strchr(*environment, '=');
         size_t length = equals ? (size_t)(equals - *environment) : 0;
 
-        if (!begins(*environment, KEEL_PREFIX) || !equals || !equals[1])
+        if (!begins_in_any_case(*environment, KEEL_PREFIX) || !equals || !equals[1])
             continue; /* empty is unset */
         if (length >= NAME_SIZE)
             length = NAME_SIZE - 1; /* no pipeline's: reported as unclaimed */
         memcpy(name, *environment, length);
         name[length] = '\0';
-        if (length > strlen(KEEL_PREFIX) && is_printable(name))
+        if (has_form_of_variable(name))
             status = take(out, name, equals + 1, report);
         else
             report_no_name(name, report);

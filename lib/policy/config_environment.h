@@ -9,6 +9,7 @@
 /* config_file points into `environment` and is NULL where none is named. */
 typedef struct keel_environment {
     keel_process_settings process;
+    unsigned seen; /* process-wide variables, a bit each */
     const char *config_file;
     keel_named_texts entries;
 } keel_environment;

@@ -43,28 +43,105 @@ static bool could_be_a_name(keel_text name)
     return strlen(lower) == name.length && keel_name_is_valid(lower);
 }
 
-static bool check_name(keel_text name, const char *where, size_t column,
-                       keel_report *report)
+static bool check_name(keel_text name, keel_spot spot, keel_report *report)
 {
+    const char *colon = name.length ? memchr(name.at, ':', name.length) : NULL;
     char quoted[KEEL_QUOTE_SIZE];
     keel_folded folded;
 
     /* copied from an environment it would be the name of an unknown pipeline */
     if (name.length > strlen(KEEL_PREFIX) &&
         !strncmp(name.at, KEEL_PREFIX, strlen(KEEL_PREFIX))) {
-        keel_report_mistake(report,
-                            "%s col %zu: %s: names in a file stand without " KEEL_PREFIX
-                            "; ignored",
-                            where, column, keel_quote(quoted, name));
+        keel_report_ignored(report, spot,
+                            "%s: names in a file stand without " KEEL_PREFIX,
+                            keel_quote(quoted, name));
         return false;
     }
     keel_name_fold(folded, name);
     if (could_be_a_name(name) &&
         (!strcmp(folded, KEEL_DEFAULT_NAME) || !keel_name_is_reserved(folded)))
         return true;
-    keel_report_mistake(report, "%s col %zu: %s cannot be a pipeline's name; ignored",
-                        where, column, keel_quote(quoted, name));
+    keel_report_ignored(report, spot, "%s cannot be a pipeline's name%s",
+                        keel_quote(quoted, name),
+                        colon ? ": a line is written NAME=settings" : "");
     return false;
+}
+
+/* Neither a setting nor a preset, however mistyped: a mere value. */
+static bool is_value(keel_text text)
+{
+    keel_text word = keel_text_trim(text);
+
+    return !memchr(text.at, '=', text.length) && !keel_preset_find(word) &&
+           !keel_preset_nearest(word);
+}
+
+/* What follows the first dot: "payments.timeout" has a key there. */
+static const keel_key *key_behind(keel_text name, keel_text *pipeline)
+{
+    keel_text key;
+
+    if (!keel_text_split(name, ".", pipeline, &key))
+        return NULL;
+    return keel_key_find(key);
+}
+
+/* "deadline=2s", "payments.timeout=1s": a setting stands where a name should. */
+static bool is_setting(keel_text name, keel_text text, keel_spot spot,
+                       keel_report *report)
+{
+    const keel_key *key = keel_key_find(name);
+    keel_text pipeline;
+
+    if (!is_value(text))
+        return false;
+    if (key) {
+        keel_report_ignored(report, spot,
+                            "\"%s\" is a setting: write NAME=%s=VALUE, or "
+                            "DEFAULT=%s=VALUE for all pipelines",
+                            key->name, key->name, key->name);
+        return true;
+    }
+    key = key_behind(name, &pipeline);
+    if (key)
+        keel_report_ignored(report, spot, "a setting is written %.*s=%s=VALUE",
+                            (int)pipeline.length, pipeline.at, key->name);
+    return key != NULL;
+}
+
+/* Two lines of one name are merged, which the one who wrote the second may not know. */
+static void lint_twice(const keel_named_texts *entries, const keel_named_text *added,
+                       keel_text name, keel_spot spot, keel_report *report)
+{
+    for (const keel_named_text *e = entries->first; e != added; e = e->next) {
+        if (strcmp(e->name, added->name) != 0)
+            continue;
+        keel_report_lint(report, spot,
+                         "%.*s stands here a second time; its settings are added to "
+                         "those of line %s",
+                         (int)name.length, name.at, strrchr(e->where, ':') + 1);
+        return;
+    }
+}
+
+/* A line that has a name. False: out of memory. */
+static bool take_line(keel_named_texts *entries, keel_text name, keel_spot spot,
+                      keel_text text, size_t column, bool chaos_allowed,
+                      keel_report *report)
+{
+    keel_named_text *entry;
+
+    if (!check_name(name, spot, report) || is_setting(name, text, spot, report))
+        return true;
+    entry = keel_named_texts_add(entries, name, spot.where, text, column);
+    if (!entry)
+        return false;
+    lint_twice(entries, entry, name, spot, report);
+    keel_named_text_check(entry,
+                          keel_named_text_is_default(entry) ? KEEL_LAYER_FILE_DEFAULT
+                                                            : KEEL_LAYER_FILE,
+                          chaos_allowed, report);
+    return true;
 }
 
 /* One line without its end. False: out of memory. */
@@ -72,31 +149,29 @@ static bool parse_line(keel_named_texts *entries, const char *where, keel_text l
                        bool chaos_allowed, keel_report *report)
 {
     const char *begin = line.at;
+    keel_spot spot = { where, 1 };
     keel_text name, text, rest;
-    keel_named_text *entry;
 
     if (keel_text_split(line, "#", &text, &rest))
         line = text;
     line = keel_text_trim(line);
     if (!line.length)
         return true;
+    spot.column = (size_t)(line.at - begin) + 1;
     if (!keel_text_split(line, "=", &name, &text)) {
-        keel_report_mistake(report, "%s col %zu: no NAME=settings; ignored", where,
-                            (size_t)(line.at - begin) + 1);
+        keel_report_ignored(report, spot, "no NAME=settings");
         return true;
     }
-    name = keel_text_trim(name);
-    if (!check_name(name, where, (size_t)(name.at - begin) + 1, report))
-        return true;
-    entry =
-        keel_named_texts_add(entries, name, where, text, (size_t)(text.at - begin) + 1);
-    if (!entry)
-        return false;
-    keel_named_text_check(entry,
-                          keel_named_text_is_default(entry) ? KEEL_LAYER_FILE_DEFAULT
-                                                            : KEEL_LAYER_FILE,
-                          chaos_allowed, report);
-    return true;
+    return take_line(entries, keel_text_trim(name), spot, text,
+                     (size_t)(text.at - begin) + 1, chaos_allowed, report);
+}
+
+/* Some editors begin every file with it. */
+static const char *behind_byte_order_mark(const char *text)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    return strncmp(text, mark, strlen(mark)) ? text : text + strlen(mark);
 }
 
 keel_status keel_config_file_parse(keel_named_texts *entries, const char *path,
@@ -106,6 +181,7 @@ keel_status keel_config_file_parse(keel_named_texts *entries, const char *path,
     char shown[KEEL_CONFIG_PATH_SIZE], where[KEEL_CONFIG_PATH_SIZE + 16];
 
     keel_config_file_shown(shown, path);
+    text = behind_byte_order_mark(text);
     for (unsigned number = 1; *text; number++) {
         keel_text line = { text, strcspn(text, "\n") };
 
@@ -134,13 +210,13 @@ static keel_status cannot_read(const source_file *file, const char *reason,
     const char *colon = *cause ? ": " : "";
 
     if (file->named_by)
-        keel_report_mistake(report, "%s: %s %s%s%s; ignored", file->named_by,
+        keel_report_mistake(report, (keel_spot){ file->named_by, 0 }, "%s %s%s%s",
                             keel_quote(quoted, keel_text_of(file->path)), reason, colon,
                             cause);
     else
-        keel_report_mistake(report, "%s: %s%s%s",
-                            keel_config_file_shown(shown, file->path), reason, colon,
-                            cause);
+        keel_report_mistake(report,
+                            (keel_spot){ keel_config_file_shown(shown, file->path), 0 },
+                            "%s%s%s", reason, colon, cause);
     return KEEL_E_CONFIG;
 }
 

@@ -66,6 +66,16 @@ static bool note_switch(const keel_layers *layers, const keel_key *key, char *to
     return true;
 }
 
+/* What follows a policy that is off has no value, and "off" may be none of the key's. */
+static void write_value(const keel_key *key, const keel_value *value,
+                        char to[KEEL_VALUE_SIZE])
+{
+    if (value->off && !key->can_off)
+        snprintf(to, KEEL_VALUE_SIZE, "-");
+    else
+        keel_value_write(key, value, to);
+}
+
 static void explain_key(const keel_layers *layers, const keel_key *key,
                         keel_origin *out)
 {
@@ -73,7 +83,7 @@ static void explain_key(const keel_layers *layers, const keel_key *key,
 
     out->key = key->name;
     out->layer = keel_layer_name(slot->place.layer);
-    keel_value_write(key, &slot->value, out->value);
+    write_value(key, &slot->value, out->value);
     write_place(slot->place, out->source, sizeof out->source);
     if (note_switch(layers, key, out->note, sizeof out->note) ||
         note_wish(slot, key, out->note, sizeof out->note) ||

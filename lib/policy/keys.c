@@ -26,7 +26,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .can_off = true,
       .standard = "10s",
       .meaning = "How long a whole call may take, with its waits, back-off and all "
-                 "attempts; off only with the preset none." },
+                 "attempts." },
     { .id = KEEL_KEY_TIMEOUT,
       .name = "timeout",
       .group = KEEL_GROUP_TIMEOUT,
@@ -321,7 +321,7 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .group = KEEL_GROUP_BULKHEAD,
       .type = KEEL_TYPE_COUNT,
       .min = 0,
-      .max = UINT32_MAX,
+      .max = 10000,
       .standard = "0",
       .meaning = "Callers that may wait for a place." },
     { .id = KEEL_KEY_BULKHEAD_WAIT,
@@ -445,13 +445,39 @@ static const keel_key *find(keel_text name, bool folded)
     return NULL;
 }
 
+/*
+ * What needs no counting of letters: "Timeout", "RETRY-ATTEMPTS", or the name of a
+ * policy that has no key of its own name.
+ */
+static const keel_key *plainly_meant(keel_text name)
+{
+    static const struct {
+        const char *said;
+        keel_key_id meant;
+    } habits[] = {
+        { "RETRY", KEEL_KEY_RETRY_ATTEMPTS },
+        { "RETRIES", KEEL_KEY_RETRY_ATTEMPTS },
+        { "ATTEMPTS", KEEL_KEY_RETRY_ATTEMPTS },
+        { "CHAOS", KEEL_KEY_CHAOS_RATE },
+    };
+    keel_folded said;
+
+    keel_name_fold(said, name);
+    for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
+        if (!strcmp(said, habits[i].said))
+            return &keel_keys[habits[i].meant];
+    return find(keel_text_of(said), true);
+}
+
 /* The nearest of those a typing mistake away. */
 static const keel_key *nearest(keel_text name, bool folded)
 {
-    const keel_key *best = NULL;
+    const keel_key *best = plainly_meant(name);
     size_t best_distance = KEEL_NAME_MAX;
     keel_folded buffer;
 
+    if (best)
+        return best;
     for (size_t i = 0; i < KEEL_KEYS; i++) {
         keel_text known = name_of(&keel_keys[i], folded, buffer);
         size_t distance;
@@ -549,7 +575,7 @@ static void allowed_values(const keel_key *key, char *to, size_t size)
         strncat(to, ", or 1calls to 100000calls", size - strlen(to) - 1);
         break;
     case KEEL_TYPE_RATE:
-        snprintf(to, size, "a rate (100/s, 6/m, 1/h)%s, at most one a nanosecond",
+        snprintf(to, size, "a rate (100/s, 6/m, 1/h)%s, at most one a microsecond",
                  key->min ? " above 0" : "");
         break;
     case KEEL_TYPE_BOOL:
@@ -579,6 +605,8 @@ const char *keel_key_allowed(const keel_key *key, char to[KEEL_ALLOWED_SIZE])
     allowed_values(key, to, KEEL_ALLOWED_SIZE);
     if (key->can_off)
         strncat(to, ", or off", KEEL_ALLOWED_SIZE - strlen(to) - 1);
+    if (key->id == KEEL_KEY_DEADLINE)
+        strncat(to, " with the preset none", KEEL_ALLOWED_SIZE - strlen(to) - 1);
     return to;
 }
 

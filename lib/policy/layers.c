@@ -8,8 +8,9 @@
  */
 #include "policy/layers.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "policy/hints.h"
 
 static const char *const layer_names[] = {
     [KEEL_LAYER_BUILT_IN] = "built-in",
@@ -39,6 +40,16 @@ static bool is_for_all(keel_layer layer)
 static keel_place place_of(const keel_source *source, size_t column)
 {
     return (keel_place){ source->layer, source->where, source->column + column - 1 };
+}
+
+static keel_spot spot_of(const keel_source *source, size_t column)
+{
+    return (keel_spot){ source->where, source->column + column - 1 };
+}
+
+static keel_spot spot_at(keel_place place)
+{
+    return (keel_spot){ place.where, place.column };
 }
 
 /* ---- presets -------------------------------------------------------------------- */
@@ -93,53 +104,51 @@ static void report_value(const keel_source *source, const keel_key *key,
 {
     char quoted[KEEL_QUOTE_SIZE], allowed[KEEL_ALLOWED_SIZE];
 
-    keel_report_mistake(report, "%s col %zu: %s %s %s; allowed: %s; ignored",
-                        source->where, source->column + item->value_column - 1,
-                        key->name, keel_quote(quoted, item->value),
-                        keel_parse_reason(parse), keel_key_allowed(key, allowed));
+    keel_report_ignored(report, spot_of(source, item->value_column),
+                        "%s %s %s%s; allowed: %s", key->name,
+                        keel_quote(quoted, item->value), keel_parse_reason(parse),
+                        keel_item_hint(item), keel_key_allowed(key, allowed));
 }
 
 static void report_unknown_key(const keel_source *source, const keel_item *item,
                                keel_report *report)
 {
     const keel_key *meant = keel_key_nearest(item->key);
-    size_t column = source->column + item->column - 1;
+    const char *hint = keel_item_hint(item);
+    keel_spot spot = spot_of(source, item->column);
     char quoted[KEEL_QUOTE_SIZE];
 
     keel_quote(quoted, item->key);
-    if (meant)
-        keel_report_mistake(report,
-                            "%s col %zu: unknown setting %s, did you mean \"%s\"? "
-                            "ignored",
-                            source->where, column, quoted, meant->name);
+    if (meant && !*hint)
+        keel_report_ignored(report, spot, "unknown setting %s, did you mean \"%s\"?",
+                            quoted, meant->name);
     else
-        keel_report_mistake(report, "%s col %zu: unknown setting %s; ignored",
-                            source->where, column, quoted);
+        keel_report_ignored(report, spot, "unknown setting %s%s", quoted, hint);
 }
 
 static void report_word(const keel_source *source, const keel_item *item,
                         keel_report *report)
 {
     const keel_preset *meant = keel_preset_nearest(item->key);
-    size_t column = source->column + item->column - 1;
+    const char *hint = keel_item_hint(item);
+    keel_spot spot = spot_of(source, item->column);
     char quoted[KEEL_QUOTE_SIZE];
 
     keel_quote(quoted, item->key);
-    if (!item->is_first)
-        keel_report_mistake(report,
-                            "%s col %zu: %s is no setting (key=value); a preset comes "
-                            "first; ignored",
-                            source->where, column, quoted);
+    if (*hint)
+        keel_report_ignored(report, spot, "%s is neither preset nor setting%s", quoted,
+                            hint);
+    else if (!item->is_first)
+        keel_report_ignored(
+            report, spot, "%s is no setting (key=value); a preset comes first", quoted);
     else if (meant)
-        keel_report_mistake(report,
-                            "%s col %zu: unknown preset %s, did you mean \"%s\"? "
-                            "ignored",
-                            source->where, column, quoted, meant->name);
+        keel_report_ignored(report, spot, "unknown preset %s, did you mean \"%s\"?",
+                            quoted, meant->name);
     else
-        keel_report_mistake(report,
-                            "%s col %zu: unknown preset %s; allowed: standard, none, "
-                            "careful, patient; ignored",
-                            source->where, column, quoted);
+        keel_report_ignored(report, spot,
+                            "unknown preset %s; allowed: standard, none, careful, "
+                            "patient",
+                            quoted);
 }
 
 /* The key's value from an item, or nothing but a word to the report. */
@@ -161,18 +170,15 @@ static bool read_value(const keel_source *source, const keel_key *key,
 static bool read_fence(const keel_source *source, const keel_key *key,
                        const keel_item *item, keel_value *value, keel_report *report)
 {
-    size_t column = source->column + item->column - 1;
+    keel_spot spot = spot_of(source, item->column);
 
     if (source->layer != KEEL_LAYER_CODE) {
-        keel_report_mistake(report,
-                            "%s col %zu: a fence on %s; fences stand in code only; "
-                            "ignored",
-                            source->where, column, key->name);
+        keel_report_ignored(report, spot, "a fence on %s; fences stand in code only",
+                            key->name);
         return false;
     }
     if (!keel_key_can_fence(key) || keel_text_is(item->value, "off")) {
-        keel_report_mistake(report, "%s col %zu: %s cannot be fenced so; ignored",
-                            source->where, column, key->name);
+        keel_report_ignored(report, spot, "%s cannot be fenced so", key->name);
         return false;
     }
     return read_value(source, key, item, value, report);
@@ -235,17 +241,14 @@ static bool is_refused(const keel_layers *layers, const keel_source *source,
 {
     if (key->group == KEEL_GROUP_CHAOS && !layers->chaos_allowed &&
         source->layer != KEEL_LAYER_PRESET) {
-        keel_report_mistake(report,
-                            "%s col %zu: %s is refused: KEEL_CHAOS=allow is not set",
-                            place.where, place.column, key->name);
+        keel_report_mistake(report, spot_at(place),
+                            "%s is refused: KEEL_CHAOS=allow is not set", key->name);
         return true;
     }
     if (key->id == KEEL_KEY_DEADLINE && value->off && layers->preset &&
         strcmp(layers->preset->name, "none") != 0) {
-        keel_report_mistake(report,
-                            "%s col %zu: deadline can be off only with the preset "
-                            "none; ignored",
-                            place.where, place.column);
+        keel_report_ignored(report, spot_at(place),
+                            "deadline can be off only with the preset none");
         return true;
     }
     return false;
@@ -256,10 +259,8 @@ static void lint_twice(const keel_source *source, const keel_key *key, size_t co
                        size_t before[KEEL_KEYS], keel_report *report)
 {
     if (before[key->id])
-        keel_report_lint(report,
-                         "%s col %zu: %s stands here a second time; this one "
-                         "holds",
-                         source->where, source->column + column - 1, key->name);
+        keel_report_lint(report, spot_of(source, column),
+                         "%s stands here a second time; this one holds", key->name);
     before[key->id] = column;
 }
 
@@ -362,11 +363,9 @@ static void lint_contradiction(const keel_slot *slot, const keel_turn *turn,
 {
     if (slot->place.layer != turn->place.layer || !slot->place.where)
         return;
-    keel_report_lint(report,
-                     "%s col %zu: %s is turned off here, and on again by %s (%s col "
-                     "%zu)",
-                     slot->place.where, slot->place.column, policy, turn->key->name,
-                     turn->place.where, turn->place.column);
+    keel_report_lint(report, spot_at(slot->place),
+                     "%s is turned off here, and on again by %s (%s col %zu)", policy,
+                     turn->key->name, turn->place.where, turn->place.column);
 }
 
 static void settle_switch(keel_layers *layers, keel_group group, keel_report *report)
@@ -382,9 +381,8 @@ static void settle_switch(keel_layers *layers, keel_group group, keel_report *re
     if (group == KEEL_GROUP_RETRY && slot->place.layer > KEEL_LAYER_PRESET)
         return;
     if (!slot->has_on) {
-        keel_report_lint(report, "%s col %zu: %s has no effect without %s",
-                         turn->place.where, turn->place.column, turn->key->name,
-                         key->name);
+        keel_report_lint(report, spot_at(turn->place), "%s has no effect without %s",
+                         turn->key->name, key->name);
         return;
     }
     lint_contradiction(slot, turn, keel_group_name(group), report);
@@ -413,12 +411,11 @@ static void apply_fence(keel_layers *layers, const keel_source *code,
     slot->wished_at = before.place;
     if (before.place.layer == KEEL_LAYER_BUILT_IN)
         return; /* nobody wished for it */
-    keel_report_mistake(
-        report, "%s col %zu: %s=%s is beyond the fence in code (%s%s%.*s); %s holds",
-        before.place.where, before.place.column, key->name,
-        keel_value_write(key, &before.value, was), key->name,
-        at_most ? "<=" : ">=", (int)item->value.length, item->value.at,
-        keel_value_write(key, &slot->value, now));
+    keel_report_mistake(report, spot_at(before.place),
+                        "%s=%s is beyond the fence in code (%s%s%.*s); %s holds",
+                        key->name, keel_value_write(key, &before.value, was), key->name,
+                        at_most ? "<=" : ">=", (int)item->value.length, item->value.at,
+                        keel_value_write(key, &slot->value, now));
 }
 
 static void apply_fences(keel_layers *layers, const keel_source *code,
@@ -521,9 +518,8 @@ static void correct(keel_layers *layers, keel_key_id id, uint64_t number,
     slot->wished_at = slot->place;
     slot->value.first = number;
     if (slot->place.where)
-        keel_report_mistake(report, "%s col %zu: %s=%s %s; %s holds", slot->place.where,
-                            slot->place.column, key->name,
-                            keel_value_write(key, &slot->wished, was), rule,
+        keel_report_mistake(report, spot_at(slot->place), "%s=%s %s; %s holds",
+                            key->name, keel_value_write(key, &slot->wished, was), rule,
                             keel_value_write(key, &slot->value, now));
 }
 

@@ -73,12 +73,12 @@ static void lint_attempts(const keel_layers *layers, const keel_policy *policy,
     write_length(timeout, policy->timeout_ns);
     write_length(deadline, policy->deadline_ns);
     if (never)
-        keel_report_lint(report,
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
                          "%u attempts x %s + back-off > deadline %s: attempt %u can "
                          "never start when those before it time out",
                          policy->retry_attempts, timeout, deadline, never);
     else
-        keel_report_lint(report,
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
                          "%u attempts x %s + back-off > deadline %s: attempt %u is "
                          "cut short when those before it time out",
                          policy->retry_attempts, timeout, deadline,
@@ -93,7 +93,8 @@ static void lint_timeout(const keel_layers *layers, const keel_policy *policy,
     if (!policy->deadline_ns || policy->timeout_ns <= policy->deadline_ns ||
         !(is_named(layers, KEEL_KEY_DEADLINE) || is_named(layers, KEEL_KEY_TIMEOUT)))
         return;
-    keel_report_lint(report, "timeout %s is longer than the deadline %s",
+    keel_report_lint(report, (keel_spot){ NULL, 0 },
+                     "timeout %s is longer than the deadline %s",
                      write_length(timeout, policy->timeout_ns),
                      write_length(deadline, policy->deadline_ns));
 }
@@ -109,7 +110,7 @@ static void lint_open(const keel_layers *layers, const keel_policy *policy,
         policy->open_first_ns <= policy->deadline_ns ||
         !is_named(layers, KEEL_KEY_BREAKER_OPEN))
         return;
-    keel_report_lint(report,
+    keel_report_lint(report, (keel_spot){ NULL, 0 },
                      "breaker.open %s is longer than the deadline %s: no retry can "
                      "wait for it",
                      write_length(open, policy->open_first_ns),
@@ -123,12 +124,15 @@ static void lint_bulkhead(const keel_policy *policy, keel_report *report)
     if (!policy->bulkhead)
         return;
     if (policy->bulkhead_queue && !policy->bulkhead_wait_ns)
-        keel_report_lint(report, "bulkhead.queue=%u with bulkhead.wait=0: nobody waits",
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
+                         "bulkhead.queue=%u with bulkhead.wait=0: nobody waits",
                          policy->bulkhead_queue);
     if (policy->bulkhead_wait_ns && !policy->bulkhead_queue)
-        keel_report_lint(report, "bulkhead.wait without bulkhead.queue: nobody waits");
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
+                         "bulkhead.wait without bulkhead.queue: nobody waits");
     if (policy->deadline_ns && policy->bulkhead_wait_ns > policy->deadline_ns)
-        keel_report_lint(report, "bulkhead.wait %s is longer than the deadline %s",
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
+                         "bulkhead.wait %s is longer than the deadline %s",
                          write_length(wait, policy->bulkhead_wait_ns),
                          write_length(deadline, policy->deadline_ns));
 }

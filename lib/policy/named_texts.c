@@ -63,16 +63,16 @@ static void report_unknown_key(const keel_named_text *entry, keel_report *report
 {
     const char *suffix = strstr(entry->where, "__") + 2;
     const keel_key *meant = keel_key_nearest_folded(keel_text_of(suffix));
+    keel_spot spot = { entry->where, 0 };
     keel_folded folded;
 
     if (!meant) {
-        keel_report_mistake(report, "%s: unknown setting; ignored", entry->where);
+        keel_report_ignored(report, spot, "unknown setting");
         return;
     }
     keel_name_fold(folded, keel_text_of(meant->name));
-    keel_report_mistake(report, "%s: unknown setting, did you mean \"%.*s%s\"? ignored",
-                        entry->where, (int)(suffix - entry->where), entry->where,
-                        folded);
+    keel_report_ignored(report, spot, "unknown setting, did you mean \"%.*s%s\"?",
+                        (int)(suffix - entry->where), entry->where, folded);
 }
 
 void keel_named_text_check(const keel_named_text *entry, keel_layer layer,

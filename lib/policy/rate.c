@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+/* The interval is cut to whole nanoseconds, which the range of the key keeps small. */
 void keel_rate_init(keel_rate *rate, keel_rate_words *words, const keel_policy *policy)
 {
     uint64_t interval = policy->rate.period_ns / policy->rate.count;

@@ -6,79 +6,130 @@
 #include <stdio.h>
 #include <string.h>
 
+/* ---- what was said before -------------------------------------------------------- */
+
+/* "keel.conf:3" is a line of "keel.conf". */
+static bool is_line_of(const char *where, const char *file)
+{
+    size_t length = strlen(file);
+
+    return where && !strncmp(where, file, length) && where[length] == ':';
+}
+
+/* The index of the oldest kept warning that counts as said. */
+static size_t said_from(const keel_report *report, const char *where)
+{
+    size_t total, fallen;
+
+    if (!report->anew || !is_line_of(where, report->anew))
+        return 0;
+    total = keel_warnings_total(report->warnings);
+    fallen = total > KEEL_WARNINGS_KEPT ? total - KEEL_WARNINGS_KEPT : 0;
+    return report->since > fallen ? report->since - fallen : 0;
+}
+
 /* Reload and reopening look at the same texts again; once is enough for a reader. */
-static bool was_said(keel_warnings *warnings, const char *line)
+static bool was_said(const keel_report *report, const char *where, const char *line)
 {
     char said[KEEL_WARNING_SIZE];
 
-    for (size_t i = 0; keel_warnings_read(warnings, i, said, sizeof said); i++)
+    for (size_t i = said_from(report, where);
+         keel_warnings_read(report->warnings, i, said, sizeof said); i++)
         if (!strcmp(said, line))
             return true;
     return false;
 }
 
-static void say(keel_report *report, const char *line)
+/* ---- saying it ------------------------------------------------------------------- */
+
+static void write_line(const keel_finding *f, const char *ending,
+                       char line[KEEL_WARNING_SIZE])
 {
-    if (!report->warnings)
+    char column[32] = "";
+
+    if (f->spot.column)
+        snprintf(column, sizeof column, " col %zu", f->spot.column);
+    snprintf(line, KEEL_WARNING_SIZE, "%s%s%s%s%s%s", f->subject,
+             f->spot.where ? f->spot.where : "", column, f->spot.where ? ": " : "",
+             f->message, ending);
+}
+
+static void count(size_t *counter, char first[KEEL_WARNING_SIZE], const char *line)
+{
+    if (!(*counter)++)
+        memcpy(first, line, KEEL_WARNING_SIZE);
+}
+
+/* A question has its own mark. */
+static const char *ending_of(const char *message)
+{
+    size_t length = strlen(message);
+
+    return length && message[length - 1] == '?' ? " ignored" : "; ignored";
+}
+
+/* What explains a refusal is said plainly: then nothing was ignored. */
+static void tell(keel_report *report, const keel_finding *f, const char *ending)
+{
+    char plain[KEEL_WARNING_SIZE], line[KEEL_WARNING_SIZE];
+
+    write_line(f, "", plain);
+    write_line(f, report->is_strict ? "" : ending, line);
+    if (f->is_mistake)
+        count(&report->mistakes, report->first, plain);
+    if (!report->warnings || was_said(report, f->spot.where, line))
         return;
-    if (report->repeat || !was_said(report->warnings, line))
-        keel_warn(report->warnings, "%s", line);
+    keel_warn(report->warnings, "%s", line);
+    if (f->is_mistake)
+        count(&report->told, report->first_told, plain);
+    if (report->listener.fn)
+        report->listener.fn(f, report->listener.ctx);
 }
 
-static void format_line(const keel_report *report, char line[KEEL_WARNING_SIZE],
-                        const char *format, va_list args)
-    __attribute__((format(printf, 3, 0)));
-
-static void format_line(const keel_report *report, char line[KEEL_WARNING_SIZE],
-                        const char *format, va_list args)
+static bool is_wanted(const keel_report *report, keel_spot spot)
 {
-    int at = snprintf(line, KEEL_WARNING_SIZE, "%s", report->subject);
-
-    if (at >= 0 && at < KEEL_WARNING_SIZE)
-        vsnprintf(line + at, (size_t)(KEEL_WARNING_SIZE - at), format, args);
+    return report &&
+           (!report->only || (spot.where && strcmp(spot.where, report->only) == 0));
 }
 
-/*
- * The first mistake is what a refusal is explained with, and then nothing was ignored:
- * everything was refused.
- */
-static void keep_first(keel_report *report, const char line[KEEL_WARNING_SIZE])
+void keel_report_mistake(keel_report *report, keel_spot spot, const char *format, ...)
 {
-    static const char ignored[] = "; ignored";
-    size_t length = strlen(line);
-
-    memcpy(report->first, line, KEEL_WARNING_SIZE);
-    if (length >= sizeof ignored &&
-        strcmp(line + length - (sizeof ignored - 1), ignored) == 0)
-        report->first[length - (sizeof ignored - 1)] = '\0';
-}
-
-void keel_report_mistake(keel_report *report, const char *format, ...)
-{
-    char line[KEEL_WARNING_SIZE];
+    char message[KEEL_WARNING_SIZE];
     va_list args;
 
-    if (!report)
+    if (!is_wanted(report, spot))
         return;
     va_start(args, format);
-    format_line(report, line, format, args);
+    vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    if (!report->mistakes++)
-        keep_first(report, line);
-    say(report, line);
+    tell(report, &(keel_finding){ true, report->subject, spot, message }, "");
 }
 
-void keel_report_lint(keel_report *report, const char *format, ...)
+void keel_report_ignored(keel_report *report, keel_spot spot, const char *format, ...)
 {
-    char line[KEEL_WARNING_SIZE];
+    char message[KEEL_WARNING_SIZE];
     va_list args;
 
-    if (!report)
+    if (!is_wanted(report, spot))
         return;
     va_start(args, format);
-    format_line(report, line, format, args);
+    vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    say(report, line);
+    tell(report, &(keel_finding){ true, report->subject, spot, message },
+         ending_of(message));
+}
+
+void keel_report_lint(keel_report *report, keel_spot spot, const char *format, ...)
+{
+    char message[KEEL_WARNING_SIZE];
+    va_list args;
+
+    if (!is_wanted(report, spot))
+        return;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    tell(report, &(keel_finding){ false, report->subject, spot, message }, "");
 }
 
 keel_status keel_report_verdict(const keel_report *report, bool strict,

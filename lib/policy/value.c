@@ -37,14 +37,17 @@ static keel_parse parse_span(const keel_key *key, keel_text text, keel_value *va
     return parse ? parse : within(value->most, key->min, key->max);
 }
 
-/* Faster than one a nanosecond cannot be spaced on a clock of nanoseconds. */
+/*
+ * Tokens are spaced by whole nanoseconds. Up to one a microsecond that changes a rate
+ * by less than a thousandth.
+ */
 static keel_parse parse_rate(const keel_key *key, keel_text text, keel_value *value)
 {
     keel_parse parse = keel_parse_rate(text, &value->first, &value->most);
 
     if (!parse)
         parse = within(value->first, key->min, key->max);
-    return parse ? parse : within(value->first, 0, value->most);
+    return parse ? parse : within(value->first, 0, value->most / KEEL_MICROSECOND);
 }
 
 static keel_parse parse_bool(keel_text text, keel_value *value)

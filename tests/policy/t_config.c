@@ -116,8 +116,14 @@ static const struct {
     { "a bulkhead that admits nobody", "bulkhead", "0", KEEL_PARSE_RANGE },
     { "off", "bulkhead", "off", KEEL_PARSE_OK },
     { "a rate of nothing", "rate", "0/s", KEEL_PARSE_RANGE },
-    { "one a nanosecond", "rate", "1000000000/s", KEEL_PARSE_OK },
-    { "no time between two", "rate", "1000000001/s", KEEL_PARSE_RANGE },
+    { "one a microsecond", "rate", "1000000/s", KEEL_PARSE_OK },
+    { "spaced by whole nanoseconds it would be another", "rate", "1000001/s",
+      KEEL_PARSE_RANGE },
+    { "one a microsecond, by the minute", "rate", "60000000/m", KEEL_PARSE_OK },
+    { "one more", "rate", "60000001/m", KEEL_PARSE_RANGE },
+    { "the longest queue", "bulkhead.queue", "10000", KEEL_PARSE_OK },
+    { "one that each call would walk along", "bulkhead.queue", "10001",
+      KEEL_PARSE_RANGE },
     { "an outcome", "chaos.fail", "throttled", KEEL_PARSE_OK },
     { "not an outcome", "chaos.fail", "explode", KEEL_PARSE_FORM },
     { "not every key can be off", "retry.backoff", "off", KEEL_PARSE_FORM },
@@ -430,7 +436,7 @@ START_TEST(explain_says_why_a_preset_did_not_come_through)
     ck_assert_str_eq(s.explanation.preset, "patient");
     ck_assert_str_eq(origin->source, "code col 10");
     ck_assert_str_eq(origin->note,
-                     "KEEL_PAYMENTS col 1 names the preset patient (1m), which only "
+                     "KEEL_PAYMENTS col 1 names the preset patient (60s), which only "
                      "fills the preset layer");
     ck_assert_str_eq(settled_origin(&s, "deadline")->source, "preset patient");
     settled_cleanup(&s);
@@ -450,6 +456,44 @@ typedef struct warning_case {
 static const warning_case mistakes[] = {
     { "a misspelt key, with its column", "KEEL_PAYMENTS=careful; timeot=1s", NULL,
       "KEEL_PAYMENTS col 10: unknown setting \"timeot\", did you mean \"timeout\"?" },
+    { "a key in capitals", "KEEL_PAYMENTS=TIMEOUT=1s", NULL,
+      "unknown setting \"TIMEOUT\", did you mean \"timeout\"? ignored" },
+    { "a short key in capitals", "KEEL_PAYMENTS=Rate=1/s", NULL,
+      "unknown setting \"Rate\", did you mean \"rate\"?" },
+    { "a key in another spelling", "KEEL_PAYMENTS=retry-attempts=3", NULL,
+      "did you mean \"retry.attempts\"?" },
+    { "a policy for its switch", "KEEL_PAYMENTS=retry=off", NULL,
+      "unknown setting \"retry\", did you mean \"retry.attempts\"?" },
+    { "others' word for it", "KEEL_PAYMENTS=retries=3", NULL,
+      "did you mean \"retry.attempts\"?" },
+    { "a colon", "KEEL_PAYMENTS=timeout:1s", NULL,
+      "\"timeout:1s\" is neither preset nor setting: a setting is written key=value; "
+      "ignored" },
+    { "a comma behind a preset", "KEEL_PAYMENTS=careful,timeout=1s", NULL,
+      "unknown setting \"careful,timeout\": settings are separated by \";\"" },
+    { "a comma behind a value", "KEEL_PAYMENTS=timeout=1s,deadline=3s", NULL,
+      "timeout \"1s,deadline=3s\" not understood: settings are separated by \";\"; "
+      "allowed: a duration" },
+    { "a comma for a point", "KEEL_PAYMENTS=timeout=1,5s", NULL,
+      "timeout \"1,5s\" not understood; allowed: a duration" },
+    { "no value", "KEEL_PAYMENTS=timeout=", NULL,
+      "timeout \"\" not understood: there is no value; allowed: a duration" },
+    { "a value in quotes", "KEEL_PAYMENTS=timeout=\"1s\"", NULL,
+      "not understood: leave the quotation marks out; allowed:" },
+    { "all of it in quotes", "KEEL_PAYMENTS='timeout=1s'", NULL,
+      "unknown setting \"'timeout\": leave the quotation marks out; ignored" },
+    { "no deadline, in one step", "KEEL_PAYMENTS=deadline=0", NULL,
+      "deadline \"0\" out of range; allowed: a duration, 1ns to 1000000h, or off with "
+      "the preset none; ignored" },
+    { "a key of a variable in lower case", "KEEL_PAYMENTS__timeout=1s", NULL,
+      "KEEL_PAYMENTS__timeout: variables are upper case" },
+    { "a variable in lower case", "KEEL_payments=timeout=1s", NULL,
+      "KEEL_payments: variables are upper case, and every character but letters and "
+      "digits is \"_\"; ignored" },
+    { "all of it", "keel_payments=timeout=1s", NULL,
+      "keel_payments: variables are upper case" },
+    { "a name as it stands in code", "KEEL_PAYMENTS-API=secret", NULL,
+      "KEEL_PAYMENTS-API: variables are upper case" },
     { "a bare number, with what is allowed", "KEEL_PAYMENTS=timeout=800", NULL,
       "KEEL_PAYMENTS col 9: timeout \"800\" needs a unit; allowed: a duration, 1ns to "
       "1000000h, or off" },
@@ -487,11 +531,11 @@ static const warning_case mistakes[] = {
     { "no name at all", "KEEL_=3", NULL, "\"KEEL_\": no name of a variable; ignored" },
     { "a process-wide value", "KEEL_LOG=loud", NULL,
       "KEEL_LOG col 1: \"loud\" not understood; allowed: error, warning, info or "
-      "debug; ignored" },
+      "debug; warning holds" },
     { "a level cut short", "KEEL_LOG=warn", NULL,
       "KEEL_LOG col 1: \"warn\" not understood, did you mean \"warning\"? allowed: "
-      "error, warning, info or debug; ignored" },
-    { "a level in capitals", "KEEL_LOG=INFO", NULL, "did you mean \"info\"?" },
+      "error, warning, info or debug; warning holds" },
+    { "a level in capitals", "KEEL_LOG=INFO", NULL, NULL },
     { "a misspelt level", "KEEL_LOG=warnign", NULL, "did you mean \"warning\"?" },
     { "a switch in others' words", "KEEL_DISABLED=1", NULL,
       "KEEL_DISABLED col 1: \"1\" not understood, did you mean \"on\"? allowed: on or "
@@ -510,6 +554,9 @@ static const warning_case mistakes[] = {
     { "the fence held", "KEEL_PAYMENTS=timeout=5s", "timeout<=3s",
       "payments: KEEL_PAYMENTS col 1: timeout=5s is beyond the fence in code "
       "(timeout<=3s); 3s holds" },
+    { "a longer queue than there is", "KEEL_PAYMENTS=bulkhead.queue=5000000", NULL,
+      "bulkhead.queue \"5000000\" out of range; allowed: a count, 0 to 10000; "
+      "ignored" },
     { "an author's fence on a default is no news", NULL, "deadline<=9s", NULL },
     { "chaos needs leave", "KEEL_PAYMENTS=chaos.rate=10%", NULL,
       "chaos.rate is refused: KEEL_CHAOS=allow is not set" },
@@ -555,6 +602,7 @@ START_TEST(strict_mode_makes_each_such_mistake_an_error)
     ck_assert_int_eq(s.status, row->words ? KEEL_E_CONFIG : KEEL_OK);
     if (row->words)
         ck_assert_msg(strlen(s.why.text) > 10, "%s: %s", row->why, s.why.text);
+    ck_assert_msg(!strstr(s.why.text, "ignored"), "%s: %s", row->why, s.why.text);
     settled_cleanup(&s);
 }
 END_TEST
@@ -593,6 +641,84 @@ START_TEST(verify_names_what_nobody_claimed_once_and_never_its_value)
     ck_assert(!settled_warned(&s, "hunter2"));
     ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
     ck_assert_uint_eq(settled_warnings(&s), 2);
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(verify_suggests_two_underscores_for_one)
+{
+    settled s;
+
+    settle(&s,
+           ENV("KEEL_PAYMENTS_TIMEOUT=1s", "KEEL_A_B_BREAKER_OPEN=1s",
+               "KEEL_A_TIMEOUT_CONNECT=1s", "KEEL_TIMEOUT=1s", "KEEL_NOTIMEOUT=1s"),
+           NULL);
+    ck_assert_uint_eq(settled_warnings(&s), 0);
+    ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_OK);
+    ck_assert(settled_warned(&s, "KEEL_PAYMENTS_TIMEOUT: no pipeline is called "
+                                 "PAYMENTS_TIMEOUT, did you mean "
+                                 "KEEL_PAYMENTS__TIMEOUT (two underscores)? ignored"));
+    ck_assert(settled_warned(&s, "did you mean KEEL_A_B__BREAKER_OPEN (two"));
+    ck_assert(settled_warned(&s, "did you mean KEEL_A__TIMEOUT_CONNECT (two"));
+    ck_assert(settled_warned(&s, "did you mean KEEL_DEFAULT__TIMEOUT (two"));
+    ck_assert(settled_warned(&s, "no pipeline is called NOTIMEOUT; ignored"));
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_slip_in_ones_own_name_is_told_without_verify)
+{
+    settled s;
+
+    settle(&s,
+           ENV("KEEL_PAYMENTS_TIMEOUT=1s", "KEEL_PAYMENTS_EU=timeout=1s",
+               "KEEL_OTHERS_TIMEOUT=1s"),
+           NULL);
+    keel_config_warn_of_slips(s.config, "payments");
+    ck_assert_uint_eq(settled_warnings(&s), 1);
+    ck_assert(settled_warned(&s, "did you mean KEEL_PAYMENTS__TIMEOUT"));
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(verify_in_strict_mode_ignores_nothing)
+{
+    settled s;
+
+    settle(&s, ENV("KEEL_STRICT=on", "KEEL_PAYMENT=timeout=1s"), NULL);
+    ck_assert_int_eq(keel_config_verify(s.config, &s.why), KEEL_E_CONFIG);
+    ck_assert_str_eq(s.why.text, "KEEL_PAYMENT: no pipeline is called PAYMENT, did you "
+                                 "mean PAYMENTS?");
+    ck_assert(!settled_warned(&s, "ignored"));
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(of_two_equal_names_the_first_holds)
+{
+    settled s;
+
+    settle(&s,
+           ENV("KEEL_LOG=info", "KEEL_LOG=debug", "KEEL_DISABLED=off",
+               "KEEL_DISABLED=on", "KEEL_PAYMENTS=timeout=1s",
+               "KEEL_PAYMENTS=timeout=2s"),
+           NULL);
+    ck_assert_int_eq(keel_config_process(s.config)->log_level, KEEL_LOG_INFO);
+    ck_assert(!keel_config_process(s.config)->disabled);
+    ck_assert_uint_eq(s.policy.timeout_ns, KEEL_SECOND);
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(who_asks_for_a_log_in_a_wrong_word_gets_one)
+{
+    settled s;
+
+    settle(&s, ENV("KEEL_LOG=verbose"), NULL);
+    ck_assert_int_eq(keel_config_process(s.config)->log_level, KEEL_LOG_WARNING);
+    settled_cleanup(&s);
+    settle(&s, ENV("KEEL_LOG=Debug"), NULL);
+    ck_assert_int_eq(keel_config_process(s.config)->log_level, KEEL_LOG_DEBUG);
     settled_cleanup(&s);
 }
 END_TEST
@@ -892,7 +1018,8 @@ START_TEST(a_missing_file_is_a_warning_and_in_strict_mode_an_error)
     settle_file(&s, NULL, NULL);
     ck_assert_int_eq(errno, 4711);
     ck_assert_int_eq(s.status, KEEL_OK);
-    ck_assert(settled_warned(&s, "cannot be opened: No such file or directory; ig"));
+    ck_assert(settled_warned(&s, "cannot be opened: No such file or directory"));
+    ck_assert(!settled_warned(&s, "ignored"));
     settled_cleanup(&s);
     settle_file(&s, "KEEL_STRICT=on", NULL);
     ck_assert_int_eq(s.status, KEEL_E_CONFIG);
@@ -1025,6 +1152,113 @@ START_TEST(a_file_that_went_away_leaves_what_was_read)
 }
 END_TEST
 
+static const char *reload(settled *s)
+{
+    ck_assert_int_eq(keel_config_stage(s->config, &s->why), KEEL_OK);
+    timeout_now(s);
+    keel_config_commit(s->config);
+    ck_assert_int_eq(keel_config_tell_reload(s->config, &s->why), KEEL_OK);
+    ck_assert_int_eq(s->why.code, KEEL_OK);
+    return s->why.text;
+}
+
+/* Again each time, for whoever looks at the answer of the latest reload. */
+START_TEST(a_reload_says_what_was_wrong_in_the_file_each_time)
+{
+    settled s;
+
+    write_file("payments=timeout=3s\n");
+    settle_file(&s, "KEEL_PAYMENTS=deadlin=1s", NULL);
+    ck_assert_str_eq(reload(&s), "reloaded");
+    write_file("payments=timeout=88; bulkhead=0\n");
+    for (int i = 0; i < 2; i++) {
+        ck_assert_ptr_nonnull(strstr(reload(&s), "reloaded; 2 mistakes, the first: "));
+        ck_assert_ptr_nonnull(strstr(s.why.text, ":1 col 18: timeout \"88\" needs a"));
+    }
+    write_file("payments=deadline=off\n"); /* wrong only with this preset */
+    for (int i = 0; i < 2; i++) {
+        ck_assert_ptr_nonnull(strstr(reload(&s), "reloaded; 1 mistake: "));
+        ck_assert_ptr_nonnull(strstr(s.why.text, ":1 col 10: deadline can be off"));
+    }
+    write_file("payments=timeout=4s\n");
+    ck_assert_str_eq(reload(&s), "reloaded");
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_reload_without_a_file_says_that_there_is_none)
+{
+    settled s;
+
+    settle(&s, ENV("KEEL_PAYMENTS=deadlin=1s"), NULL);
+    ck_assert_str_eq(reload(&s), "nothing to read: KEEL_CONFIG_FILE named no file when "
+                                 "the runtime was opened");
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_name_twice_is_told_of_with_both_lines_and_is_no_mistake)
+{
+    settled s;
+
+    write_file("pay-roll=timeout=1s\n# orders=\nDEFAULT=retry.attempts=2\n"
+               "  Pay_Roll=deadline=2s\ndefault=retry.attempts=4\n");
+    settle_file(&s, "KEEL_STRICT=on", NULL);
+    ck_assert_msg(s.status == KEEL_OK, "%s", s.why.text);
+    ck_assert(settled_warned(&s, ":4 col 3: Pay_Roll stands here a second time; its "
+                                 "settings are added to those of line 1"));
+    ck_assert(settled_warned(&s, ":5 col 1: default stands here a second time; its "
+                                 "settings are added to those of line 3"));
+    ck_assert_uint_eq(settled_warnings(&s), 2);
+    settled_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_byte_order_mark_is_no_part_of_the_first_name)
+{
+    settled s;
+
+    write_file("\xef\xbb\xbfpayments=timeout=1s\n");
+    settle_file(&s, NULL, NULL);
+    ck_assert_uint_eq(s.policy.timeout_ns, KEEL_SECOND);
+    ck_assert_uint_eq(settled_warnings(&s), 0);
+    settled_cleanup(&s);
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    const char *line;
+    const char *words; /* NULL: nothing is wrong */
+} lines[] = {
+    { "a key behind the name", "payments.timeout=1s",
+      ":1 col 1: a setting is written payments=timeout=VALUE; ignored" },
+    { "a longer one", " payments.breaker.open=1s..5s",
+      ":1 col 2: a setting is written payments=breaker.open=VALUE; ignored" },
+    { "a key alone", "deadline=2s",
+      ":1 col 1: \"deadline\" is a setting: write NAME=deadline=VALUE, or "
+      "DEFAULT=deadline=VALUE for all pipelines; ignored" },
+    { "a pipeline of such a name", "breaker.open=timeout=1s", NULL },
+    { "with a preset", "api.timeout=careful", NULL },
+    { "a colon", "payments: timeout=1s",
+      "\"payments: timeout\" cannot be a pipeline's name: a line is written "
+      "NAME=settings; ignored" },
+    { "a colon alone", "payments: careful", ":1 col 1: no NAME=settings; ignored" },
+};
+
+START_TEST(a_line_that_is_written_otherwise_is_told_how)
+{
+    settled s;
+
+    write_file(lines[_i].line);
+    settle_file(&s, NULL, NULL);
+    if (lines[_i].words)
+        ck_assert_msg(settled_warned(&s, lines[_i].words), "%s", lines[_i].why);
+    ck_assert_uint_eq(settled_warnings(&s), lines[_i].words != NULL);
+    settled_cleanup(&s);
+}
+END_TEST
+
 START_TEST(the_first_reload_names_what_nobody_claimed)
 {
     settled s;
@@ -1039,31 +1273,53 @@ START_TEST(the_first_reload_names_what_nobody_claimed)
 }
 END_TEST
 
-/* ---- one text by itself
- * -------------------------------------------------------------- */
+/* ---- overrides ----------------------------------------------------------------- */
 
 static const struct {
     const char *why;
+    const char *code;
     const char *text;
-    keel_status status;
-} texts[] = {
-    { "nothing", "", KEEL_OK },
-    { "a preset", "none", KEEL_OK },
-    { "settings", "timeout=1s; retry.attempts=2", KEEL_OK },
-    { "the simulator needs no leave for chaos", "chaos.rate=10%", KEEL_OK },
-    { "an unknown key", "timeot=1s", KEEL_E_CONFIG },
-    { "a bad value", "timeout=1", KEEL_E_CONFIG },
-    { "a fence", "timeout<=1s", KEEL_E_CONFIG },
-    { "an unknown preset", "carefree", KEEL_E_CONFIG },
+    const char *words; /* NULL: it can be followed */
+} overrides[] = {
+    { "nothing", NULL, "", NULL },
+    { "a preset", NULL, "none", NULL },
+    { "settings", NULL, "timeout=1s; retry.attempts=2", NULL },
+    { "no deadline where none is wanted", "none", "deadline=off", NULL },
+    { "within the fence", "timeout<=3s", "timeout=3s", NULL },
+    { "what makes no sense", NULL, "timeout=20s; retry.attempts=9", NULL },
+    { "a mistake of somebody else's", "timeot=1s", "timeout=1s", NULL },
+    { "an unknown key", NULL, "timeot=1s",
+      "override col 1: unknown setting \"timeot\", did you mean \"timeout\"?" },
+    { "a bad value", NULL, "breaker=off; timeout=1", "override col 22: timeout \"1\"" },
+    { "a fence", NULL, "timeout<=1s", "fences stand in code only" },
+    { "an unknown preset", NULL, "carefree", "unknown preset \"carefree\"" },
+    { "no deadline where one is kept", NULL, "timeout=1s; deadline=off",
+      "override col 13: deadline can be off only with the preset none" },
+    { "chaos without leave", NULL, "chaos.rate=100%",
+      "override col 1: chaos.rate is refused: KEEL_CHAOS=allow is not set" },
+    { "beyond the fence", "timeout<=3s", "timeout=5s",
+      "override col 1: timeout=5s is beyond the fence in code (timeout<=3s)" },
+    { "what cannot be together", NULL, "timeout.connect=5s",
+      "override col 1: timeout.connect=5s must be below timeout" },
 };
 
-START_TEST(a_text_by_itself_is_right_or_an_error)
+START_TEST(an_override_is_followed_to_the_letter_or_refused)
 {
-    keel_detail why = KEEL_DETAIL_INIT;
+    keel_status expected = overrides[_i].words ? KEEL_E_CONFIG : KEEL_OK;
+    settled s;
 
-    ck_assert_msg(keel_config_check_text(texts[_i].text, &why) == texts[_i].status,
-                  "%s: %s", texts[_i].why, why.text);
-    ck_assert_int_eq(why.code, texts[_i].status);
+    settle(&s, NO_ENV, NULL);
+    ck_assert_int_eq(keel_config_check_override(s.config, "payments",
+                                                overrides[_i].code, overrides[_i].text,
+                                                &s.why),
+                     expected);
+    ck_assert_int_eq(s.why.code, expected);
+    if (overrides[_i].words)
+        ck_assert_msg(strstr(s.why.text, overrides[_i].words), "%s: %s",
+                      overrides[_i].why, s.why.text);
+    ck_assert_ptr_null(strstr(s.why.text, "ignored"));
+    ck_assert_uint_eq(settled_warnings(&s), 0);
+    settled_cleanup(&s);
 }
 END_TEST
 
@@ -1164,6 +1420,11 @@ static void add_warnings(Suite *suite)
                         ROWS(mistakes));
     tcase_add_test(tcase, opening_again_does_not_repeat_a_warning);
     tcase_add_test(tcase, verify_names_what_nobody_claimed_once_and_never_its_value);
+    tcase_add_test(tcase, verify_suggests_two_underscores_for_one);
+    tcase_add_test(tcase, a_slip_in_ones_own_name_is_told_without_verify);
+    tcase_add_test(tcase, verify_in_strict_mode_ignores_nothing);
+    tcase_add_test(tcase, of_two_equal_names_the_first_holds);
+    tcase_add_test(tcase, who_asks_for_a_log_in_a_wrong_word_gets_one);
     tcase_add_test(tcase, verify_suggests_a_process_wide_name_and_the_defaults);
     tcase_add_test(tcase, what_was_told_at_once_is_not_told_again);
     tcase_add_test(tcase, a_pipeline_may_have_a_name_near_a_process_wide_one);
@@ -1178,7 +1439,8 @@ static void add_warnings(Suite *suite)
     tcase_add_test(tcase, the_process_wide_variables_are_read);
     tcase_add_loop_test(tcase, a_name_must_be_free_and_well_formed, 0, ROWS(claims));
     tcase_add_test(tcase, two_names_of_one_variable_are_an_error_that_names_both);
-    tcase_add_loop_test(tcase, a_text_by_itself_is_right_or_an_error, 0, ROWS(texts));
+    tcase_add_loop_test(tcase, an_override_is_followed_to_the_letter_or_refused, 0,
+                        ROWS(overrides));
     suite_add_tcase(suite, tcase);
 }
 
@@ -1197,6 +1459,12 @@ static void add_file(Suite *suite)
     tcase_add_test(file, a_device_is_no_configuration);
     tcase_add_test(file, a_staged_file_holds_until_it_is_dropped_or_for_good);
     tcase_add_test(file, a_file_that_went_away_leaves_what_was_read);
+    tcase_add_test(file, a_reload_says_what_was_wrong_in_the_file_each_time);
+    tcase_add_test(file, a_reload_without_a_file_says_that_there_is_none);
+    tcase_add_test(file, a_name_twice_is_told_of_with_both_lines_and_is_no_mistake);
+    tcase_add_test(file, a_byte_order_mark_is_no_part_of_the_first_name);
+    tcase_add_loop_test(file, a_line_that_is_written_otherwise_is_told_how, 0,
+                        ROWS(lines));
     tcase_add_test(file, the_first_reload_names_what_nobody_claimed);
     tcase_add_test(file, each_allocation_may_fail_and_nothing_is_lost);
     suite_add_tcase(suite, file);

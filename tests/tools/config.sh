@@ -42,23 +42,75 @@ fi
 expect 0 'timeout                      2s           built-in' -- explain payments
 expect 0 'preset patient' KEEL_PAYMENTS=patient -- explain payments
 expect 0 'KEEL_PAYMENTS col 1' KEEL_PAYMENTS=timeout=1s -- explain payments
-expect 0 '1500ms       code (code col 1)' -- explain payments --settings timeout=1500ms
+expect 0 'timeout                      1.5s         code col 1' \
+    -- explain payments --settings timeout=1500ms
+expect 0 '5s..60s      built-in' -- explain payments
+expect 0 'rate.burst                   -            built-in: no effect' -- explain payments
+expect 0 'timeout                      3s           fence (code col 1): KEEL_PAYMENTS col 1 wished' \
+    KEEL_PAYMENTS=timeout=9s -- explain payments --settings 'timeout<=3s'
 expect 0 '"key":"timeout","value":"1s","layer":"KEEL_<NAME>"' \
     KEEL_PAYMENTS=timeout=1s -- explain payments --json
 expect 0 'KEEL_MY_TCP_PROXY col 1' KEEL_MY_TCP_PROXY=timeout=1s -- explain my-tcp-proxy
+expect 0 'did you mean KEEL_PAYMENTS__TIMEOUT (two underscores)?' \
+    KEEL_PAYMENTS_TIMEOUT=1s -- explain payments
+expect 0 'KEEL_DISABLED is on: none of these settings is in force
+preset standard' KEEL_DISABLED=on -- explain payments
+expect 0 'KEEL_DISABLED col 1: "1" not understood, did you mean "on"?' KEEL_DISABLED=1 \
+    -- explain payments
 expect 78 'no name for a pipeline' -- explain Payments
+
+# Only what somebody has said; nothing else is left of the table.
+expect 0 'timeout                      1s           KEEL_PAYMENTS col 1' \
+    KEEL_PAYMENTS=timeout=1s -- explain --changed payments
+case $output in
+"preset standard
+timeout "*built-in*) fail "explain --changed prints what is built in: $output" ;;
+*) pass ;;
+esac
+expect 0 '{"name":"payments","preset":"standard","settings":[
+{"key":"timeout","value":"1s","layer":"KEEL_<NAME>","source":"KEEL_PAYMENTS col 1","note":""}
+]}' KEEL_PAYMENTS=timeout=1s -- explain --changed --json payments
 expect 78 'unknown setting' KEEL_STRICT=on KEEL_PAYMENTS=timeot=1s -- explain payments
-expect 2 usage -- explain
-expect 2 usage -- explain one two
+expect 2 'keel config explain: which NAME?
+usage' -- explain
+expect 2 'explain: one NAME only' -- explain one two
+expect 2 'no NAME is left behind the TEXT of --settings' -- explain --settings payments
 expect 2 'keel config explain: ' -- explain --nonsense
 expect 2 'no subcommand' -- invent
-expect 0 usage -- --help
+expect 2 'what? explain, list or check' --
+for help in --help -h; do
+    expect 0 'usage: keel config explain' -- "$help"
+    expect 0 'usage: keel config explain' -- explain "$help"
+    expect 0 'usage: keel config explain' -- list "$help"
+    expect 0 'what is wrong in the environment' -- check "$help"
+    for subcommand in '' version; do
+        # shellcheck disable=SC2086
+        output=$("$keel" $subcommand "$help" 2>&1) && case $output in
+        'usage: keel config'*'on a virtual clock'*) pass ;;
+        *) fail "keel $subcommand $help: $output" ;;
+        esac
+    done
+    case $("$keel" simulate "$help") in
+    'usage: keel simulate'*) pass ;;
+    *) fail "keel simulate $help" ;;
+    esac
+done
 
 expect 0 'breaker.half_open_permits' -- list
 expect 0 '"key":"deadline"' -- list --json
-expect 2 usage -- list --yaml
+expect 2 'list: takes --json or --mdoc' -- list --yaml
+expect 2 'list: takes --json or --mdoc' -- list --json --mdoc
 
-expect 0 '' KEEL_PAYMENTS=timeout=1s -- check
+# Who reads "0 names" has looked in the wrong place.
+expect 0 '1 name, no mistakes' KEEL_PAYMENTS=timeout=1s -- check
+expect 0 '0 names, no mistakes' -- check
+expect 0 '2 names, no mistakes' KEEL_PAYMENTS=timeout=1s KEEL_ORDERS__TIMEOUT=1s -- check
+expect 78 'KEEL_DISABLED is on: none of these settings is in force
+keel config: KEEL_PAYMENTS col 9' KEEL_DISABLED=on KEEL_PAYMENTS=timeout=1 -- check
+expect 78 'did you mean KEEL_PAYMENTS__TIMEOUT (two' KEEL_PAYMENTS_TIMEOUT=1s -- check
+for variable in KEEL_payments=timeout=1s KEEL_PAYMENTS-API=timeout=1s keel_payments=careful; do
+    expect 78 'variables are upper case' "$variable" -- check
+done
 expect 3 'bulkhead.wait=0' KEEL_PAYMENTS=bulkhead.queue=5 -- check
 expect 3 'DEFAULT: bulkhead.queue=3 with bulkhead.wait=0' KEEL_DEFAULT=bulkhead.queue=3 \
     -- check
@@ -99,6 +151,10 @@ case $output in
 esac
 expect 78 'KEEL_CONFIG_FILE: "missing" cannot be opened: No such file or directory' \
     KEEL_CONFIG_FILE=missing -- check
+case $output in
+*ignored*) fail "a file that cannot be read is said to be ignored: $output" ;;
+*) pass ;;
+esac
 expect 0 '' KEEL_CONFIG_FILE=missing -- check "$work/right"
 expect 78 'is not a plain file' -- check "$work"
 colour=$(printf '\033[31m')
@@ -132,7 +188,7 @@ for doubt in 'timeout=9s;deadline=5s: is longer than' 'deadline=4s: can never st
     'bulkhead.wait=1s: nobody' 'bulkhead.queue=5;bulkhead.wait=20s: is longer than' \
     'timeout=1s;timeout=2s: stands here' 'breaker=off;breaker.open=1s: and on again' \
     'rate.burst=5: has no effect'; do
-    expect 78 'unknown setting' "KEEL_A=x=1;${doubt%%: *}" -- check --json
+    expect 78 'unknown setting \"x\""' "KEEL_A=x=1;${doubt%%: *}" -- check --json
     found=$(echo "$output" | grep -F "${doubt#*: }")
     case $found in
     *'"severity":"warning"'*) pass ;;
@@ -143,8 +199,15 @@ case $(env 'KEEL_A: B=1' "$keel" config check --json) in
 *'{"where":"\"KEEL_A: B\"","line":null'*) pass ;;
 *) fail "keel config check --json: a name with a colon is cut in two" ;;
 esac
+i=0
+while [ $i -lt 300 ]; do
+    echo "a$i=timeot=1s"
+    i=$((i + 1))
+done >"$work/many" # more than are kept
+expect 78 "\"where\":\"$work/many\",\"line\":1,\"column\":4," -- check --json "$work/many"
+[ "$(echo "$output" | grep -c timeot)" -eq 300 ] && pass || fail "not 300 findings"
 expect 2 usage -- check --nonsense
-expect 2 usage -- check one two
+expect 2 'check: one FILE at most' -- check one two
 
 # A variable that does not read like settings may hold anything, a secret too.
 for secret in hunter2 aHVudGVyMg= aHVudGVyMg== hunter2hunter=x 'hunter==' =hunter ';'; do

@@ -42,6 +42,14 @@ static void expect_words(const char *path, const char *words)
     free(text);
 }
 
+static void expect_no_words(const char *path, const char *words)
+{
+    char *text = simulation_read(path);
+
+    ck_assert_msg(!strstr(text, words), "\"%s\" in: %s", words, text);
+    free(text);
+}
+
 static void expect_empty(const char *path)
 {
     char *text = simulation_read(path);
@@ -65,11 +73,14 @@ static const struct {
     { "[]", "a scenario must be a JSON object" },
     { "{}", "the scenario has no \"steps\"" },
     { "{\"steps\":{}}", "\"steps\" must be an array of steps" },
-    { "{\"steps\":[],\"speed\":1}", "unknown key \"speed\" in the scenario" },
+    { "{\"steps\":[],\"pace\":1}",
+      "a scenario has no \"pace\"; allowed: settings, steps, random, seed, start" },
+    { "{\"step\":[]}", "a scenario has no \"step\", did you mean \"steps\"? allowed:" },
     { "{\"steps\":[],\"settings\":7}", "\"settings\" must be a string" },
     { "{\"steps\":[],\"settings\":\"none; timeot=1s\"}",
-      "code col 7: unknown setting" },
-    { "{\"steps\":[],\"settings\":\"timeout=800\"}", "code col 9:" },
+      "keel simulate: settings col 7: unknown setting \"timeot\", did you mean "
+      "\"timeout\"?\n" },
+    { "{\"steps\":[],\"settings\":\"timeout=800\"}", "settings col 9:" },
     { "{\"steps\":[],\"start\":5}", "\"start\" must be a duration, such as \"250ms\"" },
     { "{\"steps\":[],\"start\":\"5\"}", "\"start\": \"5\" needs a unit" },
     { "{\"steps\":[],\"start\":\"-5s\"}", "\"start\": \"-5s\" not understood" },
@@ -86,22 +97,39 @@ static const struct {
     { STEP("7"), "step 2: a step must be an object" },
     { STEP("{}"), "step 2: no verb: a step is one of call, begin, end" },
     { STEP("{\"times\":3}"), "step 2: no verb" },
-    { STEP("{\"cal\":\"ok\"}"), "step 2: unknown key \"cal\"" },
+    { STEP("{\"cal\":\"ok\"}"), "step 2: unknown key \"cal\", did you mean \"call\"? "
+                                "allowed: call, begin, end, advance, "
+                                "lock, unlock, transition, reset, reload" },
     { STEP("{\"call\":\"ok\",\"advance\":\"1s\"}"), "step 2: two verbs, \"call\" and" },
-    { STEP("{\"call\":\"ok\",\"tims\":3}"), "step 2: unknown key \"tims\"" },
+    { STEP("{\"call\":\"ok\",\"tims\":3}"),
+      "step 2: unknown key \"tims\", did you mean \"times\"? allowed: times, "
+      "idempotent, "
+      "deadline" },
+    { STEP("{\"begin\":\"a\",\"tims\":3}"),
+      "step 2: unknown key \"tims\": \"begin\" stands alone" },
     { STEP("{\"advance\":\"1s\",\"times\":3}"),
       "\"times\" does not go with \"advance\"" },
     { STEP("{\"begin\":\"a\",\"idempotent\":true}"),
       "step 2: \"idempotent\" does not go with \"begin\"" },
     { STEP("{\"call\":\"ok\",\"for\":\"1s\"}"), "\"for\" does not go with \"call\"" },
 
-    { STEP("{\"call\":\"okay\"}"), "step 2: \"as\" cannot be \"okay\"" },
+    { STEP("{\"call\":\"okay\"}"),
+      "step 2: \"call\" cannot be \"okay\"; allowed: ok, fail, throttled, ignored, "
+      "client_error, hang" },
+    { STEP("{\"call\":[\"ok\",\"ignore\"]}"),
+      "step 2: \"call\" cannot be \"ignore\", did you mean \"ignored\"? allowed: ok" },
+    { STEP("{\"call\":{\"as\":\"o\"}}"), "step 2: \"as\" cannot be \"o\"" },
+    { STEP("{\"begin\":\"a\"},{\"end\":\"a\",\"as\":\"no\"}"),
+      "step 3: \"as\" cannot be \"no\"" },
+    { STEP("{\"begin\":\"a\"},{\"end\":\"a\",\"as\":{\"as\":\"fail\",\"safe\":true}}"),
+      "step 3: an \"end\" is not retried: leave \"safe\" out" },
     { STEP("{\"call\":7}"), "step 2: an outcome must be a word or an object" },
     { STEP("{\"call\":[]}"), "step 2: \"call\" needs at least one outcome" },
     { STEP("{\"call\":[[\"ok\"]]}"), "step 2: an outcome must be a word or an object" },
     { STEP("{\"call\":{\"takes\":\"1s\"}}"), "step 2: an outcome needs \"as\"" },
     { STEP("{\"call\":{\"as\":\"ok\",\"take\":\"1s\"}}"),
-      "step 2: unknown key \"take\" in an outcome" },
+      "step 2: an outcome has no \"take\", did you mean \"takes\"? allowed: as, takes, "
+      "retry_after, safe" },
     { STEP("{\"call\":{\"as\":\"ok\",\"takes\":1}}"), "\"takes\" must be a duration" },
     { STEP("{\"call\":{\"as\":\"ok\",\"safe\":1}}"), "\"safe\" must be true or false" },
     { STEP("{\"call\":{\"as\":\"hang\",\"takes\":\"1s\"}}"),
@@ -131,20 +159,21 @@ static const struct {
     { STEP("{\"advance\":\"3\"}"), "step 2: \"advance\": \"3\" needs a unit" },
     { STEP("{\"advance\":3}"), "step 2: \"advance\" must be a duration" },
     { STEP("{\"advance\":\"-3s\"}"), "step 2: \"advance\": \"-3s\" not understood" },
-    { STEP("{\"lock\":\"shut\"}"), "step 2: \"lock\" cannot be \"shut\"" },
+    { STEP("{\"lock\":\"shut\"}"),
+      "step 2: \"lock\" cannot be \"shut\"; allowed: open, closed, disabled, observe" },
     { STEP("{\"lock\":\"open\",\"for\":0}"), "step 2: \"for\" must be longer than 0" },
     { STEP("{\"unlock\":false}"), "step 2: \"unlock\" must be true" },
     { STEP("{\"reset\":1}"), "step 2: \"reset\" must be true" },
     { STEP("{\"transition\":\"half-open\"}"),
-      "\"transition\" cannot be \"half-open\"" },
+      "\"transition\" cannot be \"half-open\", did you mean \"half_open\"?" },
     { STEP("{\"transition\":\"closed\",\"for\":\"1s\"}"),
       "step 2: \"for\" is the length" },
     { STEP("{\"reload\":true}"), "step 2: \"reload\" must be a string" },
-    { STEP("{\"reload\":\"none; timeot=1s\"}"), "step 2: simulated: code col 7:" },
+    { STEP("{\"reload\":\"none; timeot=1s\"}"), "step 2: settings col 7:" },
     { STEP("{\"reload\":\"none\"},{\"reload\":\"none; timeout=1\"}"),
-      "step 3: simulated: code col 15: timeout \"1\" needs a unit" },
+      "step 3: settings col 15: timeout \"1\" needs a unit" },
     { STEP("{\"reload\":\"timeout=1s; timeout.connect=1s\"}"),
-      "step 2: simulated: code col 13: timeout.connect=1s must be below timeout" },
+      "step 2: settings col 13: timeout.connect=1s must be below timeout" },
 };
 
 START_TEST(what_is_wrong_is_said_with_its_place_before_anything_is_printed)
@@ -153,6 +182,7 @@ START_TEST(what_is_wrong_is_said_with_its_place_before_anything_is_printed)
     ck_assert_int_eq(simulate(&room, room.script), 2);
     expect_empty(room.out);
     expect_words(room.err, wrong[_i].words);
+    expect_no_words(room.err, "ignored\n");
 }
 END_TEST
 
@@ -237,7 +267,7 @@ START_TEST(settings_on_the_command_line_replace_those_of_the_scenario)
     snprintf(arguments, sizeof arguments, "--settings='none; bulkhead=x' %s",
              room.script);
     ck_assert_int_eq(simulate(&room, arguments), 2);
-    expect_words(room.err, "code col 16: bulkhead \"x\"");
+    expect_words(room.err, "settings col 16: bulkhead \"x\"");
     expect_empty(room.out);
 }
 END_TEST
@@ -266,10 +296,66 @@ START_TEST(a_bad_idea_is_warned_of_and_runs)
     write_script("{\"settings\":\"none; bulkhead=1; bulkhead.queue=5\",\"steps\":["
                  "{\"reload\":\"none; timeout=5s; deadline=2s\"}]}");
     ck_assert_int_eq(simulate(&room, room.script), 0);
-    expect_words(room.err, "warning: simulated: bulkhead.queue=5 with bulkhead.wait=0");
-    expect_words(room.err,
-                 "warning: simulated: timeout 5s is longer than the deadline 2s");
+    expect_words(room.err, "warning: bulkhead.queue=5 with bulkhead.wait=0");
+    expect_words(room.err, "warning: timeout 5s is longer than the deadline 2s");
     expect_words(room.out, "{\"end\":true");
+}
+END_TEST
+
+START_TEST(what_was_begun_and_never_ended_is_told_of)
+{
+    write_script("{\"settings\":\"none; bulkhead=2\",\"steps\":["
+                 "{\"begin\":\"a\"},{\"end\":\"a\",\"as\":\"ok\"},{\"begin\":\"b\"},"
+                 "{\"begin\":\"a\"},{\"begin\":\"c\"}]}");
+    ck_assert_int_eq(simulate(&room, room.script), 0);
+    expect_words(room.err, "warning: step 3: \"b\" was begun and not ended\n");
+    expect_words(room.err, "warning: step 4: \"a\" was begun and not ended\n");
+    expect_no_words(room.err, "\"c\""); /* it was refused */
+}
+END_TEST
+
+/* ---- a pipeline of this environment ---------------------------------------------- */
+
+static void set(const char *name, const char *value)
+{
+    ck_assert_int_eq(setenv(name, value, 1), 0);
+}
+
+START_TEST(a_pipelines_own_settings_lie_over_those_of_the_script)
+{
+    char arguments[160];
+
+    write_script("{\"settings\":\"none; bulkhead=2\",\"steps\":[{\"call\":\"ok\"},"
+                 "{\"reload\":\"none\"}]}");
+    set("KEEL_PAY_ROLL", "bulkhead=off; breaker=on; chaos.rate=0");
+    set("KEEL_DISABLED", "on");
+    set("KEEL_LOG", "debug");
+    snprintf(arguments, sizeof arguments, "--pipeline pay-roll %s", room.script);
+    ck_assert_int_eq(simulate(&room, arguments), 0);
+    expect_words(room.out, "\"state\":\"closed\"");
+    expect_no_words(room.out, "\"in_flight\":0");
+    expect_no_words(room.out, "\"state\":null"); /* after the reload too */
+    expect_empty(room.err);
+}
+END_TEST
+
+START_TEST(what_is_wrong_in_a_pipelines_own_settings_is_an_error)
+{
+    char arguments[160];
+
+    write_script(one_call);
+    set("KEEL_PAYMENTS", "timeout=1");
+    snprintf(arguments, sizeof arguments, "--pipeline payments %s", room.script);
+    ck_assert_int_eq(simulate(&room, arguments), 2);
+    expect_words(room.err, "keel simulate: KEEL_PAYMENTS col 9: timeout \"1\" needs");
+    set("KEEL_PAYMENTS", "timeout=1s");
+    set("KEEL_LOGG", "info");
+    ck_assert_int_eq(simulate(&room, arguments), 2);
+    expect_words(room.err, "KEEL_LOGG: unknown variable, did you mean KEEL_LOG?");
+    snprintf(arguments, sizeof arguments, "--pipeline Payments %s", room.script);
+    ck_assert_int_eq(unsetenv("KEEL_LOGG"), 0);
+    ck_assert_int_eq(simulate(&room, arguments), 2);
+    expect_words(room.err, "\"Payments\" is no name for a pipeline");
 }
 END_TEST
 
@@ -304,11 +390,14 @@ END_TEST
 START_TEST(help_is_printed_and_wrong_usage_is_exit_2)
 {
     ck_assert_int_eq(simulate(&room, "--help"), 0);
-    expect_words(room.out, "usage: keel simulate [--settings TEXT] [FILE | -]");
+    expect_words(room.out, "usage: keel simulate [--settings TEXT] [--pipeline NAME]");
     ck_assert_int_eq(simulate(&room, "--nonsense"), 2);
     expect_words(room.err, "keel simulate: unrecognized option '--nonsense'");
     expect_words(room.err, "usage: keel simulate");
+    ck_assert_int_eq(simulate(&room, "-h"), 0);
+    expect_words(room.out, "what a policy would do");
     ck_assert_int_eq(simulate(&room, "one two"), 2);
+    expect_words(room.err, "keel simulate: one FILE only");
     expect_words(room.err, "usage: keel simulate");
     expect_empty(room.out);
 }
@@ -346,6 +435,9 @@ SUITE_IN("simulate_wrong", 10, enter, leave,
          ONE(without_settings_it_is_the_standard_preset),
          ONE(variables_of_the_process_change_nothing),
          ONE(a_bad_idea_is_warned_of_and_runs),
+         ONE(what_was_begun_and_never_ended_is_told_of),
+         ONE(a_pipelines_own_settings_lie_over_those_of_the_script),
+         ONE(what_is_wrong_in_a_pipelines_own_settings_is_an_error),
          ONE(the_same_scenario_gives_the_same_bytes_and_another_seed_others),
          ONE(help_is_printed_and_wrong_usage_is_exit_2),
          ONE(a_file_that_cannot_be_read_is_named),
