@@ -212,19 +212,12 @@ void keel_plan_free(keel_plan *plan)
     keel_memory_free(plan->memory, plan);
 }
 
-/* A window that was in use before, under earlier settings, keeps what it knew then. */
-static void take_over_window(const keel_breaker *to, const keel_breaker *from,
-                             uint64_t now)
+/* Calls under way come by the long way then, which looks for the window of now. */
+static void take_over_window(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
-    uint32_t generation = keel_breaker_look(from, now).generation;
-
-    if (to->window.time == from->window.time &&
-        to->window.by_count == from->window.by_count)
-        return;
-    /* calls under way come by the long way then, which looks for the window of now */
-    keel_window_retire(&from->window);
-    if (keel_window_sum(&to->window, generation, now).total == 0)
-        keel_window_refit(&to->window, &from->window, generation, now);
+    if (plan->policy.breaker)
+        keel_breaker_take_over_window(&plan->breaker,
+                                      old->policy.breaker ? &old->breaker : NULL, now);
 }
 
 /* The limiter's debt is told in the old limit's time; what no limit changed is kept. */
@@ -259,11 +252,10 @@ void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t n
     set_bulkhead(plan, old, now);
     if (!old)
         return;
-    if (plan->policy.breaker && old->policy.breaker) {
-        take_over_window(&plan->breaker, &old->breaker, now);
-        if (plan->policy.half_open_permits != old->policy.half_open_permits)
-            keel_breaker_restart_round(&plan->breaker, &plan->policy);
-    }
+    take_over_window(plan, old, now);
+    if (plan->policy.breaker && old->policy.breaker &&
+        plan->policy.half_open_permits != old->policy.half_open_permits)
+        keel_breaker_restart_round(&plan->breaker, &plan->policy);
     take_over_rate(plan, old, now);
     take_over_budget(plan, old);
 }

@@ -62,6 +62,7 @@ bool keel_breaker_change(const keel_breaker *breaker, const keel_breaker_now *se
     uint32_t claim = claim_next(&claimed);
     uint64_t word = seen->word, claimed_word = keel_state_pack(&claimed);
     uint64_t due = seen->due[next.generation & 1];
+    uint64_t head = keel_window_head(&breaker->window);
 
     /* whoever claims after us makes our last step fail, and so cannot have his instant
      * published under our state, nor ours under his */
@@ -70,6 +71,8 @@ bool keel_breaker_change(const keel_breaker *breaker, const keel_breaker_now *se
               due_pack(opens, due_at_ns, claim)) ||
         !swap(&breaker->words->state, &claimed_word, keel_state_pack(&next)))
         return false;
+    if (to != KEEL_BREAKER_OPEN) /* while open, what tripped stays readable */
+        keel_window_begin(&breaker->window, head, next.generation);
     if (seen->s.state != to)
         note(changes, seen->s.state, &next, cause);
     return true;
@@ -317,7 +320,7 @@ static keel_recorded record(const keel_breaker *breaker, uint32_t generation,
     head = keel_window_head(&breaker->window);
     if ((uint32_t)(keel_breaker_read(breaker).s.generation) != generation)
         return KEEL_RECORDED_LATE;
-    keel_window_catch_up(&breaker->window, head, generation);
+    keel_window_begin(&breaker->window, head, generation);
     return keel_window_record(&breaker->window, generation, now, failed, slow);
 }
 

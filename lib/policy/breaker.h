@@ -141,6 +141,13 @@ keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *poli
 /* After a reload with another number of permits: a round under way starts over. */
 void keel_breaker_restart_round(const keel_breaker *breaker, const keel_policy *policy);
 
+/*
+ * After a reload: from now on the window of `to` counts, with what is left in that of
+ * `from` where it fits. from may be NULL: there was no breaker.
+ */
+void keel_breaker_take_over_window(const keel_breaker *to, const keel_breaker *from,
+                                   uint64_t now);
+
 /* A pure look. */
 typedef struct keel_breaker_view {
     keel_breaker_state state;

@@ -81,11 +81,25 @@ void keel_breaker_restart_round(const keel_breaker *breaker, const keel_policy *
                                   keel_breaker_due(&seen), KEEL_CAUSE_NONE, &unseen));
 }
 
-/* While open, the window that tripped stays readable: it is of the generation before.
- */
+/* While open, the window that tripped stays readable: it is the generation's before. */
 static uint32_t window_generation(const keel_state *s)
 {
     return s->state == KEEL_BREAKER_OPEN ? s->generation - 1 : s->generation;
+}
+
+void keel_breaker_take_over_window(const keel_breaker *to, const keel_breaker *from,
+                                   uint64_t now)
+{
+    keel_breaker_now seen = keel_breaker_read(to);
+    uint32_t generation = window_generation(&seen.s);
+
+    if (from && keel_window_is_same(&to->window, &from->window))
+        return;
+    if (from)
+        keel_window_retire(&from->window);
+    keel_window_renew(&to->window, generation, now);
+    if (from)
+        keel_window_refit(&to->window, &from->window, generation, now);
 }
 
 keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now)

@@ -14,6 +14,9 @@ enum {
     BEHIND_MOST = 1 << 20
 };
 
+/* A hint's tag that is no stripe's: the guard bit without a single success. */
+#define RETIRED ((uint32_t)2)
+
 #define EPOCH_MASK (((uint64_t)1 << EPOCH_BITS) - 1)
 #define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
 #define NUMBER_MASK (((uint64_t)1 << NUMBER_BITS) - 1)
@@ -113,6 +116,23 @@ static uint64_t age_of(const keel_window *window, uint64_t word_epoch, uint64_t 
     return epoch_before(window, epoch, word_epoch);
 }
 
+/*
+ * Whether a word's epoch comes after this one. Behind lie all epochs but those that a
+ * thread can be late by, so that a word may lie idle for nearly the whole circle.
+ */
+static bool is_younger(const keel_window *window, uint64_t word_epoch, uint64_t epoch)
+{
+    return age_of(window, word_epoch, epoch) >=
+           window->span - 2 * KEEL_WINDOW_MAX_BUCKETS;
+}
+
+/* Neither in the window of an epoch, nor younger than that. */
+static bool has_left(const keel_window *window, uint64_t word_epoch, uint64_t epoch)
+{
+    return age_of(window, word_epoch, epoch) >= window->count &&
+           !is_younger(window, word_epoch, epoch);
+}
+
 /* The epoch of a bucket that is `ahead` of the head's, where negative is behind. */
 static uint64_t epoch_at(const keel_window *window, uint64_t head, int64_t ahead)
 {
@@ -179,7 +199,12 @@ static void bucket_halve(const keel_window *window, uint64_t epoch, bool slow,
         ;
 }
 
-/* Adds to the bucket of an epoch, unless its place belongs to a younger one by now. */
+/*
+ * Adds to the bucket of an epoch, unless its place belongs to a younger one by now.
+ * Release, because a fold adds here what it has marked in its stripe before: whoever sees
+ * the sum (sum_buckets acquires it) sees the mark, or what came after it, when he looks
+ * at the stripe once more. Relaxed, the mark might become visible after the sum.
+ */
 static void bucket_add(const keel_window *window, uint64_t epoch, bool slow,
                        uint64_t ok, uint64_t failed)
 {
@@ -189,16 +214,16 @@ static void bucket_add(const keel_window *window, uint64_t epoch, bool slow,
     unsigned times;
 
     do {
-        uint64_t age = age_of(window, bucket_epoch(old), epoch);
-        uint64_t all_ok = ok + (age ? 0 : bucket_ok(old));
-        uint64_t all_failed = failed + (age ? 0 : bucket_failed(old));
+        bool is_same = bucket_epoch(old) == epoch;
+        uint64_t all_ok = ok + (is_same ? bucket_ok(old) : 0);
+        uint64_t all_failed = failed + (is_same ? bucket_failed(old) : 0);
 
-        if (age >= window->span - 2 * KEEL_WINDOW_MAX_BUCKETS)
+        if (is_younger(window, bucket_epoch(old), epoch))
             return;
         times = halvings(all_ok, all_failed);
         fresh = bucket_pack(epoch, all_ok >> times, all_failed >> times);
     } while (!atomic_compare_exchange_weak_explicit(
-        bucket, &old, fresh, memory_order_relaxed, memory_order_relaxed));
+        bucket, &old, fresh, memory_order_release, memory_order_relaxed));
     if (times && window->has_slow)
         bucket_halve(window, epoch, !slow, times);
 }
@@ -221,14 +246,6 @@ static uint64_t stripe_epoch(uint64_t stripe)
 }
 
 /* cleaning */
-
-/* Neither in the window of an epoch, nor younger than that. */
-static bool has_left(const keel_window *window, uint64_t word_epoch, uint64_t epoch)
-{
-    uint64_t age = age_of(window, word_epoch, epoch);
-
-    return age >= window->count && age < window->span - 2 * KEEL_WINDOW_MAX_BUCKETS;
-}
 
 /* What an idle thread left behind; its owner, should it be back just now, wins. */
 static void clean_stripe(const keel_window *window, uint32_t turn, uint64_t epoch)
@@ -301,6 +318,17 @@ static bool head_move(const keel_window *window, uint32_t generation, uint64_t n
     }
 }
 
+/* A stripe that others share may have gone on, to a bucket or a generation after ours. */
+static bool stripe_is_ahead(const keel_window *window, uint64_t stripe,
+                            uint32_t generation, uint64_t epoch)
+{
+    if (!stripe)
+        return false;
+    return stripe_is_of(stripe, generation)
+               ? is_younger(window, stripe_epoch(stripe), epoch)
+               : generation_after(stripe >> 54, generation & GENERATION_MASK);
+}
+
 /*
  * Counts a fast success whose stripe is of another bucket: what the stripe holds is
  * folded into its bucket first. While it is, the stripe says so, and a reader that sees
@@ -314,15 +342,15 @@ static void stripe_turn(const keel_window *window, uint32_t generation, uint64_t
     uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
     uint64_t held = old & STRIPE_COUNT_MASK;
 
-    if (old & FOLDING ||
+    if (old & FOLDING || stripe_is_ahead(window, old, generation, epoch) ||
         (!is_owner &&
          !atomic_compare_exchange_strong_explicit(
              word, &old, old | FOLDING, memory_order_acq_rel, memory_order_relaxed))) {
-        bucket_add(window, epoch, false, 1, 0); /* another thread is at it */
+        bucket_add(window, epoch, false, 1, 0); /* another thread is at it, or was */
         return;
     }
-    if (is_owner)
-        atomic_store_explicit(word, old | FOLDING, memory_order_release);
+    if (is_owner) /* the mark stays before the sum because bucket_add releases */
+        atomic_store_explicit(word, old | FOLDING, memory_order_relaxed);
     if (held && stripe_is_of(old, generation) &&
         age_of(window, stripe_epoch(old), epoch) < window->count)
         bucket_add(window, stripe_epoch(old), false, held, 0);
@@ -334,17 +362,31 @@ static void stripe_turn(const keel_window *window, uint32_t generation, uint64_t
 
 /* recording and summing */
 
-/* What the quick way goes by; written by whoever found it wanting. */
-static void give_hint(const keel_window *window, uint64_t number, uint32_t tag)
+/*
+ * What the quick way goes by; written by whoever found it wanting. Two who write at once
+ * may leave the instant of one with the tag of the other: then the quick way finds it
+ * wanting again. The tag is swapped, so that one who was stopped here does not bring
+ * back that of a bucket long gone, nor wake a window that was retired meanwhile.
+ */
+static void give_hint(const keel_window *window, uint64_t number, uint32_t stripe_tag)
 {
     keel_time_window_words *words = window->time;
+    uint32_t tag = atomic_load_explicit(&words->tag, memory_order_relaxed);
+    uint64_t began = number * window->width_ns;
 
-    if (atomic_load_explicit(&words->tag, memory_order_relaxed) == tag + 1)
+    if (tag == RETIRED ||
+        (tag == stripe_tag + 1 &&
+         atomic_load_explicit(&words->began, memory_order_relaxed) == began))
         return;
-    atomic_store_explicit(&words->began, number * window->width_ns,
-                          memory_order_relaxed);
+    atomic_store_explicit(&words->began, began, memory_order_relaxed);
     atomic_store_explicit(&words->width, window->width_ns, memory_order_relaxed);
-    atomic_store_explicit(&words->tag, tag + 1, memory_order_relaxed);
+    atomic_compare_exchange_strong_explicit(&words->tag, &tag, stripe_tag + 1,
+                                            memory_order_relaxed, memory_order_relaxed);
+}
+
+void keel_time_window_retire(const keel_window *window)
+{
+    atomic_store_explicit(&window->time->tag, RETIRED, memory_order_relaxed);
 }
 
 static void count_ok(const keel_window *window, uint32_t generation, uint64_t epoch)
@@ -479,19 +521,63 @@ keel_totals keel_time_window_sum(const keel_window *window, uint32_t generation,
     return totals;
 }
 
-/* The same bucket of an empty window, one window of epochs later. */
-static void head_skip(const keel_window *window, uint64_t *head)
-{
-    uint64_t fresh = head_pack(head_generation(*head), head_number(*head),
-                               epoch_after(window, head_epoch(*head), window->count));
+/* a window that begins to be, or ceases to be, the one that counts */
 
-    clean_one(window, head_epoch(*head));
-    if (atomic_compare_exchange_strong_explicit(&window->time->head, head, fresh,
-                                                memory_order_acq_rel,
-                                                memory_order_acquire))
-        *head = fresh;
+/* Whether all that any stripe holds is of the past to a window at this epoch. */
+static bool stripes_have_left(const keel_window *window, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < window->stripes.count; i++) {
+        uint64_t stripe = atomic_load_explicit(
+            &window->stripes.lines[i].words[window->stripe_word], memory_order_relaxed);
+
+        if (stripe && !has_left(window, stripe_epoch(stripe), epoch))
+            return false;
+    }
+    return true;
 }
 
+/* The epoch of an empty window: all that is counted now is a window old by then. */
+static uint64_t skip(const keel_window *window, uint64_t epoch)
+{
+    clean_one(window, epoch);
+    return epoch_after(window, epoch, window->count);
+}
+
+void keel_time_window_begin(const keel_window *window, uint64_t head,
+                            uint32_t generation)
+{
+    uint64_t fresh =
+        head_pack(generation, head_number(head), skip(window, head_epoch(head)));
+
+    atomic_compare_exchange_strong_explicit(&window->time->head, &head, fresh,
+                                            memory_order_acq_rel, memory_order_relaxed);
+}
+
+/*
+ * All windows of a pipeline leave their successes in the same stripes, each by epochs of
+ * its own. So one that is to count goes to an epoch from where everything there is of
+ * the past, and a window further, for those who are just recording into the other one.
+ */
+void keel_time_window_renew(const keel_window *window, uint32_t generation,
+                            uint64_t now)
+{
+    uint64_t number = keel_window_number(window, now);
+    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_acquire);
+    uint64_t epoch;
+
+    atomic_store_explicit(&window->time->tag, 0, memory_order_relaxed);
+    do {
+        epoch = skip(window, head_epoch(head));
+        while (!stripes_have_left(window, epoch))
+            epoch = skip(window, epoch);
+        epoch = skip(window, epoch);
+    } while (!atomic_compare_exchange_weak_explicit(
+        &window->time->head, &head, head_pack(generation, number, epoch),
+        memory_order_acq_rel, memory_order_acquire));
+}
+
+/* Of what is recorded into `from` at this very moment, some may be lost or count twice.
+ */
 void keel_time_window_refit(const keel_window *to, const keel_window *from,
                             uint32_t generation, uint64_t now)
 {
@@ -504,10 +590,6 @@ void keel_time_window_refit(const keel_window *to, const keel_window *from,
     if (!head_move(from, generation, number, &head, &moved) ||
         !head_move(to, generation, number, &to_head, &moved))
         return;
-    /* both windows use the same stripes: what was left there for `from` must mean nothing
-     * to `to` */
-    while (!has_left(to, head_epoch(head), head_epoch(to_head)))
-        head_skip(to, &to_head);
     for (uint64_t age = 0; age < oldest; age++) {
         uint64_t from_epoch = epoch_before(from, head_epoch(head), age);
         uint64_t to_epoch = epoch_before(to, head_epoch(to_head), age);

@@ -21,15 +21,14 @@ uint64_t keel_window_head(const keel_window *window)
     return atomic_load_explicit(head_of(window), memory_order_acquire);
 }
 
-void keel_window_catch_up(const keel_window *window, uint64_t head, uint32_t generation)
+void keel_window_begin(const keel_window *window, uint64_t head, uint32_t generation)
 {
-    /* the generation is the head's uppermost part in both kinds */
-    unsigned shift = window->time ? 54 : 40;
-    uint64_t rest = head & (((uint64_t)1 << shift) - 1);
-
-    atomic_compare_exchange_strong_explicit(head_of(window), &head,
-                                            (uint64_t)(generation - 1) << shift | rest,
-                                            memory_order_acq_rel, memory_order_relaxed);
+    if (!head)
+        return; /* nothing was ever in it */
+    if (window->time)
+        keel_time_window_begin(window, head, generation);
+    else
+        keel_count_window_begin(window, head, generation);
 }
 
 keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
@@ -48,8 +47,21 @@ void keel_window_refit(const keel_window *to, const keel_window *from,
         keel_count_window_refit(to, from, generation);
 }
 
+bool keel_window_is_same(const keel_window *a, const keel_window *b)
+{
+    return a->time == b->time && a->by_count == b->by_count;
+}
+
+void keel_window_renew(const keel_window *window, uint32_t generation, uint64_t now)
+{
+    if (window->time)
+        keel_time_window_renew(window, generation, now);
+    else
+        keel_count_window_renew(window, generation);
+}
+
 void keel_window_retire(const keel_window *window)
 {
     if (window->time)
-        atomic_store_explicit(&window->time->tag, 0, memory_order_relaxed);
+        keel_time_window_retire(window);
 }

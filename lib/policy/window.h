@@ -10,15 +10,27 @@
  * Time window. Fast successes touch only the calling thread's stripe, a line that one
  * thread writes, and are folded into the shared bucket when the bucket ends. Everything
  * else goes straight to the shared bucket, so that a trip is immediate. Totals are
- * taken by summing when somebody asks. In bits, most significant first: head generation
- * 10 | bucket number 34 | epoch 20 stripe  generation 10 | epoch 20 | folding 1 | guard
- * 1 | ok 32 bucket  epoch 20 | ok 22 | failed 22      (a second array for slow ones)
+ * taken by summing when somebody asks. In bits, most significant first:
+ *
+ *   head     generation 10 | bucket number 34 | epoch 20
+ *   stripe   generation 10 | epoch 20 | folding 1 | guard 1 | ok 32
+ *   bucket   epoch 20 | ok 22 | failed 22      (a second array for slow ones)
+ *
  * The bucket number is now / width. The epoch follows it, but an idle gap or a new
  * generation moves it by one whole window only; so it wraps after at least 2^20 / count
  * moves, and since every move clears one more bucket that is out of the window, no word
  * lives long enough to be taken for a younger one (that is why count <= 1000).
  *
- * Count window. head = generation 24 | position 40; a cell is 2 bits {failed, slow}.
+ * The number wraps after 2^34 buckets, and 2^20 of these count as behind: after a gap of
+ * just that length one would take old outcomes for new ones, or drop new ones. Buckets
+ * are 1 us at least (breaker.window 1ms, 1000 buckets), so the gap is 4 h 46 min at
+ * least, to within a second; with buckets of 1 ms it is 198 days.
+ *
+ * Count window. The head has the newest outcome, the cells have those before it; a cell
+ * is {slow, failed}.
+ *
+ *   head     generation 24 | newest 2 | position 38
+ *   cells    version 12 | 26 cells of 2
  */
 #ifndef KEEL_POLICY_WINDOW_H
 #define KEEL_POLICY_WINDOW_H
@@ -95,22 +107,27 @@ keel_recorded keel_window_record(const keel_window *window, uint32_t generation,
 bool keel_window_withdraw(const keel_window *window, uint32_t generation, uint64_t now);
 
 /*
- * The head as it is, and moving the generation in it to just before the one given: for
- * the owner of a window that was not touched while its own generation went half around
- * the circle of those the head can tell apart.
+ * Empties the window for a generation, if its head is still the one that was seen before
+ * the generation began. The first outcome of a younger generation does the same by
+ * itself; but after half the circle of those that the head can tell apart an untouched
+ * window would look younger, and after the whole circle its own again.
  */
 uint64_t keel_window_head(const keel_window *window);
-void keel_window_catch_up(const keel_window *window, uint64_t head,
-                          uint32_t generation);
+void keel_window_begin(const keel_window *window, uint64_t head, uint32_t generation);
 
 /* The totals of a generation at an instant; all zero if the window is of another. */
 keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
                             uint64_t now);
 
-/* From now on every outcome goes through keel_window_record, none by the quick way. */
+/*
+ * A reload to another window. From when it is retired, every outcome goes the long way,
+ * through keel_window_record, and none by the quick one. Renewed, a window is empty,
+ * whatever it knew when it counted last, and counts from now on. Refit copies what is
+ * still in `from` into the renewed `to`: another size, the same kind and width.
+ */
+bool keel_window_is_same(const keel_window *a, const keel_window *b);
 void keel_window_retire(const keel_window *window);
-
-/* Copies what is still in `from` into the empty `to`: another size, the same width. */
+void keel_window_renew(const keel_window *window, uint32_t generation, uint64_t now);
 void keel_window_refit(const keel_window *to, const keel_window *from,
                        uint32_t generation, uint64_t now);
 

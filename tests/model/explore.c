@@ -13,7 +13,9 @@ enum { STACK_SIZE = 256 << 10, MOST_SWITCHES = 8, MOST_STEPS = 5000 };
 
 static ucontext_t home, threads[2];
 static char stacks[2][STACK_SIZE];
-static keel_thread parts[2] = { { .index = 0 }, { .index = 1 } };
+/* 1000: far beyond the threads that own a stripe */
+static keel_thread own_parts[2] = { { .index = 0 }, { .index = 1 } };
+static keel_thread sharing_parts[2] = { { .index = 1000 }, { .index = 1000 } };
 
 static const explore_case *the_case;
 static int running = -1; /* which thread; -1: none, nothing is stepped */
@@ -53,13 +55,13 @@ const char *explore_schedule(void)
     return text;
 }
 
-/* Both logical threads have a part, and hence a stripe, of their own. */
 static void go_to(int who)
 {
     int from = running;
 
     running = who;
-    keel_thread_mine = &parts[who];
+    keel_thread_mine =
+        the_case->shares_a_stripe ? &sharing_parts[who] : &own_parts[who];
     swapcontext(from < 0 ? &home : &threads[from], &threads[who]);
 }
 

@@ -17,6 +17,7 @@ typedef struct explore_case {
     void (*run[2])(int who); /* what the two do */
     void (*check)(void);     /* libcheck's asserts; not stepped */
     unsigned preemptions;    /* at most */
+    bool shares_a_stripe;    /* the two do; else each has one of its own */
 } explore_case;
 
 /* False: this build's thread sanitizer cannot follow coroutines. */

@@ -101,13 +101,13 @@ START_TEST(generations_wrap_in_order)
 }
 END_TEST
 
-START_TEST(a_window_left_behind_is_caught_up_with)
+START_TEST(a_window_left_behind_begins_anew_when_told_to)
 {
     begin(8);
     record("ff");
     ck_assert_int_eq(keel_window_record(&w, 0x900000, 0, true, false),
                      KEEL_RECORDED_LATE);
-    keel_window_catch_up(&w, keel_window_head(&w), 0x900000);
+    keel_window_begin(&w, keel_window_head(&w), 0x900000);
     ck_assert_int_eq(keel_window_record(&w, 0x900000, 0, true, false), KEEL_RECORDED);
     ck_assert_uint_eq(keel_window_sum(&w, 0x900000, 0).total, 1);
 }
@@ -133,6 +133,17 @@ START_TEST(another_size_keeps_the_newest)
     keel_window_refit(&to, &w, 0, 0);
     ck_assert_uint_eq(keel_window_sum(&to, 0, 0).total, refits[_i].total);
     ck_assert_uint_eq(keel_window_sum(&to, 0, 0).failed, refits[_i].failed);
+}
+END_TEST
+
+START_TEST(a_window_that_counts_again_is_empty)
+{
+    begin(8);
+    record("ffff");
+    keel_window_renew(&w, 0, 0);
+    ck_assert_uint_eq(keel_window_sum(&w, 0, 0).total, 0);
+    record("o");
+    ck_assert_uint_eq(keel_window_sum(&w, 0, 0).failed, 0);
 }
 END_TEST
 
@@ -175,6 +186,8 @@ END_TEST
 SUITE("count_window", 30, ROWS(the_last_outcomes_count_and_no_others, rows),
       ONE(it_agrees_with_a_plain_list_for_a_long_time),
       ONE(another_generation_empties_it_and_an_older_one_is_late),
-      ONE(generations_wrap_in_order), ONE(a_window_left_behind_is_caught_up_with),
+      ONE(generations_wrap_in_order),
+      ONE(a_window_left_behind_begins_anew_when_told_to),
       ROWS(another_size_keeps_the_newest, refits),
+      ONE(a_window_that_counts_again_is_empty),
       ONE(two_failures_that_meet_in_one_cell_are_not_a_success))

@@ -201,6 +201,34 @@ START_TEST(a_transition_to_where_it_is_already_is_none)
 }
 END_TEST
 
+START_TEST(no_state_shows_what_one_of_1024_before_it_saw)
+{
+    loose_breaker_init(&b);
+    loose_calls(&b, FAILED, 3);
+    for (int i = 0; i < 1024; i++) {
+        ck_assert_int_eq(go(KEEL_BREAKER_OPEN, 0), KEEL_OK);
+        ck_assert_int_eq(go(KEEL_BREAKER_CLOSED, 0), KEEL_OK);
+        ck_assert_uint_eq(loose_look(&b).totals.total, 0);
+    }
+}
+END_TEST
+
+START_TEST(a_longer_window_shows_what_tripped_the_shorter_one)
+{
+    static _Alignas(64) uint64_t words[64];
+    keel_breaker longer;
+
+    loose_breaker_init(&b);
+    loose_trip(&b);
+    longer = b.breaker;
+    keel_time_window_init(&longer.window, (void *)words, &b.breaker.window.stripes,
+                          KEEL_STRIPE_WINDOW, 20 * KEEL_S, 20, false);
+    keel_breaker_take_over_window(&longer, &b.breaker, b.now);
+    b.breaker = longer;
+    ck_assert_uint_eq(loose_look(&b).totals.failed, 4);
+}
+END_TEST
+
 SUITE("operator", 10, ONE(a_lock_open_refuses_and_says_when_it_ends_if_it_does),
       ROWS(the_other_locks_admit_all_and_never_trip, admitting),
       ROWS(the_other_locks_admit_whatever_the_state_beneath, admitting),
@@ -211,4 +239,6 @@ SUITE("operator", 10, ONE(a_lock_open_refuses_and_says_when_it_ends_if_it_does),
       ONE(a_reset_closes_empties_and_forgets_the_back_off),
       ONE(a_reset_of_a_closed_breaker_is_no_transition_but_empties_it),
       ONE(a_transition_asked_for_is_like_one_of_its_own),
-      ONE(a_transition_to_where_it_is_already_is_none))
+      ONE(a_transition_to_where_it_is_already_is_none),
+      ONE(no_state_shows_what_one_of_1024_before_it_saw),
+      ONE(a_longer_window_shows_what_tripped_the_shorter_one))

@@ -203,12 +203,12 @@ START_TEST(generations_wrap_in_order)
 }
 END_TEST
 
-START_TEST(a_window_left_behind_is_caught_up_with)
+START_TEST(a_window_left_behind_begins_anew_when_told_to)
 {
     begin(false);
     record(5, 5);
     ck_assert_int_eq(keel_window_record(&w, 600, now, true, false), KEEL_RECORDED_LATE);
-    keel_window_catch_up(&w, keel_window_head(&w), 600);
+    keel_window_begin(&w, keel_window_head(&w), 600);
     ck_assert_int_ne(keel_window_record(&w, 600, now, true, false), KEEL_RECORDED_LATE);
     ck_assert_uint_eq(keel_window_sum(&w, 600, now).total, 1);
 }
@@ -310,6 +310,7 @@ START_TEST(more_or_fewer_buckets_of_the_same_width_keep_the_newest)
     keel_window_record(&w, 0, now, true, true);
     open_over(&to, other_words, sizes[_i].buckets * KEEL_S, sizes[_i].buckets, true);
     memset(other_words, 0, sizeof other_words);
+    keel_window_renew(&to, 0, now);
     keel_window_refit(&to, &w, 0, now);
     w = to;
     assert_sum(sizes[_i].total, sizes[_i].failed);
@@ -324,8 +325,124 @@ START_TEST(another_width_keeps_nothing)
     begin(false);
     record(5, 2);
     open_over(&to, other_words, 20 * KEEL_S, 10, false);
+    keel_window_renew(&to, 0, now);
     keel_window_refit(&to, &w, 0, now);
     ck_assert_uint_eq(keel_window_sum(&to, 0, now).total, 0);
+}
+END_TEST
+
+static const struct {
+    uint32_t buckets;
+    uint64_t length_ns;
+} others[] = { { 10, 20 * KEEL_S }, { 3, 3 * KEEL_S }, { 50, 10 * KEEL_S } };
+
+/* Nothing but failures: so many in all that are in the window, whatever the stripes. */
+static void assert_only_failures(const keel_window *window, uint64_t from_ns)
+{
+    keel_totals t = keel_window_sum(window, 0, now);
+
+    ck_assert_msg(t.total == t.failed, "%lu of %lu, %lu ns later",
+                  (unsigned long)t.failed, (unsigned long)t.total,
+                  (unsigned long)(now - from_ns));
+}
+
+START_TEST(another_window_over_the_same_stripes_counts_none_of_their_successes)
+{
+    keel_window other;
+    uint64_t from_ns;
+
+    begin(false);
+    for (int i = 0; i < 37; i++, now += KEEL_S)
+        record(50, 0);
+    open_over(&other, other_words, others[_i].length_ns, others[_i].buckets, false);
+    keel_window_renew(&other, 0, now);
+    from_ns = now;
+    for (int i = 0; i < 300; i++, now += other.width_ns) {
+        keel_window_record(&other, 0, now, true, false);
+        assert_only_failures(&other, from_ns);
+    }
+}
+END_TEST
+
+START_TEST(nor_those_that_come_late_to_the_window_of_before)
+{
+    keel_window other;
+    uint64_t from_ns;
+
+    begin(false);
+    record(5, 0);
+    open_over(&other, other_words, others[_i].length_ns, others[_i].buckets, false);
+    keel_window_renew(&other, 0, now);
+    from_ns = now;
+    for (unsigned i = 0; i < others[_i].buckets; i++) {
+        now = from_ns + i * other.width_ns;
+        keel_window_record(&other, 0, now, true, false);
+        keel_window_record(&w, 0, from_ns + KEEL_S, false, false);
+        assert_only_failures(&other, from_ns);
+    }
+}
+END_TEST
+
+START_TEST(a_window_that_counts_again_is_empty)
+{
+    begin(true);
+    record(5, 5);
+    keel_window_record(&w, 0, now, true, true);
+    keel_window_retire(&w);
+    keel_window_renew(&w, 0, now);
+    assert_sum(0, 0);
+    record(1, 2);
+    assert_sum(3, 2);
+}
+END_TEST
+
+START_TEST(a_retired_window_has_no_quick_way_until_it_is_renewed)
+{
+    keel_stripe mine;
+
+    begin(false);
+    mine = keel_stripe_mine(&w.stripes);
+    record(2, 0);
+    ck_assert(keel_window_try_ok(&w, mine, 0, now));
+    keel_window_retire(&w);
+    ck_assert(!keel_window_try_ok(&w, mine, 0, now));
+    record(2, 0); /* by one who found it while it counted */
+    ck_assert(!keel_window_try_ok(&w, mine, 0, now));
+    keel_window_renew(&w, 0, now);
+    record(2, 0);
+    ck_assert(keel_window_try_ok(&w, mine, 0, now));
+}
+END_TEST
+
+START_TEST(a_hint_that_two_have_half_written_is_set_right)
+{
+    keel_stripe mine;
+
+    begin(false);
+    mine = keel_stripe_mine(&w.stripes);
+    record(1, 0);
+    w.time->began -= KEEL_S; /* as by one who stopped in the bucket before */
+    ck_assert(!keel_window_try_ok(&w, mine, 0, now));
+    record(1, 0);
+    ck_assert(keel_window_try_ok(&w, mine, 0, now));
+}
+END_TEST
+
+static const uint64_t aheads[] = { (uint64_t)1 << 34 /* an epoch */,
+                                   (uint64_t)1 << 54 /* a generation */ };
+
+START_TEST(one_who_comes_late_to_a_shared_stripe_leaves_what_others_counted)
+{
+    _Atomic uint64_t *mine;
+    uint64_t ahead;
+
+    begin(false);
+    record(3, 0);
+    mine = &keel_stripe_mine(&w.stripes).line->words[KEEL_STRIPE_WINDOW];
+    ahead = *mine = *mine + aheads[_i] + 4;
+    record(1, 0);
+    ck_assert_uint_eq(*mine, ahead);
+    ck_assert_uint_eq(keel_window_sum(&w, 0, now).total, 1);
 }
 END_TEST
 
@@ -408,7 +525,8 @@ SUITE("time_window", 60, ONE(zero_memory_is_an_empty_window),
       ONE(a_bucket_that_gets_nothing_is_empty_when_its_turn_comes_again),
       ONE(what_an_idle_thread_left_in_its_stripe_never_comes_back),
       ONE(another_generation_empties_it_and_an_older_one_is_late),
-      ONE(generations_wrap_in_order), ONE(a_window_left_behind_is_caught_up_with),
+      ONE(generations_wrap_in_order),
+      ONE(a_window_left_behind_begins_anew_when_told_to),
       ONE(the_move_of_a_bucket_is_told_to_the_one_who_made_it),
       ONE(a_late_clock_reading_counts_in_its_own_bucket),
       ONE(a_quick_success_counts_only_in_the_bucket_that_is_current),
@@ -416,5 +534,11 @@ SUITE("time_window", 60, ONE(zero_memory_is_an_empty_window),
       ONE(one_failure_can_be_taken_back_while_its_bucket_is_there),
       ROWS(more_or_fewer_buckets_of_the_same_width_keep_the_newest, sizes),
       ONE(another_width_keeps_nothing),
+      ROWS(another_window_over_the_same_stripes_counts_none_of_their_successes, others),
+      ROWS(nor_those_that_come_late_to_the_window_of_before, others),
+      ONE(a_window_that_counts_again_is_empty),
+      ONE(a_retired_window_has_no_quick_way_until_it_is_renewed),
+      ONE(a_hint_that_two_have_half_written_is_set_right),
+      ROWS(one_who_comes_late_to_a_shared_stripe_leaves_what_others_counted, aheads),
       ROWS(the_number_of_a_bucket_is_the_exact_quotient, widths),
       ONE(two_writers_and_a_reader_lose_nothing_and_count_nothing_twice))
