@@ -246,6 +246,43 @@ START_TEST(an_override_is_lifted_by_one_that_says_nothing)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    const char *words;
+} unfit[] = {
+    { "timeout=100ms; deadline=off", "override col 16: deadline can be off only with" },
+    { "timeout=100ms; chaos.rate=100%", "override col 16: chaos.rate is refused" },
+    { "timeout=100ms; retry.attempts=9",
+      "override col 16: retry.attempts=9 is beyond" },
+};
+
+START_TEST(an_override_that_could_not_be_followed_whole_is_not_followed_at_all)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    setup("", "timeout=1s; retry.attempts<=5");
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, unfit[_i].text, KEEL_S, &why),
+                     KEEL_E_CONFIG);
+    ck_assert_ptr_nonnull(strstr(why.text, unfit[_i].words));
+    ck_assert_uint_eq(opened_timeout(o.pipeline), KEEL_S);
+    teardown();
+}
+END_TEST
+
+START_TEST(an_override_that_makes_no_sense_is_followed_and_warned_of)
+{
+    char warning[256];
+
+    setup("", "timeout=1s");
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "timeout=20s", KEEL_S, NULL),
+                     KEEL_OK);
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 10 * KEEL_S); /* the deadline's */
+    ck_assert(keel_runtime_warning(o.rt, 0, warning, sizeof warning));
+    ck_assert_ptr_nonnull(strstr(warning, "timeout 20s is longer than the deadline"));
+    teardown();
+}
+END_TEST
+
 START_TEST(a_wrong_override_changes_nothing)
 {
     keel_detail why = KEEL_DETAIL_INIT;
@@ -344,6 +381,34 @@ START_TEST(a_mistake_is_a_warning_and_the_layer_below_stays)
 }
 END_TEST
 
+static keel_status reloaded_as;
+
+static void note_reload(const keel_event *event, void *ctx)
+{
+    (void)ctx;
+    if (event->type == KEEL_EVENT_RELOADED)
+        reloaded_as = event->status;
+}
+
+START_TEST(a_reload_that_passes_over_a_mistake_says_so)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    setup("payments = timeout=1s", NULL);
+    reloaded_as = KEEL_FAILED;
+    ck_assert_int_eq(keel_events_listen(o.rt, note_reload, NULL), KEEL_OK);
+    write_file("payments = timeout=88\nsearch = timeout=2s");
+    ck_assert_int_eq(keel_reload(o.rt, &why), KEEL_OK);
+    ck_assert_int_eq(reloaded_as, KEEL_OK);
+    ck_assert_ptr_nonnull(strstr(why.text, "reloaded; 2 mistakes, the first: "));
+    ck_assert_ptr_nonnull(strstr(why.text, ":1 col 20: timeout \"88\" needs a unit"));
+    write_file("payments = timeout=2s");
+    ck_assert_int_eq(keel_reload(o.rt, &why), KEEL_OK);
+    ck_assert_str_eq(why.text, "reloaded");
+    teardown();
+}
+END_TEST
+
 START_TEST(a_file_that_is_gone_changes_nothing)
 {
     keel_detail why = KEEL_DETAIL_INIT;
@@ -365,6 +430,7 @@ START_TEST(a_reload_without_a_file_is_fine)
     why.code = KEEL_FAILED;
     ck_assert_int_eq(keel_reload(o.rt, &why), KEEL_OK);
     ck_assert_int_eq(why.code, KEEL_OK);
+    ck_assert_ptr_nonnull(strstr(why.text, "nothing to read: KEEL_CONFIG_FILE named"));
     opened_cleanup(&o);
 }
 END_TEST
@@ -641,9 +707,12 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ROWS(an_override_holds_above_all_and_not_a_moment_longer_whoever_comes, asked),
       ROWS(an_override_is_lifted_by_one_that_says_nothing, nothing),
       ONE(a_wrong_override_changes_nothing),
+      ROWS(an_override_that_could_not_be_followed_whole_is_not_followed_at_all, unfit),
+      ONE(an_override_that_makes_no_sense_is_followed_and_warned_of),
       ROWS(a_reload_asked_for_in_a_signal_handler_is_done_by_whoever_comes, ends),
       ONE(under_strict_a_file_with_a_mistake_changes_no_pipeline),
       ONE(a_mistake_is_a_warning_and_the_layer_below_stays),
+      ONE(a_reload_that_passes_over_a_mistake_says_so),
       ONE(a_file_that_is_gone_changes_nothing), ONE(a_reload_without_a_file_is_fine),
       ONE(a_reload_with_the_nth_allocation_missing_is_followed_by_all_or_none),
       ROWS(a_call_under_way_counts_in_the_window_of_now, windows),
