@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* KEEL_DISABLED=on: one attempt, no policy, no clock; every wrapper is the plain call. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/opened.h"
 #include "support/suite.h"
@@ -164,7 +166,35 @@ START_TEST(permits_are_given_to_all_and_count_for_nothing)
 }
 END_TEST
 
+/* ---- words that switch nothing ----------------------------------------------------- */
+
+/* Beside a word for the log that is none either: who asks for one, sees it. */
+static const char *const misheard[][4] = {
+    { "KEEL_DISABLED=1", "KEEL_LOG=verbose", NULL, "KEEL_DISABLED col 1: \"1\"" },
+    { "KEEL_LOG=WARNING", "KEEL_STRICT=yes", NULL, "KEEL_STRICT col 1: \"yes\"" },
+    { "KEEL_LOG=1", NULL, NULL, "KEEL_LOG col 1: \"1\" not understood" },
+};
+
+START_TEST(a_switch_in_a_wrong_word_is_told_of_on_standard_error)
+{
+    int ends[2], saved = dup(STDERR_FILENO);
+    char spoken[1024] = "";
+
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    dup2(ends[1], STDERR_FILENO);
+    opened_init(&o, OPENED_VIRTUAL, misheard[_i], NULL);
+    dup2(saved, STDERR_FILENO);
+    ck_assert_int_gt(read(ends[0], spoken, sizeof spoken - 1), 0);
+    ck_assert_msg(strstr(spoken, misheard[_i][3]), "%s", spoken);
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+    opened_cleanup(&o);
+}
+END_TEST
+
 SUITE("disabled", 30,
+      ROWS(a_switch_in_a_wrong_word_is_told_of_on_standard_error, misheard),
       ROWS(the_loop_makes_one_attempt_and_returns_what_it_came_to, statuses),
       ONE(the_poll_says_attempt_wait_and_ended),
       ROWS(a_call_ended_without_a_report_is_abandoned_as_ever, unreported),
