@@ -45,6 +45,7 @@ static void answer_chaos(keel_machine *m, uint64_t now)
 {
     keel_outcome outcome = { .size = sizeof outcome,
                              .status = m->plan->policy.chaos_fail,
+                             .never_sent = m->flags.repeats_chaos,
                              .applied = KEEL_APPLIED_NO };
 
     m->phase = KEEL_PHASE_ATTEMPT;
@@ -140,7 +141,10 @@ static void ready(keel_machine *m, uint64_t now)
 /* The attempt's time is over: it is ended here, whatever its driver does. */
 static void expire(keel_machine *m, uint64_t now)
 {
-    keel_outcome outcome = { .size = sizeof outcome, .status = KEEL_TIMEOUT };
+    keel_outcome outcome = { .size = sizeof outcome,
+                             .status = KEEL_TIMEOUT,
+                             .never_sent = m->phase == KEEL_PHASE_CHAOS &&
+                                           m->flags.repeats_chaos };
 
     keel_machine_report(m, &outcome, now);
 }

@@ -42,7 +42,8 @@ typedef struct keel_machine_flags {
     bool token_is_throttled : 1;
     bool attempt_is_extra : 1;
     bool has_call_permit : 1;
-    unsigned bar : 2; /* keel_bar, of a call that is not idempotent */
+    bool repeats_chaos : 1; /* what is injected may be repeated, whatever else may */
+    unsigned bar : 2;       /* keel_bar, of a call that is not idempotent */
 } keel_machine_flags;
 
 typedef struct keel_machine {
@@ -144,6 +145,12 @@ static inline void keel_machine_may_repeat(keel_machine *m, bool may, keel_bar b
 {
     m->flags.is_idempotent = may;
     m->flags.bar = bar;
+}
+
+/* The same before there is an outcome: for failures that are injected. */
+static inline void keel_machine_may_repeat_chaos(keel_machine *m)
+{
+    m->flags.repeats_chaos = true;
 }
 
 /* What is known of the effect of the attempt just reported, where that is all. */

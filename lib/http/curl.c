@@ -191,6 +191,8 @@ static void drive(session *s)
     keel_bar bar;
 
     keel_call_begin(&s->call, s->pipeline, s->has_options ? &s->call_options : NULL);
+    if (s->options.safety == KEEL_CURL_IDEMPOTENT)
+        keel_machine_may_repeat_chaos(keel_machine_of(&s->call));
     while (keel_call_next(&s->call)) {
         if (s->attempted && !start_over(s, &bar)) {
             keel_machine_take_back(keel_machine_of(&s->call), bar);
@@ -263,8 +265,7 @@ static bool take_options(session *s, const keel_curl_options *options)
     if (!keel_options_read(&s->options, sizeof s->options, options) ||
         !keel_options_read(&s->call_options, sizeof s->call_options, s->options.call))
         return false;
-    /* for what happens before there is an outcome to judge by: injected failures */
-    s->call_options.idempotent = s->options.safety == KEEL_CURL_IDEMPOTENT;
+    s->call_options.idempotent = false; /* see judge */
     return true;
 }
 

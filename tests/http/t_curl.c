@@ -194,6 +194,18 @@ START_TEST(a_pipeline_held_open_refuses_without_touching_the_network)
 }
 END_TEST
 
+START_TEST(an_open_breaker_is_not_waited_for_by_a_first_attempt)
+{
+    BEGIN(QUICK "; breaker.consecutive=1; breaker.open=1s; retry.attempts=3",
+          SAY(SICK, FAULT_KEEP));
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
+    client.options.safety = KEEL_CURL_IDEMPOTENT;
+    ck_assert_int_eq(curl_client_perform(&client), KEEL_REJECTED_OPEN);
+    ck_assert_int_eq(requests(), 1);
+    END();
+}
+END_TEST
+
 START_TEST(a_deadline_that_is_past_leaves_no_time_to_call)
 {
     BEGIN(QUICK, SAY(GOOD, FAULT_KEEP));
@@ -407,6 +419,7 @@ SUITE("http/curl", 60, ONE(an_answer_comes_through_as_from_libcurl),
       ONE(a_callback_may_call_the_same_pipeline_but_not_with_its_own_handle),
       ONE(no_sigpipe_comes_out_of_a_transfer),
       ONE(a_pipeline_held_open_refuses_without_touching_the_network),
+      ONE(an_open_breaker_is_not_waited_for_by_a_first_attempt),
       ONE(a_deadline_that_is_past_leaves_no_time_to_call),
       ONE(a_handle_in_another_multi_is_refused_and_can_be_used_later),
       ONE(connecting_only_is_refused_for_the_connection_could_not_stay),
