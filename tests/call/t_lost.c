@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <stdnoreturn.h>
 
 #include "support/latch.h"
 #include "support/opened.h"
@@ -15,12 +16,9 @@ static opened o;
 
 /* ---- beginning ------------------------------------------------------------------- */
 
-/* Nothing stands on the thread's own stack: there the address sanitizer takes what a
- * cancelled thread has left for an overflow. */
-
 static void begin_a_call(void (*go)(void))
 {
-    static keel_call call;
+    keel_call call;
 
     keel_call_begin(&call, o.pipeline, NULL);
     ck_assert(keel_call_next(&call));
@@ -29,7 +27,7 @@ static void begin_a_call(void (*go)(void))
 
 static void take_a_permit(void (*go)(void))
 {
-    static keel_permit permit;
+    keel_permit permit;
 
     ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
     go();
@@ -48,7 +46,7 @@ static keel_status go_from_within(const keel_attempt *attempt, keel_outcome *out
 
 static void poll_a_call(void (*go)(void))
 {
-    static keel_call call;
+    keel_call call;
 
     keel_call_begin(&call, o.pipeline, NULL);
     ck_assert_int_eq(keel_call_poll(&call, NULL, NULL), KEEL_STEP_ATTEMPT);
@@ -57,10 +55,7 @@ static void poll_a_call(void (*go)(void))
 
 static void run_a_function(void (*go)(void))
 {
-    static void (*how)(void);
-
-    how = go;
-    keel_run(o.pipeline, go_from_within, &how, NULL, NULL);
+    keel_run(o.pipeline, go_from_within, &go, NULL, NULL);
 }
 
 /* ---- going ----------------------------------------------------------------------- */
@@ -73,11 +68,22 @@ static void exit_thread(void)
     pthread_exit(NULL);
 }
 
+/*
+ * A call that does not return: before one, the address sanitizer forgets the frames on
+ * the stack, which a cancelled thread leaves without a word.
+ */
+__attribute__((noinline)) static noreturn void be_cancelled(void)
+{
+    for (;;) {
+        pthread_testcancel();
+        sched_yield();
+    }
+}
+
 static void wait_to_be_cancelled(void)
 {
     latch_hit(&is_on_the_wire);
-    for (;;)
-        pthread_testcancel(), sched_yield();
+    be_cancelled();
 }
 
 static const struct {
