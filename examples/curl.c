@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A page fetched into memory under a pipeline: retried even after half of it has come,
- * since the buffer can be emptied. Usage: curl URL
+ * A page fetched into memory under a pipeline. A 503, or half of a page, is fetched again
+ * because the buffer can be emptied; without sink_reset no answer is. Usage: curl URL
  */
 #include <curl/curl.h>
 #include <keel/keel.h>

@@ -16,6 +16,9 @@ extern "C" {
 /*
  * In place of curl_easy_perform(easy).
  *
+ * An answer of the server, be it a 503 or a 429, is not retried: its header has reached
+ * the caller. keel_curl_perform_with does it, given a sink_reset.
+ *
  * easy     a CURL *, set up as for curl_easy_perform; in no multi handle
  * Returns  the CURLcode of the last attempt (a 503 is CURLE_OK: ask for the response
  *          code)
@@ -23,26 +26,32 @@ extern "C" {
  *          CURLE_OPERATION_TIMEDOUT     the timeout or deadline came first
  *          CURLE_BAD_FUNCTION_ARGUMENT  NULL, or the handle is in a multi handle
  *          CURLE_NOT_BUILT_IN           this libcurl cannot be used: it must be
- *                                       7.87 or newer, with AsynchDNS
+ *                                       7.87 or newer, with AsynchDNS; or the handle
+ *                                       has CURLOPT_CONNECT_ONLY, whose connection
+ *                                       would not outlive the call
  * Retried  GET, HEAD, OPTIONS, TRACE, PUT and DELETE while no byte of an answer arrived
- *          and none of a request body was read; anything if the request never left
+ *          and none of a request body was read; anything if the request never left,
+ *          which only HTTP and WebSocket can prove once there is a connection
+ * Names    CURLOPT_RESOLVE holds for all attempts of this call. libcurl reads it once:
+ *          set it again before each call. Other handles of the pipeline may see what it
+ *          says: set it for all of them, or for none
+ * Buffers  refused: CURLOPT_ERRORBUFFER and curl_easy_getinfo still tell of the transfer
+ *          before; keel's timeout: the buffer is empty
  * Threads  any, each with its own handle; callbacks run in the caller's thread and may
- *          call keel
+ *          call keel. But CURLOPT_CLOSESOCKETFUNCTION runs whenever the connection is
+ *          closed: in any thread that uses or closes the pipeline, long after the handle
+ *          is gone. What it needs must outlive the pipeline
  */
 KEEL_API int keel_curl_perform(keel_pipeline *pipeline, void *easy);
 
 /*
- * Options of keel_curl_perform_with. size first.
+ * Whether a request may be sent twice. KEEL_CURL_BY_METHOD: as its method says.
  *
- * call         deadline, cancel, fallback as for any call; its size and idempotent are
- *              not read
- * safety       whether the request may be sent twice; default: by its method. A request
- *              declared unsafe goes out on a fresh connection, so that libcurl cannot
- *              re-send it by itself when a kept one turns out dead
- * sink_reset   forgets the part of an answer received so far (truncate the file, empty
- *              the buffer) so that a retry can start over; 0: done, else no retry
- * body_rewind  takes the request body back to its start; 0: done, else no retry
- * ctx          handed to both
+ * One declared unsafe goes out on a fresh connection, so that libcurl cannot re-send it
+ * by itself because a kept one turned out dead. It still can for the later requests of
+ * one transfer, which share a connection: after a redirect, or a step of authentication
+ * (Digest, NTLM, Negotiate); and where the author shares connections
+ * (CURL_LOCK_DATA_CONNECT). `applied` is KEEL_APPLIED_UNKNOWN where that came to pass.
  */
 typedef enum keel_curl_safety {
     KEEL_CURL_BY_METHOD = 0,
@@ -50,6 +59,18 @@ typedef enum keel_curl_safety {
     KEEL_CURL_UNSAFE = 2
 } keel_curl_safety;
 
+/*
+ * Options of keel_curl_perform_with. size first.
+ *
+ * call         deadline, cancel, fallback as for any call, size included; idempotent is
+ *              not read
+ * safety       may the request be sent twice
+ * sink_reset   forgets the part of an answer received so far (truncate the file, empty
+ *              the buffer) so that a retry can start over; 0: done, else no retry.
+ *              Without it no answer is retried, whatever its status
+ * body_rewind  takes the request body back to its start; 0: done, else no retry
+ * ctx          handed to both
+ */
 typedef struct keel_curl_options {
     size_t size;
     const keel_call_options *call;
@@ -67,7 +88,8 @@ typedef struct keel_curl_options {
  * why        out, may be NULL; system_errno is the CURLcode
  * Returns    as keel_call_end: KEEL_OK, KEEL_FAILED (a 503 too), KEEL_REJECTED_*, …
  *            KEEL_E_ARGUMENT     NULL, or the handle is in another multi handle
- *            KEEL_E_UNSUPPORTED  libcurl is too old, or without AsynchDNS
+ *            KEEL_E_UNSUPPORTED  libcurl is too old, or without AsynchDNS; or
+ *                                CURLOPT_CONNECT_ONLY is set
  */
 KEEL_API keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
                                             const keel_curl_options *options,
