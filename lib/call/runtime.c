@@ -320,13 +320,17 @@ keel_status keel_reload(keel_runtime *rt, keel_detail *why)
 {
     int saved = errno;
     keel_event_record record = { .type = KEEL_EVENT_RELOADED, .pipeline = UINT32_MAX };
+    keel_detail said = KEEL_DETAIL_INIT; /* a signal's reload has nobody else to tell */
     keel_status status;
 
     if (!rt)
         return keel_fail(why, KEEL_E_ARGUMENT, "no runtime");
     keel_runtime_lock(rt);
-    status = reload_locked(rt, why);
+    status = reload_locked(rt, &said);
     keel_runtime_unlock(rt);
+    keel_detail_fill(why, &said);
+    keel_runtime_log(rt, status == KEEL_OK ? KEEL_LOG_INFO : KEEL_LOG_WARNING,
+                     "operator", "reload=%s %s", keel_status_name(status), said.text);
     record.status = (uint16_t)status;
     record.at_ns = rt->clock.now(rt->clock.ctx);
     keel_event_put(rt, &record);

@@ -409,6 +409,45 @@ START_TEST(a_reload_that_passes_over_a_mistake_says_so)
 }
 END_TEST
 
+static char spoken[4][512];
+static int spoken_at[4];
+
+static void note_line(keel_log_level level, const char *subsystem, const char *message,
+                      void *ctx)
+{
+    unsigned *lines = ctx;
+
+    if (strcmp(subsystem, "operator") != 0)
+        return;
+    spoken_at[*lines % 4] = level;
+    snprintf(spoken[(*lines)++ % 4], sizeof spoken[0], "%s", message);
+}
+
+START_TEST(what_came_of_a_reload_that_was_asked_for_is_in_the_log)
+{
+    unsigned lines = 0;
+    keel_options options = { .size = sizeof options,
+                             .log = note_line,
+                             .log_ctx = &lines,
+                             .environment = environment };
+    keel_runtime *rt;
+
+    setup("payments = timeout=1s", NULL);
+    ck_assert_int_eq(keel_open(&rt, &options, NULL), KEEL_OK);
+    write_file("DEFAULT = timeout=88");
+    ck_assert_int_eq(keel_reload(rt, NULL), KEEL_OK);
+    unlink(path);
+    ck_assert_int_eq(keel_reload(rt, NULL), KEEL_E_CONFIG);
+    ck_assert_uint_eq(lines, 2);
+    ck_assert_int_eq(spoken_at[0], KEEL_LOG_INFO);
+    ck_assert_ptr_nonnull(strstr(spoken[0], "reload=KEEL_OK reloaded; 1 mistake: "));
+    ck_assert_int_eq(spoken_at[1], KEEL_LOG_WARNING);
+    ck_assert_ptr_nonnull(strstr(spoken[1], "reload=KEEL_E_CONFIG KEEL_CONFIG_FILE: "));
+    ck_assert_int_eq(keel_close(rt, 0), KEEL_OK);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_file_that_is_gone_changes_nothing)
 {
     keel_detail why = KEEL_DETAIL_INIT;
@@ -713,6 +752,7 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ONE(under_strict_a_file_with_a_mistake_changes_no_pipeline),
       ONE(a_mistake_is_a_warning_and_the_layer_below_stays),
       ONE(a_reload_that_passes_over_a_mistake_says_so),
+      ONE(what_came_of_a_reload_that_was_asked_for_is_in_the_log),
       ONE(a_file_that_is_gone_changes_nothing), ONE(a_reload_without_a_file_is_fine),
       ONE(a_reload_with_the_nth_allocation_missing_is_followed_by_all_or_none),
       ROWS(a_call_under_way_counts_in_the_window_of_now, windows),
