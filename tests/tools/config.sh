@@ -39,6 +39,13 @@ else
     fail "keel-settings.5 is not what keel config list --mdoc prints"
 fi
 
+# The page's own example of a file is right, but for what it shows: a name twice.
+sed -n '/^# everybody/,/^\.Ed/{/^\.Ed/!p;}' "$work/page" >"$work/example"
+expect 3 ':4 col 1: payments stands here a second time' -- check "$work/example"
+[ "$(echo "$output" | wc -l)" -eq 1 ] && pass || fail "the example of a file: $output"
+expect 0 'timeout                      800ms        file' \
+    KEEL_CONFIG_FILE="$work/example" -- explain payments
+
 expect 0 'timeout                      2s           built-in' -- explain payments
 expect 0 'preset patient' KEEL_PAYMENTS=patient -- explain payments
 expect 0 'KEEL_PAYMENTS col 1' KEEL_PAYMENTS=timeout=1s -- explain payments
