@@ -76,14 +76,18 @@ static bool is_value(keel_text text)
            !keel_preset_nearest(word);
 }
 
-/* What follows the first dot: "payments.timeout" has a key there. */
+/* "payments.timeout" has a key behind a dot of its name. */
 static const keel_key *key_behind(keel_text name, keel_text *pipeline)
 {
-    keel_text key;
+    for (size_t i = 0; i < name.length; i++) {
+        keel_text rest = { name.at + i + 1, name.length - i - 1 };
+        const keel_key *key = name.at[i] == '.' ? keel_key_find(rest) : NULL;
 
-    if (!keel_text_split(name, ".", pipeline, &key))
-        return NULL;
-    return keel_key_find(key);
+        *pipeline = (keel_text){ name.at, i };
+        if (key)
+            return key;
+    }
+    return NULL;
 }
 
 /* "deadline=2s", "payments.timeout=1s": a setting stands where a name should. */

@@ -1235,6 +1235,8 @@ static const struct {
       ":1 col 1: a setting is written payments=timeout=VALUE; ignored" },
     { "a longer one", " payments.breaker.open=1s..5s",
       ":1 col 2: a setting is written payments=breaker.open=VALUE; ignored" },
+    { "behind a name of two words", "eu.payments.timeout.connect=1s",
+      ":1 col 1: a setting is written eu.payments=timeout.connect=VALUE; ignored" },
     { "a key alone", "deadline=2s",
       ":1 col 1: \"deadline\" is a setting: write NAME=deadline=VALUE, or "
       "DEFAULT=deadline=VALUE for all pipelines; ignored" },
