@@ -410,7 +410,7 @@ START_TEST(a_reload_that_passes_over_a_mistake_says_so)
 END_TEST
 
 static char spoken[4][512];
-static int spoken_at[4];
+static keel_log_level spoken_at[4];
 
 static void note_line(keel_log_level level, const char *subsystem, const char *message,
                       void *ctx)

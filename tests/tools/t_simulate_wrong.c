@@ -326,7 +326,7 @@ START_TEST(a_pipelines_own_settings_lie_over_those_of_the_script)
     char arguments[160];
 
     write_script("{\"settings\":\"none; bulkhead=2\",\"steps\":[{\"call\":\"ok\"},"
-                 "{\"reload\":\"none\"}]}");
+                 "{\"lock\":\"open\"},{\"unlock\":true},{\"reload\":\"none\"}]}");
     set("KEEL_PAY_ROLL", "bulkhead=off; breaker=on; chaos.rate=0");
     set("KEEL_DISABLED", "on");
     set("KEEL_LOG", "debug");
