@@ -232,14 +232,16 @@ void *keel_board_block(keel_board *board, const keel_block_key *key, size_t size
     return e ? memory_of(board, e) : NULL;
 }
 
-/* Few sizes, so that what is given back fits what is asked for next. */
+/* Eight sizes from one power of two to the next: few enough that what is given back fits
+ * what is asked for next, and no more than an eighth is idle. */
 static size_t lent_size(size_t size)
 {
-    size_t power = KEEL_LINE;
+    size_t power = KEEL_LINE, step;
 
-    while (power < size && power < BLOCK_SPACE)
+    while (power * 2 <= size && power < BLOCK_SPACE)
         power *= 2;
-    return power < size ? size : power;
+    step = power / 8 > KEEL_LINE ? power / 8 : KEEL_LINE;
+    return (size + step - 1) / step * step;
 }
 
 void *keel_board_lend(keel_board *board, const keel_block_key *key, size_t size)
