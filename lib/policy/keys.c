@@ -575,7 +575,7 @@ static void allowed_values(const keel_key *key, char *to, size_t size)
         strncat(to, ", or 1calls to 100000calls", size - strlen(to) - 1);
         break;
     case KEEL_TYPE_RATE:
-        snprintf(to, size, "a rate (100/s, 6/m, 1/h)%s, at most one a microsecond",
+        snprintf(to, size, "a rate (100/s, 6/m, 1/h)%s, at most one a nanosecond",
                  key->min ? " above 0" : "");
         break;
     case KEEL_TYPE_BOOL:

@@ -4,10 +4,21 @@
 
 #include "base/clock.h"
 
-/* The interval is cut to whole nanoseconds, which the range of the key keeps small. */
+/*
+ * In whole nanoseconds. Cutting changes a rate by less than a thousandth; where it would
+ * be more, the interval is rounded up, so that no rate is exceeded.
+ */
+static uint64_t interval_of(const keel_rate_limit *limit)
+{
+    uint64_t interval = limit->period_ns / limit->count;
+    bool is_rough = interval < 1000 && limit->period_ns % limit->count;
+
+    return is_rough ? interval + 1 : interval;
+}
+
 void keel_rate_init(keel_rate *rate, keel_rate_words *words, const keel_policy *policy)
 {
-    uint64_t interval = policy->rate.period_ns / policy->rate.count;
+    uint64_t interval = interval_of(&policy->rate);
     uint64_t more = policy->rate_burst - 1u;
     bool fits = !more || interval <= (KEEL_NEVER / 2) / more;
 

@@ -37,17 +37,14 @@ static keel_parse parse_span(const keel_key *key, keel_text text, keel_value *va
     return parse ? parse : within(value->most, key->min, key->max);
 }
 
-/*
- * Tokens are spaced by whole nanoseconds. Up to one a microsecond that changes a rate
- * by less than a thousandth.
- */
+/* Faster than one a nanosecond cannot be spaced on a clock of nanoseconds. */
 static keel_parse parse_rate(const keel_key *key, keel_text text, keel_value *value)
 {
     keel_parse parse = keel_parse_rate(text, &value->first, &value->most);
 
     if (!parse)
         parse = within(value->first, key->min, key->max);
-    return parse ? parse : within(value->first, 0, value->most / KEEL_MICROSECOND);
+    return parse ? parse : within(value->first, 0, value->most);
 }
 
 static keel_parse parse_bool(keel_text text, keel_value *value)

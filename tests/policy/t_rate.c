@@ -157,6 +157,22 @@ START_TEST(after_a_reload_the_other_sides_wish_stands_exactly)
 }
 END_TEST
 
+static const struct {
+    uint64_t count;
+    uint64_t interval_ns;
+} spacings[] = {
+    { 3, 333333333 },  { 999999, 1000 }, { 1000000, 1000 },
+    { 1000001, 1000 }, { 600000000, 2 }, { 1000000000, 1 },
+};
+
+/* Three a second are three a second, and six hundred million never a billion. */
+START_TEST(whole_nanoseconds_change_a_rate_little_and_never_to_a_much_higher_one)
+{
+    begin(spacings[_i].count, 1);
+    ck_assert_uint_eq(rate.interval_ns, spacings[_i].interval_ns);
+}
+END_TEST
+
 START_TEST(numbers_at_their_ends_do_not_wrap)
 {
     keel_policy odd = { .rate = { 1, UINT64_MAX }, .rate_burst = UINT32_MAX };
@@ -213,5 +229,7 @@ SUITE("rate", 30, ONE(a_whole_burst_is_there_at_once_and_then_one_an_interval),
       ONE(a_drain_leaves_nothing_of_a_burst),
       ONE(a_drain_moves_the_next_token_and_never_brings_one_nearer),
       ONE(after_a_reload_to_a_higher_rate_nobody_waits_by_the_old_one),
+      ROWS(whole_nanoseconds_change_a_rate_little_and_never_to_a_much_higher_one,
+           spacings),
       ONE(numbers_at_their_ends_do_not_wrap),
       ONE(threads_together_take_no_more_than_the_burst))
