@@ -10,15 +10,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "policy/config_claims.h"
 #include "policy/config_environment.h"
 #include "policy/config_file.h"
 #include "policy/resolve.h"
-
-typedef struct claim {
-    struct claim *next;
-    keel_folded folded;
-    char name[KEEL_NAME_MAX + 1];
-} claim;
 
 struct keel_config {
     const keel_allocator *memory;
@@ -31,7 +26,7 @@ struct keel_config {
     keel_named_texts file;
     bool is_staged;
     keel_named_texts staged;
-    claim *claims;
+    keel_claims claims;
     size_t mistakes;
     /* since the last stage was begun */
     size_t warnings_before;
@@ -131,6 +126,7 @@ keel_status keel_config_open_listened(keel_config **out, const keel_allocator *m
     config->warnings = warnings;
     config->listener = *listener;
     config->file.memory = config->staged.memory = memory;
+    config->claims.memory = memory;
     report = new_report(config);
     status = read_all(config, environment, &report);
     status = status ? no_memory(why) : conclude(config, &report, why);
@@ -173,12 +169,7 @@ void keel_config_close(keel_config *config)
 {
     if (!config)
         return;
-    while (config->claims) {
-        claim *next = config->claims->next;
-
-        keel_memory_free(config->memory, config->claims);
-        config->claims = next;
-    }
+    keel_claims_cleanup(&config->claims);
     keel_named_texts_cleanup(&config->staged);
     keel_named_texts_cleanup(&config->file);
     keel_named_texts_cleanup(&config->variables);
@@ -194,62 +185,6 @@ const keel_process_settings *keel_config_process(const keel_config *config)
 size_t keel_config_mistakes(const keel_config *config)
 {
     return config->mistakes;
-}
-
-/* ---- names ---------------------------------------------------------------------- */
-
-static const claim *find_claim(const keel_config *config, const char *folded)
-{
-    for (const claim *known = config->claims; known; known = known->next)
-        if (!strcmp(known->folded, folded))
-            return known;
-    return NULL;
-}
-
-static keel_status check_name(const char *name, const char *folded, keel_detail *why)
-{
-    char quoted[KEEL_QUOTE_SIZE];
-
-    if (!keel_name_is_valid(name))
-        return keel_failf(why, KEEL_E_CONFIG,
-                          "%s is no name for a pipeline: lower-case words of letters "
-                          "and digits, joined by \"-\", \".\" or \"_\", 64 bytes at "
-                          "most",
-                          keel_quote(quoted, keel_text_of(name)));
-    if (keel_name_is_reserved(folded))
-        return keel_failf(why, KEEL_E_CONFIG,
-                          "\"%s\" is no name for a pipeline: its first word is kept "
-                          "for keel's own variables",
-                          name);
-    return KEEL_OK;
-}
-
-keel_status keel_config_claim(keel_config *config, const char *name, keel_detail *why)
-{
-    keel_folded folded;
-    const claim *known;
-    claim *added;
-    keel_status status;
-
-    keel_name_fold(folded, keel_text_of(name));
-    status = check_name(name, folded, why);
-    if (status)
-        return status;
-    known = find_claim(config, folded);
-    if (known && strcmp(known->name, name) != 0)
-        return keel_failf(why, KEEL_E_CONFIG,
-                          "\"%s\" and \"%s\" share one variable, KEEL_%s", name,
-                          known->name, folded);
-    if (known)
-        return keel_succeed(why);
-    added = keel_memory_new(config->memory, sizeof *added);
-    if (!added)
-        return no_memory(why);
-    memcpy(added->folded, folded, sizeof added->folded);
-    memcpy(added->name, name, strlen(name));
-    added->next = config->claims;
-    config->claims = added;
-    return keel_succeed(why);
 }
 
 /* ---- resolving ------------------------------------------------------------------ */
@@ -374,128 +309,33 @@ keel_status keel_config_check_override(const keel_config *config, const char *na
     return keel_report_verdict(&report, true, why);
 }
 
-/* ---- what nobody claimed -------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------- */
 
-static const char *nearest_name(const keel_config *config, const char *folded)
+keel_status keel_config_claim(keel_config *config, const char *name, keel_detail *why)
 {
-    for (const claim *known = config->claims; known; known = known->next)
-        if (keel_name_is_near(keel_text_of(folded), keel_text_of(known->folded)))
-            return known->folded;
-    return keel_name_is_near(keel_text_of(folded), keel_text_of(KEEL_DEFAULT_NAME))
-               ? KEEL_DEFAULT_NAME
-               : NULL;
-}
-
-static bool is_accounted_for(const keel_config *config, const keel_named_text *entry)
-{
-    return keel_named_text_is_default(entry) || entry->is_link ||
-           find_claim(config, entry->name);
-}
-
-/* "PAYMENTS_" and "" may stand before a key, "_" and "A__" may not. */
-static bool is_name_before_key(const char *name, size_t length)
-{
-    return !length ||
-           (length > 1 && name[length - 1] == '_' && name[length - 2] != '_');
-}
-
-/* The key that a name ends in, the longest one if there are two. NULL: none. */
-static const keel_key *key_at_end(const char *name, size_t *begin)
-{
-    for (*begin = 0; name[*begin]; (*begin)++) {
-        const keel_key *key = keel_key_find_folded(keel_text_of(name + *begin));
-
-        if (key && is_name_before_key(name, *begin))
-            return key;
-    }
-    return NULL;
-}
-
-/* KEEL_PAYMENTS_TIMEOUT, and KEEL_TIMEOUT. */
-static bool tell_of_one_underscore(const keel_named_text *entry, keel_report *report)
-{
-    size_t begin;
-    bool is_alone;
-
-    if (entry->is_key || !key_at_end(entry->name, &begin))
-        return false;
-    is_alone = begin == 0;
-    keel_report_ignored(
-        report, (keel_spot){ entry->where, 0 },
-        "no pipeline is called %s, did you mean " KEEL_PREFIX
-        "%.*s__%s (two underscores)?",
-        entry->name, is_alone ? (int)strlen(KEEL_DEFAULT_NAME) : (int)begin - 1,
-        is_alone ? KEEL_DEFAULT_NAME : entry->name, entry->name + begin);
-    return true;
-}
-
-static void tell_of_nobodys(const keel_config *config, const keel_named_text *entry,
-                            bool is_variable, keel_report *report)
-{
-    keel_spot spot = { entry->where, 0 };
-    const char *near = nearest_name(config, entry->name);
-
-    if (!near && is_variable && tell_of_one_underscore(entry, report))
-        return;
-    if (!near && is_variable && !entry->is_key)
-        near = keel_environment_nearest(entry->where);
-    if (near)
-        keel_report_ignored(report, spot, "no pipeline is called %s, did you mean %s?",
-                            entry->name, near);
-    else
-        keel_report_ignored(report, spot, "no pipeline is called %s", entry->name);
-}
-
-static void warn_of_unclaimed(const keel_config *config,
-                              const keel_named_texts *entries, keel_report *report)
-{
-    for (const keel_named_text *entry = entries->first; entry; entry = entry->next)
-        if (!is_accounted_for(config, entry))
-            tell_of_nobodys(config, entry, entries == &config->variables, report);
+    return keel_claims_add(&config->claims, name, why);
 }
 
 void keel_config_warn_of_slips(keel_config *config, const char *name)
 {
-    const keel_named_text *entry = config->variables.first;
     keel_report report = new_report(config);
-    keel_folded folded;
-    size_t length, begin;
 
-    keel_name_fold(folded, keel_text_of(name));
-    length = strlen(folded);
-    for (; entry; entry = entry->next)
-        if (!is_accounted_for(config, entry) && !strncmp(entry->name, folded, length) &&
-            key_at_end(entry->name, &begin) && begin == length + 1)
-            (void)tell_of_one_underscore(entry, &report);
+    keel_claims_warn_of_slips(&config->claims, &config->variables, name, &report);
 }
 
 keel_status keel_config_verify(keel_config *config, keel_detail *why)
 {
     keel_report report = new_report(config);
 
-    warn_of_unclaimed(config, &config->variables, &report);
-    warn_of_unclaimed(config, &config->file, &report);
+    keel_claims_warn_of_rest(&config->claims, &config->variables, true, &report);
+    keel_claims_warn_of_rest(&config->claims, &config->file, false, &report);
     return conclude(config, &report, why);
-}
-
-static bool guess_among(const keel_config *config, const keel_named_texts *entries,
-                        char *name, size_t size)
-{
-    for (const keel_named_text *entry = entries->first; entry; entry = entry->next) {
-        if (is_accounted_for(config, entry) ||
-            !(entry->is_key || keel_text_reads_as_settings(entry->text)))
-            continue;
-        keel_lower_case(name, size, entry->name); /* it folds back to that */
-        if (keel_name_is_valid(name) && !keel_name_is_reserved(entry->name))
-            return true;
-    }
-    return false;
 }
 
 bool keel_config_guess_name(const keel_config *config, char *name, size_t size)
 {
-    return guess_among(config, &config->variables, name, size) ||
-           guess_among(config, &config->file, name, size);
+    return keel_claims_guess(&config->claims, &config->variables, name, size) ||
+           keel_claims_guess(&config->claims, &config->file, name, size);
 }
 
 /* ---- reload --------------------------------------------------------------------- */
