@@ -100,15 +100,37 @@ void keel_runtime_notice_fork(keel_runtime *rt)
     }
 }
 
+/* Under the lock a file may be read, which is a cancellation point. */
 void keel_runtime_lock(keel_runtime *rt)
 {
+    int cancel_state;
+
     keel_runtime_notice_fork(rt);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     pthread_mutex_lock(&rt->pipelines_mu);
+    rt->cancel_state = cancel_state;
+}
+
+bool keel_runtime_try_lock(keel_runtime *rt)
+{
+    int cancel_state;
+
+    keel_runtime_notice_fork(rt);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    if (pthread_mutex_trylock(&rt->pipelines_mu)) {
+        pthread_setcancelstate(cancel_state, NULL);
+        return false;
+    }
+    rt->cancel_state = cancel_state;
+    return true;
 }
 
 void keel_runtime_unlock(keel_runtime *rt)
 {
+    int cancel_state = rt->cancel_state;
+
     pthread_mutex_unlock(&rt->pipelines_mu);
+    pthread_setcancelstate(cancel_state, NULL);
     keel_warnings_log(&rt->warnings);
 }
 

@@ -45,6 +45,7 @@ struct keel_runtime {
     struct keel_pipeline
         *pipelines[KEEL_PIPELINES_MAX]; /* by number; kept once opened */
     _Atomic uint32_t pipeline_count;
+    int cancel_state; /* of the thread that holds pipelines_mu */
     pthread_mutex_t listener_mu;
     keel_event_fn *listener;
     void *listener_ctx;
@@ -65,8 +66,9 @@ static inline bool keel_runtime_is_disabled(const keel_runtime *runtime)
  */
 void keel_runtime_notice_fork(keel_runtime *runtime);
 
-/* pipelines_mu, fork noticed. */
+/* pipelines_mu, fork noticed; its holder is not cancelled. try_lock: false, held. */
 void keel_runtime_lock(keel_runtime *runtime);
+bool keel_runtime_try_lock(keel_runtime *runtime);
 void keel_runtime_unlock(keel_runtime *runtime);
 
 static inline bool keel_runtime_logs(const keel_runtime *runtime, keel_log_level level)

@@ -261,6 +261,39 @@ START_TEST(a_thread_cancelled_while_keel_sleeps_comes_back_and_goes_no_sooner)
 }
 END_TEST
 
+/*
+ * A reload reads a file, which is a cancellation point, under a lock. keel_call_end comes
+ * there, too, once a reload was requested.
+ */
+static latch is_ready = LATCH_INIT, is_doomed = LATCH_INIT;
+
+static void *reload_though_cancelled(void *ctx)
+{
+    (void)ctx;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    latch_hit(&is_ready);
+    latch_await(&is_doomed, 1);
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    (void)keel_reload(o.rt, NULL);
+    return NULL;
+}
+
+START_TEST(a_thread_cancelled_during_a_reload_holds_nobody_up)
+{
+    static const char *const environment[] = { "KEEL_CONFIG_FILE=/dev/null", NULL };
+    pthread_t thread;
+
+    opened_init(&o, OPENED_REAL, environment, NULL);
+    ck_assert_int_eq(pthread_create(&thread, NULL, reload_though_cancelled, NULL), 0);
+    latch_await(&is_ready, 1);
+    pthread_cancel(thread);
+    latch_hit(&is_doomed);
+    pthread_join(thread, NULL);
+    keel_reload(o.rt, NULL);
+    opened_cleanup(&o);
+}
+END_TEST
+
 SUITE(
     "lost", 30,
     ROWS(
@@ -271,4 +304,5 @@ SUITE(
     ROWS(the_settings_a_thread_was_lost_with_are_given_back_when_the_runtime_closes,
          losses),
     ONE(a_place_granted_to_a_thread_that_is_gone_is_handed_on_after_its_wait),
-    ONE(a_thread_cancelled_while_keel_sleeps_comes_back_and_goes_no_sooner))
+    ONE(a_thread_cancelled_while_keel_sleeps_comes_back_and_goes_no_sooner),
+    ONE(a_thread_cancelled_during_a_reload_holds_nobody_up))
