@@ -2,14 +2,20 @@
 /*
  * How long to wait before a retry. Pure: the draw comes from the caller.
  *
- *   raw = min(cap, base * multiplier^(retry - 1)); the cap applies before the jitter,
- *   because a cap after it puts every late client on the same instant
- *   none raw · equal raw/2 + u*raw/2 · full u*raw · ratio raw * (1 - f + 2fu)
+ *   raw           min(cap, base * multiplier^(retry - 1)); the cap applies before the
+ *                 jitter, as a cap after it puts every late client on the same instant
+ *
+ *   none          raw
+ *   equal         raw/2 + u * raw/2
+ *   full          u * raw
+ *   ratio         raw * (1 - f + 2 * f * u)
  *   decorrelated  uniform(base, min(cap, 3 * previous)), first as full
- *   smooth        base * (x - previous x) / 1.4, x = 2^t * tanh(sqrt(4t)), t = retry -
- * 1 + u Sources: Marc Brooker, "Exponential Backoff And Jitter" (AWS, 2015); smooth is
- * the decorrelated V2 of Polly. Full jitter waits at least 1 ms unless base is 0, so
- * that retries cannot become a loop without a pause.
+ *   smooth        base * (x - previous x) / 1.4
+ *                 with x = 2^t * tanh(sqrt(4 * t)), t = retry - 1 + u
+ *
+ * Sources: Marc Brooker, "Exponential Backoff And Jitter" (AWS, 2015); smooth is the
+ * decorrelated V2 of Polly. Full jitter waits at least 1 ms unless base is 0, so that
+ * retries cannot become a loop without a pause.
  */
 #ifndef KEEL_POLICY_BACKOFF_H
 #define KEEL_POLICY_BACKOFF_H

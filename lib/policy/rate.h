@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rate limit: the generic cell rate algorithm (ITU-T I.371) on one word, the
- * theoretical arrival time tat of the next token. With T = period / count and tau = T *
- * (burst - 1): admitted when max(tat, now) - tau <= now, and then tat = max(tat, now) +
- * T.
+ * theoretical arrival time tat of the next token.
+ *
+ *   T         period / count
+ *   tau       T * (burst - 1)
+ *   admitted  when max(tat, now) - tau <= now; then tat = max(tat, now) + T
  */
 #ifndef KEEL_POLICY_RATE_H
 #define KEEL_POLICY_RATE_H
