@@ -146,7 +146,8 @@ static bool pass_bulkhead(const keel_plan *plan, keel_admission *admission,
     entry = keel_bulkhead_enter(&plan->bulkhead, &admission->place, request->now, until,
                                 request->sleeps, request->wake, request->wake_ctx);
     if (entry == KEEL_QUEUED && admission->has_permit)
-        keel_breaker_pause(&plan->breaker, &plan->policy, &admission->permit, until);
+        keel_breaker_pause(&plan->breaker, &plan->policy, &admission->permit,
+                           request->now, until);
     return take_entry(entry, admission, plan, answer);
 }
 

@@ -369,8 +369,7 @@ static void expire_override(keel_pipeline *pipeline)
     keel_runtime *rt = pipeline->runtime;
     bool is_over;
 
-    keel_runtime_notice_fork(rt);
-    if (pthread_mutex_trylock(&rt->pipelines_mu))
+    if (!keel_runtime_try_lock(rt))
         return; /* somebody is changing settings just now; the next one looks again */
     is_over = pipeline->override_text &&
               rt->clock.now(rt->clock.ctx) >= pipeline->override_until &&
@@ -607,7 +606,8 @@ void keel_pipeline_look_for_leaks(keel_pipeline *pipeline, const keel_plan *plan
 
     if (!starts->words || !keel_starts_maybe_before(starts, limit))
         return;
-    keel_starts_count(starts, 0, now, limit, 0, &leaked, &unused);
+    keel_starts_count(starts, 0, now, &(keel_starts_limits){ .slow = limit }, &leaked,
+                      &unused);
     most = atomic_load(&pipeline->counters->leaked);
     if (leaked <= most ||
         !atomic_compare_exchange_strong(&pipeline->counters->leaked, &most, leaked))

@@ -11,7 +11,8 @@
  *   half-open   half_open_max_wait                       open        + 1
  *                                                        or closed   kept
  *
- * Not for the operator's side (operator.c), leases (leases.c) or windows.
+ * Not for half-open rounds (rounds.c), the operator's side (operator.c), leases
+ * (leases.c) or windows.
  */
 #include "policy/breaker.h"
 
@@ -28,12 +29,6 @@ static void note(keel_changes *changes, keel_breaker_state from, const keel_stat
             (keel_transition){ from, to->state, cause, to->generation };
 }
 
-static bool swap(_Atomic uint64_t *word, uint64_t *expected, uint64_t fresh)
-{
-    return atomic_compare_exchange_strong_explicit(
-        word, expected, fresh, memory_order_acq_rel, memory_order_acquire);
-}
-
 /* The claim that follows, 0 to 7; the first on a state just published is 0. */
 static uint32_t claim_next(keel_state *s)
 {
@@ -43,8 +38,12 @@ static uint32_t claim_next(keel_state *s)
     return before;
 }
 
-/* A nanosecond on for each claim, so that no two writers ever write the same word: one
- * who stopped before his swap must find another's word where he expects the old one. */
+/*
+ * A nanosecond on for each claim, so that no two writers write the same word: one who
+ * stopped before his swap must find another's word where he expects the old one. (There
+ * are eight: it takes eight more claims on one state, while he stands there, to write
+ * his word again.)
+ */
 static uint64_t due_pack(uint32_t opens, uint64_t at_ns, uint32_t claim)
 {
     return (uint64_t)(opens < KEEL_OPENS_MAX ? opens : KEEL_OPENS_MAX) << 58 |
@@ -66,10 +65,16 @@ bool keel_breaker_change(const keel_breaker *breaker, const keel_breaker_now *se
 
     /* whoever claims after us makes our last step fail, and so cannot have his instant
      * published under our state, nor ours under his */
-    if (!swap(&breaker->words->state, &word, claimed_word) ||
-        !swap(&breaker->words->due[next.generation & 1], &due,
-              due_pack(opens, due_at_ns, claim)) ||
-        !swap(&breaker->words->state, &claimed_word, keel_state_pack(&next)))
+    if (!keel_word_swap(&breaker->words->state, &word, claimed_word))
+        return false;
+    if (!keel_word_swap(&breaker->words->due[next.generation & 1], &due,
+                        due_pack(opens, due_at_ns, claim))) {
+        /* we have written nothing: without our claim the other may go on, and a closed
+         * state word is plain again */
+        keel_word_swap(&breaker->words->state, &claimed_word, seen->word);
+        return false;
+    }
+    if (!keel_word_swap(&breaker->words->state, &claimed_word, keel_state_pack(&next)))
         return false;
     if (to != KEEL_BREAKER_OPEN) /* while open, what tripped stays readable */
         keel_window_begin(&breaker->window, head, next.generation);
@@ -93,8 +98,8 @@ static uint64_t open_length(const keel_policy *policy, uint32_t opens,
     return (uint64_t)length;
 }
 
-static uint32_t opens_after(const keel_policy *policy, const keel_breaker_now *seen,
-                            uint64_t now)
+uint32_t keel_breaker_opens_after(const keel_policy *policy,
+                                  const keel_breaker_now *seen, uint64_t now)
 {
     uint32_t opens = keel_breaker_opens(seen);
     uint64_t closed_at = keel_breaker_due(seen);
@@ -110,7 +115,7 @@ bool keel_breaker_open(const keel_breaker *breaker, const keel_policy *policy,
                        const keel_random *random, keel_cause cause,
                        keel_changes *changes)
 {
-    uint32_t opens = opens_after(policy, seen, now);
+    uint32_t opens = keel_breaker_opens_after(policy, seen, now);
     uint64_t length = open_length(policy, opens, random);
     uint64_t wish = keel_ns_min(at_least_ns, policy->open_longest_ns);
 
@@ -119,8 +124,8 @@ bool keel_breaker_open(const keel_breaker *breaker, const keel_policy *policy,
                                changes);
 }
 
-static bool close_now(const keel_breaker *breaker, const keel_breaker_now *seen,
-                      uint64_t now, keel_cause cause, keel_changes *changes)
+bool keel_breaker_close(const keel_breaker *breaker, const keel_breaker_now *seen,
+                        uint64_t now, keel_cause cause, keel_changes *changes)
 {
     return keel_breaker_change(breaker, seen, KEEL_BREAKER_CLOSED, 0,
                                keel_breaker_opens(seen), now, cause, changes);
@@ -166,29 +171,38 @@ static bool row_is_met(const keel_breaker *breaker, const keel_policy *policy,
            (word & (((uint64_t)1 << 40) - 1)) >= policy->consecutive;
 }
 
-static verdict judge(const keel_breaker *breaker, const keel_policy *policy,
-                     uint32_t generation, uint64_t now)
+/* Slow calls in flight count already, those beyond any deadline as failed. */
+static void add_slow_ones(const keel_breaker *breaker, const keel_policy *policy,
+                          const keel_breaker_now *seen, uint64_t now, keel_totals *t)
 {
-    keel_totals t = keel_window_sum(&breaker->window, generation, now);
-    verdict v = { KEEL_CAUSE_NONE, 0 };
-    uint32_t slow = 0, dead = 0;
+    const keel_starts_limits limits = {
+        .since = keel_ns_left(keel_breaker_due(seen), KEEL_CLAIMS_NS),
+        .slow = keel_ns_left(now, policy->slow_call_ns),
+        .dead = policy->deadline_ns ? keel_ns_left(now, policy->deadline_ns) : 0,
+    };
+    uint32_t slow, dead;
 
-    if (breaker->starts.words) {
-        keel_starts_count(
-            &breaker->starts, generation, now, keel_ns_left(now, policy->slow_call_ns),
-            policy->deadline_ns ? keel_ns_left(now, policy->deadline_ns) : 0, &slow,
-            &dead);
-        t.total += slow;
-        t.slow += slow;
-        t.bad += slow;
-        t.failed += dead < slow ? dead : slow;
-    }
+    keel_starts_count(&breaker->starts, seen->s.generation, now, &limits, &slow, &dead);
+    t->total += slow;
+    t->slow += slow;
+    t->bad += slow;
+    t->failed += dead < slow ? dead : slow;
+}
+
+static verdict judge(const keel_breaker *breaker, const keel_policy *policy,
+                     const keel_breaker_now *seen, uint64_t now)
+{
+    keel_totals t = keel_window_sum(&breaker->window, seen->s.generation, now);
+    verdict v = { KEEL_CAUSE_NONE, 0 };
+
+    if (breaker->starts.words)
+        add_slow_ones(breaker, policy, seen, now, &t);
     judge_rate(policy, policy->slow_is_failure ? t.bad : t.failed, t.total,
                policy->failure_rate_ppm, KEEL_CAUSE_FAILURE_RATE, &v);
     if (policy->slow_call_ns)
         judge_rate(policy, t.slow, t.total, policy->slow_rate_ppm, KEEL_CAUSE_SLOW_RATE,
                    &v);
-    if (v.cause == KEEL_CAUSE_NONE && row_is_met(breaker, policy, generation))
+    if (v.cause == KEEL_CAUSE_NONE && row_is_met(breaker, policy, seen->s.generation))
         v.cause = KEEL_CAUSE_CONSECUTIVE;
     return v;
 }
@@ -202,7 +216,7 @@ static bool set_flags(const keel_breaker *breaker, uint32_t generation, uint32_t
     while (s.state == KEEL_BREAKER_CLOSED && s.generation == generation &&
            (s.flags & ~KEEL_CLAIMS) != flags) {
         s.flags = (s.flags & KEEL_CLAIMS) | flags;
-        if (swap(&breaker->words->state, &word, keel_state_pack(&s)))
+        if (keel_word_swap(&breaker->words->state, &word, keel_state_pack(&s)))
             return true;
         s = keel_state_unpack(word);
     }
@@ -235,7 +249,7 @@ static void consider(const keel_breaker *breaker, const keel_policy *policy,
 
         if (seen.s.state != KEEL_BREAKER_CLOSED || seen.s.generation != generation)
             return;
-        v = judge(breaker, policy, generation, now);
+        v = judge(breaker, policy, &seen, now);
         if (lock != KEEL_LOCK_NONE) {
             tell_breach(breaker, &seen, lock, v, changes);
             return;
@@ -250,134 +264,30 @@ static void consider(const keel_breaker *breaker, const keel_policy *policy,
     }
 }
 
-/* half-open rounds */
-
-typedef struct round_verdict {
-    bool opens;
-    bool closes;
-} round_verdict;
-
-static round_verdict judge_round(const keel_policy *policy, const keel_state *s)
+static KEEL_SELDOM keel_recorded record_late(const keel_breaker *breaker,
+                                             uint32_t generation, uint64_t now,
+                                             bool failed, bool slow)
 {
-    uint32_t n = policy->half_open_permits;
-    uint32_t ended = s->ok + s->failed;
-    uint32_t to_come = n > ended ? n - ended : 0;
-    bool watch_slow = policy->slow_call_ns != 0;
-    round_verdict v;
+    uint64_t head = keel_window_head(&breaker->window);
 
-    if (!policy->early_decision && to_come)
-        return (round_verdict){ false, false };
-    v.opens = s->failed > policy->half_open_failures ||
-              (watch_slow && s->slow > policy->half_open_slow);
-    v.closes = !v.opens && s->ok + policy->half_open_failures >= n &&
-               (!watch_slow || s->slow + to_come <= policy->half_open_slow);
-    return v;
-}
-
-/* One probe's end, or its lease's: counts it and decides. False: the round is over. */
-static bool count_probe(const keel_breaker *breaker, const keel_policy *policy,
-                        uint32_t generation, keel_breaker_outcome outcome, bool slow,
-                        uint64_t retry_after_ns, uint64_t now,
-                        const keel_random *random, keel_changes *changes)
-{
-    for (;;) {
-        keel_breaker_now seen = keel_breaker_read(breaker);
-        keel_breaker_now after = seen;
-        uint64_t word = seen.word;
-        round_verdict v;
-
-        if (seen.s.state != KEEL_BREAKER_HALF_OPEN || seen.s.generation != generation)
-            return false;
-        if (outcome == KEEL_OUTCOME_NEUTRAL)
-            after.s.left += after.s.left < policy->half_open_permits;
-        else if (outcome == KEEL_OUTCOME_FAILED)
-            after.s.failed += after.s.failed < 255;
-        else
-            after.s.ok += after.s.ok < 255;
-        after.s.slow += slow && after.s.slow < 255;
-        v = judge_round(policy, &after.s);
-        if (v.opens    ? keel_breaker_open(breaker, policy, &seen, now, retry_after_ns,
-                                           random, KEEL_CAUSE_PROBES_FAILED, changes)
-            : v.closes ? close_now(breaker, &seen, now, KEEL_CAUSE_PROBES_OK, changes)
-                       : swap(&breaker->words->state, &word, keel_state_pack(&after.s)))
-            return true;
-    }
-}
-
-/*
- * Records an outcome. The window knows only the low bits of a generation; one that calls
- * the present generation late was left untouched for half a circle of them.
- */
-static keel_recorded record(const keel_breaker *breaker, uint32_t generation,
-                            uint64_t now, bool failed, bool slow)
-{
-    keel_recorded recorded =
-        keel_window_record(&breaker->window, generation, now, failed, slow);
-    uint64_t head;
-
-    if (recorded != KEEL_RECORDED_LATE)
-        return recorded;
-    head = keel_window_head(&breaker->window);
-    if ((uint32_t)(keel_breaker_read(breaker).s.generation) != generation)
+    if (keel_breaker_read(breaker).s.generation != generation)
         return KEEL_RECORDED_LATE;
     keel_window_begin(&breaker->window, head, generation);
     return keel_window_record(&breaker->window, generation, now, failed, slow);
 }
 
-/* Leases that nobody will end count as failed probes. True: there was one. */
-static bool reclaim(const keel_breaker *breaker, const keel_policy *policy,
-                    uint32_t generation, uint64_t now, const keel_random *random,
-                    keel_changes *changes)
+keel_recorded keel_breaker_record(const keel_breaker *breaker, uint32_t generation,
+                                  uint64_t now, bool failed, bool slow)
 {
-    if (!keel_lease_reclaim(breaker, policy, generation, now))
-        return false;
-    record(breaker, generation, now, true, false);
-    count_probe(breaker, policy, generation, KEEL_OUTCOME_FAILED, false, 0, now, random,
-                changes);
-    return true;
-}
+    keel_recorded recorded =
+        keel_window_record(&breaker->window, generation, now, failed, slow);
 
-/* One of the round's permits, for a lease that is ours. False: the state has changed. */
-static bool take_probe(const keel_breaker *breaker, const keel_breaker_now *seen,
-                       const keel_breaker_permit *permit)
-{
-    keel_state after = seen->s;
-    uint64_t word = seen->word;
-
-    after.left--;
-    if (swap(&breaker->words->state, &word, keel_state_pack(&after)))
-        return true;
-    keel_lease_give_back(breaker, permit);
-    return false;
+    return KEEL_LIKELY(recorded != KEEL_RECORDED_LATE)
+               ? recorded
+               : record_late(breaker, generation, now, failed, slow);
 }
 
 /* admission */
-
-static void track_start(const keel_breaker *breaker, keel_breaker_permit *permit,
-                        uint64_t now)
-{
-    if (breaker->starts.words)
-        permit->start_index =
-            keel_starts_enter(&breaker->starts, permit->generation, now);
-}
-
-static keel_status admit_locked(const keel_breaker *breaker, keel_lock lock,
-                                uint64_t until, uint64_t now,
-                                keel_breaker_permit *permit, uint64_t *retry_after_ns)
-{
-    keel_breaker_now seen = keel_breaker_read(breaker);
-
-    if (lock == KEEL_LOCK_OPEN) {
-        *retry_after_ns = until ? keel_ns_left(until, now) : 0;
-        return KEEL_REJECTED_FORCED_OPEN;
-    }
-    *permit = (keel_breaker_permit){ .generation = seen.s.generation };
-    if (lock != KEEL_LOCK_DISABLED && seen.s.state == KEEL_BREAKER_CLOSED) {
-        permit->tracking = KEEL_TRACK_WINDOW;
-        track_start(breaker, permit, now);
-    }
-    return KEEL_OK;
-}
 
 keel_status keel_breaker_foresee(const keel_breaker *breaker, uint64_t now,
                                  uint64_t *retry_after_ns)
@@ -408,30 +318,97 @@ static void forget_lock(const keel_breaker *breaker, uint64_t now)
         atomic_compare_exchange_strong(&breaker->words->lock, &word, 0);
 }
 
-/* Moves on from a half-open round that has lasted too long. */
-static void give_up_waiting(const keel_breaker *breaker, const keel_policy *policy,
-                            const keel_breaker_now *seen, uint64_t now,
-                            const keel_random *random, keel_changes *changes)
-{
-    if (policy->half_open_then_closed)
-        close_now(breaker, seen, now, KEEL_CAUSE_HALF_OPEN_MAX_WAIT, changes);
-    else
-        keel_breaker_open(breaker, policy, seen, now, 0, random,
-                          KEEL_CAUSE_HALF_OPEN_MAX_WAIT, changes);
-}
-
+/* True: they tripped it. */
 static bool slow_ones_trip(const keel_breaker *breaker, const keel_policy *policy,
-                           uint32_t generation, uint64_t now, const keel_random *random,
-                           keel_changes *changes)
+                           uint32_t generation, const keel_asking *asking)
 {
-    uint32_t before = changes->count;
+    uint32_t before = asking->changes->count;
 
     if (!breaker->starts.words ||
         !keel_starts_maybe_before(&breaker->starts,
-                                  keel_ns_left(now, policy->slow_call_ns)))
+                                  keel_ns_left(asking->now, policy->slow_call_ns)))
         return false;
-    consider(breaker, policy, generation, 0, now, random, changes);
-    return changes->count != before;
+    consider(breaker, policy, generation, 0, asking->now, asking->random,
+             asking->changes);
+    return asking->changes->count != before;
+}
+
+static void admit_closed(const keel_breaker *breaker, uint32_t generation,
+                         keel_asking *asking)
+{
+    *asking->permit = (keel_breaker_permit){ .generation = generation,
+                                             .tracking = KEEL_TRACK_WINDOW };
+    keel_breaker_track_start(breaker, asking->permit, asking->now);
+}
+
+/* The answers of each state. False: it has moved on, ask again. */
+
+static bool ask_closed(const keel_breaker *breaker, const keel_policy *policy,
+                       const keel_breaker_now *seen, keel_asking *asking)
+{
+    if (slow_ones_trip(breaker, policy, seen->s.generation, asking))
+        return false;
+    admit_closed(breaker, seen->s.generation, asking);
+    return true;
+}
+
+static bool ask_open(const keel_breaker *breaker, const keel_policy *policy,
+                     const keel_breaker_now *seen, keel_asking *asking)
+{
+    uint64_t due = keel_breaker_due(seen);
+
+    if (asking->now < due) {
+        *asking->retry_after_ns = due - asking->now;
+        asking->status = KEEL_REJECTED_OPEN;
+        return true;
+    }
+    keel_breaker_change(breaker, seen, KEEL_BREAKER_HALF_OPEN,
+                        policy->half_open_permits, keel_breaker_opens(seen),
+                        keel_ns_add(asking->now, policy->half_open_max_wait_ns),
+                        KEEL_CAUSE_OPEN_ELAPSED, asking->changes);
+    return false;
+}
+
+/* The answer while a lock holds, whatever the state; it never moves. */
+static bool ask_locked(const keel_breaker *breaker, const keel_policy *policy,
+                       keel_lock lock, uint64_t until, keel_asking *asking)
+{
+    keel_breaker_now seen = keel_breaker_read(breaker);
+
+    if (lock == KEEL_LOCK_OPEN) {
+        *asking->retry_after_ns = until ? keel_ns_left(until, asking->now) : 0;
+        asking->status = KEEL_REJECTED_FORCED_OPEN;
+        return true;
+    }
+    *asking->permit = (keel_breaker_permit){ .generation = seen.s.generation };
+    if (lock != KEEL_LOCK_DISABLED && seen.s.state == KEEL_BREAKER_CLOSED) {
+        /* they trip nothing now, but an observer is told that they would */
+        slow_ones_trip(breaker, policy, seen.s.generation, asking);
+        admit_closed(breaker, seen.s.generation, asking);
+    }
+    return true;
+}
+
+static bool ask(const keel_breaker *breaker, const keel_policy *policy,
+                keel_asking *asking)
+{
+    uint64_t until;
+    keel_lock lock = keel_breaker_locked(breaker, asking->now, &until);
+    keel_breaker_now seen = keel_breaker_read(breaker);
+
+    if (lock != KEEL_LOCK_NONE)
+        return ask_locked(breaker, policy, lock, until, asking);
+    if (until)
+        forget_lock(breaker, asking->now);
+    switch (seen.s.state) {
+    case KEEL_BREAKER_CLOSED:
+        return ask_closed(breaker, policy, &seen, asking);
+    case KEEL_BREAKER_OPEN:
+        return ask_open(breaker, policy, &seen, asking);
+    case KEEL_BREAKER_HALF_OPEN:
+        return keel_round_ask(breaker, policy, &seen, asking);
+    }
+    return true;
 }
 
 keel_status keel_breaker_admit(const keel_breaker *breaker, const keel_policy *policy,
@@ -439,60 +416,20 @@ keel_status keel_breaker_admit(const keel_breaker *breaker, const keel_policy *p
                                keel_breaker_permit *permit, uint64_t *retry_after_ns,
                                keel_changes *changes)
 {
-    *retry_after_ns = 0;
-    for (;;) {
-        uint64_t until;
-        keel_lock lock = keel_breaker_locked(breaker, now, &until);
-        keel_breaker_now seen = keel_breaker_read(breaker);
-        uint64_t due = keel_breaker_due(&seen);
+    keel_asking asking = { now, random, permit, retry_after_ns, changes, KEEL_OK };
 
-        if (lock == KEEL_LOCK_NONE && until)
-            forget_lock(breaker, now);
-        if (lock != KEEL_LOCK_NONE)
-            return admit_locked(breaker, lock, until, now, permit, retry_after_ns);
-        switch (seen.s.state) {
-        case KEEL_BREAKER_CLOSED:
-            if (slow_ones_trip(breaker, policy, seen.s.generation, now, random,
-                               changes))
-                break;
-            *permit = (keel_breaker_permit){ .generation = seen.s.generation,
-                                             .tracking = KEEL_TRACK_WINDOW };
-            track_start(breaker, permit, now);
-            return KEEL_OK;
-        case KEEL_BREAKER_OPEN:
-            if (now < due) {
-                *retry_after_ns = due - now;
-                return KEEL_REJECTED_OPEN;
-            }
-            keel_breaker_change(breaker, &seen, KEEL_BREAKER_HALF_OPEN,
-                                policy->half_open_permits, keel_breaker_opens(&seen),
-                                keel_ns_add(now, policy->half_open_max_wait_ns),
-                                KEEL_CAUSE_OPEN_ELAPSED, changes);
-            break;
-        case KEEL_BREAKER_HALF_OPEN:
-            if (now >= due) {
-                give_up_waiting(breaker, policy, &seen, now, random, changes);
-                break;
-            }
-            if (reclaim(breaker, policy, seen.s.generation, now, random, changes))
-                break;
-            *permit = (keel_breaker_permit){ .generation = seen.s.generation,
-                                             .tracking = KEEL_TRACK_PROBE };
-            /* no lease though a permit is left: somebody is between the two, and may
-             * have died there; he is not waited for */
-            if (seen.s.left == 0 ||
-                !keel_lease_take(breaker, policy, seen.s.generation, now, permit))
-                return KEEL_REJECTED_HALF_OPEN;
-            if (take_probe(breaker, &seen, permit)) {
-                track_start(breaker, permit, now);
-                return KEEL_OK;
-            }
-            break;
-        }
-    }
+    *retry_after_ns = 0;
+    while (!ask(breaker, policy, &asking))
+        ;
+    return asking.status;
 }
 
 /* ends */
+
+static bool has_row(const keel_breaker_words *words)
+{
+    return atomic_load_explicit(&words->consecutive, memory_order_relaxed) << 24;
+}
 
 static void count_row(const keel_breaker *breaker, uint32_t generation, bool failed)
 {
@@ -528,39 +465,18 @@ static bool end_closed(const keel_breaker *breaker, const keel_policy *policy,
         return false;
     if (result->outcome == KEEL_OUTCOME_NEUTRAL)
         return true;
-    recorded = record(breaker, permit->generation, now, failed, slow);
+    recorded = keel_breaker_record(breaker, permit->generation, now, failed, slow);
     if (recorded == KEEL_RECORDED_LATE)
         return false;
-    if (policy->consecutive)
+    /* a success ends a row even where none is counted any more: it is in the way of all
+     * that could go the quick one */
+    if (policy->consecutive || (!failed && has_row(breaker->words)))
         count_row(breaker, permit->generation, failed);
     if (failed || slow || s.flags & KEEL_FLAG_ARMED ||
         (recorded == KEEL_RECORDED_MOVE && s.flags & KEEL_FLAG_WATCH))
         consider(breaker, policy, permit->generation, result->retry_after_ns, now,
                  random, changes);
     return true;
-}
-
-static bool end_probe(const keel_breaker *breaker, const keel_policy *policy,
-                      const keel_breaker_permit *permit,
-                      const keel_breaker_result *result, bool slow, uint64_t now,
-                      const keel_random *random, keel_changes *changes)
-{
-    keel_breaker_outcome outcome = result->outcome;
-    uint64_t until;
-
-    if (!keel_lease_give_back(breaker, permit))
-        return false;
-    if (keel_breaker_locked(breaker, now, &until) != KEEL_LOCK_NONE)
-        outcome = KEEL_OUTCOME_NEUTRAL; /* no transition while an operator holds it */
-    if (outcome != KEEL_OUTCOME_NEUTRAL &&
-        record(breaker, permit->generation, now, outcome == KEEL_OUTCOME_FAILED,
-               slow) == KEEL_RECORDED_LATE)
-        return false;
-    if (slow && policy->slow_is_failure && outcome == KEEL_OUTCOME_OK)
-        outcome = KEEL_OUTCOME_FAILED;
-    return count_probe(breaker, policy, permit->generation, outcome,
-                       slow && outcome != KEEL_OUTCOME_NEUTRAL, result->retry_after_ns,
-                       now, random, changes);
 }
 
 bool keel_breaker_end(const keel_breaker *breaker, const keel_policy *policy,
@@ -581,7 +497,8 @@ bool keel_breaker_end(const keel_breaker *breaker, const keel_policy *policy,
             return true;
         return end_closed(breaker, policy, permit, result, slow, now, random, changes);
     case KEEL_TRACK_PROBE:
-        return end_probe(breaker, policy, permit, result, slow, now, random, changes);
+        return keel_round_end(breaker, policy, permit, result, slow, now, random,
+                              changes);
     }
     return true;
 }

@@ -10,9 +10,9 @@
  * granted it; an outcome of another generation changes nothing.
  *
  * The instant that ends the present state has two words, chosen by the generation's
- * lowest bit: opens in a row 6 | instant 58. A transition first claims the state word (a
- * counter in its flags), then writes the next instant, then publishes it with the new
- * state, each by CAS from what was seen at once; so a writer stopped or killed in
+ * lowest bit: opens in a row 6 | instant 58. A transition first claims the state word
+ * (a counter in its flags), then writes the next instant, then publishes it with the
+ * new state, each by CAS from what was seen at once; so a writer stopped or killed in
  * between does no harm, and of several one wins with all he wrote.
  *
  *   closed     since when
@@ -20,7 +20,7 @@
  *   half-open  when waiting for probes ends (breaker.half_open_max_wait)
  *
  * A probe is a lease: a word {owner 8, generation 14, expiry 42} that holds one of the
- * round's permits until the instant in it, in microseconds.
+ * round's permits until the instant in it, in microseconds, 12 days hence at most.
  */
 #ifndef KEEL_POLICY_BREAKER_H
 #define KEEL_POLICY_BREAKER_H
@@ -91,8 +91,8 @@ typedef enum keel_breaker_outcome {
 typedef struct keel_breaker_result {
     keel_breaker_outcome outcome;
     uint64_t duration_ns;
-    uint64_t
-        retry_after_ns; /* the peer's wish; keeps a breaker that trips open longer */
+    /* the peer's wish; keeps a breaker that trips open longer */
+    uint64_t retry_after_ns;
 } keel_breaker_result;
 
 /*
@@ -117,7 +117,7 @@ keel_status keel_breaker_foresee(const keel_breaker *breaker, uint64_t now,
  * is neither slowness of the other side nor of its lease. Resumed, both begin anew.
  */
 void keel_breaker_pause(const keel_breaker *breaker, const keel_policy *policy,
-                        keel_breaker_permit *permit, uint64_t until);
+                        keel_breaker_permit *permit, uint64_t now, uint64_t until);
 void keel_breaker_resume(const keel_breaker *breaker, const keel_policy *policy,
                          keel_breaker_permit *permit, uint64_t now);
 

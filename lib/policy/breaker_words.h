@@ -7,15 +7,21 @@
 
 /* Flags: what a success must look at more closely. */
 enum {
-    KEEL_FLAG_ARMED =
-        1, /* a rate is met, min_calls are not yet: any success may trip */
-    KEEL_FLAG_WATCH = 2,   /* enough bad ones to trip once successes leave the window */
-    KEEL_FLAG_BREACHED = 4 /* under an observe lock: the breach was told */
+    /* a rate is met, min_calls are not yet: any success may trip */
+    KEEL_FLAG_ARMED = 1,
+    /* enough bad ones to trip once successes leave the window */
+    KEEL_FLAG_WATCH = 2,
+    /* under an observe lock: the breach was told */
+    KEEL_FLAG_BREACHED = 4
 };
 
-/* Three bits more count, modulo 8, those who were about to make a transition. */
+/*
+ * Three bits more count, modulo 8, those who were about to make a transition. An
+ * instant is later by as many nanoseconds.
+ */
 #define KEEL_CLAIM 8u
 #define KEEL_CLAIMS 56u
+#define KEEL_CLAIMS_NS 7u
 
 #define KEEL_GENERATION_MASK 0xffffffu
 #define KEEL_DUE_MASK (((uint64_t)1 << 58) - 1)
@@ -48,6 +54,14 @@ static inline uint64_t keel_state_pack(const keel_state *s)
     return (uint64_t)s->state << 62 | (uint64_t)s->flags << 56 |
            (uint64_t)s->left << 48 | (uint64_t)s->ok << 40 | (uint64_t)s->failed << 32 |
            (uint64_t)s->slow << 24 | (s->generation & KEEL_GENERATION_MASK);
+}
+
+/* One step, if the word is as expected; else expected says what it is. */
+static inline bool keel_word_swap(_Atomic uint64_t *word, uint64_t *expected,
+                                  uint64_t fresh)
+{
+    return atomic_compare_exchange_strong_explicit(
+        word, expected, fresh, memory_order_acq_rel, memory_order_acquire);
 }
 
 /* All of a breaker's decision at one instant. */

@@ -2,8 +2,8 @@
 /*
  * The count window: a ring of 2-bit cells. The layout is drawn in window.h.
  *
- * The newest outcome stands in the head itself, so that one swap records it. Its cell is
- * written by whoever comes next, before he moves the head on: a thread that stops
+ * The newest outcome stands in the head itself, so that one swap records it. Its cell
+ * is written by whoever comes next, before he moves the head on: a thread that stops
  * anywhere leaves a window that is right. Each write of a cell changes the version of
  * its word, so that one who was stopped before his finds that another has done it.
  */
@@ -94,9 +94,9 @@ static uint64_t with_cell(uint64_t word, uint64_t index, uint64_t outcome)
 }
 
 /*
- * Writes the newest outcome to its cell, unless the head has gone on, which it did after
- * somebody else had written it. Release pairs with the acquire of the head in sums: by
- * the next head every cell but its newest is there.
+ * Writes the newest outcome to its cell, unless the head has gone on, which it did
+ * after somebody else had written it. Release pairs with the acquire of the head in
+ * sums: by the next head every cell but its newest is there.
  */
 static void settle(const keel_window *window, uint64_t head)
 {

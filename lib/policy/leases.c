@@ -3,22 +3,29 @@
  * Half-open probes as leases: what a dead holder had comes back by itself. And what
  * time a holder has who queues meanwhile.
  */
-#include "policy/breaker_words.h"
+#include "policy/breaker_moves.h"
 
 #include "base/clock.h"
 
+/*
+ * Microseconds, in a circle of 50 days; a lease lasts at most 12 of them, so that for
+ * 37 more it is known to have ended. 0 is no lease, so an expiry is never 0.
+ */
 enum { EXPIRY_BITS = 42, GENERATION_BITS = 14 };
 
 #define EXPIRY_MASK (((uint64_t)1 << EXPIRY_BITS) - 1)
+#define LONGEST_NS (12 * 24 * 3600 * KEEL_S)
 #define LEASE_GENERATION_MASK ((1u << GENERATION_BITS) - 1)
 
-static uint64_t pack(uint32_t owner, uint32_t generation, uint64_t expires_at_ns)
+static uint64_t pack(const keel_breaker *breaker, uint32_t generation, uint64_t now,
+                     uint64_t length_ns)
 {
-    uint64_t us = expires_at_ns / 1000 + (expires_at_ns % 1000 != 0);
+    uint64_t at_ns = keel_ns_add(now, keel_ns_min(length_ns, LONGEST_NS));
+    uint64_t expiry = (at_ns / 1000 + (at_ns % 1000 != 0)) & EXPIRY_MASK;
 
-    return (uint64_t)(owner + 1) << 56 |
+    return (uint64_t)breaker->owner << 56 |
            (uint64_t)(generation & LEASE_GENERATION_MASK) << EXPIRY_BITS |
-           (us & EXPIRY_MASK);
+           (expiry ? expiry : 1);
 }
 
 static bool is_of(uint64_t lease, uint32_t generation)
@@ -29,14 +36,15 @@ static bool is_of(uint64_t lease, uint32_t generation)
 
 static bool is_expired(uint64_t lease, uint64_t now)
 {
-    return ((now / 1000 - lease) & EXPIRY_MASK) <= EXPIRY_MASK / 2;
+    uint64_t left = (lease - now / 1000) & EXPIRY_MASK;
+
+    return left == 0 || left > LONGEST_NS / 1000 + 1;
 }
 
 bool keel_lease_take(const keel_breaker *breaker, const keel_policy *policy,
                      uint32_t generation, uint64_t now, keel_breaker_permit *permit)
 {
-    uint64_t lease = pack(breaker->owner, generation,
-                          keel_ns_add(now, policy->lease_ns) & KEEL_DUE_MASK);
+    uint64_t lease = pack(breaker, generation, now, policy->lease_ns);
 
     for (uint32_t i = 0; i < policy->half_open_permits; i++) {
         uint64_t old = atomic_load_explicit(&breaker->leases[i], memory_order_acquire);
@@ -76,12 +84,11 @@ bool keel_lease_reclaim(const keel_breaker *breaker, const keel_policy *policy,
 }
 
 /* One that was reclaimed meanwhile stays what it is: its end is late. */
-static void lease_anew(const keel_breaker *breaker, uint64_t expires_at_ns,
+static void lease_anew(const keel_breaker *breaker, uint64_t now, uint64_t length_ns,
                        keel_breaker_permit *permit)
 {
     uint64_t old = permit->lease;
-    uint64_t fresh =
-        pack(breaker->owner, permit->generation, expires_at_ns & KEEL_DUE_MASK);
+    uint64_t fresh = pack(breaker, permit->generation, now, length_ns);
 
     if (permit->tracking == KEEL_TRACK_PROBE &&
         atomic_compare_exchange_strong(&breaker->leases[permit->lease_index], &old,
@@ -90,19 +97,19 @@ static void lease_anew(const keel_breaker *breaker, uint64_t expires_at_ns,
 }
 
 void keel_breaker_pause(const keel_breaker *breaker, const keel_policy *policy,
-                        keel_breaker_permit *permit, uint64_t until)
+                        keel_breaker_permit *permit, uint64_t now, uint64_t until)
 {
     if (permit->start_index)
         keel_starts_leave(&breaker->starts, permit->start_index);
     permit->start_index = 0;
-    lease_anew(breaker, keel_ns_add(until, policy->lease_ns), permit);
+    lease_anew(breaker, now, keel_ns_add(keel_ns_left(until, now), policy->lease_ns),
+               permit);
 }
 
 void keel_breaker_resume(const keel_breaker *breaker, const keel_policy *policy,
                          keel_breaker_permit *permit, uint64_t now)
 {
-    if (breaker->starts.words && permit->tracking != KEEL_TRACK_NOTHING)
-        permit->start_index =
-            keel_starts_enter(&breaker->starts, permit->generation, now);
-    lease_anew(breaker, keel_ns_add(now, policy->lease_ns), permit);
+    if (permit->tracking != KEEL_TRACK_NOTHING)
+        keel_breaker_track_start(breaker, permit, now);
+    lease_anew(breaker, now, policy->lease_ns, permit);
 }

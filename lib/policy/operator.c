@@ -30,14 +30,16 @@ static bool go_open(const keel_breaker *breaker, const keel_policy *policy,
                     const keel_breaker_now *seen, uint64_t for_ns, uint64_t now,
                     const keel_random *random, keel_changes *changes)
 {
-    if (!for_ns && seen->s.state == KEEL_BREAKER_OPEN)
-        return true;
+    bool is_open = seen->s.state == KEEL_BREAKER_OPEN;
+
     if (!for_ns)
-        return keel_breaker_open(breaker, policy, seen, now, 0, random,
-                                 KEEL_CAUSE_OPERATOR, changes);
+        return is_open || keel_breaker_open(breaker, policy, seen, now, 0, random,
+                                            KEEL_CAUSE_OPERATOR, changes);
+    /* one that is open already has another end, and is not opened once more */
     return keel_breaker_change(breaker, seen, KEEL_BREAKER_OPEN, 0,
-                               keel_breaker_opens(seen) + 1, keel_ns_add(now, for_ns),
-                               KEEL_CAUSE_OPERATOR, changes);
+                               is_open ? keel_breaker_opens(seen)
+                                       : keel_breaker_opens_after(policy, seen, now),
+                               keel_ns_add(now, for_ns), KEEL_CAUSE_OPERATOR, changes);
 }
 
 keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *policy,
@@ -81,17 +83,19 @@ void keel_breaker_restart_round(const keel_breaker *breaker, const keel_policy *
                                   keel_breaker_due(&seen), KEEL_CAUSE_NONE, &unseen));
 }
 
-/* While open, the window that tripped stays readable: it is the generation's before. */
-static uint32_t window_generation(const keel_state *s)
+/* While open, nothing is recorded and the window that tripped stays readable. */
+static uint32_t window_generation(const keel_window *window, const keel_state *s)
 {
-    return s->state == KEEL_BREAKER_OPEN ? s->generation - 1 : s->generation;
+    return s->state == KEEL_BREAKER_OPEN ? keel_window_generation(window)
+                                         : s->generation;
 }
 
 void keel_breaker_take_over_window(const keel_breaker *to, const keel_breaker *from,
                                    uint64_t now)
 {
     keel_breaker_now seen = keel_breaker_read(to);
-    uint32_t generation = window_generation(&seen.s);
+    uint32_t generation =
+        window_generation(from ? &from->window : &to->window, &seen.s);
 
     if (from && keel_window_is_same(&to->window, &from->window))
         return;
@@ -112,6 +116,7 @@ keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now)
     uint64_t until;
 
     view.lock = keel_breaker_locked(breaker, now, &until);
-    view.totals = keel_window_sum(&breaker->window, window_generation(&seen.s), now);
+    view.totals = keel_window_sum(&breaker->window,
+                                  window_generation(&breaker->window, &seen.s), now);
     return view;
 }

@@ -54,8 +54,7 @@ static void freshen(const keel_starts *starts, uint64_t now)
 }
 
 void keel_starts_count(const keel_starts *starts, uint32_t generation, uint64_t now,
-                       uint64_t slow_limit, uint64_t dead_limit, uint32_t *slow,
-                       uint32_t *dead)
+                       const keel_starts_limits *limits, uint32_t *slow, uint32_t *dead)
 {
     *slow = 0;
     *dead = 0;
@@ -65,9 +64,10 @@ void keel_starts_count(const keel_starts *starts, uint32_t generation, uint64_t 
             atomic_load_explicit(&starts->words->starts[i], memory_order_acquire);
         uint64_t start = word & START_MASK;
 
-        if (!start || word >> 58 != (generation & 63))
+        /* a start is stored plus 1 */
+        if (start <= limits->since || word >> 58 != (generation & 63))
             continue;
-        *slow += start <= slow_limit; /* a start is stored plus 1 */
-        *dead += start <= dead_limit;
+        *slow += start <= limits->slow;
+        *dead += start <= limits->dead;
     }
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * When the attempts in flight began, so that slow ones are seen before they end. Room
- * for 63 at a time; later ones are seen when they end. A word is generation 6 | start
- * plus 1 58, 0 being none; the first word is no later than the oldest start, so that
- * mostly one look is enough.
+ * for 63 at a time; later ones are seen when they end. In bits:
+ *
+ *   a start   generation 6 | instant plus 1 58      0 being none
+ *
+ * The first word is the oldest start, so that mostly one look is enough. It may be
+ * later than that by as long as a thread stood between reading the clock and entering,
+ * and a slow one is seen later by as much.
  */
 #ifndef KEEL_POLICY_STARTS_H
 #define KEEL_POLICY_STARTS_H
@@ -68,9 +72,15 @@ static inline bool keel_starts_maybe_before(const keel_starts *starts, uint64_t 
     return oldest && oldest <= limit;
 }
 
-/* How many of a generation began before the two instants; freshens `oldest`. */
+typedef struct keel_starts_limits {
+    uint64_t since; /* when the generation began: what is older is one of 64 before */
+    uint64_t slow;
+    uint64_t dead;
+} keel_starts_limits;
+
+/* How many of a generation began before the two limits; freshens `oldest`. */
 void keel_starts_count(const keel_starts *starts, uint32_t generation, uint64_t now,
-                       uint64_t slow_limit, uint64_t dead_limit, uint32_t *slow,
+                       const keel_starts_limits *limits, uint32_t *slow,
                        uint32_t *dead);
 
 #endif

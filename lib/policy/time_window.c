@@ -174,7 +174,9 @@ static _Atomic uint64_t *bucket_at(const keel_window *window, uint64_t epoch, bo
     return &window->time->buckets[epoch % window->count + (slow ? window->count : 0)];
 }
 
-/* How often two counts must be halved to fit; together, so that their rate stays true. */
+/*
+ * How often two counts must be halved to fit; together, so that their rate stays true.
+ */
 static unsigned halvings(uint64_t ok, uint64_t failed)
 {
     unsigned times = 0;
@@ -201,9 +203,9 @@ static void bucket_halve(const keel_window *window, uint64_t epoch, bool slow,
 
 /*
  * Adds to the bucket of an epoch, unless its place belongs to a younger one by now.
- * Release, because a fold adds here what it has marked in its stripe before: whoever sees
- * the sum (sum_buckets acquires it) sees the mark, or what came after it, when he looks
- * at the stripe once more. Relaxed, the mark might become visible after the sum.
+ * Release, because a fold adds here what it has marked in its stripe before: whoever
+ * sees the sum (sum_buckets acquires it) sees the mark, or what came after it, when he
+ * looks at the stripe once more. Relaxed, the mark might become visible after the sum.
  */
 static void bucket_add(const keel_window *window, uint64_t epoch, bool slow,
                        uint64_t ok, uint64_t failed)
@@ -318,7 +320,9 @@ static bool head_move(const keel_window *window, uint32_t generation, uint64_t n
     }
 }
 
-/* A stripe that others share may have gone on, to a bucket or a generation after ours. */
+/*
+ * A stripe that others share may have gone on, to a bucket or a generation after ours.
+ */
 static bool stripe_is_ahead(const keel_window *window, uint64_t stripe,
                             uint32_t generation, uint64_t epoch)
 {
@@ -363,10 +367,11 @@ static void stripe_turn(const keel_window *window, uint32_t generation, uint64_t
 /* recording and summing */
 
 /*
- * What the quick way goes by; written by whoever found it wanting. Two who write at once
- * may leave the instant of one with the tag of the other: then the quick way finds it
- * wanting again. The tag is swapped, so that one who was stopped here does not bring
- * back that of a bucket long gone, nor wake a window that was retired meanwhile.
+ * What the quick way goes by; written by whoever found it wanting. Two who write at
+ * once may leave the instant of one with the tag of the other: then the quick way
+ * finds it wanting again. The tag is swapped, so that one who was stopped here does
+ * not bring back that of a bucket long gone, nor wake a window that was retired
+ * meanwhile.
  */
 static void give_hint(const keel_window *window, uint64_t number, uint32_t stripe_tag)
 {
@@ -554,9 +559,10 @@ void keel_time_window_begin(const keel_window *window, uint64_t head,
 }
 
 /*
- * All windows of a pipeline leave their successes in the same stripes, each by epochs of
- * its own. So one that is to count goes to an epoch from where everything there is of
- * the past, and a window further, for those who are just recording into the other one.
+ * All windows of a pipeline leave their successes in the same stripes, each by epochs
+ * of its own. So one that is to count goes to an epoch from where everything there is
+ * of the past, and a window further, for those who are just recording into the other
+ * one.
  */
 void keel_time_window_renew(const keel_window *window, uint32_t generation,
                             uint64_t now)

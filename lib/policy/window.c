@@ -21,6 +21,12 @@ uint64_t keel_window_head(const keel_window *window)
     return atomic_load_explicit(head_of(window), memory_order_acquire);
 }
 
+/* the generation is the head's uppermost part in both kinds */
+uint32_t keel_window_generation(const keel_window *window)
+{
+    return (uint32_t)(keel_window_head(window) >> (window->time ? 54 : 40));
+}
+
 void keel_window_begin(const keel_window *window, uint64_t head, uint32_t generation)
 {
     if (!head)

@@ -21,10 +21,10 @@
  * moves, and since every move clears one more bucket that is out of the window, no word
  * lives long enough to be taken for a younger one (that is why count <= 1000).
  *
- * The number wraps after 2^34 buckets, and 2^20 of these count as behind: after a gap of
- * just that length one would take old outcomes for new ones, or drop new ones. Buckets
- * are 1 us at least (breaker.window 1ms, 1000 buckets), so the gap is 4 h 46 min at
- * least, to within a second; with buckets of 1 ms it is 198 days.
+ * The number wraps after 2^34 buckets, and 2^20 of these count as behind: after a gap
+ * of just that length one would take old outcomes for new ones, or drop new ones.
+ * Buckets are 1 us at least (breaker.window 1ms, 1000 buckets), so the gap is 4 h 46
+ * min at least, to within a second; with buckets of 1 ms it is 198 days.
  *
  * Count window. The head has the newest outcome, the cells have those before it; a cell
  * is {slow, failed}.
@@ -107,13 +107,16 @@ keel_recorded keel_window_record(const keel_window *window, uint32_t generation,
 bool keel_window_withdraw(const keel_window *window, uint32_t generation, uint64_t now);
 
 /*
- * Empties the window for a generation, if its head is still the one that was seen before
- * the generation began. The first outcome of a younger generation does the same by
- * itself; but after half the circle of those that the head can tell apart an untouched
- * window would look younger, and after the whole circle its own again.
+ * Empties the window for a generation, if its head is still the one that was seen
+ * before the generation began. The first outcome of a younger generation does the same
+ * by itself; but after half the circle of those that the head can tell apart an
+ * untouched window would look younger, and after the whole circle its own again.
  */
 uint64_t keel_window_head(const keel_window *window);
 void keel_window_begin(const keel_window *window, uint64_t head, uint32_t generation);
+
+/* The generation it is of, as far as its head can tell it. */
+uint32_t keel_window_generation(const keel_window *window);
 
 /* The totals of a generation at an instant; all zero if the window is of another. */
 keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
@@ -141,8 +144,8 @@ static inline uint64_t keel_window_number(const keel_window *window, uint64_t no
 
 /*
  * One fast success in the bucket that is current already: the hot path of a time window
- * is this and nothing else, and it needs no more than the words. False: nothing was done,
- * use keel_window_record.
+ * is this and nothing else, and it needs no more than the words. False: nothing was
+ * done, use keel_window_record.
  */
 static inline bool keel_window_words_try_ok(keel_time_window_words *words,
                                             uint32_t stripe_word, keel_stripe stripe,

@@ -55,7 +55,7 @@ static void fresh(uint32_t permits, uint32_t failures)
     loose_breaker_refit(&b);
 }
 
-/* ---- what a thread does -------------------------------------------------------------- */
+/* ---- what a thread does ---------------------------------------------------------- */
 
 static void admit(int who)
 {
@@ -133,7 +133,7 @@ static void restart_round(int who)
     keel_breaker_restart_round(&b.breaker, &b.policy);
 }
 
-/* ---- what must hold afterwards --------------------------------------------------------- */
+/* ---- what must hold afterwards --------------------------------------------------- */
 
 /* At an instant, or up to seven claims later (breaker.c, due_pack). */
 static bool is_at(uint64_t due_at_ns, uint64_t at_ns)
@@ -269,7 +269,7 @@ static void check_told_once(void)
         "%s", explore_schedule());
 }
 
-/* ---- beginnings ------------------------------------------------------------------------ */
+/* ---- beginnings ------------------------------------------------------------------ */
 
 static void prepare_open_elapsed(uint32_t permits, uint32_t failures)
 {
@@ -315,7 +315,7 @@ static void explore_case_of(const char *why, void (*a)(int), void (*other)(int),
     ck_assert_uint_gt(explore_schedules(), 400);
 }
 
-/* ---- the breaker ----------------------------------------------------------------------- */
+/* ---- the breaker ----------------------------------------------------------------- */
 
 START_TEST(two_who_come_at_the_end_of_the_open_time_share_one_permit)
 {
@@ -428,7 +428,7 @@ START_TEST(two_who_notice_a_breach_tell_it_once)
 }
 END_TEST
 
-/* ---- windows --------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------- */
 
 static uint64_t at_ns[2];
 static bool fails[2];
@@ -565,7 +565,7 @@ START_TEST(a_reader_never_sees_more_than_there_is)
 }
 END_TEST
 
-/* ---- the bulkhead ---------------------------------------------------------------------- */
+/* ---- the bulkhead ---------------------------------------------------------------- */
 
 static keel_bulkhead_words bulkhead_words;
 static keel_waiter waiters[2];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The breaker's transitions, causes and generations; probes are t_probes.c. */
+#include "policy/breaker_moves.h"
 #include "support/loose_breaker.h"
 #include "support/suite.h"
 
@@ -109,6 +110,33 @@ START_TEST(a_row_of_an_older_generation_is_forgotten_and_a_success_clears_its_wo
 }
 END_TEST
 
+START_TEST(a_row_that_is_counted_no_more_ends_with_the_next_success)
+{
+    loose_breaker_init(&b);
+    b.policy.consecutive = 5;
+    b.policy.min_calls = 20;
+    loose_calls(&b, FAILED, 1);
+    b.policy.consecutive = 0;
+    ck_assert(!keel_breaker_words_are_plain(&b.words, 0));
+    loose_calls(&b, OK, 2); /* one for the row, one more for the rate */
+    ck_assert(keel_breaker_words_are_plain(&b.words, 0));
+}
+END_TEST
+
+START_TEST(one_who_fails_to_make_a_transition_leaves_the_quick_way_open)
+{
+    keel_breaker_now seen;
+
+    loose_breaker_init(&b);
+    seen = keel_breaker_read(&b.breaker);
+    seen.due[1] += 1; /* another has written the next instant meanwhile */
+    ck_assert(!keel_breaker_open(&b.breaker, &b.policy, &seen, b.now, 0, &b.random,
+                                 KEEL_CAUSE_FAILURE_RATE, &b.changes));
+    ck_assert_int_eq(loose_look(&b).state, KEEL_BREAKER_CLOSED);
+    ck_assert(keel_breaker_words_are_plain(&b.words, 0));
+}
+END_TEST
+
 START_TEST(slow_calls_open_by_their_own_rate)
 {
     const keel_breaker_result at_the_limit = { .duration_ns = 2 * KEEL_S };
@@ -170,6 +198,25 @@ START_TEST(calls_in_flight_beyond_the_slow_limit_open_it_at_the_next_admission)
     ck_assert_uint_eq(loose_look(&b).totals.slow, 0); /* recorded ones only */
     for (int i = 0; i < 4; i++)
         ck_assert(!loose_end(&b, &slow[i], OK));
+}
+END_TEST
+
+START_TEST(those_of_64_generations_before_do_not)
+{
+    keel_breaker_permit hung, next;
+
+    loose_breaker_init(&b);
+    b.policy.slow_call_ns = 2 * KEEL_S;
+    b.policy.min_calls = 1;
+    loose_breaker_refit(&b);
+    ck_assert_int_eq(loose_admit(&b, &hung), KEEL_OK);
+    b.now += 3 * KEEL_S;
+    for (int i = 0; i < 64; i++)
+        keel_breaker_reset(&b.breaker, b.now, &b.changes);
+    ck_assert_int_eq(loose_admit(&b, &next), KEEL_OK);
+    ck_assert_int_eq(loose_look(&b).state, KEEL_BREAKER_CLOSED);
+    loose_end(&b, &next, OK);
+    loose_end(&b, &hung, OK);
 }
 END_TEST
 
@@ -438,9 +485,12 @@ SUITE("breaker", 10,
       ONE(failures_in_a_row_open_without_min_calls),
       ONE(a_row_is_not_limited_by_the_window),
       ONE(a_row_of_an_older_generation_is_forgotten_and_a_success_clears_its_word),
+      ONE(a_row_that_is_counted_no_more_ends_with_the_next_success),
+      ONE(one_who_fails_to_make_a_transition_leaves_the_quick_way_open),
       ONE(slow_calls_open_by_their_own_rate),
       ONE(slow_counts_as_failed_where_it_is_told_to),
       ONE(calls_in_flight_beyond_the_slow_limit_open_it_at_the_next_admission),
+      ONE(those_of_64_generations_before_do_not),
       ONE(a_slow_call_that_ends_is_counted_once_as_what_it_was),
       ONE(calls_in_flight_beyond_the_deadline_count_as_failed),
       ONE(a_count_window_judges_the_last_calls_only),

@@ -147,7 +147,7 @@ START_TEST(a_window_that_counts_again_is_empty)
 }
 END_TEST
 
-/* ---- threads ---------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------- */
 
 static pthread_barrier_t lap;
 

@@ -93,6 +93,28 @@ START_TEST(an_observer_is_told_once_a_breach_and_again_of_the_next)
 }
 END_TEST
 
+START_TEST(an_observer_is_told_of_slow_calls_in_flight)
+{
+    keel_breaker_permit slow[4], next;
+
+    loose_breaker_init(&b);
+    b.policy.slow_call_ns = 2 * KEEL_S;
+    loose_breaker_refit(&b);
+    keel_breaker_lock(&b.breaker, KEEL_LOCK_OBSERVE, 0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(loose_admit(&b, &slow[i]), KEEL_OK);
+    ck_assert_int_eq(b.changes.would_trip, KEEL_CAUSE_NONE);
+    b.now += 2 * KEEL_S + 1;
+    ck_assert_int_eq(loose_admit(&b, &next), KEEL_OK);
+    ck_assert_int_eq(b.changes.would_trip, KEEL_CAUSE_SLOW_RATE);
+    ck_assert_uint_eq(b.changes.count, 0);
+    loose_end(&b, &next, KEEL_OUTCOME_NEUTRAL);
+    ck_assert_int_eq(loose_admit(&b, &next), KEEL_OK); /* once */
+    ck_assert_int_eq(b.changes.would_trip, KEEL_CAUSE_NONE);
+    ck_assert_int_eq(loose_look(&b).state, KEEL_BREAKER_CLOSED);
+}
+END_TEST
+
 START_TEST(a_breach_begun_under_another_lock_is_news_to_the_observer)
 {
     loose_breaker_init(&b);
@@ -201,6 +223,36 @@ START_TEST(a_transition_to_where_it_is_already_is_none)
 }
 END_TEST
 
+START_TEST(an_open_time_of_its_own_counts_as_one_open_and_no_more)
+{
+    loose_breaker_init(&b);
+    loose_trip(&b);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(go(KEEL_BREAKER_OPEN, KEEL_S), KEEL_OK);
+    ck_assert_uint_eq(loose_look(&b).totals.failed, 4); /* what tripped it */
+    ck_assert_int_eq(go(KEEL_BREAKER_HALF_OPEN, 0), KEEL_OK);
+    ck_assert_int_eq(go(KEEL_BREAKER_OPEN, 0), KEEL_OK);
+    ck_assert_uint_eq(loose_look(&b).due_at_ns - b.now, 10 * KEEL_S);
+}
+END_TEST
+
+START_TEST(an_open_time_of_its_own_forgets_the_back_off_after_stable)
+{
+    loose_breaker_init(&b);
+    loose_trip(&b);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(go(KEEL_BREAKER_HALF_OPEN, 0), KEEL_OK);
+        ck_assert_int_eq(go(KEEL_BREAKER_OPEN, 0), KEEL_OK);
+    }
+    ck_assert_int_eq(go(KEEL_BREAKER_CLOSED, 0), KEEL_OK);
+    b.now += b.policy.stable_ns;
+    ck_assert_int_eq(go(KEEL_BREAKER_OPEN, KEEL_S), KEEL_OK);
+    ck_assert_int_eq(go(KEEL_BREAKER_HALF_OPEN, 0), KEEL_OK);
+    ck_assert_int_eq(go(KEEL_BREAKER_OPEN, 0), KEEL_OK);
+    ck_assert_uint_eq(loose_look(&b).due_at_ns - b.now, 10 * KEEL_S);
+}
+END_TEST
+
 START_TEST(no_state_shows_what_one_of_1024_before_it_saw)
 {
     loose_breaker_init(&b);
@@ -233,6 +285,7 @@ SUITE("operator", 10, ONE(a_lock_open_refuses_and_says_when_it_ends_if_it_does),
       ROWS(the_other_locks_admit_all_and_never_trip, admitting),
       ROWS(the_other_locks_admit_whatever_the_state_beneath, admitting),
       ONE(an_observer_is_told_once_a_breach_and_again_of_the_next),
+      ONE(an_observer_is_told_of_slow_calls_in_flight),
       ONE(a_breach_begun_under_another_lock_is_news_to_the_observer),
       ONE(when_the_lock_is_lifted_even_a_success_may_trip_what_it_held),
       ONE(a_probe_that_ends_under_a_lock_moves_nothing),
@@ -240,5 +293,7 @@ SUITE("operator", 10, ONE(a_lock_open_refuses_and_says_when_it_ends_if_it_does),
       ONE(a_reset_of_a_closed_breaker_is_no_transition_but_empties_it),
       ONE(a_transition_asked_for_is_like_one_of_its_own),
       ONE(a_transition_to_where_it_is_already_is_none),
+      ONE(an_open_time_of_its_own_counts_as_one_open_and_no_more),
+      ONE(an_open_time_of_its_own_forgets_the_back_off_after_stable),
       ONE(no_state_shows_what_one_of_1024_before_it_saw),
       ONE(a_longer_window_shows_what_tripped_the_shorter_one))

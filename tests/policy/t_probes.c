@@ -224,6 +224,79 @@ START_TEST(as_many_leases_as_permits_can_be_out_at_once)
 }
 END_TEST
 
+static const uint64_t long_leases[] = { 24 * 3600 * KEEL_S, 720 * 3600 * KEEL_S,
+                                        1000000ull * 3600 * KEEL_S, KEEL_NEVER };
+
+START_TEST(a_lease_of_any_length_holds_when_it_is_granted)
+{
+    keel_breaker_permit p, other;
+
+    loose_breaker_init(&b);
+    b.policy.lease_ns = long_leases[_i];
+    b.policy.half_open_max_wait_ns = KEEL_NEVER;
+    loose_probe(&b, &p);
+    for (int hour = 0; hour < 23; hour++, b.now += 3600 * KEEL_S) {
+        ck_assert_int_eq(loose_admit(&b, &other), KEEL_OK);
+        ck_assert(loose_end(&b, &other, NEUTRAL));
+    }
+    ck_assert(loose_end(&b, &p, OK));
+    ck_assert_int_eq(loose_look(&b).state, HALF_OPEN);
+}
+END_TEST
+
+START_TEST(and_so_it_does_while_its_holder_queues)
+{
+    keel_breaker_permit p, other;
+
+    loose_breaker_init(&b);
+    loose_probe(&b, &p);
+    keel_breaker_pause(&b.breaker, &b.policy, &p, b.now, b.now + long_leases[_i] / 2);
+    ck_assert_int_eq(loose_admit(&b, &other), KEEL_OK);
+    ck_assert(loose_end(&b, &other, NEUTRAL));
+    keel_breaker_resume(&b.breaker, &b.policy, &p, b.now);
+    ck_assert(loose_end(&b, &p, OK));
+}
+END_TEST
+
+static const uint64_t noticed_days_later[] = { 0, 37 };
+
+START_TEST(a_lease_beyond_the_longest_comes_back_after_twelve_days)
+{
+    keel_breaker_permit lost, p;
+
+    loose_breaker_init(&b);
+    b.policy.half_open_permits = 1;
+    b.policy.half_open_failures = 0;
+    b.policy.lease_ns = KEEL_NEVER;
+    b.policy.half_open_max_wait_ns = KEEL_NEVER;
+    loose_probe(&b, &lost);
+    b.now += 12 * 24 * 3600 * KEEL_S - 1;
+    ck_assert_int_eq(loose_admit(&b, &p), KEEL_REJECTED_HALF_OPEN);
+    b.now += noticed_days_later[_i] * 24 * 3600 * KEEL_S + 1;
+    ck_assert_int_eq(loose_admit(&b, &p), KEEL_REJECTED_OPEN);
+    ck_assert(!loose_end(&b, &lost, OK));
+}
+END_TEST
+
+static const uint32_t owners[] = { 0, 1, 255 };
+
+START_TEST(every_owner_can_hold_a_lease_at_every_instant)
+{
+    keel_breaker_permit p;
+
+    loose_breaker_init(&b);
+    b.breaker.owner = owners[_i];
+    /* where the circle of expiries is at 0, in a generation that is 0 to a lease */
+    loose_trip(&b);
+    b.now = ((uint64_t)1 << 42) * 1000 - b.policy.lease_ns;
+    b.words.state = (b.words.state & ~(uint64_t)0xffffff) | ((1u << 14) - 1);
+    b.words.due[1] = 0;
+    ck_assert_int_eq(loose_admit(&b, &p), KEEL_OK);
+    ck_assert_uint_ne(p.lease, 0);
+    ck_assert(loose_end(&b, &p, OK));
+}
+END_TEST
+
 /* ---- the way out by time --------------------------------------------------------- */
 
 START_TEST(a_round_without_an_end_opens_again_after_its_longest_wait)
@@ -305,6 +378,10 @@ SUITE("probes", 10, ONE(no_more_probes_than_permits_are_let_through),
       ONE(a_second_end_of_a_probe_changes_nothing),
       ONE(whoever_stopped_between_lease_and_permit_holds_up_nobody),
       ONE(as_many_leases_as_permits_can_be_out_at_once),
+      ROWS(a_lease_of_any_length_holds_when_it_is_granted, long_leases),
+      ROWS(and_so_it_does_while_its_holder_queues, long_leases),
+      ROWS(a_lease_beyond_the_longest_comes_back_after_twelve_days, noticed_days_later),
+      ROWS(every_owner_can_hold_a_lease_at_every_instant, owners),
       ONE(a_round_without_an_end_opens_again_after_its_longest_wait),
       ONE(or_closes_where_it_is_told_to),
       ONE(nothing_stays_half_open_however_its_probes_get_lost),

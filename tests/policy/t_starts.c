@@ -13,8 +13,10 @@ static void count(uint32_t generation, uint64_t now, uint64_t slow_limit,
 {
     uint32_t slow, dead;
 
-    keel_starts_count(&starts, generation, now, slow_limit, slow_limit / 2, &slow,
-                      &dead);
+    keel_starts_count(
+        &starts, generation, now,
+        &(keel_starts_limits){ .slow = slow_limit, .dead = slow_limit / 2 }, &slow,
+        &dead);
     ck_assert_uint_eq(slow, expected);
     ck_assert_uint_le(dead, slow);
 }
@@ -45,6 +47,23 @@ START_TEST(those_of_another_generation_are_not)
     count(4, 300, 201, 0);
     count(3, 300, 201, 1);
     keel_starts_leave(&starts, a);
+}
+END_TEST
+
+START_TEST(those_of_64_generations_before_are_known_by_their_age)
+{
+    const keel_starts_limits limits = { .since = 150, .slow = 300, .dead = 300 };
+    uint32_t slow, dead;
+    uint8_t a, b;
+
+    memset(&words, 0, sizeof words);
+    a = keel_starts_enter(&starts, 0, 149);
+    b = keel_starts_enter(&starts, 64, 150);
+    keel_starts_count(&starts, 64, 400, &limits, &slow, &dead);
+    ck_assert_uint_eq(slow, 1);
+    ck_assert_uint_eq(dead, 1);
+    keel_starts_leave(&starts, a);
+    keel_starts_leave(&starts, b);
 }
 END_TEST
 
@@ -103,5 +122,6 @@ END_TEST
 
 SUITE("starts", 30, ONE(only_those_before_the_limit_are_counted),
       ONE(those_of_another_generation_are_not),
+      ONE(those_of_64_generations_before_are_known_by_their_age),
       ONE(a_cheap_look_never_misses_the_oldest), ONE(a_start_at_zero_is_a_start),
       ONE(beyond_its_room_starts_go_unseen_and_do_no_harm))
