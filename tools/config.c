@@ -13,8 +13,8 @@
 #include "config_findings.h"
 #include "config_list.h"
 #include "keel.h"
-#include "policy/config.h"
-#include "policy/layers.h"
+#include "settings/config.h"
+#include "settings/layers.h"
 
 static const char usage[] =
     "usage: keel config explain [--settings TEXT] [--changed] [--json] NAME\n"

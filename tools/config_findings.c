@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "config_list.h"
-#include "policy/config_file.h"
+#include "settings/config_file.h"
 
 struct keel_kept_finding {
     bool is_mistake;

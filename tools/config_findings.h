@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "policy/report.h"
+#include "settings/report.h"
 
 typedef struct keel_kept_finding keel_kept_finding;
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "policy/keys.h"
+#include "settings/keys.h"
 
 void keel_print_json_string(FILE *out, const char *text)
 {
@@ -95,7 +95,7 @@ static void mdoc_sentences(FILE *out, const char *text)
 
 static const char head[] =
     ".\\\" SPDX-License-Identifier: MIT\n"
-    ".\\\" Printed by keel config list --mdoc; change lib/policy/keys.c instead.\n"
+    ".\\\" Printed by keel config list --mdoc; change lib/settings/keys.c instead.\n"
     ".Dd November 21, 2026\n"
     ".Dt KEEL-SETTINGS 5\n"
     ".Os\n"

@@ -9,7 +9,7 @@
 
 #include "base/name.h"
 #include "keel.h"
-#include "policy/value.h"
+#include "settings/value.h"
 
 /* ---- what is wrong --------------------------------------------------------------- */
 

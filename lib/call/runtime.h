@@ -14,7 +14,7 @@
 #include "base/warnings.h"
 #include "board/board.h"
 #include "board/event_ring.h"
-#include "policy/config.h"
+#include "settings/config.h"
 
 enum { KEEL_PIPELINES_MAX = 1024 };
 

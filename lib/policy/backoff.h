@@ -20,7 +20,7 @@
 #ifndef KEEL_POLICY_BACKOFF_H
 #define KEEL_POLICY_BACKOFF_H
 
-#include "policy/policy.h"
+#include "settings/policy.h"
 
 /* What a call remembers between its retries; starts as zeros. */
 typedef struct keel_backoff_state {

@@ -30,7 +30,7 @@
 #include <keel/events.h>
 
 #include "base/random.h"
-#include "policy/policy.h"
+#include "settings/policy.h"
 #include "policy/starts.h"
 #include "policy/window.h"
 

@@ -15,7 +15,7 @@
 
 #include <stdatomic.h>
 
-#include "policy/policy.h"
+#include "settings/policy.h"
 #include "policy/window.h"
 
 enum { KEEL_BUDGET_BUCKETS = 10 };

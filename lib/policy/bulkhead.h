@@ -23,7 +23,7 @@
 
 #include <stdatomic.h>
 
-#include "policy/policy.h"
+#include "settings/policy.h"
 #include "policy/starts.h"
 
 typedef struct keel_bulkhead_words {

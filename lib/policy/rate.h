@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-#include "policy/policy.h"
+#include "settings/policy.h"
 
 typedef struct keel_rate_words {
     _Atomic uint64_t tat;

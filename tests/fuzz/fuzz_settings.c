@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "policy/config.h"
-#include "policy/config_file.h"
+#include "settings/config.h"
+#include "settings/config_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #ifndef KEEL_TESTS_SUPPORT_SETTLED_H
 #define KEEL_TESTS_SUPPORT_SETTLED_H
 
-#include "policy/config.h"
+#include "settings/config.h"
 
 /* Variables of a test: ENV("KEEL_PAYMENTS=timeout=1s", …). */
 #define ENV(...) ((const char *const[]){ __VA_ARGS__, NULL })

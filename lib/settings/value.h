@@ -3,11 +3,11 @@
  * One value of one key: read from text, checked against the key's range, compared with
  * a fence, written back. Knows nothing of layers.
  */
-#ifndef KEEL_POLICY_VALUE_H
-#define KEEL_POLICY_VALUE_H
+#ifndef KEEL_SETTINGS_VALUE_H
+#define KEEL_SETTINGS_VALUE_H
 
-#include "policy/keys.h"
-#include "policy/policy.h"
+#include "settings/keys.h"
+#include "settings/policy.h"
 
 /*
  * first  ns, ppm, millionths, a count, 0 or 1, or the number of a word

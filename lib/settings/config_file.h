@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading a configuration file: lines of NAME=settings, "#" begins a comment. */
-#ifndef KEEL_POLICY_CONFIG_FILE_H
-#define KEEL_POLICY_CONFIG_FILE_H
+#ifndef KEEL_SETTINGS_CONFIG_FILE_H
+#define KEEL_SETTINGS_CONFIG_FILE_H
 
-#include "policy/named_texts.h"
+#include "settings/named_texts.h"
 
 enum { KEEL_CONFIG_FILE_MAX = 1 << 20, KEEL_CONFIG_PATH_SIZE = 64 };
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the settings of one pipeline come to: plain numbers, immutable once resolved.
- * The table in policy/keys.c says which key fills which field, with which default.
+ * The table in settings/keys.c says which key fills which field, with which default.
  * Lengths are nanoseconds, ratios parts per million; 0 is "off" where a thing can be
  * off.
  */
-#ifndef KEEL_POLICY_POLICY_H
-#define KEEL_POLICY_POLICY_H
+#ifndef KEEL_SETTINGS_POLICY_H
+#define KEEL_SETTINGS_POLICY_H
 
 #include <keel/status.h>
 

@@ -3,7 +3,7 @@
  * Settings that are sound one by one and make no sense together. Only what somebody
  * named is told of: nobody can act on a doubt about our own defaults.
  */
-#include "policy/resolve.h"
+#include "settings/resolve.h"
 
 #include "base/clock.h"
 

@@ -3,8 +3,8 @@
  * Telling what is wrong with settings: counts mistakes apart from lint, keeps the first
  * mistake for the caller's detail, and passes each line on as a warning.
  */
-#ifndef KEEL_POLICY_REPORT_H
-#define KEEL_POLICY_REPORT_H
+#ifndef KEEL_SETTINGS_REPORT_H
+#define KEEL_SETTINGS_REPORT_H
 
 #include "base/detail.h"
 #include "base/warnings.h"

@@ -3,7 +3,7 @@
  * Sorting the KEEL_ variables. Values of variables that are not known to be keel's
  * never appear in a message: a misspelt secret is still a secret.
  */
-#include "policy/config_environment.h"
+#include "settings/config_environment.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

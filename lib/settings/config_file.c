@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The configuration file. Only plain files are read, and only as much as is sane. */
-#include "policy/config_file.h"
+#include "settings/config_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "policy/config.h"
+#include "settings/config.h"
 
 /* ---- lines ---------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A list of texts that belong to pipelines by name. */
-#include "policy/named_texts.h"
+#include "settings/named_texts.h"
 
 #include <string.h>
 

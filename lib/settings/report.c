@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Collecting what is wrong with settings. */
-#include "policy/report.h"
+#include "settings/report.h"
 
 #include <stdarg.h>
 #include <stdio.h>

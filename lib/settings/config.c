@@ -4,16 +4,16 @@
  * lays the layers of one name over one another on demand. The caller lets one thread in
  * at a time.
  */
-#include "policy/config.h"
+#include "settings/config.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "policy/config_claims.h"
-#include "policy/config_environment.h"
-#include "policy/config_file.h"
-#include "policy/resolve.h"
+#include "settings/config_claims.h"
+#include "settings/config_environment.h"
+#include "settings/config_file.h"
+#include "settings/resolve.h"
 
 struct keel_config {
     const keel_allocator *memory;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A table of likely habits, asked from the top. */
-#include "policy/hints.h"
+#include "settings/hints.h"
 
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Who has claimed what, and what is left. */
-#include "policy/config_claims.h"
+#include "settings/config_claims.h"
 
 #include <string.h>
 
 #include "base/memory.h"
-#include "policy/config_environment.h"
+#include "settings/config_environment.h"
 
 struct keel_claim {
     keel_claim *next;

@@ -6,11 +6,11 @@
  * policy that is off turns it on from the layer of the switch or above, but never from
  * a default for all pipelines: that one does not know which policies a pipeline wants.
  */
-#include "policy/layers.h"
+#include "settings/layers.h"
 
 #include <string.h>
 
-#include "policy/hints.h"
+#include "settings/hints.h"
 
 static const char *const layer_names[] = {
     [KEEL_LAYER_BUILT_IN] = "built-in",

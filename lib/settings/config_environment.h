@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Sorting the KEEL_ variables: process-wide, a pipeline's, somebody else's. */
-#ifndef KEEL_POLICY_CONFIG_ENVIRONMENT_H
-#define KEEL_POLICY_CONFIG_ENVIRONMENT_H
+#ifndef KEEL_SETTINGS_CONFIG_ENVIRONMENT_H
+#define KEEL_SETTINGS_CONFIG_ENVIRONMENT_H
 
-#include "policy/config.h"
-#include "policy/named_texts.h"
+#include "settings/config.h"
+#include "settings/named_texts.h"
 
 /* config_file points into `environment` and is NULL where none is named. */
 typedef struct keel_environment {

@@ -3,11 +3,11 @@
  * From settled layers to the numbers the policies run on, to the lines of `keel config
  * explain`, and to the doubts a reader should hear of.
  */
-#ifndef KEEL_POLICY_RESOLVE_H
-#define KEEL_POLICY_RESOLVE_H
+#ifndef KEEL_SETTINGS_RESOLVE_H
+#define KEEL_SETTINGS_RESOLVE_H
 
-#include "policy/config.h"
-#include "policy/layers.h"
+#include "settings/config.h"
+#include "settings/layers.h"
 
 void keel_resolve(const keel_layers *layers, keel_policy *out);
 

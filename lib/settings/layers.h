@@ -4,12 +4,12 @@
  * had the last word. Decides which policies are on, applies fences and fills in what is
  * computed from other keys. Reads no environment and no file.
  */
-#ifndef KEEL_POLICY_LAYERS_H
-#define KEEL_POLICY_LAYERS_H
+#ifndef KEEL_SETTINGS_LAYERS_H
+#define KEEL_SETTINGS_LAYERS_H
 
 #include "base/settings.h"
-#include "policy/report.h"
-#include "policy/value.h"
+#include "settings/report.h"
+#include "settings/value.h"
 
 /* Low to high. */
 typedef enum keel_layer {

@@ -3,11 +3,11 @@
  * Texts that belong to a pipeline by name: the variables of the environment, the lines
  * of a file. Kept as they were read, in order; what they say is read when it is needed.
  */
-#ifndef KEEL_POLICY_NAMED_TEXTS_H
-#define KEEL_POLICY_NAMED_TEXTS_H
+#ifndef KEEL_SETTINGS_NAMED_TEXTS_H
+#define KEEL_SETTINGS_NAMED_TEXTS_H
 
 #include "base/name.h"
-#include "policy/layers.h"
+#include "settings/layers.h"
 
 #define KEEL_DEFAULT_NAME "DEFAULT"
 

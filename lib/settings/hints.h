@@ -3,8 +3,8 @@
  * What people write who have met other grammars, and how it is written here. Only for
  * items that were found to be wrong.
  */
-#ifndef KEEL_POLICY_HINTS_H
-#define KEEL_POLICY_HINTS_H
+#ifndef KEEL_SETTINGS_HINTS_H
+#define KEEL_SETTINGS_HINTS_H
 
 #include "base/settings.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Saying of each key what holds, who said so, and what did not come through. */
-#include "policy/resolve.h"
+#include "settings/resolve.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/name.h"
-#include "policy/config_file.h"
-#include "policy/keys.h"
-#include "policy/value.h"
+#include "settings/config_file.h"
+#include "settings/keys.h"
+#include "settings/value.h"
 #include "support/allocator.h"
 #include "support/settled.h"
 

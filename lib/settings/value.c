@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Values of settings: one small reader for each type of key. */
-#include "policy/value.h"
+#include "settings/value.h"
 
 #include <inttypes.h>
 #include <stdio.h>

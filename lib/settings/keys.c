@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of settings and presets, and looking things up in it. */
-#include "policy/keys.h"
+#include "settings/keys.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/name.h"
-#include "policy/policy.h"
+#include "settings/policy.h"
 
 /* A century and a bit: sums of a few such lengths still fit 64 bits. */
 #define LONGEST (1000000 * KEEL_HOUR)

@@ -4,13 +4,13 @@
  * one another in the order of keel-settings(5) and resolved into a keel_policy for each
  * pipeline. Knows nothing of pipelines themselves.
  */
-#ifndef KEEL_POLICY_CONFIG_H
-#define KEEL_POLICY_CONFIG_H
+#ifndef KEEL_SETTINGS_CONFIG_H
+#define KEEL_SETTINGS_CONFIG_H
 
 #include <keel/runtime.h>
 
-#include "policy/policy.h"
-#include "policy/report.h"
+#include "settings/policy.h"
+#include "settings/report.h"
 
 /* What the names of keel's variables begin with. */
 #define KEEL_PREFIX "KEEL_"

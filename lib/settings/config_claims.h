@@ -3,10 +3,10 @@
  * The names of pipelines that were opened, and what is to be said of texts that belong
  * to none of them. Reads no text's settings.
  */
-#ifndef KEEL_POLICY_CONFIG_CLAIMS_H
-#define KEEL_POLICY_CONFIG_CLAIMS_H
+#ifndef KEEL_SETTINGS_CONFIG_CLAIMS_H
+#define KEEL_SETTINGS_CONFIG_CLAIMS_H
 
-#include "policy/named_texts.h"
+#include "settings/named_texts.h"
 
 typedef struct keel_claim keel_claim;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From settled layers to a keel_policy: one assignment for each key of the table. */
-#include "policy/resolve.h"
+#include "settings/resolve.h"
 
 static const keel_status outcomes[] = {
     /* in the order of the words of chaos.fail */

@@ -4,8 +4,8 @@
  * texts, `keel config list`, `keel config explain` and keel-settings(5) come from it.
  * A new key is one line here, one row in keys.c and one assignment in resolve.c.
  */
-#ifndef KEEL_POLICY_KEYS_H
-#define KEEL_POLICY_KEYS_H
+#ifndef KEEL_SETTINGS_KEYS_H
+#define KEEL_SETTINGS_KEYS_H
 
 #include "base/text.h"
 
