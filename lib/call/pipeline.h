@@ -145,6 +145,11 @@ static inline void keel_count(_Atomic uint64_t *counter)
 keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why);
 void keel_pipeline_follow_locked(keel_pipeline *pipeline);
 void keel_pipeline_drop_locked(keel_pipeline *pipeline);
+/* Both steps at once. */
+keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *why);
+
+/* One look: whatever old plans can be freed now are. */
+void keel_pipeline_free_drained_locked(keel_pipeline *pipeline);
 
 /*
  * What a call or permit does for all when it ends: reloads if somebody asked for it, tells

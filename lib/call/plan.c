@@ -213,6 +213,16 @@ void keel_plan_free(keel_plan *plan)
 }
 
 /* Calls under way come by the long way then, which looks for the window of now. */
+void keel_plan_free_all(keel_plan **list)
+{
+    while (*list) {
+        keel_plan *plan = *list;
+
+        *list = plan->next_retired;
+        keel_plan_free(plan);
+    }
+}
+
 static void take_over_window(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
     if (plan->policy.breaker)

@@ -52,6 +52,7 @@ typedef struct keel_plan_parts {
 keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy,
                          bool *is_board_full);
 void keel_plan_free(keel_plan *plan);
+void keel_plan_free_all(keel_plan **list);
 
 /*
  * Makes the words on the board those of this plan, and carries over what a reload can

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which plan a pipeline follows: new settings, overrides, and when old plans are freed.
+ */
+#include "call/pipeline.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/detail.h"
+#include "base/memory.h"
+
+/* retiring plans */
+
+/*
+ * Makes every running thread of the process pass a full barrier, so that readers need
+ * none. False: the kernel cannot; then plans are kept until the pipeline is destroyed.
+ */
+static bool barrier_everywhere(void)
+{
+    int saved = errno;
+    long rc = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+
+    if (rc && errno == EPERM) {
+        rc = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+        if (!rc)
+            rc = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    }
+    errno = saved;
+    return rc == 0;
+}
+
+/* Ended is read before begun: a call may go on meanwhile, but none is missed. */
+static bool is_drained(const keel_pipeline *pipeline, uint32_t phase)
+{
+    uint64_t ended = keel_stripes_sum(&pipeline->stripes, KEEL_STRIPE_ENDED + phase);
+
+    return barrier_everywhere() &&
+           ended == keel_stripes_sum(&pipeline->stripes, KEEL_STRIPE_BEGUN + phase);
+}
+
+/* One look: whatever can be freed now is. */
+void keel_pipeline_free_drained_locked(keel_pipeline *pipeline)
+{
+    uint32_t phase = atomic_load_explicit(&pipeline->phase, memory_order_relaxed);
+
+    if (pipeline->draining && is_drained(pipeline, phase ^ 1))
+        keel_plan_free_all(&pipeline->draining);
+    if (!pipeline->retired || pipeline->draining || !is_drained(pipeline, phase ^ 1))
+        return;
+    pipeline->draining = pipeline->retired;
+    pipeline->retired = NULL;
+    atomic_store_explicit(&pipeline->phase, phase ^ 1, memory_order_relaxed);
+    if (is_drained(pipeline, phase))
+        keel_plan_free_all(&pipeline->draining);
+}
+
+static void retire_locked(keel_pipeline *pipeline, keel_plan *plan)
+{
+    if (plan) {
+        plan->next_retired = pipeline->retired;
+        pipeline->retired = plan;
+    }
+    keel_pipeline_free_drained_locked(pipeline);
+}
+
+/* following settings */
+
+static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
+{
+    keel_runtime *rt = pipeline->runtime;
+
+    if (keel_runtime_is_disabled(rt))
+        return;
+    keel_gate_set(&pipeline->gate, plan);
+    /* a request that shut the gate before it was set has set its flag before that */
+    if (atomic_load(&rt->reload_wanted))
+        keel_gate_shut(&pipeline->gate);
+}
+
+keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why)
+{
+    keel_runtime *rt = pipeline->runtime;
+    keel_plan_parts parts = { .memory = rt->memory,
+                              .board = rt->board,
+                              .name = pipeline->name,
+                              .stripes = &pipeline->stripes,
+                              .bulkhead = &pipeline->bulkhead,
+                              .tick_ns = rt->clock.tick_ns };
+    keel_policy policy;
+    bool is_full;
+    keel_status status =
+        keel_config_resolve(rt->config, pipeline->name, pipeline->code,
+                            pipeline->override_text, &policy, NULL, why);
+
+    if (status != KEEL_OK)
+        return status;
+    pipeline->staged = keel_plan_new(&parts, &policy, &is_full);
+    if (!pipeline->staged)
+        return is_full ? keel_fail(why, KEEL_E_LIMIT,
+                                   "the board has no room for the pipeline")
+                       : keel_fail(why, KEEL_E_NOMEM,
+                                   "no memory for the pipeline's settings");
+    return keel_succeed(why);
+}
+
+void keel_pipeline_follow_locked(keel_pipeline *pipeline)
+{
+    const keel_clock *clock = &pipeline->runtime->clock;
+    keel_plan *old = atomic_load(&pipeline->plan);
+    keel_plan *plan = pipeline->staged;
+
+    pipeline->staged = NULL;
+    plan->is_override = pipeline->override_text != NULL;
+    /* first, so that no call finds the new window empty and makes it look in use */
+    keel_plan_take_over(plan, old, clock->now(clock->ctx));
+    atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
+    set_gate(pipeline, plan);
+    retire_locked(pipeline, old);
+}
+
+void keel_pipeline_drop_locked(keel_pipeline *pipeline)
+{
+    keel_plan_free(pipeline->staged);
+    pipeline->staged = NULL;
+    set_gate(pipeline, atomic_load(&pipeline->plan)); /* a request has shut it */
+}
+
+keel_status keel_pipeline_replan_locked(keel_pipeline *pipeline, keel_detail *why)
+{
+    keel_status status = keel_pipeline_stage_locked(pipeline, why);
+
+    if (status == KEEL_OK)
+        keel_pipeline_follow_locked(pipeline);
+    return status;
+}
+
+/* overrides */
+
+static keel_status set_override_locked(keel_pipeline *pipeline, const char *settings,
+                                       uint64_t until, keel_detail *why)
+{
+    keel_runtime *rt = pipeline->runtime;
+    char *old = pipeline->override_text;
+    char *fresh = settings ? keel_memory_copy(rt->memory, settings) : NULL;
+    keel_status status;
+
+    if (settings && !fresh)
+        return keel_fail(why, KEEL_E_NOMEM, "no memory for the override");
+    status = settings ? keel_config_check_override(rt->config, pipeline->name,
+                                                   pipeline->code, settings, why)
+                      : KEEL_OK;
+    if (status == KEEL_OK) {
+        pipeline->override_text = fresh;
+        status = keel_pipeline_replan_locked(pipeline, why);
+    }
+    if (status == KEEL_OK) {
+        pipeline->override_until = until;
+        keel_memory_free(rt->memory, old);
+    } else {
+        pipeline->override_text = old;
+        keel_memory_free(rt->memory, fresh);
+    }
+    return status;
+}
+
+keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings,
+                                   uint64_t for_ns, keel_detail *why)
+{
+    keel_runtime *rt;
+    int saved = errno;
+    bool lifts = !settings || !*settings;
+    keel_status status;
+
+    if (!pipeline)
+        return keel_fail(why, KEEL_E_ARGUMENT, "no pipeline");
+    if (!lifts && for_ns == 0)
+        return keel_fail(why, KEEL_E_ARGUMENT, "an override needs an end: for_ns is 0");
+    rt = pipeline->runtime;
+    keel_runtime_lock(rt);
+    status = set_override_locked(
+        pipeline, lifts ? NULL : settings,
+        lifts ? 0 : keel_ns_add(rt->clock.now(rt->clock.ctx), for_ns), why);
+    keel_runtime_unlock(rt);
+    if (status == KEEL_OK)
+        keel_runtime_log(rt, KEEL_LOG_INFO, "operator",
+                         "pipeline=%s override=%s for_ns=%" PRIu64, pipeline->name,
+                         lifts ? "lifted" : "set", lifts ? 0 : for_ns);
+    keel_events_deliver(rt);
+    errno = saved;
+    return status;
+}
+
+static void expire_override(keel_pipeline *pipeline)
+{
+    keel_runtime *rt = pipeline->runtime;
+    bool is_over;
+
+    if (!keel_runtime_try_lock(rt))
+        return; /* somebody is changing settings just now; the next one looks again */
+    is_over = pipeline->override_text &&
+              rt->clock.now(rt->clock.ctx) >= pipeline->override_until &&
+              set_override_locked(pipeline, NULL, 0, NULL) == KEEL_OK;
+    keel_runtime_unlock(rt);
+    if (is_over)
+        keel_runtime_log(rt, KEEL_LOG_INFO, "operator", "pipeline=%s override=expired",
+                         pipeline->name);
+}
+
+KEEL_SELDOM const keel_plan *keel_plan_after_override(keel_pipeline *pipeline,
+                                                      const keel_plan *plan,
+                                                      keel_stripe stripe,
+                                                      uint32_t *phase)
+{
+    int saved = errno;
+
+    expire_override(pipeline);
+    errno = saved;
+    if (atomic_load_explicit(&pipeline->plan, memory_order_relaxed) == plan)
+        return plan;
+    keel_plan_exit_at(stripe, *phase);
+    return keel_plan_enter_as_it_is(pipeline, stripe, phase);
+}

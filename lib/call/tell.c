@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* What a pipeline tells of itself: events, lines in the log, lost places. */
+#include "call/pipeline.h"
+
+#include <inttypes.h>
+
+/* A transition has a line of its own, at a level that is read every day. */
+static void log_event(const keel_pipeline *pipeline, const keel_event_record *r)
+{
+    if (r->type != KEEL_EVENT_TRANSITION &&
+        keel_runtime_logs(pipeline->runtime, KEEL_LOG_DEBUG))
+        keel_runtime_log(
+            pipeline->runtime, KEEL_LOG_DEBUG,
+            keel_event_type_name((keel_event_type)r->type),
+            "pipeline=%s attempt=%u status=%s reason=%s duration_ns=%" PRIu64,
+            pipeline->name, (unsigned)r->attempt,
+            keel_status_name((keel_status)r->status),
+            keel_reason_name((keel_reason)r->reason), r->duration_ns);
+}
+
+void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record, uint64_t now)
+{
+    log_event(pipeline, &record);
+    record.pipeline = pipeline->number;
+    record.at_ns = now;
+    keel_event_put(pipeline->runtime, &record);
+}
+
+void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,
+                                uint64_t now)
+{
+    for (uint32_t i = 0; i < changes->count; i++) {
+        const keel_transition *t = &changes->items[i];
+
+        keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "breaker",
+                         "pipeline=%s from=%s to=%s cause=%s generation=%u",
+                         pipeline->name, keel_breaker_state_name(t->from),
+                         keel_breaker_state_name(t->to), keel_cause_name(t->cause),
+                         (unsigned)t->generation);
+        keel_pipeline_tell(pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_TRANSITION,
+                                                .from = (uint8_t)t->from,
+                                                .to = (uint8_t)t->to,
+                                                .cause = (uint8_t)t->cause,
+                                                .generation = t->generation },
+                           now);
+    }
+    if (!changes->would_trip)
+        return;
+    keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "breaker",
+                     "pipeline=%s would open, were it not observed only: cause=%s",
+                     pipeline->name, keel_cause_name(changes->would_trip));
+    keel_pipeline_tell(pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_WOULD_TRIP,
+                                            .cause = (uint8_t)changes->would_trip },
+                       now);
+}
+
+enum { LEAK_DEADLINES = 10 };
+
+void keel_pipeline_look_for_leaks(keel_pipeline *pipeline, const keel_plan *plan,
+                                  uint64_t now)
+{
+    const keel_starts *starts = &plan->bulkhead.starts;
+    uint64_t limit = keel_ns_left(now, LEAK_DEADLINES * plan->policy.deadline_ns);
+    uint64_t most; /* that were ever seen at once */
+    uint32_t leaked, unused;
+
+    if (!starts->words || !keel_starts_maybe_before(starts, limit))
+        return;
+    keel_starts_count(starts, 0, now, &(keel_starts_limits){ .slow = limit }, &leaked,
+                      &unused);
+    most = atomic_load(&pipeline->counters->leaked);
+    if (leaked <= most ||
+        !atomic_compare_exchange_strong(&pipeline->counters->leaked, &most, leaked))
+        return;
+    keel_pipeline_tell(pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_PERMIT_LEAKED }, now);
+}
+
+void keel_pipeline_warn_once(keel_pipeline *pipeline, keel_warned what)
+{
+    static const char *const sentences[] = {
+        "a failed call is not retried: it was not declared idempotent",
+        "a failed call is not retried: an answer had begun to arrive, and there is no "
+        "sink_reset",
+        "a failed call is not retried: its body had been read, and there is no "
+        "body_rewind",
+        "an answer came after its attempt's time; it counts as a timeout",
+    };
+    uint32_t bit = 1u << what;
+
+    if (!(atomic_fetch_or_explicit(&pipeline->warned, bit, memory_order_relaxed) & bit))
+        keel_runtime_log(pipeline->runtime, KEEL_LOG_WARNING, "call", "pipeline=%s %s",
+                         pipeline->name, sentences[what]);
+}
