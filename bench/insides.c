@@ -84,7 +84,9 @@ static void count_windows(void)
 
 static void bulkheads(void)
 {
-    keel_bulkhead bulkhead = { .words = zeroed(sizeof *bulkhead.words), .limit = 1000 };
+    keel_bulkhead_common common = { .limit = 1000 };
+    keel_bulkhead bulkhead = { .words = zeroed(sizeof *bulkhead.words),
+                               .common = &common };
     const bench_figure figures[] = {
         { "bulkhead, in and out", BENCH_COST, 1.5, "add and subtract",
           BENCH_ONE(enter_and_leave, &bulkhead), BENCH_ONE(floor_add_sub, &words[0]) },

@@ -26,9 +26,10 @@
 #include "settings/policy.h"
 #include "policy/starts.h"
 
+/* Who leaves looks whether somebody waits, on a line that is not fought for. */
 typedef struct keel_bulkhead_words {
     _Atomic uint64_t in_use;
-    _Atomic uint64_t waiting; /* in all queues */
+    _Alignas(64) _Atomic uint64_t waiting; /* in all queues */
     _Atomic uint64_t tickets;
     _Atomic uint64_t unclaimed; /* grants to polled calls that have not come for them */
 } keel_bulkhead_words;

@@ -67,13 +67,19 @@ static bool head_is_after(uint64_t head, uint32_t generation)
 /* From `calls` on the ring is full, and the position stays at or above that. */
 static uint64_t position_after(const keel_window *window, uint64_t position)
 {
-    return position + 1 == 2 * (uint64_t)window->count ? window->count : position + 1;
+    uint64_t next = position + 1;
+
+    return KEEL_LIKELY(next != 2 * (uint64_t)window->count) ? next : window->count;
 }
 
 /* Where the outcome is that was the newest but `back` before this position; 0: it. */
 static uint64_t index_of(const keel_window *window, uint64_t position, uint64_t back)
 {
-    return (position + window->count - 1 - back) % window->count;
+    uint64_t index = position + window->count - 1 - back;
+
+    while (index >= window->count) /* twice at most; a division is dearer */
+        index -= window->count;
+    return index;
 }
 
 /* the cells */
@@ -88,15 +94,21 @@ static unsigned shift_of(uint64_t index)
     return 2 * (unsigned)(index % CELLS_PER_WORD);
 }
 
+static uint64_t cell_of(uint64_t word, uint64_t index)
+{
+    return word >> shift_of(index) & 3;
+}
+
 static uint64_t with_cell(uint64_t word, uint64_t index, uint64_t outcome)
 {
     return (word & ~((uint64_t)3 << shift_of(index))) | outcome << shift_of(index);
 }
 
 /*
- * Writes the newest outcome to its cell, unless the head has gone on, which it did
- * after somebody else had written it. Release pairs with the acquire of the head in
- * sums: by the next head every cell but its newest is there.
+ * Writes the newest outcome to its cell, unless it is there, as mostly a success over a
+ * success is, or the head has gone on, which it did after somebody else had written it.
+ * Release pairs with the acquire of the head in sums: by the next head every cell but its
+ * newest is there.
  */
 static void settle(const keel_window *window, uint64_t head)
 {
@@ -105,7 +117,8 @@ static void settle(const keel_window *window, uint64_t head)
     /* acquire: the head is looked at after the word */
     uint64_t old = atomic_load_explicit(word, memory_order_acquire);
 
-    while (atomic_load_explicit(&window->by_count->head, memory_order_relaxed) ==
+    while (cell_of(old, index) != head_newest(head) &&
+           atomic_load_explicit(&window->by_count->head, memory_order_relaxed) ==
                head &&
            !atomic_compare_exchange_weak_explicit(
                word, &old, with_cell(old, index, head_newest(head)) + VERSION_ONE,
@@ -197,9 +210,8 @@ static uint64_t outcome_at(const keel_window *window, uint64_t head, uint64_t ba
 
     if (back == 0)
         return head_newest(head);
-    return atomic_load_explicit(word_of(window, index), memory_order_relaxed) >>
-               shift_of(index) &
-           3;
+    return cell_of(atomic_load_explicit(word_of(window, index), memory_order_relaxed),
+                   index);
 }
 
 void keel_count_window_refit(const keel_window *to, const keel_window *from,
