@@ -42,7 +42,11 @@ fi
 # The page's own example of a file is right, but for what it shows: a name twice.
 sed -n '/^# everybody/,/^\.Ed/{/^\.Ed/!p;}' "$work/page" >"$work/example"
 expect 3 ':4 col 1: payments stands here a second time' -- check "$work/example"
-[ "$(echo "$output" | wc -l)" -eq 1 ] && pass || fail "the example of a file: $output"
+if [ "$(echo "$output" | wc -l)" -eq 1 ]; then
+    pass
+else
+    fail "the example of a file: $output"
+fi
 expect 0 'timeout                      800ms        file' \
     KEEL_CONFIG_FILE="$work/example" -- explain payments
 
@@ -212,7 +216,11 @@ while [ $i -lt 300 ]; do
     i=$((i + 1))
 done >"$work/many" # more than are kept
 expect 78 "\"where\":\"$work/many\",\"line\":1,\"column\":4," -- check --json "$work/many"
-[ "$(echo "$output" | grep -c timeot)" -eq 300 ] && pass || fail "not 300 findings"
+if [ "$(echo "$output" | grep -c timeot)" -eq 300 ]; then
+    pass
+else
+    fail "not 300 findings"
+fi
 expect 2 usage -- check --nonsense
 expect 2 'check: one FILE at most' -- check one two
 
