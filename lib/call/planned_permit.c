@@ -46,6 +46,7 @@ static void give_up(permit *p, uint64_t now)
 static KEEL_SELDOM keel_status ask(permit *p, const patience *patient,
                                    uint64_t *retry_after_ns)
 {
+    const keel_cancel *cancel = patient ? patient->cancel : NULL;
     uint64_t now = keel_plan_now(p->pipeline, p->plan);
 
     for (;;) {
@@ -56,12 +57,12 @@ static KEEL_SELDOM keel_status ask(permit *p, const patience *patient,
                                            .sleeps = true };
         keel_admission_answer answer;
 
-        if (patient && keel_cancel_fired(patient->cancel)) {
+        if (keel_cancel_fired(cancel)) {
             give_up(p, now);
             return KEEL_CANCELLED;
         }
         if (p->admission.stage == KEEL_ADMISSION_RATE && now < p->began_at) {
-            now = sleep_in(p, seen, p->began_at, patient->cancel);
+            now = sleep_in(p, seen, p->began_at, cancel);
             continue;
         }
         keel_admission_ask(p->pipeline, p->plan, &p->admission, &request, &answer);
@@ -73,7 +74,7 @@ static KEEL_SELDOM keel_status ask(permit *p, const patience *patient,
             *retry_after_ns = answer.retry_after_ns;
         if (!answer.waits)
             return answer.status;
-        now = sleep_in(p, seen, answer.wake_at, patient->cancel);
+        now = sleep_in(p, seen, answer.wake_at, cancel);
     }
 }
 

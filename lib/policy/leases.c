@@ -14,7 +14,7 @@
 enum { EXPIRY_BITS = 42, GENERATION_BITS = 14 };
 
 #define EXPIRY_MASK (((uint64_t)1 << EXPIRY_BITS) - 1)
-#define LONGEST_NS (12 * 24 * 3600 * KEEL_S)
+#define LONGEST_NS (UINT64_C(12) * 24 * 3600 * KEEL_S)
 #define LEASE_GENERATION_MASK ((1u << GENERATION_BITS) - 1)
 
 static uint64_t pack(const keel_breaker *breaker, uint32_t generation, uint64_t now,
