@@ -408,11 +408,19 @@ END_TEST
 static const struct {
     const char *settings;
     keel_status status;
+    unsigned calls, failures; /* that the parent's breaker counts */
 } permits[] = {
-    { "none; breaker=on", KEEL_OK }, /* by the gate */
-    { "none; breaker=on", KEEL_FAILED },
-    { "bulkhead=2", KEEL_OK },
-    { "bulkhead=2", KEEL_FAILED },
+    /* by the gates */
+    { "none; breaker=on", KEEL_OK, 1, 0 },
+    { "none; breaker=on", KEEL_FAILED, 1, 1 },
+    { "none; breaker.slow_call=1s", KEEL_OK, 1, 0 },
+    { "none; breaker.slow_call=1s", KEEL_FAILED, 1, 1 },
+    { "none; bulkhead=2", KEEL_OK, 0, 0 },
+    { "none; bulkhead=2", KEEL_FAILED, 0, 0 },
+    { "none; rate=9/s", KEEL_CANCELLED, 0, 0 },
+    /* with a plan */
+    { "bulkhead=2", KEEL_OK, 1, 0 },
+    { "bulkhead=2", KEEL_FAILED, 1, 1 },
 };
 static unsigned row;
 
@@ -430,8 +438,9 @@ START_TEST(a_permit_taken_before_fork_is_void_in_the_child_and_holds_in_the_pare
     ck_assert_int_eq(keel_permit_take(o.pipeline, &taken, NULL), KEEL_OK);
     child_await(child_fork(end_the_permit));
     keel_permit_end(&taken, permits[_i].status);
-    ck_assert_uint_eq(look().calls, 1);
-    ck_assert_uint_eq(look().failures, permits[_i].status != KEEL_OK);
+    ck_assert_uint_eq(look().calls, permits[_i].calls);
+    ck_assert_uint_eq(look().failures, permits[_i].failures);
+    ck_assert_uint_eq(look().in_flight, 0);
     opened_cleanup(&o);
 }
 END_TEST
