@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The gate of a pipeline: what a permit must know where one policy stands alone, so that
- * it need not follow a plan. What is behind the gate is the same in all plans or atomic;
- * so one who has passed may end his permit whatever the settings are by then.
+ * it need not follow a plan. The words behind the gate are the same in all plans; so one
+ * who has passed may end his permit by them, and by the numbers of then.
  *
  * Shut (no bits) while an operator overrides settings, while a reload is asked for and
  * where several policies stand in a row: then everybody takes the long way.

@@ -130,6 +130,13 @@ keel_status keel_permit_wait(keel_pipeline *pipeline, keel_permit *public_permit
 
 /* ---- ending ---------------------------------------------------------------------- */
 
+/* A gate that is shut may have been so by a request to reload. */
+static void look_after(keel_pipeline *pipeline)
+{
+    if (!atomic_load_explicit(&pipeline->gate.bits, memory_order_relaxed))
+        keel_pipeline_look_after(pipeline);
+}
+
 /* The place goes back whatever the settings are now. */
 static KEEL_APART void end_place(permit *p, keel_status status)
 {
@@ -139,6 +146,7 @@ static KEEL_APART void end_place(permit *p, keel_status status)
     if (keel_outcome_of(status) == KEEL_OUTCOME_NEUTRAL)
         keel_count(&p->pipeline->counters->ignored);
     keel_bulkhead_put_back(&p->pipeline->gate.places);
+    look_after(p->pipeline);
 }
 
 /*
@@ -261,10 +269,12 @@ static KEEL_APART void end_timed(permit *p, keel_status status)
 
 static KEEL_APART void end_token(permit *p, keel_status status)
 {
-    if (status == KEEL_OK)
-        p->kind = KEEL_PERMIT_ENDED;
-    else
+    if (status != KEEL_OK) {
         end_by_hand(p, status);
+        return;
+    }
+    p->kind = KEEL_PERMIT_ENDED;
+    look_after(p->pipeline);
 }
 
 static KEEL_APART void end_apart(permit *p, keel_status status)

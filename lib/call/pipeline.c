@@ -86,6 +86,8 @@ static keel_status make_locked(keel_pipeline **out, keel_runtime *rt, const char
         return status;
     }
     rt->pipelines[rt->pipeline_count++] = pipeline;
+    if (atomic_load(&rt->reload_wanted)) /* since before it was in the list */
+        keel_gate_shut(&pipeline->gate);
     *out = pipeline;
     return KEEL_OK;
 }

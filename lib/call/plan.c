@@ -212,7 +212,6 @@ void keel_plan_free(keel_plan *plan)
     keel_memory_free(plan->memory, plan);
 }
 
-/* Calls under way come by the long way then, which looks for the window of now. */
 void keel_plan_free_all(keel_plan **list)
 {
     while (*list) {
@@ -223,11 +222,14 @@ void keel_plan_free_all(keel_plan **list)
     }
 }
 
+/* Calls under way come by the long way then, which looks for the window of now. */
 static void take_over_window(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
     if (plan->policy.breaker)
         keel_breaker_take_over_window(&plan->breaker,
                                       old->policy.breaker ? &old->breaker : NULL, now);
+    else if (old->policy.breaker)
+        keel_window_retire(&old->breaker.window);
 }
 
 /* The limiter's debt is told in the old limit's time; what no limit changed is kept. */

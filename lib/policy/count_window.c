@@ -10,13 +10,16 @@
 #include "policy/window_kinds.h"
 
 enum {
-    POSITION_BITS = 38,
+    POSITION_BITS = 20,
+    LAP_BITS = 18, /* so that a head does not come back with the ring's next round */
+    PLACE_BITS = LAP_BITS + POSITION_BITS,
     NEWEST_BITS = 2,
-    GENERATION_SHIFT = POSITION_BITS + NEWEST_BITS,
+    GENERATION_SHIFT = PLACE_BITS + NEWEST_BITS,
     CELLS_PER_WORD = 26
 };
 
 #define POSITION_MASK (((uint64_t)1 << POSITION_BITS) - 1)
+#define PLACE_MASK (((uint64_t)1 << PLACE_BITS) - 1)
 #define GENERATION_MASK (((uint64_t)1 << 24) - 1)
 #define CELLS_MASK (((uint64_t)1 << (2 * CELLS_PER_WORD)) - 1)
 #define VERSION_ONE (CELLS_MASK + 1)
@@ -36,15 +39,15 @@ void keel_count_window_init(keel_window *window, keel_count_window_words *words,
 
 /* the head; its position counts outcomes, the newest is the one before it */
 
-static uint64_t head_pack(uint32_t generation, uint64_t newest, uint64_t position)
+static uint64_t head_pack(uint32_t generation, uint64_t newest, uint64_t place)
 {
-    return (generation & GENERATION_MASK) << GENERATION_SHIFT |
-           newest << POSITION_BITS | position;
+    return (generation & GENERATION_MASK) << GENERATION_SHIFT | newest << PLACE_BITS |
+           (place & PLACE_MASK);
 }
 
 static uint64_t head_newest(uint64_t head)
 {
-    return head >> POSITION_BITS & 3;
+    return head >> PLACE_BITS & 3;
 }
 
 static uint64_t head_position(uint64_t head)
@@ -64,12 +67,17 @@ static bool head_is_after(uint64_t head, uint32_t generation)
                        GENERATION_MASK / 2;
 }
 
-/* From `calls` on the ring is full, and the position stays at or above that. */
-static uint64_t position_after(const keel_window *window, uint64_t position)
+/*
+ * Lap and position after those of a head. From `calls` on the ring is full, and the
+ * position stays at or above that.
+ */
+static uint64_t place_after(const keel_window *window, uint64_t head)
 {
-    uint64_t next = position + 1;
+    uint64_t next = (head & PLACE_MASK) + 1;
 
-    return KEEL_LIKELY(next != 2 * (uint64_t)window->count) ? next : window->count;
+    if (KEEL_LIKELY((next & POSITION_MASK) != 2 * (uint64_t)window->count))
+        return next;
+    return next - window->count + ((uint64_t)1 << POSITION_BITS);
 }
 
 /* Where the outcome is that was the newest but `back` before this position; 0: it. */
@@ -132,18 +140,18 @@ keel_recorded keel_count_window_record(const keel_window *window, uint32_t gener
     _Atomic uint64_t *head = &window->by_count->head;
     uint64_t old = atomic_load_explicit(head, memory_order_acquire);
     uint64_t outcome = (failed ? 1u : 0u) | (slow ? 2u : 0u);
-    uint64_t position;
+    uint64_t so_far;
 
     do {
-        position = 0;
+        so_far = 0;
         if (head_is_of(old, generation))
-            position = head_position(old);
+            so_far = old;
         else if (head_is_after(old, generation))
             return KEEL_RECORDED_LATE;
-        if (position)
-            settle(window, old);
+        if (head_position(so_far))
+            settle(window, so_far);
     } while (!atomic_compare_exchange_weak_explicit(
-        head, &old, head_pack(generation, outcome, position_after(window, position)),
+        head, &old, head_pack(generation, outcome, place_after(window, so_far)),
         memory_order_acq_rel, memory_order_acquire));
     return KEEL_RECORDED;
 }

@@ -48,7 +48,7 @@ bool keel_rate_take(const keel_rate *rate, uint64_t now, uint64_t most_wait_ns,
 void keel_rate_give_back(const keel_rate *rate, uint64_t tat)
 {
     atomic_compare_exchange_strong_explicit(&rate->words->tat, &tat,
-                                            tat - rate->interval_ns,
+                                            keel_ns_left(tat, rate->interval_ns),
                                             memory_order_relaxed, memory_order_relaxed);
 }
 

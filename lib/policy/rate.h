@@ -49,7 +49,8 @@ static inline bool keel_rate_try(const keel_rate *rate, uint64_t now, uint64_t *
                                                    memory_order_relaxed);
 }
 
-/* Gives an unused token back, if no later one was taken. */
+/* Gives an unused token back, if no later one was taken. It may have been taken at another
+ * interval; then what is given back is a little more or less than it was. */
 void keel_rate_give_back(const keel_rate *rate, uint64_t tat);
 
 /*

@@ -29,7 +29,7 @@
  * Count window. The head has the newest outcome, the cells have those before it; a cell
  * is {slow, failed}.
  *
- *   head     generation 24 | newest 2 | position 38
+ *   head     generation 24 | newest 2 | lap 18 | position 20
  *   cells    version 12 | 26 cells of 2
  */
 #ifndef KEEL_POLICY_WINDOW_H

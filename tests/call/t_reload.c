@@ -345,6 +345,38 @@ START_TEST(a_reload_asked_for_in_a_signal_handler_is_done_by_whoever_comes)
 }
 END_TEST
 
+static const char *const gates[] = { "none; breaker=on", "none; bulkhead=1",
+                                     "none; rate=1/s", "bulkhead=1" };
+
+START_TEST(the_end_of_a_permit_taken_before_the_request_will_do)
+{
+    keel_permit permit;
+
+    setup("payments = timeout=1s", gates[_i]);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+    write_file("payments = timeout=300ms");
+    keel_reload_request(o.rt);
+    keel_permit_end(&permit, KEEL_OK);
+    vclock_advance(&o.clock, KEEL_S);
+    ck_assert_uint_eq(opened_timeout(o.pipeline), 300 * KEEL_MS);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_token_given_back_at_another_rate_shuts_nobody_out)
+{
+    keel_permit permit;
+
+    setup("payments = rate=10/s", "none");
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+    reload("payments = rate=1/h");
+    keel_permit_end(&permit, KEEL_CANCELLED);
+    vclock_advance(&o.clock, 7200 * KEEL_S);
+    use_permit();
+    teardown();
+}
+END_TEST
+
 /* ---- mistakes ---------------------------------------------------------------------- */
 
 START_TEST(under_strict_a_file_with_a_mistake_changes_no_pipeline)
@@ -748,6 +780,8 @@ SUITE("reload", 60, ONE(calls_under_way_keep_the_settings_they_began_with),
       ONE(a_wrong_override_changes_nothing),
       ROWS(an_override_that_could_not_be_followed_whole_is_not_followed_at_all, unfit),
       ONE(an_override_that_makes_no_sense_is_followed_and_warned_of),
+      ROWS(the_end_of_a_permit_taken_before_the_request_will_do, gates),
+      ONE(a_token_given_back_at_another_rate_shuts_nobody_out),
       ROWS(a_reload_asked_for_in_a_signal_handler_is_done_by_whoever_comes, ends),
       ONE(under_strict_a_file_with_a_mistake_changes_no_pipeline),
       ONE(a_mistake_is_a_warning_and_the_layer_below_stays),

@@ -183,8 +183,25 @@ START_TEST(two_failures_that_meet_in_one_cell_are_not_a_success)
 }
 END_TEST
 
+/* Else one who was stopped before his swap could not tell one round from the next. */
+START_TEST(the_head_does_not_come_back_with_the_ring)
+{
+    uint64_t before;
+
+    begin(4);
+    record("oooo");
+    before = keel_window_head(&w);
+    for (int i = 0; i < 50; i++) {
+        record("oooo");
+        ck_assert_uint_ne(keel_window_head(&w), before);
+    }
+    ck_assert_uint_eq(keel_window_sum(&w, 0, 0).total, 4);
+}
+END_TEST
+
 SUITE("count_window", 30, ROWS(the_last_outcomes_count_and_no_others, rows),
       ONE(it_agrees_with_a_plain_list_for_a_long_time),
+      ONE(the_head_does_not_come_back_with_the_ring),
       ONE(another_generation_empties_it_and_an_older_one_is_late),
       ONE(generations_wrap_in_order),
       ONE(a_window_left_behind_begins_anew_when_told_to),
