@@ -83,6 +83,28 @@ void floor_indirect(uint64_t n, void *ctx)
         call(i);
 }
 
+void floor_skeleton(uint64_t n, void *ctx)
+{
+    static floor_word own[3];
+    floor_word *floor = ctx;
+    void (*call)(uint64_t) = nothing;
+
+    __asm__ volatile("" : "+r"(call));
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t begun = read_clock(CLOCK_MONOTONIC_COARSE);
+
+        add(floor);
+        call(i);
+        BENCH_SINK(read_clock(CLOCK_MONOTONIC_COARSE) - begun);
+        for (int k = 0; k < 3; k++)
+            atomic_store_explicit(
+                &own[k].word,
+                atomic_load_explicit(&own[k].word, memory_order_relaxed) + 1,
+                memory_order_release);
+        BENCH_SINK(atomic_fetch_sub_explicit(&floor->word, 1, memory_order_relaxed));
+    }
+}
+
 void floor_mutex(uint64_t n, void *ctx)
 {
     pthread_mutex_t *mutex = ctx;

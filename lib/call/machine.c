@@ -355,7 +355,10 @@ static void end_call_permit(keel_machine *m, uint64_t now)
     keel_pipeline_tell_changes(m->pipeline, &changes, now);
 }
 
-/* Why there was no retry, in the order of keel_bar and then cause_of. */
+/* Why there was no retry: the bars first. */
+enum { CAUSE_BUDGET = KEEL_BAR_BODY_READ + 1, CAUSE_PUSHBACK, CAUSE_OPEN, CAUSES };
+
+/* In the order of keel_bar and the causes. */
 #define NOT_RETRIED(what)                                                              \
     {                                                                                  \
         what "; not retried: it was not declared idempotent",                          \
@@ -365,8 +368,6 @@ static void end_call_permit(keel_machine *m, uint64_t now)
             what "; not retried: the other side asked for a longer wait",              \
             what "; not retried: the breaker has opened"                               \
     }
-
-enum { CAUSES = 6 };
 
 static const char *const failed[CAUSES] = NOT_RETRIED("called and failed");
 static const char *const timed_out[CAUSES] = NOT_RETRIED("called; no answer in time");
@@ -379,13 +380,13 @@ static int cause_of(const keel_machine *m)
     case KEEL_REASON_NOT_RETRYABLE:
         return (int)m->flags.bar;
     case KEEL_REASON_BUDGET:
-        return 3;
+        return CAUSE_BUDGET;
     case KEEL_REASON_PUSHBACK:
-        return 4;
+        return CAUSE_PUSHBACK;
     case KEEL_REASON_OPEN:
-        return 5;
+        return CAUSE_OPEN;
     default:
-        return -1;
+        return CAUSES; /* none to tell of */
     }
 }
 
@@ -394,11 +395,11 @@ static const char *sentence_of(const keel_machine *m, keel_status status)
 {
     int cause = cause_of(m);
 
-    if (cause >= 0 && status == KEEL_FAILED)
+    if (cause < CAUSES && status == KEEL_FAILED)
         return failed[cause];
-    if (cause >= 0 && status == KEEL_TIMEOUT)
+    if (cause < CAUSES && status == KEEL_TIMEOUT)
         return timed_out[cause];
-    if (cause >= 0 && status == KEEL_THROTTLED)
+    if (cause < CAUSES && status == KEEL_THROTTLED)
         return throttled[cause];
     return keel_status_text(status);
 }

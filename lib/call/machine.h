@@ -29,6 +29,11 @@ typedef enum keel_bar {
     KEEL_BAR_BODY_READ /* its body has been read, and cannot be read again */
 } keel_bar;
 
+_Static_assert((int)KEEL_BAR_NOT_IDEMPOTENT == (int)KEEL_WARNED_NOT_IDEMPOTENT &&
+                   (int)KEEL_BAR_ANSWERED == (int)KEEL_WARNED_ANSWERED &&
+                   (int)KEEL_BAR_BODY_READ == (int)KEEL_WARNED_BODY_READ,
+               "a bar is warned of by its number");
+
 #define KEEL_CALL_MAGIC 0x6b63616cu
 
 typedef struct keel_machine_flags {

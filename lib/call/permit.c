@@ -45,7 +45,7 @@ static KEEL_APART keel_status take_timed(keel_pipeline *pipeline, permit *p,
                                          uint32_t gate, uint64_t state,
                                          uint64_t *retry_after_ns)
 {
-    p->admission.permit.generation = (uint32_t)(state & 0xffffff);
+    p->admission.permit.generation = keel_word_generation(state);
     if (!begin_timed(&pipeline->gate, p,
                      keel_gate_now(&pipeline->runtime->clock, gate)))
         return keel_planned_permit_take(pipeline, p, NULL, retry_after_ns);
@@ -97,13 +97,13 @@ keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit
         return KEEL_E_ARGUMENT;
     p = inside(public_permit);
     gate = keel_gate_look(&pipeline->gate, &state);
-    if (state >> 62 == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_ALONE) {
-        p->admission.permit.generation = (uint32_t)(state & 0xffffff);
+    if (keel_word_state(state) == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_ALONE) {
+        p->admission.permit.generation = keel_word_generation(state);
         return taken(pipeline, p, KEEL_PERMIT_BREAKER, retry_after_ns);
     }
-    if (state >> 62 == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_TIMED)
+    if (keel_word_state(state) == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_TIMED)
         return take_timed(pipeline, p, gate, state, retry_after_ns);
-    if (state >> 62 == KEEL_BREAKER_OPEN)
+    if (keel_word_state(state) == KEEL_BREAKER_OPEN)
         return refuse(pipeline, p, gate, state, retry_after_ns);
     if (gate & KEEL_GATE_PLACES)
         return take_place(pipeline, p, retry_after_ns);

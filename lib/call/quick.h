@@ -74,7 +74,7 @@ static inline bool keel_machine_try_refuse(keel_machine *m, uint64_t now)
         return false;
     state = atomic_load_explicit(&plan->breaker.words->state, memory_order_acquire);
     due = keel_breaker_words_due(plan->breaker.words, state);
-    if (state >> 62 != KEEL_BREAKER_OPEN || now >= due)
+    if (keel_word_state(state) != KEEL_BREAKER_OPEN || now >= due)
         return false;
     m->status = KEEL_REJECTED_OPEN;
     m->phase = KEEL_PHASE_ENDED;

@@ -386,7 +386,7 @@ static bool is_refused(keel_pipeline *pipeline, keel_detail *why)
     uint64_t state, retry_after_ns;
     uint32_t gate = keel_gate_look(&pipeline->gate, &state);
 
-    if (state >> 62 != KEEL_BREAKER_OPEN ||
+    if (keel_word_state(state) != KEEL_BREAKER_OPEN ||
         !keel_gate_refuses(pipeline, gate, state, &retry_after_ns))
         return false;
     keel_detail_say(why, KEEL_REJECTED_OPEN, KEEL_REASON_OPEN, 0, 0, retry_after_ns);

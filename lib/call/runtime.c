@@ -66,11 +66,26 @@ static void choose_log(keel_runtime *rt, const keel_options *options)
 
 /* locks */
 
+static bool make_locks(keel_runtime *rt)
+{
+    if (pthread_mutex_init(&rt->pipelines_mu, NULL))
+        return false;
+    if (pthread_mutex_init(&rt->listener_mu, NULL))
+        goto fail_pipelines_mu;
+    if (pthread_cond_init(&rt->listener_done, NULL))
+        goto fail_listener_mu;
+    return true;
+
+fail_listener_mu:
+    pthread_mutex_destroy(&rt->listener_mu);
+fail_pipelines_mu:
+    pthread_mutex_destroy(&rt->pipelines_mu);
+    return false;
+}
+
 static void make_locks_anew(keel_runtime *rt)
 {
-    pthread_mutex_init(&rt->pipelines_mu, NULL);
-    pthread_mutex_init(&rt->listener_mu, NULL);
-    pthread_cond_init(&rt->listener_done, NULL);
+    (void)make_locks(rt); /* no more is asked for than the first time */
     rt->is_told = false;
     keel_board_forked(rt->board);
     keel_warnings_forked(&rt->warnings);
@@ -202,22 +217,15 @@ static keel_status open_parts(keel_runtime *rt, const keel_options *options,
         goto fail_config;
     }
     rt->events = keel_board_events(rt->board);
-    if (pthread_mutex_init(&rt->pipelines_mu, NULL))
+    if (!make_locks(rt)) {
+        status = keel_fail(why, KEEL_E_NOMEM, "no memory for a mutex");
         goto fail_board;
-    if (pthread_mutex_init(&rt->listener_mu, NULL))
-        goto fail_pipelines_mu;
-    if (pthread_cond_init(&rt->listener_done, NULL))
-        goto fail_listener_mu;
+    }
     atomic_store(&rt->locks_of, keel_process_incarnation());
     return KEEL_OK;
 
-fail_listener_mu:
-    pthread_mutex_destroy(&rt->listener_mu);
-fail_pipelines_mu:
-    pthread_mutex_destroy(&rt->pipelines_mu);
 fail_board:
     keel_board_close(rt->board);
-    status = keel_fail(why, KEEL_E_NOMEM, "no memory for a mutex");
 fail_config:
     keel_config_close(rt->config);
 fail_warnings:

@@ -44,6 +44,20 @@ typedef struct keel_breaker_words {
     _Atomic uint64_t leases[KEEL_BREAKER_OWN_LEASES]; /* where so many are enough */
 } keel_breaker_words;
 
+#define KEEL_GENERATION_MASK 0xffffffu
+#define KEEL_DUE_MASK (((uint64_t)1 << 58) - 1)
+
+/* What a state word says; of all ones, none of the states. */
+static inline keel_breaker_state keel_word_state(uint64_t word)
+{
+    return (keel_breaker_state)(word >> 62);
+}
+
+static inline uint32_t keel_word_generation(uint64_t word)
+{
+    return (uint32_t)(word & KEEL_GENERATION_MASK);
+}
+
 /* Where a breaker's words are; immutable. */
 typedef struct keel_breaker {
     keel_breaker_words *words;
@@ -172,14 +186,14 @@ static inline bool keel_breaker_admit_closed(const keel_breaker *breaker,
     /* acquire pairs with the release of the transition that closed it */
     uint64_t state = atomic_load_explicit(&breaker->words->state, memory_order_acquire);
 
-    if (state >> 62 != KEEL_BREAKER_CLOSED ||
+    if (keel_word_state(state) != KEEL_BREAKER_CLOSED ||
         atomic_load_explicit(&breaker->words->lock, memory_order_relaxed) ||
         (breaker->starts.words &&
          keel_starts_maybe_before(&breaker->starts, now > policy->slow_call_ns
                                                         ? now - policy->slow_call_ns
                                                         : 0)))
         return false;
-    *permit = (keel_breaker_permit){ .generation = (uint32_t)(state & 0xffffff),
+    *permit = (keel_breaker_permit){ .generation = keel_word_generation(state),
                                      .tracking = KEEL_TRACK_WINDOW };
     return true;
 }
@@ -189,7 +203,7 @@ static inline uint64_t keel_breaker_words_due(const keel_breaker_words *words,
                                               uint64_t state)
 {
     return atomic_load_explicit(&words->due[state & 1], memory_order_acquire) &
-           (((uint64_t)1 << 58) - 1);
+           KEEL_DUE_MASK;
 }
 
 /* Closed in that generation, and nothing that a success would have to look at. */

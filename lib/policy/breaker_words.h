@@ -23,8 +23,6 @@ enum {
 #define KEEL_CLAIMS 56u
 #define KEEL_CLAIMS_NS 7u
 
-#define KEEL_GENERATION_MASK 0xffffffu
-#define KEEL_DUE_MASK (((uint64_t)1 << 58) - 1)
 #define KEEL_OPENS_MAX 63u
 
 /* The state word, unpacked. */
@@ -40,13 +38,13 @@ typedef struct keel_state {
 
 static inline keel_state keel_state_unpack(uint64_t word)
 {
-    return (keel_state){ .state = (keel_breaker_state)(word >> 62),
+    return (keel_state){ .state = keel_word_state(word),
                          .flags = word >> 56 & 63,
                          .left = word >> 48 & 255,
                          .ok = word >> 40 & 255,
                          .failed = word >> 32 & 255,
                          .slow = word >> 24 & 255,
-                         .generation = word & KEEL_GENERATION_MASK };
+                         .generation = keel_word_generation(word) };
 }
 
 static inline uint64_t keel_state_pack(const keel_state *s)

@@ -4,8 +4,6 @@
 
 #include <stddef.h>
 
-#define START_MASK (((uint64_t)1 << 58) - 1)
-
 void keel_starts_note_oldest(const keel_starts *starts, uint64_t start)
 {
     uint64_t oldest = atomic_load(&starts->words->oldest);
@@ -32,7 +30,7 @@ static uint64_t oldest_of(const keel_starts *starts)
     uint64_t oldest = 0;
 
     for (size_t i = 0; i < KEEL_STARTS; i++) {
-        uint64_t start = atomic_load(&starts->words->starts[i]) & START_MASK;
+        uint64_t start = atomic_load(&starts->words->starts[i]) & KEEL_START_MASK;
 
         if (start && (!oldest || start < oldest))
             oldest = start;
@@ -50,7 +48,7 @@ static void freshen(const keel_starts *starts, uint64_t now)
     uint64_t oldest = oldest_of(starts);
 
     atomic_compare_exchange_strong(&starts->words->oldest, &seen,
-                                   oldest ? oldest : (now + 1) & START_MASK);
+                                   oldest ? oldest : (now + 1) & KEEL_START_MASK);
 }
 
 void keel_starts_count(const keel_starts *starts, uint32_t generation, uint64_t now,
@@ -62,7 +60,7 @@ void keel_starts_count(const keel_starts *starts, uint32_t generation, uint64_t 
     for (size_t i = 0; i < KEEL_STARTS; i++) {
         uint64_t word =
             atomic_load_explicit(&starts->words->starts[i], memory_order_acquire);
-        uint64_t start = word & START_MASK;
+        uint64_t start = word & KEEL_START_MASK;
 
         /* a start is stored plus 1 */
         if (start <= limits->since || word >> 58 != (generation & 63))

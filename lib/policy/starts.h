@@ -20,6 +20,8 @@
 
 enum { KEEL_STARTS = 63 };
 
+#define KEEL_START_MASK (((uint64_t)1 << 58) - 1)
+
 typedef struct keel_starts_words {
     _Atomic uint64_t oldest; /* 0: none yet */
     _Atomic uint64_t starts[KEEL_STARTS];
@@ -38,7 +40,7 @@ void keel_starts_note_oldest(const keel_starts *starts, uint64_t start);
 static inline uint8_t keel_starts_enter(const keel_starts *starts, uint32_t generation,
                                         uint64_t now)
 {
-    uint64_t start = (now + 1) & (((uint64_t)1 << 58) - 1);
+    uint64_t start = (now + 1) & KEEL_START_MASK;
     uint64_t word = (uint64_t)(generation & 63) << 58 | start;
     uint32_t index = keel_thread_self()->index;
     uint8_t place;

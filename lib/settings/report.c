@@ -92,44 +92,45 @@ static bool is_wanted(const keel_report *report, keel_spot spot)
            (!report->only || (spot.where && strcmp(spot.where, report->only) == 0));
 }
 
-void keel_report_mistake(keel_report *report, keel_spot spot, const char *format, ...)
+typedef enum finding_kind { MISTAKE, IGNORED_MISTAKE, LINT } finding_kind;
+
+static void find(keel_report *report, finding_kind kind, keel_spot spot,
+                 const char *format, va_list args)
 {
     char message[KEEL_WARNING_SIZE];
-    va_list args;
 
     if (!is_wanted(report, spot))
         return;
-    va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
+    tell(report, &(keel_finding){ kind != LINT, report->subject, spot, message },
+         kind == IGNORED_MISTAKE ? ending_of(message) : "");
+}
+
+void keel_report_mistake(keel_report *report, keel_spot spot, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    find(report, MISTAKE, spot, format, args);
     va_end(args);
-    tell(report, &(keel_finding){ true, report->subject, spot, message }, "");
 }
 
 void keel_report_ignored(keel_report *report, keel_spot spot, const char *format, ...)
 {
-    char message[KEEL_WARNING_SIZE];
     va_list args;
 
-    if (!is_wanted(report, spot))
-        return;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    find(report, IGNORED_MISTAKE, spot, format, args);
     va_end(args);
-    tell(report, &(keel_finding){ true, report->subject, spot, message },
-         ending_of(message));
 }
 
 void keel_report_lint(keel_report *report, keel_spot spot, const char *format, ...)
 {
-    char message[KEEL_WARNING_SIZE];
     va_list args;
 
-    if (!is_wanted(report, spot))
-        return;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    find(report, LINT, spot, format, args);
     va_end(args);
-    tell(report, &(keel_finding){ false, report->subject, spot, message }, "");
 }
 
 keel_status keel_report_verdict(const keel_report *report, bool strict,
