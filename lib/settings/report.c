@@ -94,8 +94,9 @@ static bool is_wanted(const keel_report *report, keel_spot spot)
 
 typedef enum finding_kind { MISTAKE, IGNORED_MISTAKE, LINT } finding_kind;
 
-static void find(keel_report *report, finding_kind kind, keel_spot spot,
-                 const char *format, va_list args)
+static void __attribute__((format(printf, 4, 0)))
+find(keel_report *report, finding_kind kind, keel_spot spot, const char *format,
+     va_list args)
 {
     char message[KEEL_WARNING_SIZE];
 
