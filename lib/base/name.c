@@ -49,6 +49,16 @@ void keel_name_fold(keel_folded to, keel_text name)
     to[length] = '\0';
 }
 
+void keel_lower_case(char *to, size_t size, const char *from)
+{
+    size_t i;
+
+    for (i = 0; from[i] && i + 1 < size; i++)
+        to[i] =
+            from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] - 'A' + 'a') : from[i];
+    to[i] = '\0';
+}
+
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;

@@ -18,6 +18,9 @@ bool keel_name_is_valid(const char *name);
 /* Upper case, all but letters and digits as "_"; cut to what a name may have. */
 void keel_name_fold(keel_folded to, keel_text name);
 
+/* Letters of ASCII only, whatever the locale; cut to size. */
+void keel_lower_case(char *to, size_t size, const char *from);
+
 /*
  * How many letters must be typed, dropped, changed or swapped with their neighbour to
  * make one text of the other; more than `most` comes back as most + 1.

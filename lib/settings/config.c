@@ -15,11 +15,14 @@
 #include "settings/config_file.h"
 #include "settings/resolve.h"
 
+enum { PROCESS_TEXTS = 4 };
+
 struct keel_config {
     const keel_allocator *memory;
     keel_warnings *warnings;
     keel_finding_listener listener;
     keel_process_settings process;
+    char *process_texts[PROCESS_TEXTS]; /* its texts, copied */
     keel_named_texts variables;
     char *path;           /* NULL: no file is named */
     const char *named_by; /* static: the variable that names it; NULL: the caller did */
@@ -73,6 +76,25 @@ static void check_defaults(const keel_config *config, keel_report *report)
                 config->process.chaos_allowed, report);
 }
 
+/* Copies the texts that lie in somebody else's environment. */
+static keel_status own_process_texts(keel_config *config)
+{
+    keel_process_settings *process = &config->process;
+    const char **texts[PROCESS_TEXTS] = { &process->board, &process->redis,
+                                          &process->redis_password_file,
+                                          &process->name_space };
+
+    for (size_t i = 0; i < PROCESS_TEXTS; i++) {
+        if (!*texts[i])
+            continue;
+        config->process_texts[i] = keel_memory_copy(config->memory, *texts[i]);
+        if (!config->process_texts[i])
+            return KEEL_E_NOMEM;
+        *texts[i] = config->process_texts[i];
+    }
+    return KEEL_OK;
+}
+
 static keel_status read_environment(keel_config *config, const char *const *environment,
                                     keel_report *report)
 {
@@ -80,11 +102,13 @@ static keel_status read_environment(keel_config *config, const char *const *envi
     keel_status status = keel_environment_read(&read, environment, report);
 
     config->variables = read.entries;
-    config->process = read.process;
-    if (status || !read.config_file)
+    config->process = read.process.settings;
+    if (!status)
+        status = own_process_texts(config);
+    if (status || !read.process.config_file)
         return status;
     config->named_by = KEEL_PREFIX "CONFIG_FILE";
-    config->path = keel_memory_copy(config->memory, read.config_file);
+    config->path = keel_memory_copy(config->memory, read.process.config_file);
     return config->path ? KEEL_OK : KEEL_E_NOMEM;
 }
 
@@ -173,6 +197,8 @@ void keel_config_close(keel_config *config)
     keel_named_texts_cleanup(&config->staged);
     keel_named_texts_cleanup(&config->file);
     keel_named_texts_cleanup(&config->variables);
+    for (size_t i = 0; i < PROCESS_TEXTS; i++)
+        keel_memory_free(config->memory, config->process_texts[i]);
     keel_memory_free(config->memory, config->path);
     keel_memory_free(config->memory, config);
 }

@@ -17,12 +17,25 @@
 
 typedef struct keel_config keel_config;
 
-/* The process-wide variables; fixed for the life of a runtime. */
+/*
+ * The process-wide variables; fixed for the life of a runtime, and their texts with it.
+ *
+ * log_level   a keel_log_level, -1: not named
+ * board       an absolute path; NULL: none
+ * redis       the text as given, not looked at but for a password: it may hold one, so
+ *             it is never printed. NULL: none
+ * redis_password_file  a path, NULL: none
+ */
 typedef struct keel_process_settings {
     bool strict;
     bool disabled;
     bool chaos_allowed;
-    int log_level; /* a keel_log_level, -1: not named */
+    int log_level;
+    const char *board;
+    const char *redis;
+    const char *redis_password_file;
+    uint64_t redis_timeout_ns;
+    const char *name_space; /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
 } keel_process_settings;
 
 /*

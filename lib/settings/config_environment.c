@@ -6,175 +6,10 @@
 #include "settings/config_environment.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-typedef void set_fn(keel_environment *out, const char *name, const char *value,
-                    keel_report *report);
-
-void keel_lower_case(char *to, size_t size, const char *from)
-{
-    size_t i;
-
-    for (i = 0; from[i] && i + 1 < size; i++)
-        to[i] =
-            from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] - 'A' + 'a') : from[i];
-    to[i] = '\0';
-}
-
-/* ---- values of process-wide variables ---------------------------------------------- */
-
-/* Error, warning, … as a sentence has it: "error, warning, info or debug". */
-static void join(char *to, size_t size, const char *const *words)
-{
-    size_t at = 0;
-
-    for (size_t i = 0; words[i] && at < size; i++) {
-        const char *joint = !i ? "" : words[i + 1] ? ", " : " or ";
-
-        at += (size_t)snprintf(to + at, size - at, "%s%s", joint, words[i]);
-    }
-}
-
-/* What other programs accept. */
-static const char *in_our_words(const char *value)
-{
-    static const struct {
-        const char *theirs;
-        const char *ours;
-    } words[] = {
-        { "1", "on" },         { "yes", "on" },       { "true", "on" },
-        { "enabled", "on" },   { "0", "off" },        { "no", "off" },
-        { "false", "off" },    { "disabled", "off" }, { "err", "error" },
-        { "warn", "warning" },
-    };
-
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (!strcmp(value, words[i].theirs))
-            return words[i].ours;
-    return value;
-}
-
-/* The word that a value was most likely meant to be; NULL: none is near. */
-static const char *nearest_word(const char *value, const char *const *words)
-{
-    char lower[16];
-    keel_text said;
-
-    keel_lower_case(lower, sizeof lower, value);
-    said = keel_text_of(in_our_words(lower));
-    for (; *words; words++)
-        if (keel_text_is(said, *words) || keel_name_is_near(said, keel_text_of(*words)))
-            return *words;
-    return NULL;
-}
-
-/* holds  what is in force all the same; NULL: the value is ignored */
-static void report_process(const char *name, const char *value,
-                           const char *const *words, const char *holds,
-                           keel_report *report)
-{
-    keel_spot spot = { name, 1 };
-    char quoted[KEEL_QUOTE_SIZE], meant[32] = ";", allowed[64];
-    const char *near = nearest_word(value, words);
-
-    if (near)
-        snprintf(meant, sizeof meant, ", did you mean \"%s\"?", near);
-    join(allowed, sizeof allowed, words);
-    keel_quote(quoted, keel_text_of(value));
-    if (holds)
-        keel_report_mistake(report, spot, "%s not understood%s allowed: %s; %s holds",
-                            quoted, meant, allowed, holds);
-    else
-        keel_report_ignored(report, spot, "%s not understood%s allowed: %s", quoted,
-                            meant, allowed);
-}
-
-static void set_bool(bool *out, const char *name, const char *value,
-                     keel_report *report)
-{
-    static const char *const words[] = { "on", "off", NULL };
-
-    if (keel_parse_bool(keel_text_of(value), out))
-        report_process(name, value, words, NULL, report);
-}
-
-static void set_strict(keel_environment *out, const char *name, const char *value,
-                       keel_report *report)
-{
-    set_bool(&out->process.strict, name, value, report);
-}
-
-static void set_disabled(keel_environment *out, const char *name, const char *value,
-                         keel_report *report)
-{
-    set_bool(&out->process.disabled, name, value, report);
-}
-
-static void set_chaos(keel_environment *out, const char *name, const char *value,
-                      keel_report *report)
-{
-    static const char *const words[] = { "allow", NULL };
-
-    if (strcmp(value, words[0]) != 0)
-        report_process(name, value, words, NULL, report);
-    else
-        out->process.chaos_allowed = true;
-}
-
-/* A wrong word asks for a log all the same: one that tells of just this. */
-static void set_log(keel_environment *out, const char *name, const char *value,
-                    keel_report *report)
-{
-    static const char *const levels[] = {
-        [KEEL_LOG_ERROR] = "error",
-        [KEEL_LOG_WARNING] = "warning",
-        [KEEL_LOG_INFO] = "info",
-        [KEEL_LOG_DEBUG] = "debug",
-        NULL,
-    };
-    char lower[16];
-
-    keel_lower_case(lower, sizeof lower, value);
-    for (int level = KEEL_LOG_ERROR; level <= KEEL_LOG_DEBUG; level++) {
-        if (!strcmp(lower, levels[level])) {
-            out->process.log_level = level;
-            return;
-        }
-    }
-    out->process.log_level = KEEL_LOG_WARNING;
-    report_process(name, value, levels, levels[KEEL_LOG_WARNING], report);
-}
-
-static void set_config_file(keel_environment *out, const char *name, const char *value,
-                            keel_report *report)
-{
-    (void)name;
-    (void)report;
-    out->config_file = value;
-}
-
-/* ---- names of process-wide variables ----------------------------------------------- */
-
-/* set NULL: of a later version */
-static const struct {
-    const char *name;
-    set_fn *set;
-} process_wide[] = {
-    { KEEL_PREFIX "LOG", set_log },
-    { KEEL_PREFIX "STRICT", set_strict },
-    { KEEL_PREFIX "DISABLED", set_disabled },
-    { KEEL_PREFIX "CONFIG_FILE", set_config_file },
-    { KEEL_PREFIX "CHAOS", set_chaos },
-    { KEEL_PREFIX "BOARD", NULL },
-    { KEEL_PREFIX "REDIS", NULL },
-    { KEEL_PREFIX "NAMESPACE", NULL },
-    { KEEL_PREFIX "ADMIN", NULL },
-    { KEEL_PREFIX "PLUGIN_PATH", NULL },
-};
-
-enum { PROCESS_WIDE = sizeof process_wide / sizeof *process_wide };
+/* ---- service links ----------------------------------------------------------------- */
 
 static bool begins(const char *text, const char *prefix)
 {
@@ -220,61 +55,11 @@ static bool is_service_link(const char *name, const char *value)
             strstr(name, "_UDP_") || strstr(name, "_SCTP_"));
 }
 
-/* Like getenv: of several equal names the first holds. */
-static bool is_first(keel_environment *out, size_t index)
-{
-    unsigned bit = 1u << index;
-    bool was_seen = out->seen & bit;
-
-    out->seen |= bit;
-    return !was_seen;
-}
-
-static size_t find_process_wide(const char *name)
-{
-    size_t i = 0;
-
-    while (i < PROCESS_WIDE && strcmp(name, process_wide[i].name) != 0)
-        i++;
-    return i;
-}
-
-/* False: it is not one of them. */
-static bool take_process_wide(keel_environment *out, const char *name,
-                              const char *value, keel_report *report)
-{
-    size_t i = find_process_wide(name);
-
-    if (i == PROCESS_WIDE && !begins(name, KEEL_PREFIX "REDIS_") &&
-        !begins(name, KEEL_PREFIX "BAG_"))
-        return false;
-    if (i == PROCESS_WIDE || !process_wide[i].set)
-        keel_report_ignored(report, (keel_spot){ name, 0 }, "not in this version");
-    else if (is_first(out, i))
-        process_wide[i].set(out, name, value, report);
-    return true;
-}
+/* ---- names that are nearly ours ----------------------------------------------------- */
 
 static keel_text own_part(const char *variable)
 {
     return keel_text_of(variable + strlen(KEEL_PREFIX));
-}
-
-static keel_text first_word(keel_text name)
-{
-    keel_text before, after;
-
-    return keel_text_split(name, "_", &before, &after) ? before : name;
-}
-
-/* One slip in LOG too, short as it is; KEEL_LOG_LEVEL and KEEL_CONFIG as well. */
-static bool could_mean(keel_text read, keel_text known)
-{
-    keel_text word = first_word(read), known_word = first_word(known);
-
-    return keel_name_is_near(read, known) || keel_name_distance(read, known, 1) <= 1 ||
-           (word.length == known_word.length &&
-            !memcmp(word.at, known_word.at, word.length));
 }
 
 static bool could_mean_default(const char *name)
@@ -287,12 +72,8 @@ static bool could_mean_default(const char *name)
 
 const char *keel_environment_nearest(const char *name)
 {
-    if (could_mean_default(name))
-        return KEEL_PREFIX KEEL_DEFAULT_NAME;
-    for (size_t i = 0; i < PROCESS_WIDE; i++)
-        if (could_mean(own_part(name), own_part(process_wide[i].name)))
-            return process_wide[i].name;
-    return NULL;
+    return could_mean_default(name) ? KEEL_PREFIX KEEL_DEFAULT_NAME
+                                    : keel_process_nearest(own_part(name));
 }
 
 /*
@@ -350,7 +131,7 @@ static keel_status take(keel_environment *out, const char *name, const char *val
 {
     if (is_service_link(name, value))
         return keep(out, name, value, true);
-    if (take_process_wide(out, name, value, report))
+    if (keel_process_take(&out->process, name, value, report))
         return KEEL_OK;
     return keep(out, name, value, tell_of_near(name, value, report));
 }
@@ -398,7 +179,7 @@ keel_status keel_environment_read(keel_environment *out, const char *const *envi
     char name[NAME_SIZE];
     keel_status status = KEEL_OK;
 
-    out->process.log_level = -1;
+    out->process = keel_process_defaults();
     for (; environment && *environment && !status; environment++) {
         const char *equals = strchr(*environment, '=');
         size_t length = equals ? (size_t)(equals - *environment) : 0;
