@@ -295,7 +295,9 @@ static void lay_all(const keel_config *config, const char *name, const char *cod
                                     1, NULL };
     tour t = { .config = config, .layers = layers };
 
-    *layers = (keel_layers){ .chaos_allowed = config->process.chaos_allowed };
+    *layers = (keel_layers){ .chaos_allowed = config->process.chaos_allowed,
+                             .has_board = config->process.board != NULL,
+                             .has_redis = config->process.redis != NULL };
     t.code = code ? &code_source : NULL;
     t.override = override_text ? &override_source : NULL;
     keel_name_fold(t.folded, keel_text_of(name));

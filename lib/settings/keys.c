@@ -13,6 +13,10 @@
 
 static const char *const after_waits[] = { "open", "closed", NULL };
 static const char *const orders[] = { "fifo", "lifo", NULL };
+/* in the order of keel_scope, both */
+static const char *const scopes[] = { "process", "host", "fleet", NULL };
+static const char *const shares[] = { "off", "host", "fleet", NULL };
+static const char *const trips[] = { "window", "any", NULL };
 static const char *const outcomes[] = { "ok",           "fail", "throttled", "ignored",
                                         "client_error", "hang", NULL };
 
@@ -341,6 +345,16 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .standard = "fifo",
       .words = orders,
       .meaning = "Who is served next: the first to come or the last." },
+    { .id = KEEL_KEY_BULKHEAD_SCOPE,
+      .name = "bulkhead.scope",
+      .group = KEEL_GROUP_BULKHEAD,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 2,
+      .standard = "process",
+      .words = scopes,
+      .meaning = "Whose attempts are counted together: those of this process, of all "
+                 "on this host, or of the whole fleet." },
     { .id = KEEL_KEY_RATE,
       .name = "rate",
       .group = KEEL_GROUP_RATE,
@@ -367,6 +381,47 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = LONGEST,
       .standard = "0",
       .meaning = "How long a caller waits for its turn at most." },
+    { .id = KEEL_KEY_RATE_SCOPE,
+      .name = "rate.scope",
+      .group = KEEL_GROUP_RATE,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 2,
+      .standard = "process",
+      .words = scopes,
+      .meaning = "Whose attempts are counted together: those of this process, of all "
+                 "on this host, or of the whole fleet." },
+    { .id = KEEL_KEY_SHARE,
+      .name = "share",
+      .group = KEEL_GROUP_SHARE,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 2,
+      .standard = "",
+      .computed = "fleet where KEEL_REDIS is set, else host where KEEL_BOARD is, else "
+                  "off",
+      .words = shares,
+      .meaning = "Who shares the state of the breaker: nobody, the processes of this "
+                 "host, or the whole fleet." },
+    { .id = KEEL_KEY_SHARE_TRIP,
+      .name = "share.trip",
+      .group = KEEL_GROUP_SHARE,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 1,
+      .standard = "window",
+      .words = trips,
+      .meaning = "What opens the breaker of a fleet: the window that all its members "
+                 "fill together, or the breaker of any one of them." },
+    { .id = KEEL_KEY_SHARE_REPORTERS,
+      .name = "share.reporters",
+      .group = KEEL_GROUP_SHARE,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = 10000,
+      .standard = "1",
+      .meaning = "Members of the fleet that must have reported failures before their "
+                 "common window opens the breaker." },
     { .id = KEEL_KEY_CHAOS_RATE,
       .name = "chaos.rate",
       .group = KEEL_GROUP_CHAOS,
@@ -421,6 +476,7 @@ static const struct {
     [KEEL_GROUP_BREAKER] = { "breaker", KEEL_KEY_BREAKER },
     [KEEL_GROUP_BULKHEAD] = { "bulkhead", KEEL_KEY_BULKHEAD },
     [KEEL_GROUP_RATE] = { "rate", KEEL_KEY_RATE },
+    [KEEL_GROUP_SHARE] = { "share", KEEL_KEY_SHARE },
     [KEEL_GROUP_CHAOS] = { "chaos", KEEL_KEY_CHAOS_RATE },
 };
 

@@ -46,9 +46,14 @@ typedef enum keel_key_id {
     KEEL_KEY_BULKHEAD_QUEUE,
     KEEL_KEY_BULKHEAD_WAIT,
     KEEL_KEY_BULKHEAD_ORDER,
+    KEEL_KEY_BULKHEAD_SCOPE,
     KEEL_KEY_RATE,
     KEEL_KEY_RATE_BURST,
     KEEL_KEY_RATE_WAIT,
+    KEEL_KEY_RATE_SCOPE,
+    KEEL_KEY_SHARE,
+    KEEL_KEY_SHARE_TRIP,
+    KEEL_KEY_SHARE_REPORTERS,
     KEEL_KEY_CHAOS_RATE,
     KEEL_KEY_CHAOS_FAIL,
     KEEL_KEY_CHAOS_LATENCY,
@@ -63,6 +68,7 @@ typedef enum keel_group {
     KEEL_GROUP_BREAKER,
     KEEL_GROUP_BULKHEAD,
     KEEL_GROUP_RATE,
+    KEEL_GROUP_SHARE,
     KEEL_GROUP_CHAOS,
     KEEL_GROUPS
 } keel_group;
@@ -86,7 +92,8 @@ typedef enum keel_type {
  * name      as written in settings text
  * min, max  of the value in its own unit: ns, ppm, millionths of a decimal, or a count
  * can_off   "off" is a value
- * standard  the default as settings text; "": computed from other keys, by `computed`
+ * standard  the default as settings text; "": computed from other keys or from the
+ *           process-wide variables, by `computed`
  * words     of a KEEL_TYPE_WORD, ended by NULL
  * meaning   one sentence
  */

@@ -77,6 +77,17 @@ void keel_layers_find_preset(keel_layers *layers, const keel_source *source)
     layers->preset_at = place;
 }
 
+/* ---- sharing -------------------------------------------------------------------- */
+
+/* The widest that can be had and is no wider than the one wished for. */
+static keel_scope widest_scope(const keel_layers *layers, keel_scope wished)
+{
+    if (wished == KEEL_SCOPE_FLEET && layers->has_redis)
+        return KEEL_SCOPE_FLEET;
+    return wished >= KEEL_SCOPE_HOST && layers->has_board ? KEEL_SCOPE_HOST
+                                                          : KEEL_SCOPE_PROCESS;
+}
+
 /* ---- one item ------------------------------------------------------------------- */
 
 static void store(keel_layers *layers, const keel_key *key, const keel_value *value,
@@ -303,7 +314,7 @@ static bool means_something(const keel_item *item)
 }
 
 /*
- * "share=fleet": the form of a setting, with a value behind it. No key has a digit or a
+ * "stale=10m": the form of a setting, with a value behind it. No key has a digit or a
  * capital, but encoded secrets have, and what is no setting must not be quoted.
  */
 static bool has_form_of_setting(const keel_item *item)
@@ -335,6 +346,7 @@ void keel_layers_begin(keel_layers *layers)
 {
     keel_place built_in = { KEEL_LAYER_BUILT_IN, NULL, 0 };
     keel_source preset = { .layer = KEEL_LAYER_PRESET, .column = 1 };
+    keel_value share = { .first = widest_scope(layers, KEEL_SCOPE_FLEET) };
     keel_value value;
 
     if (!layers->preset)
@@ -343,6 +355,7 @@ void keel_layers_begin(keel_layers *layers)
         if (!keel_value_parse(&keel_keys[i], keel_text_of(keel_keys[i].standard),
                               &value))
             store(layers, &keel_keys[i], &value, built_in);
+    store(layers, &keel_keys[KEEL_KEY_SHARE], &share, built_in);
     preset.where = layers->preset->name;
     preset.text = layers->preset->settings;
     keel_layers_lay(layers, &preset, NULL);
@@ -542,6 +555,31 @@ static void reconcile(keel_layers *layers, keel_report *report)
                 "is more than breaker.window holds", NULL);
 }
 
+/*
+ * Narrows a scope that cannot be had. No mistake: the same settings serve hosts with a
+ * board or a Redis and those without.
+ */
+static void narrow_scope(keel_layers *layers, keel_key_id id, keel_report *report)
+{
+    const keel_key *key = &keel_keys[id];
+    keel_slot *slot = &layers->slots[id];
+    keel_scope wished = (keel_scope)slot->value.first;
+    keel_scope scope = widest_scope(layers, wished);
+    bool is_on = keel_layers_on(layers, key->group);
+
+    if (scope == wished)
+        return;
+    slot->wished = slot->value;
+    slot->wished_at = slot->place;
+    slot->value.first = scope;
+    if (is_on)
+        keel_report_lint(report, spot_at(slot->place),
+                         "%s=%s needs %s, which is not set; %s holds", key->name,
+                         key->words[wished],
+                         wished == KEEL_SCOPE_FLEET ? "KEEL_REDIS" : "KEEL_BOARD",
+                         key->words[scope]);
+}
+
 /* Fences come before what is computed, since that follows them, and bind it after. */
 void keel_layers_end(keel_layers *layers, const keel_source *code, keel_report *report)
 {
@@ -553,4 +591,7 @@ void keel_layers_end(keel_layers *layers, const keel_source *code, keel_report *
     if (code)
         apply_fences(layers, code, report);
     reconcile(layers, report);
+    narrow_scope(layers, KEEL_KEY_BULKHEAD_SCOPE, report);
+    narrow_scope(layers, KEEL_KEY_RATE_SCOPE, report);
+    narrow_scope(layers, KEEL_KEY_SHARE, report);
 }

@@ -75,8 +75,11 @@ typedef struct keel_turn {
     bool turned; /* it did */
 } keel_turn;
 
+/* The first three say what the process-wide variables allow. */
 typedef struct keel_layers {
     bool chaos_allowed;
+    bool has_board;
+    bool has_redis;
     const keel_preset *preset;
     keel_place preset_at;
     keel_slot slots[KEEL_KEYS];
@@ -93,7 +96,10 @@ void keel_layers_begin(keel_layers *layers);
 void keel_layers_lay(keel_layers *layers, const keel_source *source,
                      keel_report *report);
 
-/* At last: switches, the fences of `code` (may be NULL), computed values. */
+/*
+ * At last: switches, the fences of `code` (may be NULL), computed values, and the scopes
+ * that this process can have.
+ */
 void keel_layers_end(keel_layers *layers, const keel_source *code, keel_report *report);
 
 /* Tells what is wrong with a text by itself. */

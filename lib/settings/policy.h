@@ -42,6 +42,13 @@ typedef enum keel_budget_mode {
     KEEL_BUDGET_INFLIGHT /* budget_ratio_ppm */
 } keel_budget_mode;
 
+/* Who counts together, or who shares: each holds the ones before it. */
+typedef enum keel_scope {
+    KEEL_SCOPE_PROCESS,
+    KEEL_SCOPE_HOST,
+    KEEL_SCOPE_FLEET
+} keel_scope;
+
 typedef struct keel_policy {
     uint64_t deadline_ns;
     uint64_t timeout_ns;
@@ -91,10 +98,16 @@ typedef struct keel_policy {
     uint32_t bulkhead_queue;
     uint64_t bulkhead_wait_ns;
     bool bulkhead_lifo;
+    keel_scope bulkhead_scope; /* resolved, as all three: what the process can have */
 
     keel_rate_limit rate;
     uint32_t rate_burst; /* resolved: = count unless set */
     uint64_t rate_wait_ns;
+    keel_scope rate_scope;
+
+    keel_scope share;    /* of the breaker; KEEL_SCOPE_PROCESS: off */
+    bool share_trip_any; /* one member's trip opens the fleet */
+    uint32_t share_reporters;
 
     uint32_t chaos_rate_ppm;
     keel_status chaos_fail; /* KEEL_OK, KEEL_FAILED, KEEL_THROTTLED, … */

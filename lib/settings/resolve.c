@@ -40,6 +40,11 @@ static keel_rate_limit rate_of(const keel_layers *layers, keel_key_id id)
     return (keel_rate_limit){ value->first, value->most };
 }
 
+static keel_scope scope_of(const keel_layers *layers, keel_key_id id)
+{
+    return (keel_scope)number_of(layers, id);
+}
+
 static void resolve_times(const keel_layers *layers, keel_policy *out)
 {
     out->deadline_ns = number_of(layers, KEEL_KEY_DEADLINE);
@@ -136,9 +141,22 @@ static void resolve_limits(const keel_layers *layers, keel_policy *out)
     out->bulkhead_queue = count_of(layers, KEEL_KEY_BULKHEAD_QUEUE);
     out->bulkhead_wait_ns = number_of(layers, KEEL_KEY_BULKHEAD_WAIT);
     out->bulkhead_lifo = number_of(layers, KEEL_KEY_BULKHEAD_ORDER) == 1;
+    out->bulkhead_scope = scope_of(layers, KEEL_KEY_BULKHEAD_SCOPE);
     out->rate = rate_of(layers, KEEL_KEY_RATE);
     out->rate_burst = count_of(layers, KEEL_KEY_RATE_BURST);
     out->rate_wait_ns = number_of(layers, KEEL_KEY_RATE_WAIT);
+    out->rate_scope = scope_of(layers, KEEL_KEY_RATE_SCOPE);
+}
+
+static void resolve_share(const keel_layers *layers, keel_policy *out)
+{
+    out->share = scope_of(layers, KEEL_KEY_SHARE);
+    out->share_trip_any = number_of(layers, KEEL_KEY_SHARE_TRIP) == 1;
+    out->share_reporters = count_of(layers, KEEL_KEY_SHARE_REPORTERS);
+}
+
+static void resolve_chaos(const keel_layers *layers, keel_policy *out)
+{
     out->chaos_rate_ppm = count_of(layers, KEEL_KEY_CHAOS_RATE);
     out->chaos_fail = outcomes[number_of(layers, KEEL_KEY_CHAOS_FAIL)];
     out->chaos_latency_ns = number_of(layers, KEEL_KEY_CHAOS_LATENCY);
@@ -151,4 +169,6 @@ void keel_resolve(const keel_layers *layers, keel_policy *out)
     resolve_retry(layers, out);
     resolve_breaker(layers, out);
     resolve_limits(layers, out);
+    resolve_share(layers, out);
+    resolve_chaos(layers, out);
 }

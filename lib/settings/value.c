@@ -216,7 +216,8 @@ bool keel_value_is_off(const keel_key *key, const keel_value *value)
 {
     if (key->id == KEEL_KEY_RETRY_ATTEMPTS)
         return value->first <= 1;
-    if (key->id == KEEL_KEY_BREAKER || key->id == KEEL_KEY_CHAOS_RATE)
+    if (key->id == KEEL_KEY_BREAKER || key->id == KEEL_KEY_CHAOS_RATE ||
+        key->id == KEEL_KEY_SHARE)
         return value->first == 0;
     return value->off;
 }
