@@ -123,6 +123,11 @@ static const struct {
       KEEL_PARSE_RANGE },
     { "an outcome", "chaos.fail", "throttled", KEEL_PARSE_OK },
     { "not an outcome", "chaos.fail", "explode", KEEL_PARSE_FORM },
+    { "a trip that nobody reports", "share.reporters", "0", KEEL_PARSE_RANGE },
+    { "the largest", "share.reporters", "10000", KEEL_PARSE_OK },
+    { "one more", "share.reporters", "10001", KEEL_PARSE_RANGE },
+    { "on is no scope", "share", "on", KEEL_PARSE_FORM },
+    { "a count cannot be off", "rate.scope", "off", KEEL_PARSE_FORM },
     { "not every key can be off", "retry.backoff", "off", KEEL_PARSE_FORM },
 };
 
@@ -1365,7 +1370,9 @@ START_TEST(each_allocation_may_fail_and_nothing_is_lost)
     for (n = 1;; n++) {
         failing_allocator_init(&f, n);
         status = open_claim_resolve(
-            &f, &kept, ENV(named, "KEEL_PAYMENTS=careful", "KEEL_DEFAULT__TIMEOUT=1s"));
+            &f, &kept,
+            ENV(named, "KEEL_PAYMENTS=careful", "KEEL_DEFAULT__TIMEOUT=1s",
+                "KEEL_BOARD=/run/board", "KEEL_REDIS=unix:/run/redis"));
         ck_assert_int_eq(f.live, 0);
         if (!f.failed)
             break;
