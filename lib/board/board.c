@@ -1,69 +1,69 @@
 /* SPDX-License-Identifier: MIT */
-/* Anonymous memory with a directory of blocks. Not for what the blocks mean. */
+/*
+ * A directory of blocks, in private memory or in a file. Not for what the blocks mean, nor
+ * for the file itself (file.c) or who maps it (owners.c).
+ */
 #include "board/board.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/detail.h"
 #include "base/memory.h"
 #include "base/process.h"
-#include "base/seed.h"
 #include "board/event_ring.h"
+#include "board/file.h"
+#include "board/layout.h"
+#include "board/owners.h"
 
-#define BOARD_MAGIC 0x316c65656bu /* "keel1" */
+enum { PRIVATE_SPACE = 64 << 20 };
 
-enum { BOARD_VERSION = 1, BLOCK_SPACE = 64 << 20 };
+/* The part of a private board that a forked child keeps. */
+typedef struct private_head {
+    keel_board_head head;
+    keel_board_entry directory[KEEL_BOARD_BLOCKS];
+} private_head;
 
-typedef struct owner {
-    _Atomic uint64_t pid; /* 0: free */
-    uint64_t started;
-    uint64_t id;
-    uint64_t heartbeat;
-    uint64_t spare[4];
-} owner;
+/* What a child finds empty. */
+typedef struct private_state {
+    keel_event_ring events;
+    _Alignas(KEEL_LINE) char blocks[];
+} private_state;
 
-typedef struct entry {
-    char name[KEEL_BLOCK_NAME_SIZE];
-    uint32_t kind;
-    uint32_t owner; /* whose arena, plus 1; 0: shared */
-    uint64_t width;
-    uint32_t count;
-    uint32_t size;
-    uint64_t offset; /* from the start of the blocks */
-} entry;
-
-/* The part that a forked child keeps. */
-typedef struct header {
-    uint64_t magic;
-    uint32_t version;
-    _Atomic uint32_t block_count;
-    uint64_t used;
-    owner owners[KEEL_BOARD_OWNERS];
-    entry directory[KEEL_BOARD_BLOCKS];
-} header;
-
-/* directory_mu guards: header->directory, block_count, used; uses */
+/*
+ * directory_mu guards: head->block_count, used; directory; uses; between processes the
+ * file's lock does
+ */
 struct keel_board {
     const keel_allocator *memory;
     pthread_mutex_t directory_mu;
-    header *header;
-    keel_process_memory state; /* what a child finds empty: events, then blocks */
-    uint32_t owner;
-    /* of each block in this process; 0: it may be handed on */
+    keel_board_head *head;
+    keel_board_entry *directory;
+    char *blocks;
+    uint64_t space;
+    private_head *own;         /* of a private board */
+    keel_process_memory state; /* a private_state; of a mapped board its self */
+    keel_board_file file;
+    /* of each block in this process; 0: it may be handed on, if no other process uses it */
     uint32_t uses[KEEL_BOARD_BLOCKS];
 };
 
-static size_t state_size(void)
+static bool is_mapped(const keel_board *board)
 {
-    return sizeof(keel_event_ring) + BLOCK_SPACE;
+    return board->file.layout != NULL;
 }
 
-static void own(keel_board *board)
+/* ---- opening and closing ------------------------------------------------------------ */
+
+static void place_private(keel_board *board)
 {
-    board->owner = 0;
-    board->header->owners[0].id = keel_seed();
-    atomic_store(&board->header->owners[0].pid, (uint64_t)getpid());
+    private_state *state = board->state.at;
+
+    board->head = &board->own->head;
+    board->directory = board->own->directory;
+    board->blocks = state->blocks;
+    board->space = PRIVATE_SPACE;
 }
 
 keel_status keel_board_open(keel_board **out, const keel_allocator *memory)
@@ -75,98 +75,279 @@ keel_status keel_board_open(keel_board **out, const keel_allocator *memory)
     if (!board)
         return KEEL_E_NOMEM;
     board->memory = memory;
-    board->header = keel_memory_new(memory, sizeof *board->header);
-    if (!board->header)
+    board->file.fd = -1;
+    board->own = keel_memory_new(memory, sizeof *board->own);
+    if (!board->own)
         goto fail;
     status = KEEL_E_SYSTEM;
-    if (!keel_process_map(&board->state, state_size()))
-        goto fail_header;
+    if (!keel_process_map(&board->state, sizeof(private_state) + PRIVATE_SPACE))
+        goto fail_own;
     status = KEEL_E_NOMEM;
     if (pthread_mutex_init(&board->directory_mu, NULL))
         goto fail_state;
-    board->header->magic = BOARD_MAGIC;
-    board->header->version = BOARD_VERSION;
-    own(board);
+    place_private(board);
     *out = board;
     return KEEL_OK;
 
 fail_state:
     keel_process_unmap(&board->state);
-fail_header:
-    keel_memory_free(memory, board->header);
+fail_own:
+    keel_memory_free(memory, board->own);
 fail:
     keel_memory_free(memory, board);
     return status;
+}
+
+static void place_mapped(keel_board *board)
+{
+    keel_board_layout *layout = board->file.layout;
+
+    board->head = &layout->head;
+    board->directory = layout->directory;
+    board->blocks = layout->blocks;
+    board->space = KEEL_BOARD_FILE_SIZE - sizeof *layout;
+}
+
+keel_status keel_board_map(keel_board **out, const keel_allocator *memory,
+                           const char *path, bool may_make, keel_detail *why)
+{
+    keel_board *board = keel_memory_new(memory, sizeof *board);
+    keel_status status;
+
+    *out = NULL;
+    if (!board)
+        return keel_fail(why, KEEL_E_NOMEM, "no memory for the board");
+    board->memory = memory;
+    status = keel_board_file_open(&board->file, memory, path, may_make, why);
+    if (status != KEEL_OK)
+        goto fail;
+    status = KEEL_E_SYSTEM;
+    if (!keel_process_map(&board->state, sizeof(uint64_t))) {
+        keel_fail(why, status, "no memory map for the board");
+        goto fail_file;
+    }
+    if (pthread_mutex_init(&board->directory_mu, NULL)) {
+        status = keel_fail(why, KEEL_E_NOMEM, "no memory for a mutex");
+        goto fail_state;
+    }
+    place_mapped(board);
+    *out = board;
+    return KEEL_OK;
+
+fail_state:
+    keel_process_unmap(&board->state);
+fail_file:
+    keel_board_file_close(&board->file, memory);
+fail:
+    keel_memory_free(memory, board);
+    return status;
+}
+
+/* ---- the owner's slot --------------------------------------------------------------- */
+
+static bool lock(keel_board *board)
+{
+    pthread_mutex_lock(&board->directory_mu);
+    if (!is_mapped(board) || keel_board_file_lock(&board->file, 0))
+        return true;
+    pthread_mutex_unlock(&board->directory_mu);
+    return false;
+}
+
+static void unlock(keel_board *board)
+{
+    if (is_mapped(board))
+        keel_board_file_unlock(&board->file, 0);
+    pthread_mutex_unlock(&board->directory_mu);
+}
+
+const _Atomic uint64_t *keel_board_self(const keel_board *board)
+{
+    return board->state.at;
+}
+
+static uint64_t self_of(const keel_board *board)
+{
+    return is_mapped(board)
+               ? atomic_load_explicit(keel_board_self(board), memory_order_acquire)
+               : 0;
+}
+
+/* No more than there can be: a file's number is not trusted. */
+static uint32_t block_count(const keel_board *board)
+{
+    uint32_t count =
+        atomic_load_explicit(&board->head->block_count, memory_order_acquire);
+
+    return count < KEEL_BOARD_BLOCKS ? count : KEEL_BOARD_BLOCKS;
+}
+
+static void mark_used_locked(keel_board *board, keel_board_entry *e)
+{
+    uint64_t self = self_of(board);
+    uint32_t slot = keel_owner_slot(self);
+
+    if (self)
+        e->users[slot / 64] |= (uint64_t)1 << slot % 64;
+}
+
+/* What is left of an owner who is gone is put in order before his slot is free. */
+static void bury_the_dead_locked(keel_board *board, keel_board_bury_fn *bury, void *ctx)
+{
+    uint32_t count = atomic_load(&board->head->owner_count);
+
+    for (uint32_t slot = 0; slot < count && slot < KEEL_BOARD_OWNERS; slot++)
+        if (keel_owner_slot_is_dead(&board->file, slot, self_of(board))) {
+            bury(board, slot, ctx);
+            keel_owner_free_locked(&board->file, slot);
+        }
+}
+
+static void set_self(keel_board *board, uint64_t self)
+{
+    atomic_store_explicit((_Atomic uint64_t *)board->state.at, self,
+                          memory_order_release);
+}
+
+bool keel_board_join(keel_board *board, keel_board_bury_fn *bury, void *ctx)
+{
+    uint64_t self = self_of(board);
+
+    if (self)
+        return true;
+    if (!lock(board))
+        return false;
+    bury_the_dead_locked(board, bury, ctx);
+    self = keel_owner_take_locked(&board->file);
+    set_self(board, self);
+    for (uint32_t i = 0; self && i < block_count(board); i++)
+        if (board->uses[i]) /* a forked child goes on with its parent's */
+            mark_used_locked(board, &board->directory[i]);
+    unlock(board);
+    return self != 0;
+}
+
+void keel_board_bury(keel_board *board, keel_board_bury_fn *bury, void *ctx)
+{
+    if (!lock(board))
+        return;
+    bury_the_dead_locked(board, bury, ctx);
+    unlock(board);
+}
+
+bool keel_board_owner_is_gone(keel_board *board, uint64_t owner)
+{
+    return keel_owner_is_gone(&board->file, owner, self_of(board));
+}
+
+static void leave(keel_board *board)
+{
+    uint64_t self = self_of(board);
+
+    if (!self || !lock(board))
+        return;
+    keel_owner_leave_locked(&board->file, self);
+    set_self(board, 0);
+    unlock(board);
 }
 
 void keel_board_close(keel_board *board)
 {
     if (!board)
         return;
+    if (is_mapped(board)) {
+        leave(board);
+        keel_board_file_close(&board->file, board->memory);
+    }
     pthread_mutex_destroy(&board->directory_mu);
     keel_process_unmap(&board->state);
-    keel_memory_free(board->memory, board->header);
+    keel_memory_free(board->memory, board->own);
     keel_memory_free(board->memory, board);
 }
 
 void keel_board_forked(keel_board *board)
 {
+    int saved = errno;
+
     pthread_mutex_init(&board->directory_mu, NULL);
-    own(board);
+    if (is_mapped(board))
+        keel_board_file_reopen(&board->file);
+    errno = saved;
 }
 
-static bool is_owned(keel_block_kind kind)
+/* ---- blocks ------------------------------------------------------------------------- */
+
+static bool matches(const keel_board_entry *e, const keel_block_key *key)
 {
-    return kind >= KEEL_BLOCK_STRIPES;
+    return e->kind == (uint32_t)key->kind && e->width == key->width &&
+           e->count == key->count && strncmp(e->name, key->name, sizeof e->name) == 0;
 }
 
-static uint32_t owner_mark(const keel_board *board, keel_block_kind kind)
+/* Nor is what an entry of a file says of its place. */
+static bool is_inside(const keel_board *board, const keel_board_entry *e, size_t size)
 {
-    return is_owned(kind) ? board->owner + 1 : 0;
+    return e->size >= size && e->size <= board->space &&
+           e->offset <= board->space - e->size && e->offset % KEEL_LINE == 0;
 }
 
-static bool matches(const entry *e, const keel_block_key *key, uint32_t mark)
+static keel_board_entry *find_locked(keel_board *board, const keel_block_key *key,
+                                     size_t size)
 {
-    return e->kind == (uint32_t)key->kind && e->owner == mark &&
-           e->width == key->width && e->count == key->count &&
-           strcmp(e->name, key->name) == 0;
-}
+    for (uint32_t i = 0; i < block_count(board); i++) {
+        keel_board_entry *e = &board->directory[i];
 
-static entry *find_locked(keel_board *board, const keel_block_key *key, size_t size)
-{
-    uint32_t mark = owner_mark(board, key->kind);
-
-    for (uint32_t i = 0; i < board->header->block_count; i++) {
-        entry *e = &board->header->directory[i];
-
-        if (matches(e, key, mark) && e->size >= size)
+        if (matches(e, key) && is_inside(board, e, size))
             return e;
     }
     return NULL;
 }
 
-/* The smallest that nobody uses and that is large enough. */
-static entry *find_unused_locked(keel_board *board, keel_block_kind kind, size_t size)
+static void use_locked(keel_board *board, keel_board_entry *e)
 {
-    uint32_t mark = owner_mark(board, kind);
-    entry *best = NULL;
+    board->uses[e - board->directory]++;
+    mark_used_locked(board, e);
+}
 
-    for (uint32_t i = 0; i < board->header->block_count; i++) {
-        entry *e = &board->header->directory[i];
+static void unuse_locked(keel_board *board, keel_board_entry *e)
+{
+    uint64_t self = self_of(board);
+    uint32_t slot = keel_owner_slot(self);
 
-        if (board->uses[i] == 0 && e->kind == (uint32_t)kind && e->owner == mark &&
-            e->size >= size && (!best || e->size < best->size))
+    if (--board->uses[e - board->directory] == 0 && self)
+        e->users[slot / 64] &= ~((uint64_t)1 << slot % 64);
+}
+
+static bool is_used_locked(const keel_board *board, const keel_board_entry *e)
+{
+    uint64_t users = board->uses[e - board->directory];
+
+    for (size_t i = 0; i < sizeof e->users / sizeof e->users[0]; i++)
+        users |= e->users[i];
+    return users;
+}
+
+/* The smallest that nobody uses and that is large enough. */
+static keel_board_entry *find_unused_locked(keel_board *board, keel_block_kind kind,
+                                            size_t size)
+{
+    keel_board_entry *best = NULL;
+
+    for (uint32_t i = 0; i < block_count(board); i++) {
+        keel_board_entry *e = &board->directory[i];
+
+        if (e->kind == (uint32_t)kind && is_inside(board, e, size) &&
+            !is_used_locked(board, e) && (!best || e->size < best->size))
             best = e;
     }
     return best;
 }
 
-static void *memory_of(keel_board *board, const entry *e)
+static void *memory_of(const keel_board *board, const keel_board_entry *e)
 {
-    return (char *)board->state.at + sizeof(keel_event_ring) + e->offset;
+    return board->blocks + e->offset;
 }
 
-static void set_key(entry *e, const keel_block_key *key)
+static void set_key(keel_board_entry *e, const keel_block_key *key)
 {
     e->width = key->width;
     e->count = key->count;
@@ -181,9 +362,10 @@ static void empty(_Atomic uint64_t *words, size_t size)
 }
 
 /* Nobody uses it until its key is whole, so a child forked meanwhile has lost nothing. */
-static entry *hand_on_locked(keel_board *board, const keel_block_key *key, size_t size)
+static keel_board_entry *hand_on_locked(keel_board *board, const keel_block_key *key,
+                                        size_t size)
 {
-    entry *e = find_unused_locked(board, key->kind, size);
+    keel_board_entry *e = find_unused_locked(board, key->kind, size);
 
     if (!e)
         return NULL;
@@ -192,43 +374,53 @@ static entry *hand_on_locked(keel_board *board, const keel_block_key *key, size_
     return e;
 }
 
-/*
- * The count comes last: a child that is forked meanwhile has lost some memory at worst,
- * and never an entry whose memory the next one gets too.
- */
-static entry *make_locked(keel_board *board, const keel_block_key *key, size_t size)
+/* The offset of fresh memory from the start of the blocks; false: full. */
+static bool take_locked(keel_board *board, size_t size, uint64_t *offset)
 {
-    header *h = board->header;
-    uint32_t count = h->block_count;
     size_t taken = (size + KEEL_LINE - 1) / KEEL_LINE * KEEL_LINE;
-    entry *e;
 
-    if (count == KEEL_BOARD_BLOCKS || taken > BLOCK_SPACE - h->used)
+    *offset = board->head->used;
+    if (*offset % KEEL_LINE || *offset > board->space || taken > board->space - *offset)
+        return false;
+    board->head->used = *offset + taken;
+    return true;
+}
+
+/*
+ * The count comes last: a child that is forked meanwhile, or who comes after one that
+ * was killed here, has lost some memory at worst, and never an entry whose memory the
+ * next one gets too.
+ */
+static keel_board_entry *make_locked(keel_board *board, const keel_block_key *key,
+                                     size_t size)
+{
+    uint32_t count = block_count(board);
+    keel_board_entry *e = &board->directory[count];
+    uint64_t offset;
+
+    if (count == KEEL_BOARD_BLOCKS || !take_locked(board, size, &offset))
         return NULL;
-    e = &h->directory[count];
-    *e = (entry){ .kind = (uint32_t)key->kind,
-                  .owner = owner_mark(board, key->kind),
-                  .size = (uint32_t)taken,
-                  .offset = h->used };
+    *e = (keel_board_entry){ .kind = (uint32_t)key->kind,
+                             .size = (uint32_t)((size + KEEL_LINE - 1) / KEEL_LINE *
+                                                KEEL_LINE),
+                             .offset = offset };
     set_key(e, key);
-    h->used += taken;
-    atomic_store_explicit(&h->block_count, count + 1, memory_order_release);
+    atomic_store_explicit(&board->head->block_count, count + 1, memory_order_release);
     return e;
 }
 
 void *keel_board_block(keel_board *board, const keel_block_key *key, size_t size)
 {
-    entry *e;
+    keel_board_entry *e;
 
-    if (strlen(key->name) >= sizeof e->name)
+    if (strlen(key->name) >= sizeof e->name || !lock(board))
         return NULL;
-    pthread_mutex_lock(&board->directory_mu);
     e = find_locked(board, key, size);
     if (!e)
         e = make_locked(board, key, size);
-    if (e)
-        board->uses[e - board->header->directory] = 1;
-    pthread_mutex_unlock(&board->directory_mu);
+    if (e && board->uses[e - board->directory] == 0)
+        use_locked(board, e);
+    unlock(board);
     return e ? memory_of(board, e) : NULL;
 }
 
@@ -238,7 +430,7 @@ static size_t lent_size(size_t size)
 {
     size_t power = KEEL_LINE, step;
 
-    while (power * 2 <= size && power < BLOCK_SPACE)
+    while (power * 2 <= size && power < PRIVATE_SPACE)
         power *= 2;
     step = power / 8 > KEEL_LINE ? power / 8 : KEEL_LINE;
     return (size + step - 1) / step * step;
@@ -246,45 +438,100 @@ static size_t lent_size(size_t size)
 
 void *keel_board_lend(keel_board *board, const keel_block_key *key, size_t size)
 {
-    entry *e;
+    keel_board_entry *e;
 
-    if (strlen(key->name) >= sizeof e->name)
-        return NULL;
     size = lent_size(size);
-    pthread_mutex_lock(&board->directory_mu);
+    if (strlen(key->name) >= sizeof e->name || !lock(board))
+        return NULL;
     e = find_locked(board, key, size);
     if (!e)
         e = hand_on_locked(board, key, size);
     if (!e)
         e = make_locked(board, key, size);
     if (e)
-        board->uses[e - board->header->directory]++;
-    pthread_mutex_unlock(&board->directory_mu);
+        use_locked(board, e);
+    unlock(board);
     return e ? memory_of(board, e) : NULL;
 }
 
+/* Where the lock is not to be had it stays in use, which costs its memory. */
 void keel_board_give_back(keel_board *board, const void *block)
 {
-    pthread_mutex_lock(&board->directory_mu);
-    for (uint32_t i = 0; i < board->header->block_count; i++)
-        if (memory_of(board, &board->header->directory[i]) == block)
-            board->uses[i]--;
-    pthread_mutex_unlock(&board->directory_mu);
+    if (!lock(board))
+        return;
+    for (uint32_t i = 0; i < block_count(board); i++)
+        if (memory_of(board, &board->directory[i]) == block && board->uses[i])
+            unuse_locked(board, &board->directory[i]);
+    unlock(board);
 }
 
 size_t keel_board_used_by(keel_board *board, const char *name)
 {
     size_t used = 0;
 
-    pthread_mutex_lock(&board->directory_mu);
-    for (uint32_t i = 0; i < board->header->block_count; i++)
-        if (board->uses[i] && strcmp(board->header->directory[i].name, name) == 0)
-            used += board->header->directory[i].size;
-    pthread_mutex_unlock(&board->directory_mu);
+    if (!lock(board))
+        return 0;
+    for (uint32_t i = 0; i < block_count(board); i++)
+        if (board->uses[i] && strcmp(board->directory[i].name, name) == 0)
+            used += board->directory[i].size;
+    unlock(board);
     return used;
+}
+
+void *keel_board_nth(keel_board *board, uint32_t number, keel_block_key *key)
+{
+    keel_board_entry *e = &board->directory[number];
+
+    if (number >= block_count(board))
+        return NULL;
+    *key = (keel_block_key){ .name = e->name,
+                             .kind = (keel_block_kind)e->kind,
+                             .width = e->width,
+                             .count = e->count };
+    return memory_of(board, e);
+}
+
+bool keel_board_take(keel_board *board, size_t size, uint64_t *offset)
+{
+    bool is_taken;
+
+    if (!lock(board))
+        return false;
+    is_taken = take_locked(board, size, offset);
+    unlock(board);
+    return is_taken;
+}
+
+void *keel_board_at(const keel_board *board, uint64_t offset, size_t size)
+{
+    bool is_inside = offset % KEEL_LINE == 0 && offset <= board->space &&
+                     size <= board->space - offset;
+
+    return is_inside ? board->blocks + offset : NULL;
+}
+
+bool keel_board_has_other_users(keel_board *board, const void *block)
+{
+    uint32_t self = keel_owner_slot(self_of(board));
+    uint64_t others = 0;
+
+    if (!lock(board))
+        return true;
+    for (uint32_t i = 0; i < block_count(board); i++)
+        if (memory_of(board, &board->directory[i]) == block)
+            for (uint32_t word = 0; word < (KEEL_BOARD_OWNERS + 63) / 64; word++)
+                others |= board->directory[i].users[word] &
+                          ~(word == self / 64 ? (uint64_t)1 << self % 64 : 0);
+    unlock(board);
+    return others;
 }
 
 void *keel_board_events(keel_board *board)
 {
     return board->state.at;
+}
+
+keel_journal *keel_board_journal(keel_board *board)
+{
+    return &board->file.layout->journal;
 }

@@ -2,17 +2,12 @@
 /*
  * The board: the memory that holds all policy state which outlives a call. It contains
  * no pointers, only lock-free words, and every block's first state is all zero. So it
- * can be anonymous memory that the kernel empties in a forked child, as here, or later
- * a file that several processes map, without a change to any policy.
+ * can be anonymous memory, which the kernel empties in a forked child, or a file that
+ * all processes of a service map (KEEL_BOARD). A process with such a file has both: its
+ * own board for what it counts alone, and the shared one.
  *
- *   header     what this is and how much of it is in use
- *   owners     one slot per process that uses the board
- *   directory  blocks by name, kind and geometry
- *   blocks     shared ones and those of one owner
- *   events     a ring of what happened (event_ring.h)
- *
- * Header, owners and directory are not emptied by fork: the child finds its blocks at
- * the same places, empty.
+ * layout.h draws it. What knows blocks by key is the same for both; file.h is for how
+ * the file comes to be, owners.h for the processes that map it.
  */
 #ifndef KEEL_BOARD_BOARD_H
 #define KEEL_BOARD_BOARD_H
@@ -23,7 +18,12 @@
 
 #define KEEL_LINE 64 /* a cache line; blocks start on one */
 
-enum { KEEL_BOARD_OWNERS = 256, KEEL_BOARD_BLOCKS = 4096, KEEL_BLOCK_NAME_SIZE = 80 };
+enum {
+    KEEL_BOARD_OWNERS = 255,
+    KEEL_BOARD_NOBODY = 255, /* the slot of a process that has none */
+    KEEL_BOARD_BLOCKS = 4096,
+    KEEL_BLOCK_NAME_SIZE = 80
+};
 
 typedef struct keel_board keel_board;
 
@@ -34,13 +34,17 @@ typedef enum keel_block_kind {
     KEEL_BLOCK_TIME_WINDOW = 3,
     KEEL_BLOCK_COUNT_WINDOW = 4,
     KEEL_BLOCK_RATE = 5,
-    /* of one owner */
+    KEEL_BLOCK_LINES = 6,    /* which stripes count for a shared window, by owner */
+    KEEL_BLOCK_PLACES = 7,   /* of a bulkhead that a host shares */
+    KEEL_BLOCK_PIPELINE = 8, /* what is told of a pipeline from outside */
+    /* never shared */
     KEEL_BLOCK_STRIPES = 16,
     KEEL_BLOCK_STARTS = 17,
     KEEL_BLOCK_BULKHEAD = 18,
     KEEL_BLOCK_QUEUE = 19,
     KEEL_BLOCK_BUDGET = 20,
-    KEEL_BLOCK_COUNTERS = 21
+    KEEL_BLOCK_COUNTERS = 21,
+    KEEL_BLOCK_OWN_LINES = 22 /* where this process's part of LINES is */
 } keel_block_kind;
 
 /*
@@ -55,12 +59,41 @@ typedef struct keel_block_key {
     uint32_t count;
 } keel_block_key;
 
-/* KEEL_E_NOMEM; KEEL_E_SYSTEM: no memory map to be had. */
+/* A private one. KEEL_E_NOMEM; KEEL_E_SYSTEM: no memory map to be had. */
 keel_status keel_board_open(keel_board **out, const keel_allocator *memory);
+
+/*
+ * The one in a file. may_make: if it is not there, or of an earlier boot; who only looks
+ * makes none. KEEL_E_NOMEM; KEEL_E_SYSTEM: it cannot be used, why says what is wrong.
+ */
+keel_status keel_board_map(keel_board **out, const keel_allocator *memory,
+                           const char *path, bool may_make, keel_detail *why);
+
+/* What a mapped one holds stays; the owner's slot is free again. NULL is fine. */
 void keel_board_close(keel_board *board);
 
-/* In a forked child, before anything else: the lock may be a lost thread's. */
+/* In a forked child, before anything else: the locks may be a lost thread's. The child of
+ * one that had joined has not. */
 void keel_board_forked(keel_board *board);
+
+/*
+ * Owners: processes that have joined a mapped board. Their slots are numbered; what one
+ * of them held when it died is told by it.
+ *
+ * keel_board_join   takes a slot; true also if there is one. False: there is none to be
+ *                   had, or the lock is not
+ * keel_board_bury   gives the slots of those who died to others, after `bury` has put in
+ *                   order what is theirs (in atomic words alone: a lock is held)
+ * keel_board_self   the word of this process: slot 8 | id 56; 0: it has not joined, as
+ *                   a forked child that finds the word so
+ */
+typedef void keel_board_bury_fn(keel_board *board, uint32_t slot, void *ctx);
+bool keel_board_join(keel_board *board, keel_board_bury_fn *bury, void *ctx);
+void keel_board_bury(keel_board *board, keel_board_bury_fn *bury, void *ctx);
+const _Atomic uint64_t *keel_board_self(const keel_board *board);
+
+/* Whether whoever that was is gone. Some system calls. */
+bool keel_board_owner_is_gone(keel_board *board, uint64_t owner);
 
 /*
  * Finds or makes a block, zeroed when new, aligned to a cache line, never moved. NULL:
@@ -81,7 +114,21 @@ void keel_board_give_back(keel_board *board, const void *block);
 /* Bytes of all blocks of a name that are in use. */
 size_t keel_board_used_by(keel_board *board, const char *name);
 
-/* The memory of the event ring. */
+/* The number-th block and what it is; NULL: there are no more. Never goes away. */
+void *keel_board_nth(keel_board *board, uint32_t number, keel_block_key *key);
+
+/*
+ * Memory beside the blocks, for what a block grows by; found by its offset, which is no
+ * pointer. False: full. NULL: not on the board.
+ */
+bool keel_board_take(keel_board *board, size_t size, uint64_t *offset);
+void *keel_board_at(const keel_board *board, uint64_t offset, size_t size);
+
+/* Whether another process uses a block of a mapped board too. */
+bool keel_board_has_other_users(keel_board *board, const void *block);
+
+/* The ring of events of a private board, the journal of a mapped one. */
 void *keel_board_events(keel_board *board);
+struct keel_journal *keel_board_journal(keel_board *board);
 
 #endif

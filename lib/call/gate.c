@@ -11,9 +11,12 @@ static uint32_t set_breaker(keel_gate *gate, const keel_plan *plan)
     if (!gate->breaker)
         gate->breaker = plan->breaker.words;
     /* one who saw the gate before may read it just now */
-    if (plan->breaker.window.time)
+    if (plan->breaker.window.time) {
+        atomic_store_explicit(&gate->lines, plan->breaker.window.stripes,
+                              memory_order_relaxed);
         atomic_store_explicit(&gate->window, plan->breaker.window.time,
                               memory_order_relaxed);
+    }
     if (!plan->is_simple || policy->bulkhead || !policy->window_ns)
         return KEEL_GATE_BREAKER;
     if (!policy->slow_call_ns)

@@ -220,7 +220,10 @@ static inline bool count_ok(const keel_pipeline *pipeline, uint32_t generation,
 {
     return keel_window_words_try_ok(
         atomic_load_explicit(&pipeline->gate.window, memory_order_relaxed),
-        KEEL_STRIPE_WINDOW, keel_stripe_mine(&pipeline->stripes), generation, now);
+        KEEL_STRIPE_WINDOW,
+        keel_stripe_mine(
+            atomic_load_explicit(&pipeline->gate.lines, memory_order_relaxed)),
+        generation, now);
 }
 
 /* A plain success of a permit from the breaker's gate. False: nothing was done. */

@@ -63,8 +63,9 @@ typedef struct keel_breaker {
     keel_breaker_words *words;
     _Atomic uint64_t *leases; /* half_open_permits of them */
     keel_window window;
-    keel_starts starts; /* .words NULL unless slow calls are watched */
-    uint32_t owner;
+    keel_starts starts;           /* .words NULL unless slow calls are watched */
+    const _Atomic uint64_t *self; /* of a shared breaker, whose leases have owners:
+                                     keel_board_self's word; NULL: it is private */
 } keel_breaker;
 
 /* What an operation did to the state, oldest first. */
@@ -152,6 +153,10 @@ keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *poli
                             keel_breaker_state to, uint64_t for_ns, uint64_t now,
                             const keel_random *random, keel_changes *changes);
 
+/* The leases of an owner who is gone end now. leases: half_open_permits at most */
+void keel_leases_forsake(_Atomic uint64_t *leases, uint32_t count, uint32_t owner,
+                         uint64_t now);
+
 /* After a reload with another number of permits: a round under way starts over. */
 void keel_breaker_restart_round(const keel_breaker *breaker, const keel_policy *policy);
 
@@ -224,9 +229,12 @@ static inline bool keel_breaker_end_plainly(const keel_breaker *breaker,
                                             uint32_t generation, keel_stripe stripe,
                                             uint64_t now)
 {
-    return keel_breaker_words_are_plain(breaker->words, generation) &&
-           breaker->window.time &&
-           keel_window_try_ok(&breaker->window, stripe, generation, now);
+    if (!keel_breaker_words_are_plain(breaker->words, generation) ||
+        !breaker->window.time)
+        return false;
+    if (breaker->self) /* the pipeline's own stripe is not what is shared */
+        stripe = keel_stripe_mine(breaker->window.stripes);
+    return keel_window_try_ok(&breaker->window, stripe, generation, now);
 }
 
 #endif

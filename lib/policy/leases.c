@@ -17,13 +17,22 @@ enum { EXPIRY_BITS = 42, GENERATION_BITS = 14 };
 #define LONGEST_NS (UINT64_C(12) * 24 * 3600 * KEEL_S)
 #define LEASE_GENERATION_MASK ((1u << GENERATION_BITS) - 1)
 
+/* The slot of this process; a child that has none yet is nobody's. */
+static uint64_t owner_of(const keel_breaker *breaker)
+{
+    uint64_t self =
+        breaker->self ? atomic_load_explicit(breaker->self, memory_order_relaxed) : 0;
+
+    return self || !breaker->self ? self >> 56 : KEEL_BOARD_NOBODY;
+}
+
 static uint64_t pack(const keel_breaker *breaker, uint32_t generation, uint64_t now,
                      uint64_t length_ns)
 {
     uint64_t at_ns = keel_ns_add(now, keel_ns_min(length_ns, LONGEST_NS));
     uint64_t expiry = (at_ns / 1000 + (at_ns % 1000 != 0)) & EXPIRY_MASK;
 
-    return (uint64_t)breaker->owner << 56 |
+    return owner_of(breaker) << 56 |
            (uint64_t)(generation & LEASE_GENERATION_MASK) << EXPIRY_BITS |
            (expiry ? expiry : 1);
 }
@@ -81,6 +90,20 @@ bool keel_lease_reclaim(const keel_breaker *breaker, const keel_policy *policy,
             return true;
     }
     return false;
+}
+
+void keel_leases_forsake(_Atomic uint64_t *leases, uint32_t count, uint32_t owner,
+                         uint64_t now)
+{
+    uint64_t ended = now / 1000 & EXPIRY_MASK;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t lease = atomic_load(&leases[i]);
+
+        if (lease && lease >> 56 == owner)
+            atomic_compare_exchange_strong(
+                &leases[i], &lease, (lease & ~EXPIRY_MASK) | (ended ? ended : 1));
+    }
 }
 
 /* One that was reclaimed meanwhile stays what it is: its end is late. */

@@ -30,11 +30,11 @@ typedef struct keel_stripe_line {
     _Alignas(64) _Atomic uint64_t words[KEEL_STRIPE_WORDS];
 } keel_stripe_line;
 
-/* All lines of a pipeline. */
+/* All lines that threads of this process count in. */
 typedef struct keel_stripes {
     keel_stripe_line *lines;
-    uint32_t count; /* a power of two, 4 at least */
-    uint32_t owned; /* the first three quarters */
+    uint32_t count;         /* a power of two, 4 at least */
+    _Atomic uint32_t owned; /* the first three quarters; 0: there are none (yet) */
 } keel_stripes;
 
 /* The calling thread's line; is_owner: it is the only writer. */
@@ -52,13 +52,21 @@ static inline keel_stripes keel_stripes_of(keel_stripe_line *lines, uint32_t cou
 /* Two per processor, a power of two, 4 to KEEL_STRIPES_MAX. */
 uint32_t keel_stripes_wanted(void);
 
+/* The line of those who have none: of no window, and always being folded, so that
+ * nobody counts there. */
+extern keel_stripe_line keel_stripe_nowhere;
+
 static inline keel_stripe keel_stripe_mine(const keel_stripes *stripes)
 {
     uint32_t index = keel_thread_self()->index;
+    /* acquire: who finds lines finds them where they are (lines.c) */
+    uint32_t owned = atomic_load_explicit(&stripes->owned, memory_order_acquire);
 
-    if (KEEL_LIKELY(index < stripes->owned))
+    if (KEEL_LIKELY(index < owned))
         return (keel_stripe){ &stripes->lines[index], true };
-    index = stripes->owned + index % (stripes->count - stripes->owned);
+    if (!owned)
+        return (keel_stripe){ &keel_stripe_nowhere, false };
+    index = owned + index % (stripes->count - owned);
     return (keel_stripe){ &stripes->lines[index], false };
 }
 

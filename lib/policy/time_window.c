@@ -34,6 +34,10 @@ uint32_t keel_stripes_wanted(void)
     return count;
 }
 
+keel_stripe_line keel_stripe_nowhere = { { UINT64_MAX, UINT64_MAX, UINT64_MAX,
+                                           UINT64_MAX, UINT64_MAX, UINT64_MAX,
+                                           UINT64_MAX, UINT64_MAX } };
+
 size_t keel_time_window_size(uint32_t buckets, bool has_slow)
 {
     return sizeof(keel_time_window_words) +
@@ -48,7 +52,7 @@ void keel_time_window_init(keel_window *window, keel_time_window_words *words,
 
     *window =
         (keel_window){ .time = words,
-                       .stripes = *stripes,
+                       .stripes = stripes,
                        .stripe_word = stripe_word,
                        .count = buckets,
                        .span = EPOCHS / buckets * buckets,
@@ -249,11 +253,28 @@ static uint64_t stripe_epoch(uint64_t stripe)
 
 /* cleaning */
 
-/* What an idle thread left behind; its owner, should it be back just now, wins. */
-static void clean_stripe(const keel_window *window, uint32_t turn, uint64_t epoch)
+/* The sets of lines that count for a window: one, or one for each process. */
+static uint32_t set_count(const keel_window *window)
 {
-    _Atomic uint64_t *word = &window->stripes.lines[turn & (window->stripes.count - 1)]
-                                  .words[window->stripe_word];
+    return window->lines.words ? keel_lines_sets(&window->lines) : 1;
+}
+
+static keel_stripes set_at(const keel_window *window, uint32_t number)
+{
+    return window->lines.words ? keel_lines_set(&window->lines, number)
+                               : *window->stripes;
+}
+
+static _Atomic uint64_t *word_at(const keel_window *window, const keel_stripes *set,
+                                 uint32_t line)
+{
+    return &set->lines[line].words[window->stripe_word];
+}
+
+/* What an idle thread left behind; its owner, should it be back just now, wins. */
+static void clean_stripe(const keel_window *window, _Atomic uint64_t *word,
+                         uint64_t epoch)
+{
     uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
 
     if (!(old & FOLDING) && has_left(window, stripe_epoch(old), epoch))
@@ -261,8 +282,18 @@ static void clean_stripe(const keel_window *window, uint32_t turn, uint64_t epoc
                                                 memory_order_relaxed);
 }
 
-/* Before the epoch moves: clears one more bucket, and stripe, that has left the window.
- */
+static void clean_stripes(const keel_window *window, uint32_t turn, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < set_count(window); i++) {
+        keel_stripes set = set_at(window, i);
+
+        if (set.count)
+            clean_stripe(window, word_at(window, &set, turn & (set.count - 1)), epoch);
+    }
+}
+
+/* Before the epoch moves: clears one more bucket, and a stripe of each process, that has
+ * left the window. */
 static void clean_one(const keel_window *window, uint64_t epoch)
 {
     uint32_t turn =
@@ -279,7 +310,7 @@ static void clean_one(const keel_window *window, uint64_t epoch)
                 bucket_pack(epoch_before(window, epoch, window->count), 0, 0),
                 memory_order_relaxed, memory_order_relaxed);
     }
-    clean_stripe(window, turn, epoch);
+    clean_stripes(window, turn, epoch);
 }
 
 /*
@@ -340,7 +371,7 @@ static bool stripe_is_ahead(const keel_window *window, uint64_t stripe,
  */
 static void stripe_turn(const keel_window *window, uint32_t generation, uint64_t epoch)
 {
-    keel_stripe mine = keel_stripe_mine(&window->stripes);
+    keel_stripe mine = keel_stripe_mine(window->stripes);
     bool is_owner = mine.is_owner;
     _Atomic uint64_t *word = &mine.line->words[window->stripe_word];
     uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
@@ -398,7 +429,7 @@ static void count_ok(const keel_window *window, uint32_t generation, uint64_t ep
 {
     uint64_t tag = stripe_pack(generation, epoch, 0) >> 32;
 
-    if (!keel_stripe_bump(keel_stripe_mine(&window->stripes), window->stripe_word, tag))
+    if (!keel_stripe_bump(keel_stripe_mine(window->stripes), window->stripe_word, tag))
         stripe_turn(window, generation, epoch);
 }
 
@@ -470,7 +501,27 @@ static void sum_buckets(const keel_window *window, uint64_t epoch, keel_totals *
     }
 }
 
-/* Fast successes still in the stripes. False: one of them is just being folded. */
+/* Adds up one set. False: one of its stripes is just being folded. */
+static bool sum_set(const keel_window *window, const keel_stripes *set,
+                    uint32_t generation, uint64_t epoch, uint64_t *ok, uint64_t *marks)
+{
+    bool steady = true;
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        /* acquire pairs with the releases in stripe_turn */
+        uint64_t stripe =
+            atomic_load_explicit(word_at(window, set, i), memory_order_acquire);
+
+        steady = steady && !(stripe & FOLDING);
+        *marks = *marks * 31 + (stripe >> 34);
+        if (stripe_is_of(stripe, generation) &&
+            age_of(window, stripe_epoch(stripe), epoch) < window->count)
+            *ok += stripe & STRIPE_COUNT_MASK;
+    }
+    return steady;
+}
+
+/* Fast successes still in the stripes. */
 static bool sum_stripes(const keel_window *window, uint32_t generation, uint64_t epoch,
                         uint64_t *ok, uint64_t *marks)
 {
@@ -478,16 +529,10 @@ static bool sum_stripes(const keel_window *window, uint32_t generation, uint64_t
 
     *ok = 0;
     *marks = 0;
-    for (uint32_t i = 0; i < window->stripes.count; i++) {
-        /* acquire pairs with the releases in stripe_turn */
-        uint64_t stripe = atomic_load_explicit(
-            &window->stripes.lines[i].words[window->stripe_word], memory_order_acquire);
+    for (uint32_t i = 0; i < set_count(window); i++) {
+        keel_stripes set = set_at(window, i);
 
-        steady = steady && !(stripe & FOLDING);
-        *marks = *marks * 31 + (stripe >> 34);
-        if (stripe_is_of(stripe, generation) &&
-            age_of(window, stripe_epoch(stripe), epoch) < window->count)
-            *ok += stripe & STRIPE_COUNT_MASK;
+        steady = sum_set(window, &set, generation, epoch, ok, marks) && steady;
     }
     return steady;
 }
@@ -531,12 +576,16 @@ keel_totals keel_time_window_sum(const keel_window *window, uint32_t generation,
 /* Whether all that any stripe holds is of the past to a window at this epoch. */
 static bool stripes_have_left(const keel_window *window, uint64_t epoch)
 {
-    for (uint32_t i = 0; i < window->stripes.count; i++) {
-        uint64_t stripe = atomic_load_explicit(
-            &window->stripes.lines[i].words[window->stripe_word], memory_order_relaxed);
+    for (uint32_t i = 0; i < set_count(window); i++) {
+        keel_stripes set = set_at(window, i);
 
-        if (stripe && !has_left(window, stripe_epoch(stripe), epoch))
-            return false;
+        for (uint32_t line = 0; line < set.count; line++) {
+            uint64_t stripe =
+                atomic_load_explicit(word_at(window, &set, line), memory_order_relaxed);
+
+            if (stripe && !has_left(window, stripe_epoch(stripe), epoch))
+                return false;
+        }
     }
     return true;
 }

@@ -40,7 +40,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "policy/stripe.h"
+#include "policy/lines.h"
 
 enum { KEEL_WINDOW_MAX_BUCKETS = 1000 };
 
@@ -64,10 +64,11 @@ typedef struct keel_count_window_words {
 typedef struct keel_window {
     keel_time_window_words *time; /* exactly one of the two is set */
     keel_count_window_words *by_count;
-    keel_stripes stripes; /* time windows only */
-    uint32_t stripe_word; /* which word of each line */
-    uint32_t count;       /* buckets, or calls */
-    uint32_t span;        /* epochs before they start over, a multiple of count */
+    const keel_stripes *stripes; /* this process's; time windows only */
+    keel_lines lines;            /* everybody's, of a shared window */
+    uint32_t stripe_word;        /* which word of each line */
+    uint32_t count;              /* buckets, or calls */
+    uint32_t span; /* epochs before they start over, a multiple of count */
     bool has_slow;
     uint64_t width_ns;
     uint64_t reciprocal; /* of width_ns, for division by multiplication */

@@ -12,15 +12,15 @@ enum { STRIPES = 8 };
 static keel_policy policy;
 static keel_budget budget;
 static keel_stripe_line lines[STRIPES];
+static keel_stripes stripes;
 static _Alignas(64) uint64_t words[64];
 static uint64_t now;
 
 static void begin(keel_policy p)
 {
-    keel_stripes stripes = keel_stripes_of(lines, STRIPES);
-
     ck_assert_uint_le(keel_budget_size(), sizeof words);
     memset(lines, 0, sizeof lines);
+    stripes = keel_stripes_of(lines, STRIPES);
     memset(words, 0, sizeof words);
     policy = p;
     now = 1000 * KEEL_S;
@@ -37,7 +37,7 @@ static void begin_ratio(void)
 static void calls(unsigned count)
 {
     while (count--)
-        keel_budget_call(&budget, &policy, keel_stripe_mine(&budget.window.stripes),
+        keel_budget_call(&budget, &policy, keel_stripe_mine(budget.window.stripes),
                          now);
 }
 

@@ -273,7 +273,7 @@ START_TEST(a_longer_window_shows_what_tripped_the_shorter_one)
     loose_breaker_init(&b);
     loose_trip(&b);
     longer = b.breaker;
-    keel_time_window_init(&longer.window, (void *)words, &b.breaker.window.stripes,
+    keel_time_window_init(&longer.window, (void *)words, b.breaker.window.stripes,
                           KEEL_STRIPE_WINDOW, 20 * KEEL_S, 20, false);
     keel_breaker_take_over_window(&longer, &b.breaker, b.now);
     b.breaker = longer;

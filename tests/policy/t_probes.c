@@ -278,14 +278,16 @@ START_TEST(a_lease_beyond_the_longest_comes_back_after_twelve_days)
 }
 END_TEST
 
-static const uint32_t owners[] = { 0, 1, 255 };
+static const uint64_t owners[] = { 0, 1, 255 };
 
 START_TEST(every_owner_can_hold_a_lease_at_every_instant)
 {
+    _Atomic uint64_t self;
     keel_breaker_permit p;
 
     loose_breaker_init(&b);
-    b.breaker.owner = owners[_i];
+    self = owners[_i] << 56 | 1;
+    b.breaker.self = &self;
     /* where the circle of expiries is at 0, in a generation that is 0 to a lease */
     loose_trip(&b);
     b.now = ((uint64_t)1 << 42) * 1000 - b.policy.lease_ns;

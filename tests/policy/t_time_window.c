@@ -11,15 +11,15 @@ enum { BUCKETS = 10, STRIPES = 8 };
 
 static keel_window w;
 static keel_stripe_line lines[STRIPES];
+static keel_stripes stripes;
 static _Alignas(64) uint64_t words[64], other_words[64];
 static uint64_t now;
 
 static void open_over(keel_window *window, void *memory, uint64_t length_ns,
                       uint32_t buckets, bool has_slow)
 {
-    keel_stripes stripes = keel_stripes_of(lines, STRIPES);
-
     ck_assert_uint_le(keel_time_window_size(buckets, has_slow), sizeof words);
+    stripes = keel_stripes_of(lines, STRIPES);
     keel_time_window_init(window, memory, &stripes, KEEL_STRIPE_WINDOW, length_ns,
                           buckets, has_slow);
 }
@@ -243,7 +243,7 @@ START_TEST(a_quick_success_counts_only_in_the_bucket_that_is_current)
     keel_stripe mine = { .line = NULL };
 
     begin(false);
-    mine = keel_stripe_mine(&w.stripes);
+    mine = keel_stripe_mine(w.stripes);
     ck_assert(!keel_window_try_ok(&w, mine, 0, now)); /* nobody was here yet */
     record(1, 0);
     ck_assert(keel_window_try_ok(&w, mine, 0, now));
@@ -401,7 +401,7 @@ START_TEST(a_retired_window_has_no_quick_way_until_it_is_renewed)
     keel_stripe mine;
 
     begin(false);
-    mine = keel_stripe_mine(&w.stripes);
+    mine = keel_stripe_mine(w.stripes);
     record(2, 0);
     ck_assert(keel_window_try_ok(&w, mine, 0, now));
     keel_window_retire(&w);
@@ -419,7 +419,7 @@ START_TEST(a_hint_that_two_have_half_written_is_set_right)
     keel_stripe mine;
 
     begin(false);
-    mine = keel_stripe_mine(&w.stripes);
+    mine = keel_stripe_mine(w.stripes);
     record(1, 0);
     w.time->began -= KEEL_S; /* as by one who stopped in the bucket before */
     ck_assert(!keel_window_try_ok(&w, mine, 0, now));
@@ -438,7 +438,7 @@ START_TEST(one_who_comes_late_to_a_shared_stripe_leaves_what_others_counted)
 
     begin(false);
     record(3, 0);
-    mine = &keel_stripe_mine(&w.stripes).line->words[KEEL_STRIPE_WINDOW];
+    mine = &keel_stripe_mine(w.stripes).line->words[KEEL_STRIPE_WINDOW];
     ahead = *mine + aheads[_i] + 4;
     *mine = ahead;
     record(1, 0);

@@ -41,9 +41,9 @@ void loose_breaker_init(loose_breaker *b)
 
 void loose_breaker_refit(loose_breaker *b)
 {
-    keel_stripes stripes = keel_stripes_of(b->lines, LOOSE_STRIPES);
     const keel_policy *p = &b->policy;
 
+    b->stripes = keel_stripes_of(b->lines, LOOSE_STRIPES);
     b->breaker = (keel_breaker){ .words = &b->words, .leases = b->leases };
     if (p->slow_call_ns)
         b->breaker.starts.words = &b->starts;
@@ -54,7 +54,7 @@ void loose_breaker_refit(loose_breaker *b)
     }
     ck_assert_uint_le(keel_time_window_size(p->window_buckets, p->slow_call_ns != 0),
                       sizeof b->window);
-    keel_time_window_init(&b->breaker.window, (void *)b->window, &stripes,
+    keel_time_window_init(&b->breaker.window, (void *)b->window, &b->stripes,
                           KEEL_STRIPE_WINDOW, p->window_ns, p->window_buckets,
                           p->slow_call_ns != 0);
 }

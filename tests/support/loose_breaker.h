@@ -24,6 +24,7 @@ typedef struct loose_breaker {
     keel_breaker_words words;
     keel_starts_words starts;
     keel_stripe_line lines[LOOSE_STRIPES];
+    keel_stripes stripes;
     _Atomic uint64_t leases[LOOSE_LEASES];
     _Alignas(64) uint64_t window[LOOSE_WORDS];
 } loose_breaker;

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* Making, checking and locking the file of a board. */
+#include "board/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/detail.h"
+#include "base/memory.h"
+#include "base/wall.h"
+
+enum { LOCK_TRIES = 1000, MAKE_TRIES = 8 };
+
+/* ---- what this machine is ----------------------------------------------------------- */
+
+static uint64_t namespace_of(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) ? 0 : (uint64_t)st.st_ino;
+}
+
+/* The boot's id, a UUID, as two numbers; zeros where the kernel does not say. */
+static void read_boot(uint64_t boot[2])
+{
+    char text[40], digits[33];
+    size_t count = 0;
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+
+    if (fd >= 0)
+        close(fd);
+    for (ssize_t i = 0; i < n && count < 32; i++)
+        if (text[i] != '-')
+            digits[count++] = text[i];
+    digits[count] = '\0';
+    boot[1] = count == 32 ? strtoull(digits + 16, NULL, 16) : 0;
+    digits[16] = '\0';
+    boot[0] = count == 32 ? strtoull(digits, NULL, 16) : 0;
+}
+
+static void describe(keel_board_head *head)
+{
+    *head = (keel_board_head){ .magic = KEEL_BOARD_MAGIC,
+                               .version = KEEL_BOARD_VERSION,
+                               .size = KEEL_BOARD_FILE_SIZE,
+                               .time_namespace = namespace_of("/proc/self/ns/time"),
+                               .pid_namespace = namespace_of("/proc/self/ns/pid"),
+                               .created_s = (uint64_t)keel_wall_seconds() };
+    read_boot(head->boot);
+}
+
+/* ---- making ------------------------------------------------------------------------- */
+
+/* All of its space is taken now: a write into a hole of a full disk would kill. */
+static int reserve(int fd, off_t size)
+{
+    int error;
+
+    do
+        error = posix_fallocate(fd, 0, size);
+    while (error == EINTR);
+    return error;
+}
+
+static int fill(int fd)
+{
+    keel_board_head head;
+    int error = reserve(fd, KEEL_BOARD_FILE_SIZE);
+
+    if (error)
+        return error;
+    describe(&head);
+    errno = EIO;
+    return pwrite(fd, &head, sizeof head, 0) == (ssize_t)sizeof head ? 0 : errno;
+}
+
+/* A whole new file beside its place; its path is the caller's to free. */
+static int make_beside(const keel_allocator *memory, const char *path, char **beside)
+{
+    size_t size = strlen(path) + sizeof ".XXXXXX";
+    int fd, error;
+
+    *beside = keel_memory_new(memory, size);
+    if (!*beside)
+        return ENOMEM;
+    snprintf(*beside, size, "%s.XXXXXX", path);
+    fd = mkostemp(*beside, O_CLOEXEC);
+    error = fd < 0 ? errno : fill(fd);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && error)
+        unlink(*beside);
+    if (error) {
+        keel_memory_free(memory, *beside);
+        *beside = NULL;
+    }
+    return error;
+}
+
+/* Where there is none. Somebody else's being first is as good. */
+static int make_first(const keel_allocator *memory, const char *path)
+{
+    char *beside;
+    int error = make_beside(memory, path, &beside);
+
+    if (error)
+        return error;
+    if (link(beside, path))
+        error = errno;
+    unlink(beside);
+    keel_memory_free(memory, beside);
+    return error == EEXIST ? 0 : error;
+}
+
+static bool is_at(const char *path, const struct stat *st)
+{
+    struct stat now;
+
+    return lstat(path, &now) == 0 && now.st_dev == st->st_dev &&
+           now.st_ino == st->st_ino;
+}
+
+/* In the place of one that was found, unless somebody else has done so meanwhile. */
+static int replace(keel_board_file *old, const keel_allocator *memory)
+{
+    char *beside;
+    struct stat st;
+    int error = EBUSY;
+
+    if (fstat(old->fd, &st))
+        return errno;
+    if (!keel_board_file_lock(old, 0))
+        return error;
+    if (!is_at(old->path, &st))
+        return 0;
+    error = make_beside(memory, old->path, &beside);
+    if (error)
+        return error;
+    if (rename(beside, old->path)) {
+        error = errno;
+        unlink(beside);
+    }
+    keel_memory_free(memory, beside);
+    return error;
+}
+
+/* ---- checking ----------------------------------------------------------------------- */
+
+static keel_status refuse(keel_detail *why, const char *path, const char *what)
+{
+    return keel_failf(why, KEEL_E_SYSTEM, "the board %s %s", path, what);
+}
+
+static keel_status refuse_errno(keel_detail *why, const char *path, const char *what,
+                                int error)
+{
+    char text[80];
+    keel_status status = keel_failf(why, KEEL_E_SYSTEM, "the board %s %s: %s", path,
+                                    what, strerror_r(error, text, sizeof text));
+
+    if (why)
+        why->system_errno = error;
+    return status;
+}
+
+/* What is wrong with the file itself; NULL: nothing. */
+static const char *check_file(const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode))
+        return "is not a regular file";
+    if (st->st_uid != geteuid())
+        return "belongs to another user";
+    if (st->st_mode & 077)
+        return "may be opened by other users; its mode must be 0600";
+    if (st->st_size < (off_t)sizeof(keel_board_head))
+        return "is too short to be one";
+    return NULL;
+}
+
+static const char *check_head(const keel_board_head *head, off_t size)
+{
+    keel_board_head here;
+
+    if (head->magic != KEEL_BOARD_MAGIC)
+        return "is not a board of keel's";
+    if (head->version != KEEL_BOARD_VERSION)
+        return "is of another version of keel; stop all who use it, or name another "
+               "file";
+    if (head->size != KEEL_BOARD_FILE_SIZE || size != KEEL_BOARD_FILE_SIZE)
+        return "has another size than it was made with";
+    describe(&here);
+    if (head->time_namespace != here.time_namespace ||
+        head->pid_namespace != here.pid_namespace)
+        return "is of another container; processes share one only within a container";
+    return NULL;
+}
+
+static bool is_of_this_boot(const keel_board_head *head)
+{
+    uint64_t boot[2];
+
+    read_boot(boot);
+    return head->boot[0] == boot[0] && head->boot[1] == boot[1];
+}
+
+/* ---- opening ------------------------------------------------------------------------ */
+
+typedef enum found { GOOD, OUTDATED, BAD } found;
+
+/* What stands at the path. Opened, it is looked at before it is mapped. */
+static found examine(keel_board_file *file, keel_detail *why)
+{
+    struct stat st;
+    keel_board_head head;
+    const char *wrong;
+
+    if (fstat(file->fd, &st)) {
+        refuse_errno(why, file->path, "cannot be examined", errno);
+        return BAD;
+    }
+    wrong = check_file(&st);
+    if (!wrong && pread(file->fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
+        wrong = "cannot be read";
+    if (!wrong && head.magic == KEEL_BOARD_MAGIC && !is_of_this_boot(&head))
+        return OUTDATED;
+    if (!wrong)
+        wrong = check_head(&head, st.st_size);
+    if (wrong)
+        refuse(why, file->path, wrong);
+    return wrong ? BAD : GOOD;
+}
+
+static keel_status map(keel_board_file *file, keel_detail *why)
+{
+    int error = reserve(file->fd, KEEL_BOARD_FILE_SIZE);
+    void *at;
+
+    if (error)
+        return refuse_errno(why, file->path, "has holes that cannot be filled", error);
+    at = mmap(NULL, KEEL_BOARD_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd,
+              0);
+    if (at == MAP_FAILED)
+        return refuse_errno(why, file->path, "cannot be mapped", errno);
+    file->layout = at;
+    return KEEL_OK;
+}
+
+static void close_fd(keel_board_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+}
+
+/* One try: done, refused, or (KEEL_E_BUSY) there is another file now to look at. */
+static keel_status try_open(keel_board_file *file, const keel_allocator *memory,
+                            bool may_make, keel_detail *why)
+{
+    int error;
+
+    file->fd = open(file->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (file->fd < 0 && errno == ENOENT && may_make) {
+        error = make_first(memory, file->path);
+        return error ? refuse_errno(why, file->path, "cannot be made", error)
+                     : KEEL_E_BUSY;
+    }
+    if (file->fd < 0)
+        return refuse_errno(why, file->path, "cannot be opened", errno);
+    switch (examine(file, why)) {
+    case GOOD:
+        return map(file, why);
+    case OUTDATED:
+        if (!may_make)
+            return refuse(why, file->path, "is of an earlier boot");
+        error = replace(file, memory);
+        close_fd(file);
+        return error ? refuse_errno(why, file->path, "cannot be replaced", error)
+                     : KEEL_E_BUSY;
+    case BAD:
+        break;
+    }
+    return KEEL_E_SYSTEM;
+}
+
+keel_status keel_board_file_open(keel_board_file *file, const keel_allocator *memory,
+                                 const char *path, bool may_make, keel_detail *why)
+{
+    keel_status status = KEEL_E_BUSY;
+
+    *file = (keel_board_file){ .fd = -1, .path = keel_memory_copy(memory, path) };
+    if (!file->path)
+        return keel_fail(why, KEEL_E_NOMEM, "no memory for the board's path");
+    for (int i = 0; i < MAKE_TRIES && status == KEEL_E_BUSY; i++)
+        status = try_open(file, memory, may_make, why);
+    if (status == KEEL_OK)
+        return status;
+    if (status == KEEL_E_BUSY)
+        status = refuse(why, path, "comes and goes");
+    keel_board_file_close(file, memory);
+    return status;
+}
+
+void keel_board_file_close(keel_board_file *file, const keel_allocator *memory)
+{
+    if (file->layout)
+        munmap(file->layout, KEEL_BOARD_FILE_SIZE);
+    close_fd(file);
+    keel_memory_free(memory, file->path);
+    *file = (keel_board_file){ .fd = -1 };
+}
+
+bool keel_board_file_reopen(keel_board_file *file)
+{
+    char path[40];
+    int old = file->fd;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", old);
+    file->fd = open(path, O_RDWR | O_CLOEXEC);
+    if (old >= 0)
+        close(old);
+    return file->fd >= 0;
+}
+
+/* ---- locking ------------------------------------------------------------------------ */
+
+/* The file's first bytes stand for the locks; what is written there does not matter. */
+static struct flock lock_of(uint32_t number, short type)
+{
+    return (struct flock){
+        .l_type = type, .l_whence = SEEK_SET, .l_start = number, .l_len = 1
+    };
+}
+
+bool keel_board_file_try_lock(keel_board_file *file, uint32_t number)
+{
+    struct flock lock = lock_of(number, F_WRLCK);
+
+    return fcntl(file->fd, F_OFD_SETLK, &lock) == 0;
+}
+
+/* F_OFD_SETLKW would wait for ever for one who was stopped. */
+bool keel_board_file_lock(keel_board_file *file, uint32_t number)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (keel_board_file_try_lock(file, number))
+            return true;
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return false;
+        poll(NULL, 0, 1);
+    }
+    return false;
+}
+
+void keel_board_file_unlock(keel_board_file *file, uint32_t number)
+{
+    struct flock lock = lock_of(number, F_UNLCK);
+
+    fcntl(file->fd, F_OFD_SETLK, &lock);
+}
+
+bool keel_board_file_is_held(keel_board_file *file, uint32_t number)
+{
+    struct flock lock = lock_of(number, F_WRLCK);
+
+    /* where it cannot be told, it is held */
+    return fcntl(file->fd, F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK;
+}
