@@ -235,6 +235,21 @@ void keel_board_bury(keel_board *board, keel_board_bury_fn *bury, void *ctx)
     unlock(board);
 }
 
+bool keel_board_bury_is_due(keel_board *board, uint64_t now, uint64_t every_ns)
+{
+    _Atomic uint64_t *buried_at = &board->head->buried_at;
+    uint64_t last = atomic_load_explicit(buried_at, memory_order_relaxed);
+
+    /* one from the future is of a clock that is not this one */
+    return (now < last || now - last >= every_ns) &&
+           atomic_compare_exchange_strong(buried_at, &last, now);
+}
+
+uint32_t keel_board_owner_count(const keel_board *board)
+{
+    return atomic_load(&board->head->owner_count);
+}
+
 bool keel_board_owner_is_gone(keel_board *board, uint64_t owner)
 {
     return keel_owner_is_gone(&board->file, owner, self_of(board));

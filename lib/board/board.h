@@ -84,13 +84,18 @@ void keel_board_forked(keel_board *board);
  *                   had, or the lock is not
  * keel_board_bury   gives the slots of those who died to others, after `bury` has put in
  *                   order what is theirs (in atomic words alone: a lock is held)
+ * keel_board_bury_is_due  true to one of all processes, once in a while of every_ns
  * keel_board_self   the word of this process: slot 8 | id 56; 0: it has not joined, as
  *                   a forked child that finds the word so
  */
 typedef void keel_board_bury_fn(keel_board *board, uint32_t slot, void *ctx);
 bool keel_board_join(keel_board *board, keel_board_bury_fn *bury, void *ctx);
 void keel_board_bury(keel_board *board, keel_board_bury_fn *bury, void *ctx);
+bool keel_board_bury_is_due(keel_board *board, uint64_t now, uint64_t every_ns);
 const _Atomic uint64_t *keel_board_self(const keel_board *board);
+
+/* How many slots were ever taken at a time. */
+uint32_t keel_board_owner_count(const keel_board *board);
 
 /* Whether whoever that was is gone. Some system calls. */
 bool keel_board_owner_is_gone(keel_board *board, uint64_t owner);

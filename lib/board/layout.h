@@ -37,7 +37,8 @@ typedef struct keel_board_head {
     _Atomic uint32_t block_count;
     _Atomic uint32_t owner_count; /* slots that were ever taken are below it */
     uint64_t used;                /* bytes of blocks */
-    uint64_t spare_words[6];
+    _Atomic uint64_t buried_at;   /* when somebody last looked for dead owners */
+    uint64_t spare_words[5];
 } keel_board_head;
 
 /* process: pid 22 | start time 42 (clock ticks since boot); 0: free. id: random, 56 bits */

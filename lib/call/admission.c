@@ -3,6 +3,7 @@
 #include "call/admission.h"
 
 #include "base/detail.h"
+#include "call/host.h"
 
 keel_breaker_outcome keel_outcome_of(keel_status status)
 {
@@ -113,7 +114,8 @@ static bool pass_breaker(keel_pipeline *pipeline, const keel_plan *plan,
 }
 
 static bool take_entry(keel_entry entry, keel_admission *admission,
-                       const keel_plan *plan, keel_admission_answer *answer)
+                       const keel_plan *plan, uint64_t now,
+                       keel_admission_answer *answer)
 {
     switch (entry) {
     case KEEL_ENTERED:
@@ -121,7 +123,7 @@ static bool take_entry(keel_entry entry, keel_admission *admission,
     case KEEL_QUEUED:
         admission->stage = KEEL_ADMISSION_QUEUE;
         wait_until(answer,
-                   plan->bulkhead.queue->waiters[admission->place.slot].until_ns);
+                   keel_bulkhead_wake_at(&plan->bulkhead, &admission->place, now));
         return false;
     case KEEL_FULL:
         break;
@@ -148,7 +150,7 @@ static bool pass_bulkhead(const keel_plan *plan, keel_admission *admission,
     if (entry == KEEL_QUEUED && admission->has_permit)
         keel_breaker_pause(&plan->breaker, &plan->policy, &admission->permit,
                            request->now, until);
-    return take_entry(entry, admission, plan, answer);
+    return take_entry(entry, admission, plan, request->now, answer);
 }
 
 static bool pass_queue(const keel_plan *plan, keel_admission *admission,
@@ -161,7 +163,7 @@ static bool pass_queue(const keel_plan *plan, keel_admission *admission,
     if (entry == KEEL_ENTERED && admission->has_permit)
         keel_breaker_resume(&plan->breaker, &plan->policy, &admission->permit,
                             request->now);
-    return take_entry(entry, admission, plan, answer);
+    return take_entry(entry, admission, plan, request->now, answer);
 }
 
 /* A refusal further in: the probe goes back, the token too if it is the newest. */
@@ -209,10 +211,15 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
                         keel_admission_answer *answer)
 {
     *answer = (keel_admission_answer){ .status = KEEL_OK };
+    if (pipeline->runtime->shared) /* a lease or a place needs its owner */
+        keel_runtime_notice_fork(pipeline->runtime);
     if (go_on(pipeline, plan, admission, request, answer))
         admission->stage = KEEL_ADMISSION_GRANTED;
     else if (answer->status != KEEL_OK)
         give_back(pipeline, plan, admission, request->now, &answer->changes);
+    if (answer->status == KEEL_REJECTED_HALF_OPEN ||
+        answer->status == KEEL_REJECTED_BULKHEAD_FULL || answer->waits)
+        keel_host_bury(pipeline->runtime, request->now);
 }
 
 /*

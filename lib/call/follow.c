@@ -81,11 +81,46 @@ static void set_gate(keel_pipeline *pipeline, const keel_plan *plan)
         keel_gate_shut(&pipeline->gate);
 }
 
+/* Calls under way hold words that the scopes have chosen, so a reload cannot choose
+ * others. */
+static void keep_scopes_locked(keel_pipeline *pipeline, keel_policy *policy)
+{
+    const keel_scopes now = { true, policy->share, policy->bulkhead_scope,
+                              policy->rate_scope };
+    keel_scopes *first = &pipeline->scopes;
+
+    if (!first->is_set)
+        *first = now;
+    if (first->share != now.share || first->bulkhead != now.bulkhead ||
+        first->rate != now.rate)
+        keel_warn(
+            &pipeline->runtime->warnings,
+            "%s: share, bulkhead.scope and rate.scope stay as they were when it was "
+            "first opened",
+            pipeline->name);
+    policy->share = first->share;
+    policy->bulkhead_scope = first->bulkhead;
+    policy->rate_scope = first->rate;
+}
+
+/* The shared board is full: a pipeline that opens now does without. */
+static void go_alone_locked(keel_pipeline *pipeline, keel_policy *policy)
+{
+    keel_warn(
+        &pipeline->runtime->warnings,
+        "KEEL_BOARD: the board has no room for %s, or its lock is held; its state is "
+        "this process's own",
+        pipeline->name);
+    pipeline->scopes = (keel_scopes){ .is_set = true };
+    policy->share = policy->bulkhead_scope = policy->rate_scope = KEEL_SCOPE_PROCESS;
+}
+
 keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why)
 {
     keel_runtime *rt = pipeline->runtime;
     keel_plan_parts parts = { .memory = rt->memory,
                               .board = rt->board,
+                              .shared = rt->shared,
                               .name = pipeline->name,
                               .stripes = &pipeline->stripes,
                               .bulkhead = &pipeline->bulkhead,
@@ -98,7 +133,12 @@ keel_status keel_pipeline_stage_locked(keel_pipeline *pipeline, keel_detail *why
 
     if (status != KEEL_OK)
         return status;
+    keep_scopes_locked(pipeline, &policy);
     pipeline->staged = keel_plan_new(&parts, &policy, &is_full);
+    if (!pipeline->staged && is_full && parts.shared && !atomic_load(&pipeline->plan)) {
+        go_alone_locked(pipeline, &policy);
+        pipeline->staged = keel_plan_new(&parts, &policy, &is_full);
+    }
     if (!pipeline->staged)
         return is_full ? keel_fail(why, KEEL_E_LIMIT,
                                    "the board has no room for the pipeline")

@@ -27,6 +27,14 @@ typedef struct keel_counters {
     uint64_t spare[1];
 } keel_counters;
 
+/* Who counts together; permits pass gates by the words that this chooses. */
+typedef struct keel_scopes {
+    bool is_set;
+    keel_scope share;
+    keel_scope bulkhead;
+    keel_scope rate;
+} keel_scopes;
+
 /*
  * Kept by the runtime until it closes, so that state and number outlive the handles.
  * runtime->pipelines_mu guards: handles, code, override_*, staged, retired, draining
@@ -48,6 +56,7 @@ struct keel_pipeline {
     keel_plan *retired;  /* wait for the resting phase to drain */
     keel_plan *draining; /* wait for the phase after the swap to drain */
     keel_bulkhead_common bulkhead;
+    keel_scopes scopes;      /* as they were when it was opened */
     _Atomic uint32_t warned; /* bits of keel_warned */
     _Atomic(void *) http;    /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);

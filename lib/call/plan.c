@@ -12,79 +12,138 @@ enum {
 /* What is needed to place blocks; full is set when one found no room. */
 typedef struct placing {
     keel_plan *plan;
-    const char *name;
+    const keel_plan_parts *parts;
     bool full;
 } placing;
 
-static void *place(placing *p, keel_block_kind kind, uint64_t width, uint32_t count,
-                   size_t size)
+/* The board that a scope counts on. */
+static keel_board *board_of(const placing *p, keel_scope scope)
 {
-    keel_block_key key = { p->name, kind, width, count };
-    void *block = keel_board_block(p->plan->board, &key, size);
+    return scope != KEEL_SCOPE_PROCESS && p->parts->shared ? p->parts->shared
+                                                           : p->parts->board;
+}
+
+static bool is_shared(const placing *p, keel_scope scope)
+{
+    return board_of(p, scope) == p->parts->shared;
+}
+
+static void *place(placing *p, keel_board *board, keel_block_kind kind, uint64_t width,
+                   uint32_t count, size_t size)
+{
+    keel_block_key key = { p->parts->name, kind, width, count };
+    void *block = keel_board_block(board, &key, size);
 
     p->full = p->full || !block;
     return block;
 }
 
 /* One that other settings do without; given back with the plan. */
-static void *borrow(placing *p, keel_block_kind kind, uint64_t width, uint32_t count,
-                    size_t size)
+static void *borrow(placing *p, keel_board *board, keel_block_kind kind, uint64_t width,
+                    uint32_t count, size_t size)
 {
-    keel_block_key key = { p->name, kind, width, count };
-    void *block = keel_board_lend(p->plan->board, &key, size);
+    keel_block_key key = { p->parts->name, kind, width, count };
+    void *block = keel_board_lend(board, &key, size);
+    keel_plan *plan = p->plan;
 
-    if (block)
-        p->plan->lent[p->plan->lent_count++] = block;
+    if (block) {
+        plan->lent_by[plan->lent_count] = board;
+        plan->lent[plan->lent_count++] = block;
+    }
     p->full = p->full || !block;
     return block;
 }
 
-static void place_window(placing *p, keel_window *window, const keel_stripes *stripes,
-                         const keel_policy *policy)
+/* A shared window has stripes of its own: other windows of that name may count elsewhere
+ * at the same time. */
+static const keel_stripes *place_lines(placing *p, keel_lines *lines, uint64_t width,
+                                       uint32_t count)
 {
-    bool has_slow = policy->slow_call_ns != 0;
-    uint64_t width =
-        policy->window_ns / (policy->window_buckets ? policy->window_buckets : 1);
-    void *words;
+    keel_stripes *own =
+        place(p, p->parts->board, KEEL_BLOCK_OWN_LINES, width, count, sizeof *own);
 
-    if (policy->window_calls) {
-        words = borrow(p, KEEL_BLOCK_COUNT_WINDOW, 0, policy->window_calls,
-                       keel_count_window_size(policy->window_calls));
-        keel_count_window_init(window, words, policy->window_calls);
-        return;
-    }
-    /* slow calls have buckets of their own, hence other geometry: told by the width */
-    words =
-        borrow(p, KEEL_BLOCK_TIME_WINDOW, width * 2 + has_slow, policy->window_buckets,
-               keel_time_window_size(policy->window_buckets, has_slow));
-    keel_time_window_init(window, words, stripes, KEEL_STRIPE_WINDOW, policy->window_ns,
-                          policy->window_buckets, has_slow);
+    lines->board = p->parts->shared;
+    lines->words = place(p, p->parts->shared, KEEL_BLOCK_LINES, width, count,
+                         sizeof *lines->words);
+    if (own && lines->words)
+        keel_lines_join(lines, own);
+    return own;
 }
 
-static void place_breaker(placing *p, keel_breaker *breaker,
-                          const keel_stripes *stripes, const keel_policy *policy)
+static void place_time_window(placing *p, keel_window *window,
+                              const keel_policy *policy)
 {
+    bool has_slow = policy->slow_call_ns != 0;
+    uint32_t buckets = policy->window_buckets;
+    /* slow calls have buckets of their own, hence other geometry: told by the width */
+    uint64_t width = policy->window_ns / (buckets ? buckets : 1) * 2 + has_slow;
+    const keel_stripes *stripes = p->parts->stripes;
+    keel_lines lines = { .words = NULL };
+    void *words = borrow(p, board_of(p, policy->share), KEEL_BLOCK_TIME_WINDOW, width,
+                         buckets, keel_time_window_size(buckets, has_slow));
+
+    if (is_shared(p, policy->share))
+        stripes = place_lines(p, &lines, width, buckets);
+    keel_time_window_init(window, words, stripes, KEEL_STRIPE_WINDOW, policy->window_ns,
+                          buckets, has_slow);
+    window->lines = lines;
+}
+
+static void place_window(placing *p, keel_window *window, const keel_policy *policy)
+{
+    void *words;
+
+    if (!policy->window_calls) {
+        place_time_window(p, window, policy);
+        return;
+    }
+    words = borrow(p, board_of(p, policy->share), KEEL_BLOCK_COUNT_WINDOW, 0,
+                   policy->window_calls, keel_count_window_size(policy->window_calls));
+    keel_count_window_init(window, words, policy->window_calls);
+}
+
+static void place_breaker(placing *p, keel_breaker *breaker, const keel_policy *policy)
+{
+    keel_board *board = board_of(p, policy->share);
     uint32_t permits = policy->half_open_permits;
 
-    breaker->words = place(p, KEEL_BLOCK_BREAKER, 0, 0, sizeof *breaker->words);
+    breaker->words = place(p, board, KEEL_BLOCK_BREAKER, 0, 0, sizeof *breaker->words);
+    if (is_shared(p, policy->share))
+        breaker->self = keel_board_self(board);
     if (permits > KEEL_BREAKER_OWN_LEASES)
         breaker->leases =
-            borrow(p, KEEL_BLOCK_LEASES, 0, permits, permits * sizeof(uint64_t));
+            borrow(p, board, KEEL_BLOCK_LEASES, 0, permits, permits * sizeof(uint64_t));
     else if (breaker->words)
         breaker->leases = breaker->words->leases;
     if (policy->slow_call_ns)
-        breaker->starts.words =
-            place(p, KEEL_BLOCK_STARTS, 0, 0, sizeof *breaker->starts.words);
-    place_window(p, &breaker->window, stripes, policy);
+        breaker->starts.words = place(p, p->parts->board, KEEL_BLOCK_STARTS, 0, 0,
+                                      sizeof *breaker->starts.words);
+    place_window(p, &breaker->window, policy);
+}
+
+static void place_shared_places(placing *p, keel_places *places,
+                                const keel_policy *policy)
+{
+    keel_board *board = p->parts->shared;
+    uint32_t room = keel_places_room(policy->bulkhead);
+
+    places->words =
+        borrow(p, board, KEEL_BLOCK_PLACES, 0, room, room * sizeof(uint64_t));
+    places->limit = policy->bulkhead < room ? policy->bulkhead : room;
+    places->self = keel_board_self(board);
 }
 
 static void place_bulkhead(placing *p, keel_bulkhead *bulkhead,
                            const keel_policy *policy)
 {
-    bulkhead->words = place(p, KEEL_BLOCK_BULKHEAD, 0, 0, sizeof *bulkhead->words);
+    keel_board *own = p->parts->board;
+
+    bulkhead->words = place(p, own, KEEL_BLOCK_BULKHEAD, 0, 0, sizeof *bulkhead->words);
     if (policy->deadline_ns)
         bulkhead->starts.words =
-            place(p, KEEL_BLOCK_STARTS, 1, 0, sizeof *bulkhead->starts.words);
+            place(p, own, KEEL_BLOCK_STARTS, 1, 0, sizeof *bulkhead->starts.words);
+    if (is_shared(p, policy->bulkhead_scope))
+        place_shared_places(p, &bulkhead->places, policy);
 }
 
 /* A length that is 0 is off, and no reason against the coarse clock. */
@@ -125,7 +184,7 @@ static bool coarse_is_enough(const keel_plan *plan, uint64_t tick_ns)
 static keel_queue *new_queue(placing *p, const keel_plan_parts *parts, uint32_t limit)
 {
     keel_waiter *waiters =
-        place(p, KEEL_BLOCK_QUEUE, 0, limit, limit * sizeof(keel_waiter));
+        place(p, parts->board, KEEL_BLOCK_QUEUE, 0, limit, limit * sizeof(keel_waiter));
     keel_queue *queue =
         waiters ? keel_memory_new(parts->memory,
                                   sizeof *queue + limit * sizeof queue->hooks[0])
@@ -156,23 +215,24 @@ static bool find_queue(placing *p, keel_plan *plan, const keel_plan_parts *parts
     return plan->bulkhead.queue != NULL;
 }
 
-static void place_all(placing *p, keel_plan *plan, const keel_stripes *stripes)
+static void place_all(placing *p, keel_plan *plan)
 {
     const keel_policy *policy = &plan->policy;
     void *words;
 
     if (policy->breaker)
-        place_breaker(p, &plan->breaker, stripes, policy);
+        place_breaker(p, &plan->breaker, policy);
     if (policy->bulkhead)
         place_bulkhead(p, &plan->bulkhead, policy);
     if (policy->rate.count) {
-        words = place(p, KEEL_BLOCK_RATE, 0, 0, sizeof(keel_rate_words));
+        words = place(p, board_of(p, policy->rate_scope), KEEL_BLOCK_RATE, 0, 0,
+                      sizeof(keel_rate_words));
         keel_rate_init(&plan->rate, words, policy);
     }
     if (policy->retry && policy->budget_mode != KEEL_BUDGET_OFF) {
-        words = place(p, KEEL_BLOCK_BUDGET, 0, 0, keel_budget_size());
+        words = place(p, p->parts->board, KEEL_BLOCK_BUDGET, 0, 0, keel_budget_size());
         if (words)
-            keel_budget_init(&plan->budget, words, stripes);
+            keel_budget_init(&plan->budget, words, p->parts->stripes);
     }
 }
 
@@ -180,20 +240,20 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
                          bool *is_board_full)
 {
     keel_plan *plan = keel_memory_new(parts->memory, sizeof *plan);
-    placing p = { .plan = plan, .name = parts->name };
+    placing p = { .plan = plan, .parts = parts };
 
     *is_board_full = false;
     if (!plan)
         return NULL;
     plan->memory = parts->memory;
-    plan->board = parts->board;
+    plan->shared = parts->shared;
     plan->policy = *policy;
     if (!policy->retry)
         plan->policy.budget_mode = KEEL_BUDGET_OFF; /* nobody has placed its words */
-    place_all(&p, plan, parts->stripes);
+    place_all(&p, plan);
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
-    plan->is_simple =
-        !policy->bulkhead_queue && !policy->chaos_rate_ppm && !policy->per_call;
+    plan->is_simple = !policy->bulkhead_queue && !policy->chaos_rate_ppm &&
+                      !policy->per_call && !plan->bulkhead.places.words;
     plan->needs_time =
         policy->rate.count || plan->breaker.starts.words || plan->bulkhead.starts.words;
     if (!p.full && find_queue(&p, plan, parts))
@@ -208,7 +268,7 @@ void keel_plan_free(keel_plan *plan)
     if (!plan)
         return;
     for (uint32_t i = 0; i < plan->lent_count; i++)
-        keel_board_give_back(plan->board, plan->lent[i]);
+        keel_board_give_back(plan->lent_by[i], plan->lent[i]);
     keel_memory_free(plan->memory, plan);
 }
 
@@ -222,14 +282,27 @@ void keel_plan_free_all(keel_plan **list)
     }
 }
 
+/* Whether other processes count in a plan's window too: then it is not ours to change. */
+static bool is_everybodys(const keel_plan *plan)
+{
+    const keel_window *window = &plan->breaker.window;
+    const void *words = window->time ? (const void *)window->time : window->by_count;
+
+    return plan->breaker.self && keel_board_has_other_users(plan->shared, words);
+}
+
 /* Calls under way come by the long way then, which looks for the window of now. */
 static void take_over_window(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
-    if (plan->policy.breaker)
-        keel_breaker_take_over_window(&plan->breaker,
-                                      old->policy.breaker ? &old->breaker : NULL, now);
-    else if (old->policy.breaker)
-        keel_window_retire(&old->breaker.window);
+    const keel_breaker *from = old->policy.breaker ? &old->breaker : NULL;
+
+    if (from && plan->policy.breaker &&
+        keel_window_is_same(&plan->breaker.window, &from->window))
+        return;
+    if (from && !is_everybodys(old))
+        keel_window_retire(&from->window);
+    if (plan->policy.breaker && !is_everybodys(plan))
+        keel_breaker_take_over_window(&plan->breaker, from, now);
 }
 
 /* The limiter's debt is told in the old limit's time; what no limit changed is kept. */

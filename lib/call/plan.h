@@ -26,19 +26,22 @@ typedef struct keel_plan {
     keel_budget budget;
     bool uses_coarse_clock;
     bool is_override; /* an operator's, for a time: see keel_plan_after_override */
-    bool is_simple;   /* no queue, chaos or per-call breaker */
+    bool is_simple;   /* no queue, chaos or per-call breaker, no host's bulkhead */
     bool needs_time;  /* to admit: for tokens, slow calls, and when places were taken */
     struct keel_plan *next_retired;
     const keel_allocator *memory;
-    keel_board *board;
-    void *lent[2]; /* blocks of the board that are given back with the plan */
+    keel_board *shared;
+    /* blocks that are given back with the plan, and to which board */
+    void *lent[3];
+    keel_board *lent_by[3];
     uint32_t lent_count;
 } keel_plan;
 
 /* What a plan is made from. */
 typedef struct keel_plan_parts {
     const keel_allocator *memory;
-    keel_board *board;
+    keel_board *board;  /* this process's own */
+    keel_board *shared; /* what is shared goes here; NULL: nothing is */
     const char *name;
     const keel_stripes *stripes;
     keel_bulkhead_common *bulkhead;

@@ -11,6 +11,7 @@
 #include "base/detail.h"
 #include "base/memory.h"
 #include "base/worker_pool.h"
+#include "call/host.h"
 #include "call/pipeline.h"
 
 /* log */
@@ -89,6 +90,7 @@ static void make_locks_anew(keel_runtime *rt)
     rt->is_told = false;
     keel_board_forked(rt->board);
     keel_warnings_forked(&rt->warnings);
+    keel_host_forked(rt);
 }
 
 /* An incarnation is odd; the even number below it says that it makes the locks just now.
@@ -222,6 +224,7 @@ static keel_status open_parts(keel_runtime *rt, const keel_options *options,
         goto fail_board;
     }
     atomic_store(&rt->locks_of, keel_process_incarnation());
+    keel_host_join(rt);
     return KEEL_OK;
 
 fail_board:
@@ -300,6 +303,7 @@ static void destroy(keel_runtime *rt)
     pthread_cond_destroy(&rt->listener_done);
     pthread_mutex_destroy(&rt->listener_mu);
     pthread_mutex_destroy(&rt->pipelines_mu);
+    keel_host_leave(rt);
     keel_board_close(rt->board);
     keel_config_close(rt->config);
     keel_warnings_cleanup(&rt->warnings);

@@ -33,6 +33,7 @@ struct keel_runtime {
     keel_warnings warnings;
     keel_config *config;
     keel_board *board;
+    keel_board *shared; /* by all processes of the host; NULL: there is none */
     keel_event_ring *events;
     _Atomic bool is_disabled; /* KEEL_DISABLED=on */
     _Atomic bool has_listener;

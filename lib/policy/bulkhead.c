@@ -4,7 +4,10 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
+
+#define SLICE_NS (5 * KEEL_MS) /* who waits for another process looks as often */
 
 enum { EMPTY = 0, CLAIMED = 1, WAITING = 2, GRANTED = 3 };
 
@@ -143,6 +146,46 @@ static void reap(const keel_bulkhead *bulkhead, uint64_t now)
         reap_in(bulkhead, q, now);
 }
 
+static keel_entry entered(const keel_bulkhead *bulkhead, keel_place *place,
+                          uint64_t now)
+{
+    place->held = true;
+    place->ticket = 0;
+    if (bulkhead->starts.words)
+        place->start_index = keel_starts_enter(&bulkhead->starts, 0, now);
+    return KEEL_ENTERED;
+}
+
+/* Leaves the queue. True: the place had been granted and is ours now. */
+static bool withdraw(const keel_bulkhead *bulkhead, keel_place *place)
+{
+    keel_waiter *waiter = &bulkhead->queue->waiters[place->slot];
+    uint64_t waiting = slot_word(WAITING, place->ticket);
+    uint64_t granted = slot_word(GRANTED, place->ticket);
+
+    place->ticket = 0;
+    if (atomic_compare_exchange_strong(&waiter->word, &waiting, EMPTY)) {
+        atomic_fetch_sub(&bulkhead->words->waiting, 1);
+        return false;
+    }
+    return claim(bulkhead, waiter, granted);
+}
+
+static keel_entry check_here(const keel_bulkhead *bulkhead, keel_place *place,
+                             uint64_t now)
+{
+    keel_waiter *waiter = &bulkhead->queue->waiters[place->slot];
+    uint64_t word = atomic_load(&waiter->word);
+
+    if (word == slot_word(GRANTED, place->ticket) && claim(bulkhead, waiter, word))
+        return entered(bulkhead, place, now);
+    if (word == slot_word(WAITING, place->ticket) &&
+        now < atomic_load(&waiter->until_ns))
+        return KEEL_QUEUED;
+    /* a grant that raced with the end of our wait is taken all the same */
+    return withdraw(bulkhead, place) ? entered(bulkhead, place, now) : KEEL_FULL;
+}
+
 static keel_entry enqueue(const keel_bulkhead *bulkhead, keel_place *place,
                           uint64_t now, uint64_t until_ns, bool sleeps,
                           void (*fn)(void *), void *ctx)
@@ -167,24 +210,30 @@ static keel_entry enqueue(const keel_bulkhead *bulkhead, keel_place *place,
         atomic_fetch_add(&bulkhead->words->waiting, 1);
         atomic_store(&waiter->word, slot_word(WAITING, place->ticket));
         keel_bulkhead_serve(bulkhead);
-        return keel_bulkhead_check(bulkhead, place, now);
+        return check_here(bulkhead, place, now);
     }
     return KEEL_FULL;
 }
 
-static keel_entry entered(const keel_bulkhead *bulkhead, keel_place *place,
-                          uint64_t now)
+/* With a place here: now one of the host's. Who may not queue does not wait for it. */
+static keel_entry enter_host(const keel_bulkhead *bulkhead, keel_place *place,
+                             uint64_t now, uint64_t until_ns)
 {
-    place->held = true;
     place->ticket = 0;
-    if (bulkhead->starts.words)
-        place->start_index = keel_starts_enter(&bulkhead->starts, 0, now);
-    return KEEL_ENTERED;
+    place->shared = keel_places_take(&bulkhead->places);
+    if (place->shared)
+        return KEEL_ENTERED;
+    if (bulkhead->queue && now < until_ns) {
+        place->ticket = until_ns;
+        return KEEL_QUEUED;
+    }
+    keel_bulkhead_untake(bulkhead, place);
+    return KEEL_FULL;
 }
 
-keel_entry keel_bulkhead_enter(const keel_bulkhead *bulkhead, keel_place *place,
-                               uint64_t now, uint64_t until_ns, bool sleeps,
-                               void (*fn)(void *), void *ctx)
+static keel_entry enter_here(const keel_bulkhead *bulkhead, keel_place *place,
+                             uint64_t now, uint64_t until_ns, bool sleeps,
+                             void (*fn)(void *), void *ctx)
 {
     if (!bulkhead->queue)
         return keel_bulkhead_try(bulkhead, place, now) ? KEEL_ENTERED : KEEL_FULL;
@@ -198,42 +247,50 @@ keel_entry keel_bulkhead_enter(const keel_bulkhead *bulkhead, keel_place *place,
     return enqueue(bulkhead, place, now, until_ns, sleeps, fn, ctx);
 }
 
-/* Leaves the queue. True: the place had been granted and is ours now. */
-static bool withdraw(const keel_bulkhead *bulkhead, keel_place *place)
+keel_entry keel_bulkhead_enter(const keel_bulkhead *bulkhead, keel_place *place,
+                               uint64_t now, uint64_t until_ns, bool sleeps,
+                               void (*fn)(void *), void *ctx)
 {
-    keel_waiter *waiter = &bulkhead->queue->waiters[place->slot];
-    uint64_t waiting = slot_word(WAITING, place->ticket);
-    uint64_t granted = slot_word(GRANTED, place->ticket);
+    keel_entry entry = enter_here(bulkhead, place, now, until_ns, sleeps, fn, ctx);
 
-    place->ticket = 0;
-    if (atomic_compare_exchange_strong(&waiter->word, &waiting, EMPTY)) {
-        atomic_fetch_sub(&bulkhead->words->waiting, 1);
-        return false;
-    }
-    return claim(bulkhead, waiter, granted);
+    return entry == KEEL_ENTERED && bulkhead->places.words
+               ? enter_host(bulkhead, place, now, until_ns)
+               : entry;
+}
+
+uint64_t keel_bulkhead_wake_at(const keel_bulkhead *bulkhead, const keel_place *place,
+                               uint64_t now)
+{
+    return place->held ? keel_ns_min(keel_ns_add(now, SLICE_NS), place->ticket)
+                       : atomic_load(&bulkhead->queue->waiters[place->slot].until_ns);
 }
 
 keel_entry keel_bulkhead_check(const keel_bulkhead *bulkhead, keel_place *place,
                                uint64_t now)
 {
-    keel_waiter *waiter = &bulkhead->queue->waiters[place->slot];
-    uint64_t word = atomic_load(&waiter->word);
+    uint64_t until_ns;
+    keel_entry entry;
 
-    if (word == slot_word(GRANTED, place->ticket) && claim(bulkhead, waiter, word))
-        return entered(bulkhead, place, now);
-    if (word == slot_word(WAITING, place->ticket) &&
-        now < atomic_load(&waiter->until_ns))
-        return KEEL_QUEUED;
-    /* a grant that raced with the end of our wait is taken all the same */
-    return withdraw(bulkhead, place) ? entered(bulkhead, place, now) : KEEL_FULL;
+    if (place->held)
+        return enter_host(bulkhead, place, now, place->ticket);
+    /* read before the slot is another's */
+    until_ns = atomic_load(&bulkhead->queue->waiters[place->slot].until_ns);
+    entry = check_here(bulkhead, place, now);
+    return entry == KEEL_ENTERED && bulkhead->places.words
+               ? enter_host(bulkhead, place, now, until_ns)
+               : entry;
 }
 
 void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place, uint64_t now)
 {
-    if (place->ticket && withdraw(bulkhead, place))
+    if (!place->held && place->ticket && withdraw(bulkhead, place))
         place->held = true;
-    if (place->held)
+    place->ticket = 0;
+    if (place->held) {
+        keel_places_give_back(&bulkhead->places, place->shared);
+        place->shared = 0;
         keel_bulkhead_untake(bulkhead, place);
+    }
     if (bulkhead->queue)
         reap(bulkhead, now);
 }

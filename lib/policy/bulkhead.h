@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bulkhead: at most so many attempts at once, and a bounded queue for those who
- * wait. Process scope.
+ * wait. The count is this process's; where a host counts together (places.h), who has a
+ * place here still needs one of those, and waits for it with his place in hand, looking
+ * again every few milliseconds: no process can wake another's threads.
  *
  * Where nobody may wait a place is one fetch-and-add, undone where it went too far; who
  * may queue takes one by compare-and-swap.
@@ -24,6 +26,7 @@
 #include <stdatomic.h>
 
 #include "settings/policy.h"
+#include "policy/places.h"
 #include "policy/starts.h"
 
 /* Who leaves looks whether somebody waits, on a line that is not fought for. */
@@ -66,14 +69,17 @@ typedef struct keel_bulkhead {
     keel_bulkhead_common *common;
     keel_queue *queue;  /* the one to wait in; NULL: nobody may wait */
     keel_starts starts; /* when places were taken, to notice lost ones; may be off */
+    keel_places places; /* of the host, where it counts together */
 } keel_bulkhead;
 
 /* A place, or the wait for one. */
 typedef struct keel_place {
-    uint64_t ticket; /* 0: not waiting */
+    uint64_t
+        ticket; /* 0: not waiting; held: until when the host's place is waited for */
     uint32_t slot;
     uint8_t start_index;
     bool held;
+    uint16_t shared; /* the host's, plus 1; 0: none */
 } keel_place;
 
 typedef enum keel_entry {
@@ -130,6 +136,10 @@ static inline void keel_bulkhead_untake(const keel_bulkhead *bulkhead,
 keel_entry keel_bulkhead_enter(const keel_bulkhead *bulkhead, keel_place *place,
                                uint64_t now, uint64_t until_ns, bool sleeps,
                                void (*wake)(void *ctx), void *ctx);
+
+/* When a queued caller who is not woken before should ask again. */
+uint64_t keel_bulkhead_wake_at(const keel_bulkhead *bulkhead, const keel_place *place,
+                               uint64_t now);
 
 /* Whether a queued caller's turn has come; KEEL_FULL: it gave up, its time is over. */
 keel_entry keel_bulkhead_check(const keel_bulkhead *bulkhead, keel_place *place,

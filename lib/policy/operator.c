@@ -99,8 +99,6 @@ void keel_breaker_take_over_window(const keel_breaker *to, const keel_breaker *f
 
     if (from && keel_window_is_same(&to->window, &from->window))
         return;
-    if (from)
-        keel_window_retire(&from->window);
     keel_window_renew(&to->window, generation, now);
     if (from)
         keel_window_refit(&to->window, &from->window, generation, now);

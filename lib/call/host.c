@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* A runtime's part in a shared board. Not for the board itself. */
+#include "call/host.h"
+
+#include "call/pipeline.h"
+
+#define BURY_EVERY_NS KEEL_S
+
+typedef struct burial {
+    uint64_t now;
+} burial;
+
+/* Leases end and places are free; what the dead one counted stays counted. */
+static void bury(keel_board *board, uint32_t slot, void *ctx)
+{
+    const burial *b = ctx;
+    keel_block_key key;
+    void *block;
+
+    for (uint32_t i = 0; (block = keel_board_nth(board, i, &key)); i++) {
+        if (key.kind == KEEL_BLOCK_BREAKER)
+            keel_leases_forsake(((keel_breaker_words *)block)->leases,
+                                KEEL_BREAKER_OWN_LEASES, slot, b->now);
+        else if (key.kind == KEEL_BLOCK_LEASES)
+            keel_leases_forsake(block, key.count, slot, b->now);
+        else if (key.kind == KEEL_BLOCK_PLACES)
+            keel_places_forsake(block, key.count, slot);
+    }
+}
+
+static bool join(keel_runtime *rt)
+{
+    burial b = { rt->clock.now(rt->clock.ctx) };
+
+    return keel_board_join(rt->shared, bury, &b);
+}
+
+void keel_host_join(keel_runtime *rt)
+{
+    const char *path = keel_config_process(rt->config)->board;
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    if (!path || keel_runtime_is_disabled(rt))
+        return;
+    if (keel_board_map(&rt->shared, rt->memory, path, true, &why) != KEEL_OK) {
+        keel_warn(&rt->warnings, "KEEL_BOARD: %s; nothing is shared", why.text);
+        return;
+    }
+    if (join(rt))
+        return;
+    keel_warn(&rt->warnings,
+              "KEEL_BOARD: the board %s has no room for this process, or its lock is "
+              "held; nothing is shared",
+              path);
+    keel_host_leave(rt);
+}
+
+void keel_host_leave(keel_runtime *rt)
+{
+    keel_board_close(rt->shared);
+    rt->shared = NULL;
+}
+
+/* The lines that the parent's threads count in are not the child's. */
+static void rejoin_lines(const keel_pipeline *pipeline)
+{
+    const keel_plan *plan = atomic_load(&pipeline->plan);
+    const keel_window *window = &plan->breaker.window;
+
+    if (window->lines.words)
+        keel_lines_join(&window->lines, (keel_stripes *)(uintptr_t)window->stripes);
+}
+
+void keel_host_forked(keel_runtime *rt)
+{
+    if (!rt->shared)
+        return;
+    keel_board_forked(rt->shared);
+    if (!join(rt))
+        return; /* it shares all the same, and counts in the buckets */
+    for (uint32_t i = 0; i < rt->pipeline_count; i++)
+        rejoin_lines(rt->pipelines[i]);
+}
+
+void keel_host_bury(keel_runtime *rt, uint64_t now)
+{
+    burial b = { now };
+
+    if (rt->shared && keel_board_bury_is_due(rt->shared, now, BURY_EVERY_NS))
+        keel_board_bury(rt->shared, bury, &b);
+}
