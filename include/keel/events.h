@@ -23,7 +23,8 @@ typedef enum keel_event_type {
     KEEL_EVENT_WOULD_TRIP = 7,    /* under an observe lock; cause */
     KEEL_EVENT_PERMIT_LEAKED = 8, /* a place older than ten deadlines */
     KEEL_EVENT_FALLBACK = 9,      /* status it stood in for */
-    KEEL_EVENT_RELOADED = 10
+    KEEL_EVENT_RELOADED = 10,
+    KEEL_EVENT_LOCKED = 11 /* lock: what holds from now on, none included */
 } keel_event_type;
 
 /* Why a breaker changed its state. */
@@ -37,7 +38,8 @@ typedef enum keel_cause {
     KEEL_CAUSE_PROBES_FAILED = 6,
     KEEL_CAUSE_HALF_OPEN_MAX_WAIT = 7,
     KEEL_CAUSE_OPERATOR = 8,
-    KEEL_CAUSE_RESET = 9
+    KEEL_CAUSE_RESET = 9,
+    KEEL_CAUSE_FLEET = 10 /* the fleet's state; see keel-fleet(7) */
 } keel_cause;
 
 /* "transition", "failure_rate", "half_open"; static; "?": keel does not know it. */
@@ -61,6 +63,7 @@ typedef struct keel_event {
     uint32_t attempt;
     uint32_t generation;
     uint64_t duration_ns;
+    keel_lock lock;
 } keel_event;
 
 typedef void keel_event_fn(const keel_event *event, void *ctx);

@@ -65,12 +65,68 @@ typedef enum keel_lock {
     KEEL_LOCK_OBSERVE = 4
 } keel_lock;
 
-/* for_ns: how long; 0: until lifted. KEEL_E_STATE: the breaker is off. */
+/*
+ * Whatever held before does no longer. Where the breaker is shared, it is locked for all
+ * who share it.
+ * for_ns: how long; 0: until lifted. KEEL_E_STATE: the breaker is off.
+ */
 KEEL_API keel_status keel_pipeline_lock(keel_pipeline *pipeline, keel_lock lock,
                                         uint64_t for_ns);
 
 /* Lifts any lock. KEEL_OK also when there was none. */
 KEEL_API keel_status keel_pipeline_unlock(keel_pipeline *pipeline);
+
+/*
+ * A lock as it stands.
+ *
+ * version        changes with every lock; 0: none was ever set, or it is none
+ * left_ns        until it ends; 0: it ends when it is lifted
+ * actor, reason  of who set it with keel_pipeline_lock_as; else empty
+ * set_s          when, in seconds since 1970
+ */
+typedef struct keel_lock_state {
+    size_t size;
+    keel_lock lock;
+    uint64_t version;
+    uint64_t left_ns;
+    uint64_t set_s;
+    char actor[48];
+    char reason[184];
+} keel_lock_state;
+
+/* KEEL_OK; KEEL_E_STATE: the breaker is off; KEEL_E_ARGUMENT: NULL, or size 0. */
+KEEL_API keel_status keel_pipeline_lock_look(keel_pipeline *pipeline,
+                                             keel_lock_state *state);
+
+/*
+ * Who locks, and on what he builds: another lock than the one he has seen is not
+ * overwritten unseen.
+ *
+ * for_ns   0: until lifted
+ * actor, reason  kept with the lock, cut to the sizes above; NULL: none
+ * version  of the lock that was seen; 0: there was none
+ * any_version    take the place of whatever stands
+ */
+typedef struct keel_lock_options {
+    size_t size;
+    uint64_t for_ns;
+    const char *actor;
+    const char *reason;
+    uint64_t version;
+    bool any_version;
+} keel_lock_options;
+
+/*
+ * Locks, or with KEEL_LOCK_NONE unlocks, by compare-and-set.
+ * Returns  KEEL_OK
+ *          KEEL_E_CONFLICT  another lock stands; nothing changed, why says whose it is
+ *          KEEL_E_STATE     the breaker is off
+ *          KEEL_E_LIMIT     no room on the board for who and why
+ *          KEEL_E_ARGUMENT
+ */
+KEEL_API keel_status keel_pipeline_lock_as(keel_pipeline *pipeline, keel_lock lock,
+                                           const keel_lock_options *options,
+                                           keel_detail *why);
 
 /* Closed, empty window, back-off forgotten. KEEL_E_STATE: the breaker is off. */
 KEEL_API keel_status keel_pipeline_reset(keel_pipeline *pipeline);

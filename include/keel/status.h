@@ -55,7 +55,8 @@ extern "C" {
     X(KEEL_E_SYSTEM, 44, "the operating system refused")                               \
     X(KEEL_E_STATE, 45, "not possible in this state")                                  \
     X(KEEL_E_LIMIT, 46, "a fixed limit is reached")                                    \
-    X(KEEL_E_UNSUPPORTED, 47, "not supported here")
+    X(KEEL_E_UNSUPPORTED, 47, "not supported here")                                    \
+    X(KEEL_E_CONFLICT, 48, "somebody else has changed it meanwhile")
 
 typedef enum keel_status {
 #define KEEL_STATUS_ENUM(name, number, text) name = number,

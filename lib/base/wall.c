@@ -8,3 +8,12 @@ int64_t keel_wall_seconds(void)
 {
     return (int64_t)time(NULL);
 }
+
+uint64_t keel_wall_ms(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_REALTIME, &now))
+        return 0;
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}

@@ -8,5 +8,6 @@
 
 /* Seconds since 1970, UTC. */
 int64_t keel_wall_seconds(void);
+uint64_t keel_wall_ms(void);
 
 #endif

@@ -506,6 +506,15 @@ void *keel_board_nth(keel_board *board, uint32_t number, keel_block_key *key)
     return memory_of(board, e);
 }
 
+uint32_t keel_board_number(keel_board *board, const void *block)
+{
+    uint32_t number = 0, count = block_count(board);
+
+    while (number < count && memory_of(board, &board->directory[number]) != block)
+        number++;
+    return number;
+}
+
 bool keel_board_take(keel_board *board, size_t size, uint64_t *offset)
 {
     bool is_taken;

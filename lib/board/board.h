@@ -122,6 +122,8 @@ size_t keel_board_used_by(keel_board *board, const char *name);
 /* The number-th block and what it is; NULL: there are no more. Never goes away. */
 void *keel_board_nth(keel_board *board, uint32_t number, keel_block_key *key);
 
+uint32_t keel_board_number(keel_board *board, const void *block);
+
 /*
  * Memory beside the blocks, for what a block grows by; found by its offset, which is no
  * pointer. False: full. NULL: not on the board.

@@ -29,7 +29,7 @@ typedef struct keel_event_record {
     uint8_t to;
     uint8_t cause;
     uint8_t reason;
-    uint8_t spare;
+    uint8_t lock;
 } keel_event_record;
 
 typedef struct keel_event_cell {

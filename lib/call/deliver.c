@@ -31,7 +31,8 @@ static keel_event unpack(keel_runtime *runtime, const keel_event_record *r,
                          .status = (keel_status)r->status,
                          .attempt = r->attempt,
                          .generation = r->generation,
-                         .duration_ns = r->duration_ns };
+                         .duration_ns = r->duration_ns,
+                         .lock = (keel_lock)r->lock };
 }
 
 /* Calls the listener of now with one event, holding nothing. False: there is none. */
@@ -126,18 +127,18 @@ const char *keel_event_type_name(keel_event_type type)
     static const char *const names[] = { "?",        "transition", "rejected",
                                          "retry",    "slow",       "late",
                                          "budget",   "would_trip", "permit_leaked",
-                                         "fallback", "reloaded" };
+                                         "fallback", "reloaded",   "locked" };
 
     return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "?";
 }
 
 const char *keel_cause_name(keel_cause cause)
 {
-    static const char *const names[] = { "none",          "failure_rate",
-                                         "slow_rate",     "consecutive",
-                                         "open_elapsed",  "probes_ok",
-                                         "probes_failed", "half_open_max_wait",
-                                         "operator",      "reset" };
+    static const char *const names[] = {
+        "none",         "failure_rate", "slow_rate",     "consecutive",
+        "open_elapsed", "probes_ok",    "probes_failed", "half_open_max_wait",
+        "operator",     "reset",        "fleet"
+    };
 
     return (size_t)cause < sizeof names / sizeof names[0] ? names[cause] : "?";
 }

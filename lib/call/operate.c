@@ -2,8 +2,12 @@
 /* What operators do to a breaker, and what they see of a pipeline. */
 #include "call/pipeline.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+#include "base/detail.h"
+#include "base/wall.h"
 
 /* the operator's side of the breaker */
 
@@ -34,25 +38,169 @@ static keel_status visit_end(visit *v, const keel_changes *changes, keel_status 
     return status;
 }
 
-keel_status keel_pipeline_lock(keel_pipeline *pipeline, keel_lock lock, uint64_t for_ns)
+/* Cut to what a note has room for. */
+static void copy_text(char *to, size_t size, const char *from)
 {
+    size_t length = from ? strnlen(from, size - 1) : 0;
+
+    if (length)
+        memcpy(to, from, length);
+    memset(to + length, 0, size - length);
+}
+
+static bool wants_a_note(const visit *v, const keel_lock_options *options)
+{
+    return v->pipeline->notice || options->actor || options->reason;
+}
+
+/* Who locks, and why; 0: nobody said so, or it is a lock that is lifted. */
+static bool write_note(const visit *v, keel_lock lock, const keel_lock_options *options,
+                       uint32_t *number)
+{
+    keel_note note = { .set_s = (uint64_t)keel_wall_seconds() };
+    keel_notice *notice;
+
+    *number = 0;
+    if (lock == KEEL_LOCK_NONE || !wants_a_note(v, options))
+        return true;
+    notice = keel_pipeline_notice(v->pipeline);
+    if (!notice)
+        return false;
+    note.until_s = options->for_ns ? note.set_s + options->for_ns / KEEL_S : 0;
+    copy_text(note.actor, sizeof note.actor, options->actor);
+    copy_text(note.reason, sizeof note.reason, options->reason);
+    *number = keel_notice_write(notice, &note);
+    return true;
+}
+
+static keel_status say_conflict(const visit *v, uint64_t standing, keel_detail *why)
+{
+    keel_note note = { .set_s = 0 };
+
+    if (v->pipeline->notice)
+        keel_notice_read(v->pipeline->notice, keel_lock_note(standing), &note);
+    return keel_failf(why, KEEL_E_CONFLICT, "%s is locked %s by %s: %s",
+                      v->pipeline->name, keel_lock_name(keel_lock_kind(standing)),
+                      *note.actor ? note.actor : "somebody",
+                      *note.reason ? note.reason : "no reason was given");
+}
+
+/* A lock whose time is over is none. */
+static uint64_t standing_lock(const visit *v)
+{
+    uint64_t word =
+        atomic_load_explicit(&v->plan->breaker.words->lock, memory_order_acquire);
+    uint64_t until = keel_lock_until_ns(word);
+
+    return until && until <= v->now ? 0 : word;
+}
+
+static keel_status relock(const visit *v, keel_lock lock,
+                          const keel_lock_options *options, keel_detail *why)
+{
+    keel_breaker_words *words = v->plan->breaker.words;
+    uint64_t until = options->for_ns ? keel_ns_add(v->now, options->for_ns) : 0;
+    uint64_t seen = atomic_load_explicit(&words->lock, memory_order_acquire);
+    uint32_t note;
+
+    if (!options->any_version && standing_lock(v) != options->version)
+        return say_conflict(v, seen, why);
+    if (!write_note(v, lock, options, &note))
+        return keel_fail(why, KEEL_E_LIMIT,
+                         "the board has no room for the lock's note");
+    while (!keel_breaker_relock(words, &seen, keel_lock_pack(lock, note, until)))
+        if (!options->any_version)
+            return say_conflict(v, seen, why);
+    return keel_succeed(why);
+}
+
+static void tell_lock(const visit *v, keel_lock lock, const keel_lock_options *options)
+{
+    keel_runtime_log(v->pipeline->runtime, KEEL_LOG_INFO, "operator",
+                     "pipeline=%s lock=%s for_ns=%" PRIu64, v->pipeline->name,
+                     keel_lock_name(lock), options->for_ns);
+    keel_pipeline_tell(
+        v->pipeline,
+        (keel_event_record){ .type = KEEL_EVENT_LOCKED, .lock = (uint8_t)lock },
+        v->now);
+}
+
+keel_status keel_pipeline_lock_as(keel_pipeline *pipeline, keel_lock lock,
+                                  const keel_lock_options *given, keel_detail *why)
+{
+    keel_lock_options options = { .size = sizeof options };
     keel_changes none = { .count = 0 };
+    int saved = errno;
+    keel_status status;
     visit v;
 
-    if ((uint32_t)lock > KEEL_LOCK_OBSERVE || !visit_begin(&v, pipeline))
-        return KEEL_E_ARGUMENT;
-    if (!v.plan->policy.breaker)
-        return visit_end(&v, &none, KEEL_E_STATE);
-    keel_breaker_lock(&v.plan->breaker, lock, for_ns ? keel_ns_add(v.now, for_ns) : 0);
-    keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "operator",
-                     "pipeline=%s lock=%s for_ns=%" PRIu64, pipeline->name,
-                     keel_lock_name(lock), for_ns);
-    return visit_end(&v, &none, KEEL_OK);
+    if ((uint32_t)lock > KEEL_LOCK_OBSERVE ||
+        !keel_options_read(&options, sizeof options, given))
+        return keel_fail(why, KEEL_E_ARGUMENT,
+                         "no such lock, or keel_lock_options: " KEEL_OPTIONS_REFUSED);
+    if (!visit_begin(&v, pipeline))
+        return keel_fail(why, KEEL_E_ARGUMENT, "no pipeline");
+    status = v.plan->policy.breaker
+                 ? relock(&v, lock, &options, why)
+                 : keel_fail(why, KEEL_E_STATE, "the pipeline has no breaker to lock");
+    if (status == KEEL_OK)
+        tell_lock(&v, lock, &options);
+    status = visit_end(&v, &none, status);
+    errno = saved;
+    return status;
+}
+
+keel_status keel_pipeline_lock(keel_pipeline *pipeline, keel_lock lock, uint64_t for_ns)
+{
+    const keel_lock_options options = { .size = sizeof options,
+                                        .for_ns = for_ns,
+                                        .any_version = true };
+
+    return keel_pipeline_lock_as(pipeline, lock, &options, NULL);
 }
 
 keel_status keel_pipeline_unlock(keel_pipeline *pipeline)
 {
     return keel_pipeline_lock(pipeline, KEEL_LOCK_NONE, 0);
+}
+
+/* The word names the note: the same before and after, the note is its own. */
+static keel_lock_state read_lock(const visit *v)
+{
+    keel_lock_state state = { .size = 0 };
+    keel_note note = { .set_s = 0 };
+    uint64_t word, until;
+
+    do {
+        word = standing_lock(v);
+        if (v->pipeline->notice)
+            keel_notice_read(v->pipeline->notice, keel_lock_note(word), &note);
+    } while (word != standing_lock(v));
+    until = keel_lock_until_ns(word);
+    state.lock = keel_lock_kind(word);
+    state.version = word;
+    state.left_ns = until ? keel_ns_left(until, v->now) : 0;
+    state.set_s = note.set_s;
+    memcpy(state.actor, note.actor, sizeof state.actor);
+    memcpy(state.reason, note.reason, sizeof state.reason);
+    return state;
+}
+
+keel_status keel_pipeline_lock_look(keel_pipeline *pipeline, keel_lock_state *state)
+{
+    keel_changes none = { .count = 0 };
+    keel_lock_state all;
+    size_t size;
+    visit v;
+
+    if (!state || state->size < sizeof state->size || !visit_begin(&v, pipeline))
+        return KEEL_E_ARGUMENT;
+    if (!v.plan->policy.breaker)
+        return visit_end(&v, &none, KEEL_E_STATE);
+    all = read_lock(&v);
+    size = all.size = state->size < sizeof all ? state->size : sizeof all;
+    memcpy((char *)state + sizeof size, (char *)&all + sizeof size, size - sizeof size);
+    return visit_end(&v, &none, KEEL_OK);
 }
 
 keel_status keel_pipeline_reset(keel_pipeline *pipeline)

@@ -85,6 +85,7 @@ static keel_status make_locked(keel_pipeline **out, keel_runtime *rt, const char
         keel_pipeline_destroy(pipeline);
         return status;
     }
+    keel_pipeline_publish_locked(pipeline);
     rt->pipelines[rt->pipeline_count++] = pipeline;
     if (atomic_load(&rt->reload_wanted)) /* since before it was in the list */
         keel_gate_shut(&pipeline->gate);

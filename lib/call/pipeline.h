@@ -56,9 +56,12 @@ struct keel_pipeline {
     keel_plan *retired;  /* wait for the resting phase to drain */
     keel_plan *draining; /* wait for the phase after the swap to drain */
     keel_bulkhead_common bulkhead;
-    keel_scopes scopes;      /* as they were when it was opened */
-    _Atomic uint32_t warned; /* bits of keel_warned */
-    _Atomic(void *) http;    /* lib/http's, freed by http_free */
+    _Atomic(keel_notice *) notice; /* keel_pipeline_notice; NULL: none so far */
+    bool is_public;                /* its notice is on the shared board, */
+    uint32_t public_number;        /* as this block */
+    keel_scopes scopes;            /* as they were when it was opened */
+    _Atomic uint32_t warned;       /* bits of keel_warned */
+    _Atomic(void *) http;          /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);
 };
 
@@ -178,6 +181,14 @@ void keel_pipeline_warn_once(keel_pipeline *pipeline, keel_warned what);
  * will not come back, which is told once. */
 void keel_pipeline_look_for_leaks(keel_pipeline *pipeline, const keel_plan *plan,
                                   uint64_t now);
+
+/*
+ * Where it is told to others what becomes of a pipeline: on the shared board from when
+ * it is opened (published), on a private one once somebody wants it. NULL: the board is
+ * full. Any thread.
+ */
+keel_notice *keel_pipeline_notice(keel_pipeline *pipeline);
+void keel_pipeline_publish_locked(keel_pipeline *pipeline);
 
 /* Frees a pipeline; for keel_close. */
 void keel_pipeline_destroy(keel_pipeline *pipeline);

@@ -3,6 +3,10 @@
 #include "call/pipeline.h"
 
 #include <inttypes.h>
+#include <unistd.h>
+
+#include "base/wall.h"
+#include "board/journal.h"
 
 /* A transition has a line of its own, at a level that is read every day. */
 static void log_event(const keel_pipeline *pipeline, const keel_event_record *r)
@@ -18,12 +22,45 @@ static void log_event(const keel_pipeline *pipeline, const keel_event_record *r)
             keel_reason_name((keel_reason)r->reason), r->duration_ns);
 }
 
+/* What others than this process want to know: not what happens with every call. */
+static bool is_for_the_journal(const keel_pipeline *pipeline, keel_event_type type)
+{
+    return pipeline->is_public &&
+           (type == KEEL_EVENT_TRANSITION || type == KEEL_EVENT_WOULD_TRIP ||
+            type == KEEL_EVENT_PERMIT_LEAKED || type == KEEL_EVENT_LOCKED);
+}
+
+static void note_in_journal(const keel_pipeline *pipeline, const keel_event_record *r)
+{
+    const keel_plan *plan = atomic_load_explicit(&pipeline->plan, memory_order_acquire);
+    keel_journal_record record = { .at_ns = r->at_ns,
+                                   .wall_ms = keel_wall_ms(),
+                                   .pipeline = pipeline->public_number,
+                                   .pid = (uint32_t)getpid(),
+                                   .generation = r->generation,
+                                   .type = r->type,
+                                   .from = r->from,
+                                   .to = r->to,
+                                   .cause = r->cause,
+                                   .lock = r->lock };
+
+    if (plan && plan->policy.breaker) {
+        keel_totals totals = keel_breaker_look(&plan->breaker, r->at_ns).totals;
+
+        record.total = (uint32_t)keel_ns_min(totals.total, UINT32_MAX);
+        record.failed = (uint32_t)keel_ns_min(totals.failed, UINT32_MAX);
+    }
+    keel_journal_put(keel_board_journal(pipeline->runtime->shared), &record);
+}
+
 void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record, uint64_t now)
 {
     log_event(pipeline, &record);
     record.pipeline = pipeline->number;
     record.at_ns = now;
     keel_event_put(pipeline->runtime, &record);
+    if (is_for_the_journal(pipeline, (keel_event_type)record.type))
+        note_in_journal(pipeline, &record);
 }
 
 void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,
@@ -32,6 +69,9 @@ void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *cha
     for (uint32_t i = 0; i < changes->count; i++) {
         const keel_transition *t = &changes->items[i];
 
+        if (pipeline->is_public)
+            keel_notice_tell(pipeline->notice, t->generation, t->cause,
+                             (uint64_t)keel_wall_seconds());
         keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "breaker",
                          "pipeline=%s from=%s to=%s cause=%s generation=%u",
                          pipeline->name, keel_breaker_state_name(t->from),
@@ -54,6 +94,36 @@ void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *cha
                        (keel_event_record){ .type = KEEL_EVENT_WOULD_TRIP,
                                             .cause = (uint8_t)changes->would_trip },
                        now);
+}
+
+static keel_notice *place_notice(keel_pipeline *pipeline, keel_board *board)
+{
+    const keel_block_key key = { pipeline->name, KEEL_BLOCK_PIPELINE, 0, 0 };
+    keel_notice *notice = keel_board_block(board, &key, sizeof *notice);
+
+    atomic_store_explicit(&pipeline->notice, notice, memory_order_release);
+    return notice;
+}
+
+keel_notice *keel_pipeline_notice(keel_pipeline *pipeline)
+{
+    keel_notice *notice = atomic_load_explicit(&pipeline->notice, memory_order_acquire);
+
+    if (notice)
+        return notice;
+    keel_runtime_notice_fork(pipeline->runtime);
+    return place_notice(pipeline, pipeline->runtime->board);
+}
+
+void keel_pipeline_publish_locked(keel_pipeline *pipeline)
+{
+    keel_board *shared = pipeline->runtime->shared;
+
+    if (!shared || pipeline->scopes.share == KEEL_SCOPE_PROCESS ||
+        !place_notice(pipeline, shared))
+        return;
+    pipeline->public_number = keel_board_number(shared, pipeline->notice);
+    pipeline->is_public = true;
 }
 
 enum { LEAK_DEADLINES = 10 };

@@ -312,7 +312,7 @@ keel_status keel_breaker_foresee(const keel_breaker *breaker, uint64_t now,
 static void forget_lock(const keel_breaker *breaker, uint64_t now)
 {
     uint64_t word = atomic_load_explicit(&breaker->words->lock, memory_order_relaxed);
-    uint64_t until = word & (((uint64_t)1 << 61) - 1);
+    uint64_t until = keel_lock_until_ns(word);
 
     if (until && until <= now)
         atomic_compare_exchange_strong(&breaker->words->lock, &word, 0);

@@ -31,6 +31,7 @@
 
 #include "base/random.h"
 #include "settings/policy.h"
+#include "policy/notice.h"
 #include "policy/starts.h"
 #include "policy/window.h"
 
@@ -38,7 +39,7 @@ enum { KEEL_BREAKER_OWN_LEASES = 3 };
 
 typedef struct keel_breaker_words {
     _Atomic uint64_t state;
-    _Atomic uint64_t lock; /* kind 3 | until 61; until 0: until lifted */
+    _Atomic uint64_t lock; /* notice.h; 0: none */
     _Atomic uint64_t due[2];
     _Atomic uint64_t consecutive; /* generation 24 | failures in a row 40 */
     _Atomic uint64_t leases[KEEL_BREAKER_OWN_LEASES]; /* where so many are enough */
@@ -147,6 +148,9 @@ bool keel_breaker_end(const keel_breaker *breaker, const keel_policy *policy,
 
 /* What an operator does. KEEL_E_STATE: half-open can only follow open. */
 void keel_breaker_lock(const keel_breaker *breaker, keel_lock lock, uint64_t until);
+/* The same for one who has seen a lock word and packed another. False: it has changed,
+ * and *seen is what it is now. */
+bool keel_breaker_relock(keel_breaker_words *words, uint64_t *seen, uint64_t fresh);
 void keel_breaker_reset(const keel_breaker *breaker, uint64_t now,
                         keel_changes *changes);
 keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *policy,

@@ -103,8 +103,8 @@ static inline keel_lock keel_breaker_locked(const keel_breaker *breaker, uint64_
 {
     uint64_t word = atomic_load_explicit(&breaker->words->lock, memory_order_acquire);
 
-    *until = word & (((uint64_t)1 << 61) - 1);
-    return *until && *until <= now ? KEEL_LOCK_NONE : (keel_lock)(word >> 61);
+    *until = keel_lock_until_ns(word);
+    return *until && *until <= now ? KEEL_LOCK_NONE : keel_lock_kind(word);
 }
 
 /* leases.c: the probes of a half-open round */

@@ -7,12 +7,15 @@
 
 void keel_breaker_lock(const keel_breaker *breaker, keel_lock lock, uint64_t until)
 {
-    uint64_t most = ((uint64_t)1 << 61) - 1;
+    atomic_store_explicit(&breaker->words->lock, keel_lock_pack(lock, 0, until),
+                          memory_order_release);
+}
 
-    atomic_store_explicit(
-        &breaker->words->lock,
-        lock == KEEL_LOCK_NONE ? 0 : (uint64_t)lock << 61 | keel_ns_min(until, most),
-        memory_order_release);
+bool keel_breaker_relock(keel_breaker_words *words, uint64_t *seen, uint64_t fresh)
+{
+    /* release: who acquires the word sees the note it names */
+    return atomic_compare_exchange_strong_explicit(
+        &words->lock, seen, fresh, memory_order_acq_rel, memory_order_acquire);
 }
 
 void keel_breaker_reset(const keel_breaker *breaker, uint64_t now,
