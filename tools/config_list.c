@@ -1,13 +1,92 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `keel config list`: the table of settings for a terminal, for programs, and as the
- * manual page. keel-settings(5) is never edited by hand.
+ * `keel config list`: the tables of settings and of process-wide variables for a
+ * terminal, for programs, and as the manual page. keel-settings(5) is never edited by hand.
  */
 #include "config_list.h"
 
 #include <string.h>
 
 #include "settings/keys.h"
+
+/* The process-wide variables; settings/config_process.c reads them. */
+typedef struct variable {
+    const char *name;
+    const char *allowed;
+    const char *standard;
+    const char *meaning;
+    const char *more; /* in mdoc, for the page alone; NULL: nothing */
+} variable;
+
+static const char log_levels[] =
+    ".Bl -tag -width warning -compact\n"
+    ".It Cm error\n"
+    "nothing, so far;\n"
+    ".It Cm warning\n"
+    "what is wrong in settings, a reload that failed, that\n"
+    ".Ev KEEL_DISABLED\n"
+    "is on, and, once for each pipeline, what a program should know of its own calls, "
+    "as "
+    "why\nnone is retried;\n"
+    ".It Cm info\n"
+    "each change of a breaker\\(aqs state, that one would have opened under an observe "
+    "lock, and\nwhat an operator did: locks, overrides and their end, reloads;\n"
+    ".It Cm debug\n"
+    "each retry and its wait, each refusal and its reason, slow calls, fallbacks, and "
+    "outcomes\nthat came too late.\n"
+    ".El\n"
+    "Any other word is a mistake and means warning, so that it is told of.\n";
+
+static const char redis_forms[] =
+    "In full:\n"
+    ".Li redis://cache:6379/0 ,\n"
+    ".Li rediss://cache:6379/0\n"
+    "for TLS,\n"
+    ".Li unix:/run/redis.sock ,\n"
+    ".Li redis+sentinel://a:26379,b:26379/main\n"
+    "with the name of the master, and\n"
+    ".Li redis+cluster://a:6379,b:6379 .\n"
+    "A password in there works and is warned of, since an environment has many "
+    "readers;\nnothing prints it.\n";
+
+static const variable variables[] = {
+    { "KEEL_CONFIG_FILE", "a path", "none",
+      "A file of settings, for what is too long for an environment, or is to change "
+      "while the program runs.",
+      NULL },
+    { "KEEL_LOG", "error, warning, info or debug, in any case", "none",
+      "Messages up to this level go to standard error, or to the log of the program if "
+      "it has one; without it keel writes nothing to standard error.",
+      log_levels },
+    { "KEEL_STRICT", "on or off", "off",
+      "Whether a mistake in settings is an error when a runtime or a pipeline is "
+      "opened, and on reload.",
+      NULL },
+    { "KEEL_DISABLED", "on or off", "off", "Whether every wrapper is the plain call.",
+      NULL },
+    { "KEEL_CHAOS", "allow", "none", "Whether the keys of chaos may be used.", NULL },
+    { "KEEL_BOARD", "a path that begins with /", "none",
+      "The file by which the processes of a host share their breakers, and places and "
+      "tokens where bulkhead.scope and rate.scope say so.",
+      NULL },
+    { "KEEL_REDIS",
+      "the address of a Redis: redis://, rediss://, unix:, redis+sentinel:// or "
+      "redis+cluster://",
+      "none",
+      "The Redis by which the processes of a fleet share what those of a host share by "
+      "the board.",
+      redis_forms },
+    { "KEEL_REDIS_PASSWORD_FILE", "a path", "none",
+      "A file that holds the password for that Redis.", NULL },
+    { "KEEL_REDIS__TIMEOUT", "a duration, 10ms to 10s", "100ms",
+      "How long that Redis may take to answer; no call ever waits for it.", NULL },
+    { "KEEL_NAMESPACE",
+      "letters and digits, and behind the first also \".\", \"_\" and \"-\"; 64 at "
+      "most",
+      "default", "The fleet this process belongs to: only its members share.", NULL },
+};
+
+enum { VARIABLES = sizeof variables / sizeof *variables };
 
 void keel_print_json_string(FILE *out, const char *text)
 {
@@ -30,21 +109,29 @@ static const char *default_of(const keel_key *key)
     return key->computed ? key->computed : key->standard;
 }
 
+static void text_entry(FILE *out, const char *name, const char *meaning,
+                       const char *allowed, const char *standard)
+{
+    fprintf(out, "%s\n    %s\n    allowed: %s\n    default: %s\n", name, meaning,
+            allowed, standard);
+}
+
 void keel_config_list_text(FILE *out)
 {
     char allowed[KEEL_ALLOWED_SIZE];
 
-    for (size_t i = 0; i < KEEL_KEYS; i++) {
-        const keel_key *key = &keel_keys[i];
-
-        fprintf(out, "%s\n    %s\n    allowed: %s\n    default: %s\n", key->name,
-                key->meaning, keel_key_allowed(key, allowed), default_of(key));
-    }
+    for (size_t i = 0; i < KEEL_KEYS; i++)
+        text_entry(out, keel_keys[i].name, keel_keys[i].meaning,
+                   keel_key_allowed(&keel_keys[i], allowed), default_of(&keel_keys[i]));
     fputs("\npresets\n", out);
     for (size_t i = 0; i < KEEL_PRESETS; i++)
         fprintf(out, "%s\n    %s\n%s%s%s", keel_presets[i].name,
                 keel_presets[i].meaning, *keel_presets[i].settings ? "    " : "",
                 keel_presets[i].settings, *keel_presets[i].settings ? "\n" : "");
+    fputs("\nvariables for all pipelines\n", out);
+    for (size_t i = 0; i < VARIABLES; i++)
+        text_entry(out, variables[i].name, variables[i].meaning, variables[i].allowed,
+                   variables[i].standard);
 }
 
 static void json_member(FILE *out, const char *before, const char *name,
@@ -54,20 +141,25 @@ static void json_member(FILE *out, const char *before, const char *name,
     keel_print_json_string(out, value);
 }
 
+/* `first`: no comma before it. */
+static void json_entry(FILE *out, bool first, const char *what, const char *name,
+                       const char *meaning, const char *allowed, const char *standard)
+{
+    json_member(out, first ? "\n{" : ",\n{", what, name);
+    json_member(out, ",", "allowed", allowed);
+    json_member(out, ",", "default", standard);
+    json_member(out, ",", "meaning", meaning);
+    fputc('}', out);
+}
+
 void keel_config_list_json(FILE *out)
 {
     char allowed[KEEL_ALLOWED_SIZE];
 
     fputs("{\"keys\":[", out);
-    for (size_t i = 0; i < KEEL_KEYS; i++) {
-        const keel_key *key = &keel_keys[i];
-
-        json_member(out, i ? ",\n{" : "\n{", "key", key->name);
-        json_member(out, ",", "allowed", keel_key_allowed(key, allowed));
-        json_member(out, ",", "default", default_of(key));
-        json_member(out, ",", "meaning", key->meaning);
-        fputc('}', out);
-    }
+    for (size_t i = 0; i < KEEL_KEYS; i++)
+        json_entry(out, !i, "key", keel_keys[i].name, keel_keys[i].meaning,
+                   keel_key_allowed(&keel_keys[i], allowed), default_of(&keel_keys[i]));
     fputs("\n],\"presets\":[", out);
     for (size_t i = 0; i < KEEL_PRESETS; i++) {
         json_member(out, i ? ",\n{" : "\n{", "preset", keel_presets[i].name);
@@ -75,6 +167,10 @@ void keel_config_list_json(FILE *out)
         json_member(out, ",", "meaning", keel_presets[i].meaning);
         fputc('}', out);
     }
+    fputs("\n],\"variables\":[", out);
+    for (size_t i = 0; i < VARIABLES; i++)
+        json_entry(out, !i, "variable", variables[i].name, variables[i].meaning,
+                   variables[i].allowed, variables[i].standard);
     fputs("\n]}\n", out);
 }
 
@@ -194,13 +290,18 @@ static const char rules[] =
     ".Ss Switches\n"
     "A policy is on when the highest layer that names its switch says so.\n"
     "The switches are deadline, timeout, retry.attempts (1 is off), breaker, bulkhead, "
-    "rate\nand chaos.rate.\n"
+    "rate,\nshare and chaos.rate.\n"
     "Any other key of a policy that is off turns it on, from the layer of the switch "
     "or "
     "above,\nbut never from a default for all pipelines.\n"
     "It cannot turn on rate and chaos.rate, which have no number but the one that "
     "somebody "
-    "sets,\nnor retries where somebody has set a single attempt.\n"
+    "sets,\nnor retries where somebody has set a single attempt, nor share where "
+    "neither\n"
+    ".Ev KEEL_REDIS\n"
+    "nor\n"
+    ".Ev KEEL_BOARD\n"
+    "is set.\n"
     ".Ss Mistakes\n"
     "A mistake never stops a service, unless\n"
     ".Ev KEEL_STRICT\n"
@@ -255,10 +356,21 @@ static const char rules[] =
     "timeout, breaker.open or bulkhead.wait longer than the deadline, and attempts for "
     "which\nthe deadline leaves no time;\n"
     ".It\n"
-    "a bulkhead.queue without bulkhead.wait, and the other way round.\n"
+    "a bulkhead.queue without bulkhead.wait, and the other way round;\n"
+    ".It\n"
+    "share, bulkhead.scope or rate.scope of fleet without\n"
+    ".Ev KEEL_REDIS ,\n"
+    "for which host holds if there is a\n"
+    ".Ev KEEL_BOARD ;\n"
+    "and of host without\n"
+    ".Ev KEEL_BOARD :\n"
+    "then nothing is shared;\n"
+    ".It\n"
+    "a password in\n"
+    ".Ev KEEL_REDIS .\n"
     ".El\n";
 
-static const char process_wide[] =
+static const char variables_begin[] =
     ".Sh ENVIRONMENT\n"
     ".Bl -tag -width Ds\n"
     ".It Ev KEEL_NAME\n"
@@ -268,42 +380,9 @@ static const char process_wide[] =
     ".It Ev KEEL_NAME__KEY\n"
     "One setting of it; a dot in the key becomes an underscore.\n"
     ".It Ev KEEL_DEFAULT , Ev KEEL_DEFAULT__KEY\n"
-    "The same for every pipeline.\n"
-    ".It Ev KEEL_CONFIG_FILE\n"
-    "A file as above, for what is too long for an environment, or is to change while "
-    "the "
-    "program\nruns.\n"
-    ".It Ev KEEL_LOG\n"
-    "error, warning, info or debug, in any case: messages up to that level go to "
-    "standard error,\nor to the log of the program if it has one.\n"
-    "Without it keel writes nothing to standard error.\n"
-    ".Bl -tag -width warning -compact\n"
-    ".It Cm error\n"
-    "nothing, so far;\n"
-    ".It Cm warning\n"
-    "what is wrong in settings, a reload that failed, that\n"
-    ".Ev KEEL_DISABLED\n"
-    "is on, and, once for each pipeline, what a program should know of its own calls, "
-    "as "
-    "why\nnone is retried;\n"
-    ".It Cm info\n"
-    "each change of a breaker\\(aqs state, that one would have opened under an observe "
-    "lock, and\nwhat an operator did: locks, overrides and their end, reloads;\n"
-    ".It Cm debug\n"
-    "each retry and its wait, each refusal and its reason, slow calls, fallbacks, and "
-    "outcomes\nthat came too late.\n"
-    ".El\n"
-    "Any other word is a mistake and means warning, so that it is told of.\n"
-    ".It Ev KEEL_STRICT\n"
-    "on or off: on makes a mistake in settings an error when a runtime or a pipeline "
-    "is "
-    "opened,\nand on reload.\n"
-    "Default: off.\n"
-    ".It Ev KEEL_DISABLED\n"
-    "on or off: on makes every wrapper the plain call.\n"
-    "Default: off.\n"
-    ".It Ev KEEL_CHAOS\n"
-    "allow: the keys of chaos may be used.\n"
+    "The same for every pipeline.\n";
+
+static const char variables_end[] =
     ".El\n"
     ".Pp\n"
     "Other words, as in\n"
@@ -353,20 +432,34 @@ static void mdoc_summary(FILE *out)
     fputs(".El\n", out);
 }
 
+static void mdoc_entry(FILE *out, const char *macro, const char *name,
+                       const char *meaning, const char *allowed, const char *standard)
+{
+    fprintf(out, ".It %s %s\n", macro, name);
+    mdoc_sentences(out, meaning);
+    fprintf(out, "Allowed: %s.\nDefault: %s.\n", allowed, standard);
+}
+
 static void mdoc_keys(FILE *out)
 {
     char allowed[KEEL_ALLOWED_SIZE];
 
     fputs(".Ss Keys\n.Bl -tag -width Ds\n", out);
-    for (size_t i = 0; i < KEEL_KEYS; i++) {
-        const keel_key *key = &keel_keys[i];
-
-        fprintf(out, ".It Cm %s\n", key->name);
-        mdoc_sentences(out, key->meaning);
-        fprintf(out, "Allowed: %s.\nDefault: %s.\n", keel_key_allowed(key, allowed),
-                default_of(key));
-    }
+    for (size_t i = 0; i < KEEL_KEYS; i++)
+        mdoc_entry(out, "Cm", keel_keys[i].name, keel_keys[i].meaning,
+                   keel_key_allowed(&keel_keys[i], allowed), default_of(&keel_keys[i]));
     fputs(".El\n", out);
+}
+
+static void mdoc_variables(FILE *out)
+{
+    fputs(variables_begin, out);
+    for (size_t i = 0; i < VARIABLES; i++) {
+        mdoc_entry(out, "Ev", variables[i].name, variables[i].meaning,
+                   variables[i].allowed, variables[i].standard);
+        fputs(variables[i].more ? variables[i].more : "", out);
+    }
+    fputs(variables_end, out);
 }
 
 static void mdoc_presets(FILE *out)
@@ -388,6 +481,6 @@ void keel_config_list_mdoc(FILE *out)
     fputs(rules, out);
     mdoc_presets(out);
     mdoc_keys(out);
-    fputs(process_wide, out);
+    mdoc_variables(out);
     fputs(tail, out);
 }

@@ -111,6 +111,13 @@ static const char *in_the_readers_words(const keel_sim_world *world, const char 
     return to;
 }
 
+/* The one process that is simulated has nobody to share with, whatever is wished for. */
+static bool is_about_sharing(const char *line)
+{
+    return strstr(line, " needs KEEL_REDIS,") || strstr(line, " needs KEEL_BOARD,") ||
+           strstr(line, " has no effect without share");
+}
+
 static void tell_warnings(keel_sim_world *world)
 {
     char shown[KEEL_WARNING_SIZE];
@@ -118,8 +125,9 @@ static void tell_warnings(keel_sim_world *world)
 
     while (world->warnings && keel_runtime_warning(world->runtime, world->warning_count,
                                                    line, sizeof line)) {
-        fprintf(world->warnings, "keel simulate: warning: %s\n",
-                in_the_readers_words(world, line, shown));
+        if (!is_about_sharing(line))
+            fprintf(world->warnings, "keel simulate: warning: %s\n",
+                    in_the_readers_words(world, line, shown));
         world->warning_count++;
     }
 }
@@ -130,13 +138,29 @@ static const char *const own_environment[] = { "KEEL_STRICT=on", "KEEL_CHAOS=all
 
 enum { OWN_VARIABLES = sizeof own_environment / sizeof own_environment[0] };
 
+/* No log is wanted, and nothing of a simulation may reach a live board or fleet. */
+static bool is_left_out(const char *variable)
+{
+    static const char *const names[] = { "KEEL_LOG",
+                                         "KEEL_BOARD",
+                                         "KEEL_REDIS",
+                                         "KEEL_REDIS_PASSWORD_FILE",
+                                         "KEEL_REDIS__TIMEOUT",
+                                         "KEEL_NAMESPACE" };
+    size_t length = strcspn(variable, "=");
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strlen(names[i]) == length && !strncmp(variable, names[i], length))
+            return true;
+    return false;
+}
+
 /*
  * Our own variables, and behind them, so that ours hold, those of the process if they
- * are wanted; but no log. NULL: out of memory.
+ * are wanted. NULL: out of memory.
  */
 static const char **make_environment(bool with_process)
 {
-    static const char log[] = "KEEL_LOG=";
     char **process = environ;
     size_t count = 0;
     const char **made;
@@ -148,7 +172,7 @@ static const char **make_environment(bool with_process)
         return NULL;
     memcpy(made, own_environment, sizeof own_environment);
     for (size_t i = 0, at = OWN_VARIABLES; i < count; i++)
-        if (strncmp(process[i], log, strlen(log)) != 0)
+        if (!is_left_out(process[i]))
             made[at++] = process[i];
     return made;
 }

@@ -305,14 +305,24 @@ static keel_text first_word(keel_text name)
     return keel_text_split(name, "_", &before, &after) ? before : name;
 }
 
+/* KEEL_REDIS__TIMEOUT has the form of a pipeline's key: KEEL_ORDERS__TIMEOUT is near. */
+static bool has_two_underscores(keel_text name)
+{
+    keel_text before, after;
+
+    return keel_text_split(name, "__", &before, &after);
+}
+
 /* One slip in LOG too, short as it is; KEEL_LOG_LEVEL and KEEL_CONFIG as well. */
 static bool could_mean(keel_text read, keel_text known)
 {
     keel_text word = first_word(read), known_word = first_word(known);
 
-    return keel_name_is_near(read, known) || keel_name_distance(read, known, 1) <= 1 ||
-           (word.length == known_word.length &&
-            !memcmp(word.at, known_word.at, word.length));
+    if (word.length == known_word.length &&
+        !memcmp(word.at, known_word.at, word.length))
+        return true;
+    return !has_two_underscores(known) &&
+           (keel_name_is_near(read, known) || keel_name_distance(read, known, 1) <= 1);
 }
 
 /* Of several that one could mean, as KEEL_REDIS and KEEL_REDIS__TIMEOUT, the nearest. */

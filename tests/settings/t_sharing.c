@@ -105,6 +105,8 @@ static const struct {
     { "others' word", "KEEL_REDIS_URL=redis://:secret@h", "did you mean KEEL_REDIS?" },
     { "two letters swapped", "KEEL_REDSI=redis://:secret@h",
       "did you mean KEEL_REDIS?" },
+    { "a pipeline's key of that form", "KEEL_ORDERS__TIMEOUT=1s", NULL },
+    { "one underscore short, of a pipeline's", "KEEL_READS_TIMEOUT=1s", NULL },
     { "two words for one", "KEEL_NAME_SPACE=eu", "did you mean KEEL_NAMESPACE?" },
     { "others' word for it", "KEEL_BOARD_FILE=/x", "did you mean KEEL_BOARD?" },
 };

@@ -138,6 +138,36 @@ expect 78 'col 9' KEEL_STRICT=on KEEL_PAYMENTS=timeout=1 KEEL_ORDERS=timeout=2 -
 expect 78 'KEEL_ORDERS col 9' \
     KEEL_STRICT=on KEEL_PAYMENTS=timeout=1 KEEL_ORDERS=timeout=2 -- check
 
+# Sharing: what cannot be had is a doubt, a wrong variable a mistake.
+expect 0 'share                        fleet        built-in: fleet where KEEL_REDIS' \
+    KEEL_REDIS=unix:/run/redis.sock -- explain payments
+expect 0 'share                        off          built-in: fleet where KEEL_REDIS' \
+    -- explain payments
+expect 0 'bulkhead.scope               host         KEEL_PAYMENTS col 1: KEEL_PAYMENTS col 1 wished for fleet' \
+    KEEL_BOARD=/run/board KEEL_PAYMENTS=bulkhead.scope=fleet -- explain payments
+expect 3 'KEEL_ORDERS col 1: share=fleet needs KEEL_REDIS, which is not set; off holds' \
+    KEEL_ORDERS=share=fleet -- check
+expect 0 '1 name, no mistakes' KEEL_ORDERS=share=fleet KEEL_REDIS=redis://cache -- check
+expect 0 '0 names, no mistakes' KEEL_BOARD=/run/board KEEL_REDIS=redis://cache \
+    KEEL_REDIS_PASSWORD_FILE=/run/password KEEL_REDIS__TIMEOUT=50ms KEEL_NAMESPACE=eu -- check
+expect 78 'KEEL_BOARD col 1: "board" not understood' KEEL_BOARD=board -- check
+expect 78 'KEEL_REDIS__TIMEOUT col 1: "50" needs a unit' KEEL_REDIS__TIMEOUT=50 -- check
+expect 78 'KEEL_NAMESPACE col 1: "a/b" not understood' KEEL_NAMESPACE=a/b -- check
+for form in check 'check --json' 'explain payments' 'explain --json payments'; do
+    code=0
+    case $form in check*) code=3 ;; esac
+    # shellcheck disable=SC2086
+    expect "$code" 'KEEL_REDIS_PASSWORD_FILE names a file for it' \
+        KEEL_REDIS=redis://:hunter2@cache -- $form
+    case $output in
+    *hunter*) fail "keel config $form prints the password of KEEL_REDIS" ;;
+    *) pass ;;
+    esac
+done
+expect 0 'KEEL_REDIS__TIMEOUT
+    How long' -- list
+expect 0 '"variable":"KEEL_NAMESPACE","allowed":' -- list --json
+
 # No pipeline is known here: what is meant as settings is found out from what it says.
 expect 78 'KEEL_ORDERS col 1: unknown setting "timeot", did you mean "timeout"?' \
     KEEL_ORDERS=timeot=1s -- check

@@ -359,6 +359,30 @@ START_TEST(what_is_wrong_in_a_pipelines_own_settings_is_an_error)
 }
 END_TEST
 
+/* Not even a board that cannot be is looked at, nor a Redis with a password. */
+START_TEST(a_simulation_shares_with_nobody_and_says_nothing_of_it)
+{
+    char arguments[160];
+
+    write_script("{\"settings\":\"share=fleet; share.trip=any; bulkhead=1; "
+                 "bulkhead.scope=fleet; rate=5/s; rate.scope=host\",\"steps\":["
+                 "{\"begin\":\"a\"},{\"begin\":\"b\"},{\"end\":\"a\",\"as\":\"ok\"},"
+                 "{\"reload\":\"share.reporters=2\"}]}");
+    ck_assert_int_eq(simulate(&room, room.script), 0);
+    expect_words(room.out, "\"reason\":\"bulkhead_full\"");
+    expect_empty(room.err);
+    set("KEEL_BOARD", "nowhere");
+    set("KEEL_REDIS", "redis://:secret@127.0.0.1:1");
+    set("KEEL_REDIS_PASSWORD_FILE", "/nowhere");
+    set("KEEL_REDIS__TIMEOUT", "soon");
+    set("KEEL_NAMESPACE", "a:b");
+    snprintf(arguments, sizeof arguments, "--pipeline payments %s", room.script);
+    ck_assert_int_eq(simulate(&room, arguments), 0);
+    expect_words(room.out, "\"reason\":\"bulkhead_full\"");
+    expect_empty(room.err);
+}
+END_TEST
+
 static char *lines_with(const char *seed)
 {
     char text[512];
@@ -438,6 +462,7 @@ SUITE_IN("simulate_wrong", 10, enter, leave,
          ONE(what_was_begun_and_never_ended_is_told_of),
          ONE(a_pipelines_own_settings_lie_over_those_of_the_script),
          ONE(what_is_wrong_in_a_pipelines_own_settings_is_an_error),
+         ONE(a_simulation_shares_with_nobody_and_says_nothing_of_it),
          ONE(the_same_scenario_gives_the_same_bytes_and_another_seed_others),
          ONE(help_is_printed_and_wrong_usage_is_exit_2),
          ONE(a_file_that_cannot_be_read_is_named),
