@@ -110,6 +110,9 @@ static void place_breaker(placing *p, keel_breaker *breaker, const keel_policy *
     breaker->words = place(p, board, KEEL_BLOCK_BREAKER, 0, 0, sizeof *breaker->words);
     if (is_shared(p, policy->share))
         breaker->self = keel_board_self(board);
+    if (policy->share == KEEL_SCOPE_FLEET)
+        breaker->fleet =
+            place(p, board, KEEL_BLOCK_FLEET, 0, 0, sizeof *breaker->fleet);
     if (permits > KEEL_BREAKER_OWN_LEASES)
         breaker->leases =
             borrow(p, board, KEEL_BLOCK_LEASES, 0, permits, permits * sizeof(uint64_t));

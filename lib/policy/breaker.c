@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "policy/breaker_moves.h"
+#include "policy/fleet.h"
 
 static void note(keel_changes *changes, keel_breaker_state from, const keel_state *to,
                  keel_cause cause)
@@ -359,6 +360,12 @@ static bool ask_open(const keel_breaker *breaker, const keel_policy *policy,
 
     if (asking->now < due) {
         *asking->retry_after_ns = due - asking->now;
+        asking->status = KEEL_REJECTED_OPEN;
+        return true;
+    }
+    if (keel_fleet_governs(breaker, asking->now)) {
+        keel_fleet_want_probe(breaker, asking->now);
+        *asking->retry_after_ns = KEEL_FLEET_SOON_NS;
         asking->status = KEEL_REJECTED_OPEN;
         return true;
     }

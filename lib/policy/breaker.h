@@ -59,6 +59,16 @@ static inline uint32_t keel_word_generation(uint64_t word)
     return (uint32_t)(word & KEEL_GENERATION_MASK);
 }
 
+/* What the fleet says, and what it is to hear; see fleet.h. */
+typedef struct keel_fleet_words {
+    _Atomic uint64_t view;          /* state 2 | epoch 62 */
+    _Atomic uint64_t governs_until; /* moved on while somebody speaks to the fleet */
+    _Atomic uint64_t wanted_at; /* when a probe was last asked for, and none there */
+    _Atomic uint64_t news;      /* not 0: something to tell the fleet at once */
+    _Atomic uint64_t members;   /* of the fleet, when it was last heard of */
+    uint64_t spare[3];
+} keel_fleet_words;
+
 /* Where a breaker's words are; immutable. */
 typedef struct keel_breaker {
     keel_breaker_words *words;
@@ -67,6 +77,7 @@ typedef struct keel_breaker {
     keel_starts starts;           /* .words NULL unless slow calls are watched */
     const _Atomic uint64_t *self; /* of a shared breaker, whose leases have owners:
                                      keel_board_self's word; NULL: it is private */
+    keel_fleet_words *fleet;      /* NULL: no fleet shares it */
 } keel_breaker;
 
 /* What an operation did to the state, oldest first. */

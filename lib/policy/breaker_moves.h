@@ -46,6 +46,11 @@ typedef struct keel_asking {
 bool keel_round_ask(const keel_breaker *breaker, const keel_policy *policy,
                     const keel_breaker_now *seen, keel_asking *asking);
 
+/* rounds.c: leases that nobody will end count as failed probes. True: there was one. */
+bool keel_round_reclaim(const keel_breaker *breaker, const keel_policy *policy,
+                        uint32_t generation, uint64_t now, const keel_random *random,
+                        keel_changes *changes);
+
 /* rounds.c: the end of a probe. False: too late. */
 bool keel_round_end(const keel_breaker *breaker, const keel_policy *policy,
                     const keel_breaker_permit *permit,

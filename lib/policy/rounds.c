@@ -6,6 +6,7 @@
 #include "policy/breaker_moves.h"
 
 #include "base/clock.h"
+#include "policy/fleet.h"
 
 typedef enum verdict { UNDECIDED, GOOD, BAD } verdict;
 
@@ -48,7 +49,7 @@ static bool go_on(const keel_breaker *breaker, const keel_policy *policy,
 {
     uint64_t word = seen->word;
 
-    switch (judge_round(policy, after)) {
+    switch (keel_fleet_governs(breaker, now) ? UNDECIDED : judge_round(policy, after)) {
     case BAD:
         return keel_breaker_open(breaker, policy, seen, now, retry_after_ns, random,
                                  KEEL_CAUSE_PROBES_FAILED, changes);
@@ -79,10 +80,9 @@ static bool count_probe(const keel_breaker *breaker, const keel_policy *policy,
     return true;
 }
 
-/* Leases that nobody will end count as failed probes. True: there was one. */
-static bool reclaim(const keel_breaker *breaker, const keel_policy *policy,
-                    uint32_t generation, uint64_t now, const keel_random *random,
-                    keel_changes *changes)
+bool keel_round_reclaim(const keel_breaker *breaker, const keel_policy *policy,
+                        uint32_t generation, uint64_t now, const keel_random *random,
+                        keel_changes *changes)
 {
     if (!keel_lease_reclaim(breaker, policy, generation, now))
         return false;
@@ -126,11 +126,12 @@ bool keel_round_ask(const keel_breaker *breaker, const keel_policy *policy,
     uint32_t generation = seen->s.generation;
     uint64_t now = asking->now;
 
-    if (now >= keel_breaker_due(seen)) {
+    if (now >= keel_breaker_due(seen) && !keel_fleet_governs(breaker, now)) {
         give_up_waiting(breaker, policy, seen, now, asking->random, asking->changes);
         return false;
     }
-    if (reclaim(breaker, policy, generation, now, asking->random, asking->changes))
+    if (keel_round_reclaim(breaker, policy, generation, now, asking->random,
+                           asking->changes))
         return false;
     *asking->permit =
         (keel_breaker_permit){ .generation = generation, .tracking = KEEL_TRACK_PROBE };
@@ -138,6 +139,8 @@ bool keel_round_ask(const keel_breaker *breaker, const keel_policy *policy,
      * there; he is not waited for */
     if (seen->s.left == 0 ||
         !keel_lease_take(breaker, policy, generation, now, asking->permit)) {
+        if (keel_fleet_governs(breaker, now))
+            keel_fleet_want_probe(breaker, now);
         asking->status = KEEL_REJECTED_HALF_OPEN;
         return true;
     }

@@ -2,6 +2,7 @@
 /* The time window. The layout of its words is drawn in window.h. */
 #include "policy/window_kinds.h"
 
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -569,6 +570,66 @@ keel_totals keel_time_window_sum(const keel_window *window, uint32_t generation,
         ok = sum_once(window, generation, epoch, &totals, &steady);
     totals.total += ok;
     return totals;
+}
+
+static void place_buckets(const keel_window *window, uint64_t epoch,
+                          keel_totals *totals, uint32_t count)
+{
+    for (uint32_t i = 0; i < window->count * ring_count(window); i++) {
+        uint64_t bucket =
+            atomic_load_explicit(&window->time->buckets[i], memory_order_acquire);
+        uint64_t age = age_of(window, bucket_epoch(bucket), epoch);
+
+        if (age < count)
+            add_bucket(&totals[age], bucket, i >= window->count);
+    }
+}
+
+/* Adds what is still in the stripes. Returns their marks; 0: one is just being folded. */
+static uint64_t place_stripes(const keel_window *window, uint32_t generation,
+                              uint64_t epoch, keel_totals *totals, uint32_t count)
+{
+    uint64_t marks = 1;
+    bool steady = true;
+
+    for (uint32_t i = 0; i < set_count(window); i++) {
+        keel_stripes set = set_at(window, i);
+
+        for (uint32_t line = 0; line < set.count; line++) {
+            uint64_t stripe =
+                atomic_load_explicit(word_at(window, &set, line), memory_order_acquire);
+            uint64_t age = age_of(window, stripe_epoch(stripe), epoch);
+
+            steady = steady && !(stripe & FOLDING);
+            marks = marks * 31 + (stripe >> 34);
+            if (totals && age < count && stripe_is_of(stripe, generation))
+                totals[age].total += stripe & STRIPE_COUNT_MASK;
+        }
+    }
+    return steady ? marks | 1 : 0;
+}
+
+uint64_t keel_window_by_age(const keel_window *window, uint32_t generation,
+                            uint64_t now, keel_totals *totals, uint32_t count)
+{
+    uint64_t number = keel_window_number(window, now);
+    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_acquire);
+    int64_t ahead = ahead_of(head, number);
+    uint64_t epoch = epoch_at(window, head, ahead > 0 ? ahead : 0);
+    uint64_t marks = 0;
+
+    memset(totals, 0, count * sizeof *totals);
+    if (!head || head_generation(head) != (generation & GENERATION_MASK) ||
+        ahead >= (int64_t)window->count)
+        return number;
+    for (int i = 0; i < SUM_TRIES && !marks; i++) {
+        memset(totals, 0, count * sizeof *totals);
+        marks = place_stripes(window, generation, epoch, totals, count);
+        place_buckets(window, epoch, totals, count);
+        if (marks != place_stripes(window, generation, epoch, NULL, 0))
+            marks = 0;
+    }
+    return ahead < 0 ? number + (uint64_t)-ahead : number;
 }
 
 /* a window that begins to be, or ceases to be, the one that counts */

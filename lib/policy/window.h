@@ -124,6 +124,14 @@ keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
                             uint64_t now);
 
 /*
+ * The same by age, of a time window: totals[0] is the current bucket, and so on, count
+ * of them. Returns the current bucket's number, by which the next look can tell what is
+ * new. All zero if the window is of another generation.
+ */
+uint64_t keel_window_by_age(const keel_window *window, uint32_t generation,
+                            uint64_t now, keel_totals *totals, uint32_t count);
+
+/*
  * A reload to another window. From when it is retired, every outcome goes the long way,
  * through keel_window_record, and none by the quick one. Renewed, a window is empty,
  * whatever it knew when it counted last, and counts from now on. Refit copies what is
