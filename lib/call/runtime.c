@@ -13,6 +13,7 @@
 #include "base/worker_pool.h"
 #include "call/host.h"
 #include "call/pipeline.h"
+#include "call/relay.h"
 
 /* log */
 
@@ -91,6 +92,7 @@ static void make_locks_anew(keel_runtime *rt)
     keel_board_forked(rt->board);
     keel_warnings_forked(&rt->warnings);
     keel_host_forked(rt);
+    keel_relay_forked(rt);
 }
 
 /* An incarnation is odd; the even number below it says that it makes the locks just now.
@@ -225,6 +227,7 @@ static keel_status open_parts(keel_runtime *rt, const keel_options *options,
     }
     atomic_store(&rt->locks_of, keel_process_incarnation());
     keel_host_join(rt);
+    keel_relay_start(rt);
     return KEEL_OK;
 
 fail_board:
@@ -298,6 +301,7 @@ static void destroy(keel_runtime *rt)
 {
     keel_allocator memory = rt->memory_given;
 
+    keel_relay_stop(rt);
     for (uint32_t i = 0; i < rt->pipeline_count; i++)
         keel_pipeline_destroy(rt->pipelines[i]);
     pthread_cond_destroy(&rt->listener_done);

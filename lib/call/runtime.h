@@ -19,6 +19,7 @@
 enum { KEEL_PIPELINES_MAX = 1024 };
 
 struct keel_worker_pool;
+typedef struct keel_relay keel_relay;
 
 /*
  * pipelines_mu guards: pipelines, pipeline_count, the config's stages
@@ -35,6 +36,7 @@ struct keel_runtime {
     keel_board *board;
     keel_board *shared; /* by all processes of the host; NULL: there is none */
     keel_event_ring *events;
+    _Atomic(struct keel_relay *) relay; /* lib/share's; NULL: no fleet */
     _Atomic bool is_disabled; /* KEEL_DISABLED=on */
     _Atomic bool has_listener;
     _Atomic bool is_watched;        /* by a listener, or by a log of everything */

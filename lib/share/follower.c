@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* What a breaker has to say to the fleet, and how it follows what it hears. Not for its
+ * probes (probes.c) and its lock (locks.c). */
+#include "share/follower.h"
+
+#include <string.h>
+
+#include "base/seed.h"
+#include "base/wall.h"
+
+#define REGISTER_EVERY_NS (60 * KEEL_S)
+#define GOVERNS_NS (2 * KEEL_S)
+#define KEEP_LEAST_MS 600000u
+
+void keel_follower_init(keel_follower *f, keel_pipeline *pipeline, uint64_t now)
+{
+    *f = (keel_follower){ .pipeline = pipeline, .state = KEEL_WIRE_UNKNOWN };
+    /* a pipeline's name needs no encoding */
+    strncpy(f->name, pipeline->name, sizeof f->name - 1);
+    f->tick_at = now;
+    f->alone_at = KEEL_NEVER;
+    keel_follower_rejoin(f);
+}
+
+void keel_follower_rejoin(keel_follower *f)
+{
+    f->must_report = true;
+    f->register_at = 0;
+    f->again_at = KEEL_NEVER;
+    f->watch = 0;
+    f->fence_count = 0; /* those there were are nobody's now; they run out */
+}
+
+bool keel_follower_enter(const keel_follower *f, keel_follower_visit *visit)
+{
+    visit->plan = keel_plan_enter(f->pipeline, &visit->phase);
+    if (visit->plan->breaker.fleet)
+        return true;
+    keel_plan_exit(f->pipeline, visit->phase);
+    return false;
+}
+
+void keel_follower_exit(const keel_follower *f, const keel_follower_visit *visit)
+{
+    keel_plan_exit(f->pipeline, visit->phase);
+}
+
+/* ---- reporting ---------------------------------------------------------------------- */
+
+/* Milliseconds of the wire; something that is set is never nothing. */
+static uint32_t ms_of(uint64_t ns)
+{
+    uint64_t ms = ns / KEEL_MS + (ns % KEEL_MS != 0);
+
+    return (uint32_t)keel_ns_min(ms, UINT32_MAX);
+}
+
+static uint32_t micro_of(double value)
+{
+    return value * 1e6 < UINT32_MAX ? (uint32_t)(value * 1e6) : UINT32_MAX;
+}
+
+keel_wire_opening keel_follower_opening(const keel_follower *f, const keel_policy *p)
+{
+    double jitter = (double)p->open_jitter_ppm / KEEL_PPM;
+    double draw = keel_random_draw(&f->pipeline->runtime->random);
+
+    return (keel_wire_opening){
+        .first_ms = ms_of(p->open_first_ns),
+        .longest_ms = ms_of(p->open_longest_ns),
+        .most_ms = ms_of((uint64_t)((double)p->open_longest_ns * (1 + jitter))),
+        .multiplier_micro = micro_of(p->open_multiplier),
+        .jitter_ppm = micro_of(1 - jitter + 2 * jitter * draw),
+        .stable_ms = ms_of(p->stable_ns)
+    };
+}
+
+uint32_t keel_follower_keep_ms(const keel_policy *p)
+{
+    uint64_t open = 2 * ((uint64_t)ms_of(p->open_longest_ns) + ms_of(p->lease_ns));
+    uint64_t window = 2 * (uint64_t)ms_of(p->window_ns);
+    uint64_t most = open > window ? open : window;
+
+    return (uint32_t)keel_ns_min(most > KEEP_LEAST_MS ? most : KEEP_LEAST_MS,
+                                 UINT32_MAX);
+}
+
+/* What two members must agree on for their outcomes to be added up. */
+static uint32_t hash_of(const keel_policy *p)
+{
+    const uint64_t parts[] = { p->window_ns,        p->window_buckets, p->min_calls,
+                               p->failure_rate_ppm, p->slow_call_ns,   p->slow_rate_ppm,
+                               p->slow_is_failure,  p->consecutive,    p->share_reporters };
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        hash = keel_mix(hash ^ parts[i]);
+    return (uint32_t)(hash >> 32);
+}
+
+/* Of two settings the later ones count: by when they were first followed here. */
+static void describe_settings(keel_follower *f, const keel_policy *p)
+{
+    uint32_t hash = hash_of(p);
+
+    if (f->cfg_version && f->cfg_hash == hash)
+        return;
+    f->cfg_hash = hash;
+    f->cfg_version = (uint32_t)keel_wall_seconds();
+}
+
+static void write_rules(keel_follower *f, const keel_policy *p, uint32_t slot_ms,
+                        keel_wire_report *r)
+{
+    describe_settings(f, p);
+    r->cfg_hash = f->cfg_hash;
+    r->cfg_version = f->cfg_version;
+    r->slots = (uint8_t)f->deltas.slots;
+    r->slot_ms = slot_ms;
+    r->keep_ms = keel_follower_keep_ms(p);
+    r->min_calls = p->min_calls;
+    r->failure_ppm = p->failure_rate_ppm;
+    r->slow_ppm = p->slow_call_ns ? p->slow_rate_ppm : 0;
+    r->consecutive = p->consecutive;
+    r->reporters = p->share_reporters;
+    r->opening = keel_follower_opening(f, p);
+}
+
+/* A breaker that tripped by itself, where one is enough for all; and one whose window is
+ * by count, which nobody can add up. */
+static bool wants_open(const keel_follower *f, const keel_plan *plan,
+                       const keel_breaker_view *here)
+{
+    return (plan->policy.share_trip_any || plan->policy.window_calls) &&
+           here->state == KEEL_BREAKER_OPEN && f->state == KEEL_BREAKER_CLOSED &&
+           f->tripped_in != here->generation + 1;
+}
+
+static bool has_come(uint64_t at, uint64_t now)
+{
+    return at != KEEL_NEVER && now >= at;
+}
+
+/* Whether there is a reason to report, and with the news or without. */
+static bool is_due(keel_follower *f, uint64_t now, bool trips, bool *with_news)
+{
+    *with_news = f->watch != f->answered || f->must_report || has_come(f->again_at, now) ||
+                 f->deltas.has_bad;
+    if (now < f->earliest_at)
+        return false;
+    return trips || f->must_report || now >= f->register_at || *with_news ||
+           (f->state != KEEL_BREAKER_CLOSED && now >= f->tick_at);
+}
+
+bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
+                          keel_wire_report *report, uint64_t *next)
+{
+    const keel_breaker *breaker = &plan->breaker;
+    keel_breaker_view here = keel_breaker_look(breaker, now);
+    uint32_t slot_ms = 1;
+    bool trips = wants_open(f, plan, &here), with_news;
+
+    f->deltas.count = 0;
+    f->deltas.has_bad = false;
+    if (!keel_deltas_fit(&f->deltas, &breaker->window, &slot_ms)) {
+        f->deltas.slots = 1;
+        slot_ms = 1000;
+    } else if (here.state != KEEL_BREAKER_HALF_OPEN) {
+        /* while open, what tripped stays readable, as of the generation before */
+        keel_deltas_look(&f->deltas, &breaker->window,
+                         here.generation - (here.state == KEEL_BREAKER_OPEN), now);
+    }
+    *next = keel_ns_min(f->register_at, f->again_at);
+    if (f->state != KEEL_BREAKER_CLOSED)
+        *next = keel_ns_min(*next, f->tick_at);
+    if (!is_due(f, now, trips, &with_news)) {
+        if (with_news || trips)
+            *next = keel_ns_min(*next, f->earliest_at);
+        return false;
+    }
+    *report = (keel_wire_report){ .name = f->name,
+                                  .epoch = f->epoch,
+                                  .state = f->state,
+                                  .remaining_ms = ms_of(keel_ns_left(f->until_at, now)),
+                                  .want_open = trips,
+                                  .cause = KEEL_CAUSE_FAILURE_RATE,
+                                  .registers = now >= f->register_at,
+                                  .answered = f->watch,
+                                  .deltas = f->deltas.news,
+                                  .delta_count = with_news ? f->deltas.count : 0 };
+    write_rules(f, &plan->policy, slot_ms, report);
+    if (trips)
+        f->tripped_in = here.generation + 1;
+    return true;
+}
+
+void keel_follower_sent(keel_follower *f, const keel_wire_report *report, uint64_t now)
+{
+    if (report->registers)
+        f->register_at = now + REGISTER_EVERY_NS;
+    if (report->delta_count)
+        keel_deltas_tell(&f->deltas);
+    f->answered = report->answered;
+    f->must_report = false;
+    f->again_at = KEEL_NEVER;
+    f->earliest_at = now + KEEL_FOLLOWER_FAST_NS;
+    f->tick_at = now + KEEL_FOLLOWER_TICK_NS;
+}
+
+/* ---- hearing ------------------------------------------------------------------------ */
+
+static void publish(const keel_follower *f, const keel_breaker *breaker,
+                    keel_breaker_state state)
+{
+    atomic_store_explicit(&breaker->fleet->view, keel_fleet_view_pack(state, f->epoch),
+                          memory_order_release);
+}
+
+/* It has its say from before the words change, so that nobody judges in between. */
+static void follow_open(keel_follower *f, const keel_breaker *breaker, uint64_t now,
+                        keel_changes *changes)
+{
+    publish(f, breaker, (keel_breaker_state)f->state);
+    atomic_store_explicit(&breaker->fleet->governs_until, now + GOVERNS_NS,
+                          memory_order_release);
+    keel_fleet_open(breaker, now, f->until_at, changes);
+}
+
+/* The fleet has been open since we last knew it closed: so that what is open here has
+ * been shown to be over. Heard of for the first time, it shows nothing. */
+static void follow_closed(keel_follower *f, const keel_breaker *breaker, bool is_first,
+                          uint64_t now, keel_changes *changes)
+{
+    if (!is_first)
+        keel_fleet_close(breaker, now, changes);
+    publish(f, breaker, KEEL_BREAKER_CLOSED);
+}
+
+/* A state that is news. What was lent in the one before is over. */
+static void follow(keel_follower *f, const keel_plan *plan, const keel_wire_view *view,
+                   uint64_t now)
+{
+    keel_changes changes = { .count = 0 };
+    bool is_first = f->epoch == 0;
+
+    f->epoch = view->epoch;
+    f->state = view->state;
+    f->fence_count = 0;
+    f->periods = 0;
+    f->alone_at = KEEL_NEVER;
+    f->others_wait = false;
+    f->claim_at = now;
+    f->claim_pause_ns = 0;
+    f->until_at = view->state == KEEL_BREAKER_OPEN
+                      ? now + view->remaining_ms * KEEL_MS
+                      : now;
+    if (view->state == KEEL_BREAKER_CLOSED)
+        follow_closed(f, &plan->breaker, is_first, now, &changes);
+    else
+        follow_open(f, &plan->breaker, now, &changes);
+    keel_pipeline_tell_changes(f->pipeline, &changes, now);
+}
+
+/* Some minutes of an open period may have been cut by the server. */
+static void hear_again(keel_follower *f, const keel_plan *plan,
+                       const keel_wire_view *view, uint64_t now)
+{
+    keel_changes changes = { .count = 0 };
+    uint64_t until = now + view->remaining_ms * KEEL_MS;
+
+    if (view->state != KEEL_BREAKER_OPEN || until >= f->until_at)
+        return;
+    f->until_at = until;
+    keel_fleet_open(&plan->breaker, now, until, &changes);
+    keel_pipeline_tell_changes(f->pipeline, &changes, now);
+}
+
+void keel_follower_hear(keel_follower *f, const keel_plan *plan,
+                        const keel_wire_view *view, uint64_t now)
+{
+    keel_follower_hear_lock(f, plan, view, now);
+    if (view->again_ms)
+        f->again_at = now + view->again_ms * KEEL_MS;
+    if (view->watch)
+        f->watch = view->watch;
+    if (view->refused)
+        f->epoch = 0;
+    if (view->state == KEEL_WIRE_UNKNOWN || view->epoch < f->epoch) {
+        f->must_report = f->must_report || view->epoch < f->epoch;
+        return; /* the server is behind: a report will tell it */
+    }
+    if (view->epoch == f->epoch && view->state == f->state)
+        hear_again(f, plan, view, now);
+    else
+        follow(f, plan, view, now);
+}
+
+/* ---- governing ---------------------------------------------------------------------- */
+
+void keel_follower_hold(const keel_follower *f, const keel_plan *plan, uint64_t now)
+{
+    if (f->epoch && f->state != KEEL_BREAKER_CLOSED)
+        atomic_store_explicit(&plan->breaker.fleet->governs_until, now + GOVERNS_NS,
+                              memory_order_release);
+}
+
+void keel_follower_govern(keel_follower *f, const keel_plan *plan, uint64_t now)
+{
+    f->periods = 0;
+    f->alone_at = KEEL_NEVER;
+    keel_follower_hold(f, plan, now);
+}
+
+bool keel_follower_is_busy(const keel_follower *f, uint64_t now)
+{
+    return f->fence_count || f->watch != f->answered || now < f->earliest_at ||
+           (f->state != KEEL_BREAKER_CLOSED && now >= f->until_at);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* Connecting to Redis, asking and listening. Not for what is asked. */
+#include "share/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/detail.h"
+#include "net/redis_find.h"
+
+#define BACKOFF_FIRST_NS (50 * KEEL_MS)
+#define BACKOFF_LONGEST_NS (5 * KEEL_S)
+
+enum { KEY_SIZE = KEEL_WIRE_TAG + 32 };
+
+keel_status keel_link_init(keel_link *link, const keel_link_options *options,
+                           keel_detail *why)
+{
+    keel_status status;
+
+    *link = (keel_link){ .random = options->random,
+                         .password_file = options->password_file,
+                         .tag = options->tag,
+                         .timeout_ns = options->timeout_ns };
+    status = keel_redis_url_read(&link->url, keel_text_of(options->url), why);
+    if (status != KEEL_OK)
+        return status;
+    status = keel_resolver_new(&link->resolver, options->memory);
+    if (status != KEEL_OK) {
+        keel_redis_url_wipe(&link->url);
+        return keel_fail(why, status, "no memory to look up the hosts of KEEL_REDIS");
+    }
+    link->dialer = (keel_dialer){ .memory = options->memory,
+                                  .resolver = link->resolver,
+                                  .interrupt_fd = options->interrupt_fd,
+                                  .timeout_ns = options->timeout_ns };
+    return KEEL_OK;
+}
+
+static void disconnect(keel_link *link)
+{
+    keel_redis_close(link->commands);
+    keel_redis_close(link->messages);
+    link->commands = link->messages = NULL;
+}
+
+/* A look-up that hangs keeps what it needs; the system gives it up some time. */
+void keel_link_cleanup(keel_link *link)
+{
+    disconnect(link);
+    keel_resolver_free(link->resolver, 0);
+    link->resolver = NULL;
+    keel_redis_url_wipe(&link->url);
+}
+
+void keel_link_drop(keel_link *link)
+{
+    keel_redis_drop(link->commands);
+    keel_redis_drop(link->messages);
+    link->commands = link->messages = NULL;
+}
+
+void keel_link_lose(keel_link *link)
+{
+    uint64_t longest = BACKOFF_FIRST_NS;
+
+    disconnect(link);
+    for (uint32_t i = 0; i < link->failures && longest < BACKOFF_LONGEST_NS; i++)
+        longest *= 2;
+    longest = keel_ns_min(longest, BACKOFF_LONGEST_NS);
+    link->failures++;
+    link->retry_at =
+        keel_socket_now() + (uint64_t)((double)longest * keel_random_draw(&link->random));
+}
+
+/* ---- connecting --------------------------------------------------------------------- */
+
+/* The first line of the file; false: it cannot be read. */
+static bool read_password(const char *path, char *to, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, to, size - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (n < 0)
+        return false;
+    to[n] = '\0';
+    to[strcspn(to, "\r\n")] = '\0';
+    return true;
+}
+
+static keel_status find(keel_link *link, keel_redis_url *login, uint64_t until,
+                        keel_detail *why)
+{
+    char key[KEY_SIZE];
+    int length = snprintf(key, sizeof key, "keel1:{%s}:meta", link->tag);
+
+    return keel_redis_find(&link->commands, &link->dialer, login,
+                           (keel_text){ key, (size_t)length }, until, why);
+}
+
+static keel_status listen_to(keel_link *link, const keel_redis_url *login, bool sharded,
+                             uint64_t until, keel_detail *why)
+{
+    char channel[KEY_SIZE];
+    keel_status status;
+
+    if (!keel_wire_channel(link->tag, channel, sizeof channel))
+        return keel_fail(why, KEEL_E_CONFIG, "KEEL_NAMESPACE is too long");
+    status = keel_redis_open(&link->messages, &link->dialer, login,
+                             login->kind == KEEL_REDIS_UNIX
+                                 ? NULL
+                                 : keel_redis_at(link->commands),
+                             until, why);
+    if (status == KEEL_OK)
+        status = keel_redis_subscribe(link->messages, channel, sharded, until, why);
+    if (status != KEEL_OK) {
+        keel_redis_close(link->messages);
+        link->messages = NULL;
+    }
+    return status;
+}
+
+/* A cluster of before 7.0 knows no channels of a slot; there all nodes hear all. */
+static keel_status connect_both(keel_link *link, keel_redis_url *login,
+                                keel_detail *why)
+{
+    uint64_t until = keel_socket_now() + link->timeout_ns * 3;
+    keel_status status = find(link, login, until, why);
+
+    link->is_sharded = login->kind == KEEL_REDIS_CLUSTER;
+    if (status != KEEL_OK)
+        return status;
+    status = listen_to(link, login, link->is_sharded, until, why);
+    if (status != KEEL_FAILED || !link->is_sharded)
+        return status;
+    link->is_sharded = false;
+    return listen_to(link, login, false, until, why);
+}
+
+keel_status keel_link_connect(keel_link *link, keel_detail *why)
+{
+    keel_redis_url login = link->url;
+    keel_status status;
+
+    if (keel_socket_now() < link->retry_at)
+        return keel_fail(why, KEEL_E_BUSY, "waiting before the next try");
+    if (link->password_file &&
+        !read_password(link->password_file, login.password, sizeof login.password))
+        status = keel_failf(why, KEEL_E_CONFIG,
+                            "KEEL_REDIS_PASSWORD_FILE: %s cannot be read",
+                            link->password_file);
+    else
+        status = connect_both(link, &login, why);
+    keel_redis_url_wipe(&login);
+    if (status != KEEL_OK)
+        keel_link_lose(link);
+    return status;
+}
+
+/* ---- asking and listening ----------------------------------------------------------- */
+
+static keel_status exchange(keel_link *link, const keel_command *command,
+                            redisReply **reply, keel_detail *why)
+{
+    const keel_redis_command bare = { .argc = command->count,
+                                      .argv = (const char **)(uintptr_t)command->argv,
+                                      .lengths = command->lengths };
+
+    return keel_redis_ask(link->commands, &bare, reply,
+                          keel_socket_now() + link->timeout_ns, why);
+}
+
+keel_status keel_link_ask(keel_link *link, keel_command *command, redisReply **reply,
+                          keel_detail *why)
+{
+    keel_status status = exchange(link, command, reply, why);
+
+    if (status == KEEL_OK && keel_redis_error_of(*reply) == KEEL_REDIS_NOSCRIPT) {
+        freeReplyObject(*reply);
+        keel_command_bring_script(command);
+        status = exchange(link, command, reply, why);
+    }
+    if (status == KEEL_OK && (*reply)->type == REDIS_REPLY_ERROR) {
+        status = keel_failf(why, KEEL_FAILED, "Redis refuses: %.120s", (*reply)->str);
+        freeReplyObject(*reply);
+    }
+    if (status != KEEL_OK) {
+        *reply = NULL;
+        keel_link_lose(link);
+        return status;
+    }
+    link->failures = 0; /* an answer to a script, and nothing less, is health */
+    return KEEL_OK;
+}
+
+bool keel_link_message(keel_link *link, redisReply **reply, keel_text *message)
+{
+    keel_status status = keel_redis_receive(link->messages, reply, 0, NULL);
+
+    if (status != KEEL_OK && status != KEEL_TIMEOUT && status != KEEL_CANCELLED)
+        keel_link_lose(link);
+    if (status != KEEL_OK)
+        return false;
+    if (!keel_redis_message(*reply, message))
+        *message = (keel_text){ "", 0 };
+    return true;
+}
+
+int keel_link_fd(const keel_link *link)
+{
+    return link->messages ? keel_redis_fd(link->messages) : -1;
+}

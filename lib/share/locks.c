@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operators' locks: one set here goes to the fleet, one of the fleet is set here. It
+ * holds here at once, as nobody waits for the network to stop calling what is down; if
+ * somebody else was first in the fleet, his comes back and takes its place.
+ */
+#include "share/follower.h"
+
+#include <string.h>
+
+#include "base/wall.h"
+
+/* One whose time is over is none. */
+static uint64_t word_now(const keel_plan *plan, uint64_t now)
+{
+    uint64_t word =
+        atomic_load_explicit(&plan->breaker.words->lock, memory_order_acquire);
+    uint64_t until = keel_lock_until_ns(word);
+
+    return until && until <= now ? 0 : word;
+}
+
+/* The lock here is of the fleet's that has run out: the fleet forgets it by itself. */
+static bool has_run_out(const keel_follower *f, uint64_t word, uint64_t now)
+{
+    uint64_t until = keel_lock_until_ns(f->lock_word);
+
+    return !word && until && until <= now;
+}
+
+static void read_note(const keel_follower *f, uint64_t word, keel_note *note)
+{
+    keel_notice *notice = atomic_load(&f->pipeline->notice);
+
+    *note = (keel_note){ .set_s = 0 };
+    if (notice)
+        keel_notice_read(notice, keel_lock_note(word), note);
+}
+
+/* ---- from here to the fleet --------------------------------------------------------- */
+
+/* A lock of the fleet's that the server knows nothing of any more, and that stands here. */
+static bool is_to_restore(const keel_follower *f, uint64_t word)
+{
+    return f->lock_is_lost && word && word == f->lock_word;
+}
+
+bool keel_follower_lock(keel_follower *f, const keel_plan *plan, uint64_t now,
+                        keel_wire_lock *lock, keel_note *note)
+{
+    uint64_t word = word_now(plan, now);
+    uint64_t until = keel_lock_until_ns(word);
+    bool restores = is_to_restore(f, word);
+
+    if (has_run_out(f, word, now))
+        f->lock_word = word;
+    if (!f->lock_is_heard || (word == f->lock_word && !restores))
+        return false;
+    read_note(f, word, note);
+    *lock = (keel_wire_lock){ .name = f->name,
+                              .kind = keel_lock_kind(word),
+                              .expected = f->lock_epoch,
+                              .for_ms = until ? (until - now) / KEEL_MS + 1 : 0,
+                              .reason = note->reason,
+                              .actor = note->actor,
+                              .restored = restores ? f->lock_epoch : 0 };
+    f->lock_word = word; /* said once: a conflict is answered by the other's lock */
+    f->lock_is_lost = false;
+    return true;
+}
+
+/* ---- from the fleet to here --------------------------------------------------------- */
+
+/* Cut to what a note has room for. */
+static void copy_text(char *to, size_t size, keel_text from)
+{
+    size_t length = from.length < size - 1 ? from.length : size - 1;
+
+    memcpy(to, from.at, length);
+    to[length] = '\0';
+}
+
+static uint32_t write_note(const keel_follower *f, const keel_wire_view *view,
+                           keel_text actor, keel_text reason)
+{
+    keel_notice *notice = keel_pipeline_notice(f->pipeline);
+    keel_note note = { .set_s = (uint64_t)keel_wall_seconds(),
+                       .epoch = view->lock_epoch };
+
+    if (!notice || view->lock == KEEL_LOCK_NONE)
+        return 0;
+    note.until_s =
+        view->lock_remaining_ms ? note.set_s + view->lock_remaining_ms / 1000 : 0;
+    copy_text(note.actor, sizeof note.actor, actor);
+    copy_text(note.reason, sizeof note.reason, reason);
+    return keel_notice_write(notice, &note);
+}
+
+/* Whatever holds here does no longer. */
+static void set_here(keel_follower *f, const keel_plan *plan, const keel_wire_view *view,
+                     keel_text actor, keel_text reason, uint64_t now)
+{
+    keel_breaker_words *words = plan->breaker.words;
+    uint64_t until =
+        view->lock_remaining_ms ? now + view->lock_remaining_ms * KEEL_MS : 0;
+    uint32_t note = write_note(f, view, actor, reason);
+    uint64_t fresh = keel_lock_pack(view->lock, note, until);
+    uint64_t seen = atomic_load_explicit(&words->lock, memory_order_acquire);
+
+    while (!keel_breaker_relock(words, &seen, fresh))
+        ;
+    f->lock_word = fresh;
+    f->lock_epoch = view->lock_epoch;
+    if (keel_lock_kind(seen) != view->lock)
+        keel_pipeline_tell(f->pipeline,
+                           (keel_event_record){ .type = KEEL_EVENT_LOCKED,
+                                                .lock = (uint8_t)view->lock },
+                           now);
+}
+
+/* One that stands here from before there was a relay: of the fleet, or news to it. */
+static void recognise(keel_follower *f, const keel_plan *plan, uint64_t now)
+{
+    uint64_t word = word_now(plan, now);
+    keel_note note;
+
+    read_note(f, word, &note);
+    f->lock_is_heard = true;
+    if (!note.epoch)
+        return;
+    f->lock_epoch = note.epoch;
+    f->lock_word = word;
+}
+
+void keel_follower_hear_lock(keel_follower *f, const keel_plan *plan,
+                             const keel_wire_view *view, uint64_t now)
+{
+    const keel_text unknown = { "", 0 };
+
+    if (!f->lock_is_heard)
+        recognise(f, plan, now);
+    if (view->lock_epoch == f->lock_epoch)
+        return;
+    if (view->lock_epoch < f->lock_epoch) {
+        f->lock_is_lost = true;
+        return;
+    }
+    if (view->lock == KEEL_LOCK_NONE && word_now(plan, now) != f->lock_word) {
+        f->lock_epoch = view->lock_epoch; /* the one here is newer, and still to be said */
+        return;
+    }
+    set_here(f, plan, view, unknown, unknown, now);
+    f->wants_reason = view->lock != KEEL_LOCK_NONE;
+}
+
+void keel_follower_locked(keel_follower *f, const keel_plan *plan,
+                          const keel_wire_locked *answer, uint64_t now)
+{
+    if (answer->done)
+        f->lock_epoch = answer->view.lock_epoch;
+    else
+        set_here(f, plan, &answer->view, answer->actor, answer->reason, now);
+    keel_follower_hear(f, plan, &answer->view, now);
+}
+
+void keel_follower_explain_lock(keel_follower *f, const keel_plan *plan,
+                                const keel_wire_look *look, uint64_t now)
+{
+    f->wants_reason = false;
+    if (look->view.lock_epoch == f->lock_epoch)
+        set_here(f, plan, &look->view, look->actor, look->reason, now);
+}

@@ -1,0 +1,667 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The relay: one thread that speaks to the fleet for its process, or for its host where
+ * there is a board. It looks at words that calls change, asks Redis, and moves words that
+ * calls read; nobody ever waits for it. Not for what is said (follower.c) or how it is
+ * sent (link.c).
+ */
+#include "call/relay.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/detail.h"
+#include "base/memory.h"
+#include "base/seed.h"
+#include "share/follower.h"
+#include "share/link.h"
+
+#define BEAT_NS (5 * KEEL_S)
+#define BOARD_LOOK_NS (10 * KEEL_MS) /* other processes cannot wake us */
+#define BUSY_LOOK_NS (5 * KEEL_MS)
+#define LEADER_LOST_NS (3 * KEEL_S)
+#define BATCH_TOO_OLD_NS (5 * KEEL_S)
+
+enum {
+    MEMBER_MS = 15000,
+    MEMBER_SIZE = 33,
+    COMMAND_BYTES =
+        KEEL_WIRE_BYTES_COMMON + KEEL_WIRE_BATCH * KEEL_WIRE_BYTES_BREAKER
+};
+
+/* A sync that is under way, or whose answer was lost: sent again, it is the same. */
+typedef struct batch {
+    keel_wire_sync sync;
+    keel_wire_report reports[KEEL_WIRE_BATCH];
+    keel_follower *of[KEEL_WIRE_BATCH];
+    uint64_t made_at;
+    bool is_unanswered;
+} batch;
+
+struct keel_relay {
+    keel_runtime *rt;
+    pthread_t thread;
+    int stop_fd;
+    int wake_fd;
+    _Atomic bool sleeps;
+    keel_link link;
+    keel_fleet fleet;
+    char member[MEMBER_SIZE];
+    keel_follower *followers[KEEL_PIPELINES_MAX];
+    uint32_t count;
+    uint32_t looked_at; /* pipelines that were looked at so far */
+    uint64_t sequence;
+    uint64_t gen; /* of the server's data; 0: not known */
+    uint64_t beat_at;
+    bool is_retired; /* the fleet is of a keel that this one does not understand */
+    bool was_up;
+    batch batch;
+    keel_command batch_command;
+    keel_command command;
+    char batch_bytes[COMMAND_BYTES];
+    char bytes[COMMAND_BYTES];
+};
+
+static uint64_t now_of(const keel_relay *r)
+{
+    return r->rt->clock.now(r->rt->clock.ctx);
+}
+
+/* ---- who it speaks for -------------------------------------------------------------- */
+
+static void follow(keel_relay *r, keel_pipeline *pipeline, uint64_t now)
+{
+    keel_follower *f;
+
+    if (pipeline->scopes.share != KEEL_SCOPE_FLEET)
+        return;
+    f = keel_memory_new(r->rt->memory, sizeof *f);
+    if (!f)
+        return; /* it goes by its own rules */
+    keel_follower_init(f, pipeline, now);
+    r->followers[r->count++] = f;
+}
+
+static void follow_new_ones(keel_relay *r, uint64_t now)
+{
+    uint32_t count = atomic_load(&r->rt->pipeline_count);
+
+    while (r->looked_at < count)
+        follow(r, r->rt->pipelines[r->looked_at++], now);
+}
+
+static keel_follower *find(const keel_relay *r, keel_text name)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        if (keel_text_is(name, r->followers[i]->name))
+            return r->followers[i];
+    return NULL;
+}
+
+static void hear(keel_follower *f, const keel_wire_view *view, uint64_t now)
+{
+    keel_follower_visit visit;
+
+    if (!keel_follower_enter(f, &visit))
+        return;
+    keel_follower_hear(f, visit.plan, view, now);
+    keel_follower_exit(f, &visit);
+}
+
+static void rejoin_all(keel_relay *r)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        keel_follower_rejoin(r->followers[i]);
+}
+
+/* ---- the link ----------------------------------------------------------------------- */
+
+static void tell_link(keel_relay *r, bool is_up, const keel_detail *why)
+{
+    if (r->was_up == is_up)
+        return;
+    r->was_up = is_up;
+    if (is_up)
+        keel_runtime_log(r->rt, KEEL_LOG_INFO, "fleet", "fleet=joined member=%s",
+                         r->member);
+    else
+        keel_runtime_log(r->rt, KEEL_LOG_WARNING, "fleet", "fleet=lost why=\"%s\"",
+                         why->text);
+}
+
+/* Sends the command; NULL: the link is lost. */
+static redisReply *ask(keel_relay *r, keel_command *command)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+    redisReply *reply;
+
+    if (command->failed || !keel_link_is_up(&r->link))
+        return NULL;
+    if (keel_link_ask(&r->link, command, &reply, &why) == KEEL_OK)
+        return reply;
+    tell_link(r, false, &why);
+    return NULL;
+}
+
+/* What cannot be understood is not to be trusted in the rest either. */
+static void distrust(keel_relay *r)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    keel_fail(&why, KEEL_FAILED, "an answer of Redis makes no sense");
+    keel_link_lose(&r->link);
+    tell_link(r, false, &why);
+}
+
+static keel_command *fresh_command(keel_relay *r)
+{
+    keel_command_init(&r->command, r->bytes, sizeof r->bytes);
+    return &r->command;
+}
+
+/* ---- syncing ------------------------------------------------------------------------ */
+
+static void gather_one(keel_relay *r, keel_follower *f, uint64_t now, uint64_t *next)
+{
+    batch *b = &r->batch;
+    keel_wire_report *report = &b->reports[b->sync.count];
+    keel_follower_visit visit;
+    uint64_t at;
+
+    if (b->sync.count == KEEL_WIRE_BATCH || !keel_follower_enter(f, &visit))
+        return;
+    if (keel_follower_report(f, visit.plan, now, report, &at))
+        b->of[b->sync.count++] = f;
+    *next = keel_ns_min(*next, at);
+    keel_follower_exit(f, &visit);
+}
+
+/* True: there is something to send, if only a heartbeat. */
+static bool gather(keel_relay *r, uint64_t now, uint64_t *next)
+{
+    batch *b = &r->batch;
+
+    b->sync = (keel_wire_sync){ .member_ms = MEMBER_MS,
+                                .candidate = keel_seed() >> 11 | 1,
+                                .reports = b->reports };
+    for (uint32_t i = 0; i < r->count; i++)
+        gather_one(r, r->followers[i], now, next);
+    if (!b->sync.count && now < r->beat_at)
+        return false;
+    b->sync.sequence = ++r->sequence;
+    b->made_at = now;
+    keel_command_init(&r->batch_command, r->batch_bytes, sizeof r->batch_bytes);
+    if (!keel_wire_sync_write(&r->batch_command, &r->fleet, &b->sync))
+        return false;
+    for (size_t i = 0; i < b->sync.count; i++)
+        keel_follower_sent(b->of[i], &b->reports[i], now);
+    return true;
+}
+
+static void retire(keel_relay *r)
+{
+    r->is_retired = true;
+    keel_link_lose(&r->link);
+    keel_runtime_log(r->rt, KEEL_LOG_ERROR, "fleet",
+                     "fleet=left why=\"it is kept by a keel that this version does not "
+                     "understand\"");
+}
+
+static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
+{
+    if (r->gen && synced->gen != r->gen)
+        rejoin_all(r); /* the server has lost its data: what we know, it wants to hear */
+    r->gen = synced->gen;
+    r->beat_at = now + BEAT_NS;
+    for (uint32_t i = 0; i < r->count; i++)
+        r->followers[i]->members = synced->live;
+}
+
+static void send_batch(keel_relay *r, uint64_t now)
+{
+    keel_wire_view views[KEEL_WIRE_BATCH];
+    keel_wire_synced synced;
+    redisReply *reply;
+    batch *b = &r->batch;
+
+    b->is_unanswered = true;
+    reply = ask(r, &r->batch_command);
+    if (!reply)
+        return;
+    b->is_unanswered = false;
+    if (!keel_wire_sync_read(reply, &b->sync, &synced, views)) {
+        distrust(r);
+    } else if (synced.min_reader > KEEL_WIRE_FORMAT) {
+        retire(r);
+    } else {
+        learn(r, &synced, now);
+        for (size_t i = 0; i < b->sync.count; i++)
+            hear(b->of[i], &views[i], now);
+    }
+    freeReplyObject(reply);
+}
+
+/* A batch whose answer was lost is sent once more; too old, it says little. */
+static void sync(keel_relay *r, uint64_t now, uint64_t *next)
+{
+    if (r->batch.is_unanswered && keel_ns_left(now, r->batch.made_at) > BATCH_TOO_OLD_NS)
+        r->batch.is_unanswered = false;
+    if (r->batch.is_unanswered || gather(r, now, next))
+        send_batch(r, now);
+}
+
+/* ---- probes and locks --------------------------------------------------------------- */
+
+static void send_results(keel_relay *r, keel_follower *f, const keel_plan *plan,
+                         uint64_t now)
+{
+    keel_wire_result result;
+
+    while (keel_link_is_up(&r->link) && keel_follower_result(f, plan, now, &result)) {
+        const keel_wire_known known = { f->epoch, result.opening.most_ms };
+        keel_wire_ended ended;
+        redisReply *reply;
+
+        keel_wire_result_write(fresh_command(r), &r->fleet, &result);
+        reply = ask(r, &r->command);
+        if (!reply)
+            return;
+        if (keel_wire_result_read(reply, &known, &ended))
+            keel_follower_ended(f, plan, &result, &ended, now);
+        else
+            distrust(r);
+        freeReplyObject(reply);
+    }
+}
+
+static void send_claim(keel_relay *r, keel_follower *f, const keel_plan *plan,
+                       uint64_t now)
+{
+    keel_wire_claim claim;
+    keel_wire_claimed claimed;
+    redisReply *reply;
+
+    if (!keel_link_is_up(&r->link) || !keel_follower_claim(f, plan, now, &claim))
+        return;
+    keel_wire_claim_write(fresh_command(r), &r->fleet, &claim);
+    reply = ask(r, &r->command);
+    if (!reply)
+        return;
+    if (keel_wire_claim_read(reply, &claim, &claimed))
+        keel_follower_claimed(f, plan, &claimed, now);
+    else
+        distrust(r);
+    freeReplyObject(reply);
+}
+
+static void send_lock(keel_relay *r, keel_follower *f, const keel_plan *plan,
+                      uint64_t now)
+{
+    const keel_wire_known known = { f->epoch,
+                                    keel_follower_opening(f, &plan->policy).most_ms };
+    keel_wire_lock lock;
+    keel_wire_locked locked;
+    keel_note note;
+    redisReply *reply;
+
+    if (!keel_link_is_up(&r->link) || !keel_follower_lock(f, plan, now, &lock, &note))
+        return;
+    keel_wire_lock_write(fresh_command(r), &r->fleet, &lock);
+    reply = ask(r, &r->command);
+    if (!reply)
+        return;
+    if (keel_wire_lock_read(reply, &known, &locked))
+        keel_follower_locked(f, plan, &locked, now);
+    else
+        distrust(r);
+    freeReplyObject(reply);
+}
+
+static void ask_reason(keel_relay *r, keel_follower *f, const keel_plan *plan,
+                       uint64_t now)
+{
+    const char *const names[] = { f->name };
+    keel_wire_look look;
+    redisReply *reply;
+
+    if (!f->wants_reason || !keel_link_is_up(&r->link))
+        return;
+    keel_wire_looks_write(fresh_command(r), &r->fleet, names, 1);
+    reply = ask(r, &r->command);
+    if (!reply)
+        return;
+    if (keel_wire_looks_read(reply, &look, 1))
+        keel_follower_explain_lock(f, plan, &look, now);
+    else
+        distrust(r);
+    freeReplyObject(reply);
+}
+
+static void attend(keel_relay *r, keel_follower *f, uint64_t now)
+{
+    keel_follower_visit visit;
+
+    if (!keel_follower_enter(f, &visit))
+        return;
+    send_lock(r, f, visit.plan, now);
+    ask_reason(r, f, visit.plan, now);
+    send_results(r, f, visit.plan, now);
+    send_claim(r, f, visit.plan, now);
+    keel_follower_exit(f, &visit);
+}
+
+/* ---- messages ----------------------------------------------------------------------- */
+
+static void hear_event(keel_relay *r, const keel_wire_event *event, uint64_t now)
+{
+    keel_follower *f = find(r, event->name);
+
+    if (!f || !keel_wire_epoch_is_plausible(f->epoch, event->view.epoch))
+        return;
+    if (event->view.epoch > f->epoch + 1)
+        f->must_report = true; /* something was missed */
+    hear(f, &event->view, now);
+}
+
+static void listen(keel_relay *r, uint64_t now)
+{
+    keel_wire_message message;
+    keel_wire_event event;
+    redisReply *reply;
+    keel_text text;
+
+    while (keel_link_is_up(&r->link) && keel_link_message(&r->link, &reply, &text)) {
+        if (keel_wire_message_read(text, &message))
+            while (keel_wire_message_next(&message, &event))
+                hear_event(r, &event, now);
+        freeReplyObject(reply);
+    }
+}
+
+/* ---- the loop ----------------------------------------------------------------------- */
+
+static void govern(keel_relay *r, keel_follower *f, uint64_t now)
+{
+    keel_follower_visit visit;
+
+    if (!keel_follower_enter(f, &visit))
+        return;
+    if (keel_link_is_up(&r->link))
+        keel_follower_govern(f, visit.plan, now);
+    else
+        keel_follower_alone(f, visit.plan, now);
+    keel_follower_exit(f, &visit);
+}
+
+static bool connect(keel_relay *r)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+    keel_status status;
+
+    if (keel_link_is_up(&r->link))
+        return true;
+    if (r->is_retired)
+        return false;
+    status = keel_link_connect(&r->link, &why);
+    if (status == KEEL_E_BUSY)
+        return false;
+    if (status != KEEL_OK) {
+        r->was_up = r->was_up || r->link.failures == 1; /* the first one is told, too */
+        tell_link(r, false, &why);
+        return false;
+    }
+    r->fleet.sharded = r->link.is_sharded;
+    rejoin_all(r);
+    tell_link(r, true, NULL);
+    return true;
+}
+
+/* Forgets what calls have marked, before it looks at what they have done. */
+static void take_news(const keel_relay *r)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        keel_follower_visit visit;
+
+        if (!keel_follower_enter(r->followers[i], &visit))
+            continue;
+        atomic_store(&visit.plan->breaker.fleet->news, 0);
+        keel_follower_exit(r->followers[i], &visit);
+    }
+}
+
+static bool has_news(const keel_relay *r)
+{
+    bool has = false;
+
+    for (uint32_t i = 0; i < r->count && !has; i++) {
+        keel_follower_visit visit;
+
+        if (!keel_follower_enter(r->followers[i], &visit))
+            continue;
+        has = atomic_load(&visit.plan->breaker.fleet->news) != 0;
+        keel_follower_exit(r->followers[i], &visit);
+    }
+    return has;
+}
+
+/* One look at everything. Returns when to look again at the latest. */
+static uint64_t pass(keel_relay *r)
+{
+    uint64_t now = now_of(r);
+    uint64_t next = now + BEAT_NS;
+
+    follow_new_ones(r, now);
+    take_news(r);
+    if (connect(r)) {
+        listen(r, now);
+        sync(r, now, &next);
+        for (uint32_t i = 0; i < r->count; i++)
+            attend(r, r->followers[i], now_of(r));
+    } else {
+        next = now + BOARD_LOOK_NS * 5;
+    }
+    now = now_of(r);
+    for (uint32_t i = 0; i < r->count; i++) {
+        govern(r, r->followers[i], now);
+        if (r->followers[i]->state != KEEL_BREAKER_CLOSED)
+            next = keel_ns_min(next, now + KEEL_S / 2);
+        if (keel_follower_is_busy(r->followers[i], now))
+            next = keel_ns_min(next, now + BUSY_LOOK_NS);
+    }
+    next = keel_ns_min(next, r->beat_at);
+    return r->rt->shared ? keel_ns_min(next, now + BOARD_LOOK_NS) : next;
+}
+
+static int ms_until(uint64_t at, uint64_t now)
+{
+    uint64_t left = keel_ns_left(at, now);
+
+    return (int)keel_ns_min(left / KEEL_MS + (left % KEEL_MS != 0), 60000);
+}
+
+/* False: it is to stop. */
+static bool sleep_until(keel_relay *r, uint64_t at)
+{
+    struct pollfd fds[] = { { .fd = r->stop_fd, .events = POLLIN },
+                            { .fd = r->wake_fd, .events = POLLIN },
+                            { .fd = keel_link_fd(&r->link), .events = POLLIN } };
+    uint64_t unused;
+
+    atomic_store(&r->sleeps, true);
+    /* who marks something now sees that we sleep, or we see his mark */
+    poll(fds, 3, has_news(r) ? 0 : ms_until(at, now_of(r)));
+    atomic_store(&r->sleeps, false);
+    if (fds[1].revents && read(r->wake_fd, &unused, sizeof unused) < 0) {
+        /* somebody else has emptied it */
+    }
+    return !fds[0].revents;
+}
+
+/* On a board one process speaks for all. Where it has been still for too long, another
+ * does so too, which does no harm. */
+static bool is_leader(const keel_relay *r)
+{
+    keel_board *board = r->rt->shared;
+    uint64_t now = now_of(r);
+    _Atomic uint64_t *led_at;
+
+    if (!board)
+        return true;
+    led_at = keel_board_led_at(board);
+    if (keel_board_lead(board)) {
+        atomic_store_explicit(led_at, now, memory_order_relaxed);
+        return true;
+    }
+    return keel_ns_left(now, atomic_load_explicit(led_at, memory_order_relaxed)) >
+           LEADER_LOST_NS;
+}
+
+static void *run(void *ctx)
+{
+    keel_relay *r = ctx;
+    uint64_t next;
+
+    do {
+        next = is_leader(r) ? pass(r) : now_of(r) + KEEL_S;
+    } while (sleep_until(r, next));
+    return NULL;
+}
+
+/* ---- starting and stopping ---------------------------------------------------------- */
+
+static bool open_fds(keel_relay *r)
+{
+    r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return r->stop_fd >= 0 && r->wake_fd >= 0;
+}
+
+static void close_fds(const keel_relay *r)
+{
+    if (r->stop_fd >= 0)
+        close(r->stop_fd);
+    if (r->wake_fd >= 0)
+        close(r->wake_fd);
+}
+
+static keel_status open_link(keel_relay *r, keel_detail *why)
+{
+    const keel_process_settings *s = keel_config_process(r->rt->config);
+    const keel_link_options options = { .memory = r->rt->memory,
+                                        .random = r->rt->random,
+                                        .url = s->redis,
+                                        .password_file = s->redis_password_file,
+                                        .tag = s->name_space,
+                                        .timeout_ns = s->redis_timeout_ns,
+                                        .interrupt_fd = r->stop_fd };
+
+    snprintf(r->member, sizeof r->member, "%016llx%016llx",
+             (unsigned long long)keel_seed(), (unsigned long long)keel_seed());
+    r->fleet = (keel_fleet){ .tag = s->name_space, .member = r->member };
+    return keel_link_init(&r->link, &options, why);
+}
+
+/* No signal of the author's is for this thread. */
+static bool start_thread(keel_relay *r)
+{
+    sigset_t all, before;
+    int error;
+
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before))
+        return false;
+    error = pthread_create(&r->thread, NULL, run, r);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !error;
+}
+
+static void destroy(keel_relay *r)
+{
+    keel_allocator given = r->rt->memory_given;
+    const keel_allocator *memory = r->rt->memory ? &given : NULL;
+
+    for (uint32_t i = 0; i < r->count; i++)
+        keel_memory_free(memory, r->followers[i]);
+    close_fds(r);
+    keel_memory_free(memory, r);
+}
+
+void keel_relay_start(keel_runtime *rt)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+    keel_relay *r;
+
+    if (!keel_config_process(rt->config)->redis || keel_runtime_is_disabled(rt))
+        return;
+    r = keel_memory_new(rt->memory, sizeof *r);
+    if (!r) {
+        keel_warn(&rt->warnings, "KEEL_REDIS: no memory; nothing is shared by the fleet");
+        return;
+    }
+    r->rt = rt;
+    r->stop_fd = r->wake_fd = -1;
+    if (!open_fds(r)) {
+        keel_fail(&why, KEEL_E_SYSTEM, "no descriptors for its thread");
+        goto fail;
+    }
+    if (open_link(r, &why) != KEEL_OK)
+        goto fail;
+    if (!start_thread(r)) {
+        keel_fail(&why, KEEL_E_SYSTEM, "no thread to be had");
+        goto fail_link;
+    }
+    atomic_store(&rt->relay, r);
+    return;
+
+fail_link:
+    keel_link_cleanup(&r->link);
+fail:
+    keel_warn(&rt->warnings, "KEEL_REDIS: %s; nothing is shared by the fleet", why.text);
+    destroy(r);
+}
+
+void keel_relay_stop(keel_runtime *rt)
+{
+    keel_relay *r = atomic_exchange(&rt->relay, NULL);
+    uint64_t one = 1;
+
+    if (!r)
+        return;
+    if (write(r->stop_fd, &one, sizeof one) < 0) {
+        /* it can hold more than one */
+    }
+    pthread_join(r->thread, NULL);
+    keel_link_cleanup(&r->link);
+    destroy(r);
+}
+
+void keel_relay_forked(keel_runtime *rt)
+{
+    keel_relay *r = atomic_exchange(&rt->relay, NULL);
+
+    if (!r)
+        return;
+    /* its thread may have been anywhere: its memory stays as it was */
+    keel_link_drop(&r->link);
+    close_fds(r);
+    keel_relay_start(rt);
+}
+
+void keel_relay_wake(const keel_runtime *rt)
+{
+    keel_relay *r = atomic_load_explicit(&rt->relay, memory_order_acquire);
+    uint64_t one = 1;
+    int saved = errno;
+
+    if (r && atomic_exchange(&r->sleeps, false) &&
+        write(r->wake_fd, &one, sizeof one) < 0) {
+        /* full: it will wake */
+    }
+    errno = saved;
+}
