@@ -24,7 +24,7 @@
 
 enum { KEEL_BOARD_VERSION = 1, KEEL_BOARD_FILE_SIZE = 16 << 20 };
 
-/* Immutable once the file has its name, but for the last three. */
+/* Immutable once the file has its name, but for the last four. */
 typedef struct keel_board_head {
     uint64_t magic;
     uint32_t version;

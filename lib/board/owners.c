@@ -12,7 +12,7 @@
 
 #include "base/seed.h"
 
-enum { START_BITS = 42, STAT_STATE = 3, STAT_START = 22 };
+enum { START_BITS = 42, STAT_STATE = 3, STAT_THREADS = 20, STAT_START = 22 };
 
 #define START_MASK (((uint64_t)1 << START_BITS) - 1)
 #define ID_MASK (((uint64_t)1 << 56) - 1)
@@ -54,11 +54,15 @@ static uint64_t start_of(const char *line)
     return start ? strtoull(start, NULL, 10) & START_MASK : 0;
 }
 
+/* A zombie. A process whose main thread has ended before the others looks like one too,
+ * but for their number. */
 static bool is_a_corpse(const char *line)
 {
     const char *state = field_of(line, STAT_STATE);
+    const char *threads = field_of(line, STAT_THREADS);
 
-    return state && (*state == 'Z' || *state == 'X');
+    return state && (*state == 'Z' || *state == 'X') &&
+           (!threads || strtoull(threads, NULL, 10) <= 1);
 }
 
 static uint64_t process_word(uint64_t pid)
@@ -109,9 +113,10 @@ bool keel_owner_is_gone(keel_board_file *file, uint64_t word, uint64_t self)
 void keel_owner_free_locked(keel_board_file *file, uint32_t slot)
 {
     keel_board_layout *layout = file->layout;
+    uint32_t count = atomic_load(&layout->head.block_count);
     uint64_t bit = (uint64_t)1 << slot % 64;
 
-    for (uint32_t i = 0; i < atomic_load(&layout->head.block_count); i++)
+    for (uint32_t i = 0; i < count && i < KEEL_BOARD_BLOCKS; i++)
         layout->directory[i].users[slot / 64] &= ~bit;
     atomic_store_explicit(&layout->owners[slot].process, 0, memory_order_release);
 }
@@ -124,11 +129,12 @@ static uint64_t take_slot(keel_board_file *file, uint32_t slot)
     id += !id;
     if (!keel_board_file_try_lock(file, slot + 1))
         return 0; /* a child of the last owner's still has its file open */
+    /* first, so that one who is killed here is among those who are looked for */
+    if (slot >= atomic_load(&file->layout->head.owner_count))
+        atomic_store(&file->layout->head.owner_count, slot + 1);
     atomic_store_explicit(&owner->id, id, memory_order_relaxed);
     atomic_store_explicit(&owner->process, process_word((uint64_t)getpid()),
                           memory_order_release);
-    if (slot >= atomic_load(&file->layout->head.owner_count))
-        atomic_store(&file->layout->head.owner_count, slot + 1);
     return keel_owner_word(slot, id);
 }
 
