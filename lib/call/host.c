@@ -25,6 +25,8 @@ static void bury(keel_board *board, uint32_t slot, void *ctx)
             keel_leases_forsake(block, key.count, slot, b->now);
         else if (key.kind == KEEL_BLOCK_PLACES)
             keel_places_forsake(block, key.count, slot);
+        else if (key.kind == KEEL_BLOCK_LINES)
+            keel_lines_forsake(&(keel_lines){ block, board }, slot);
     }
 }
 
@@ -76,8 +78,13 @@ void keel_host_forked(keel_runtime *rt)
     if (!rt->shared)
         return;
     keel_board_forked(rt->shared);
-    if (!join(rt))
-        return; /* it shares all the same, and counts in the buckets */
+    if (!join(rt)) {
+        /* it shares all the same, and counts in the buckets */
+        keel_warn(&rt->warnings,
+                  "KEEL_BOARD: the board has no room for this child, or its lock is "
+                  "held; limits of the host are its own");
+        return;
+    }
     for (uint32_t i = 0; i < rt->pipeline_count; i++)
         rejoin_lines(rt->pipelines[i]);
 }

@@ -221,8 +221,8 @@ static keel_entry enter_host(const keel_bulkhead *bulkhead, keel_place *place,
 {
     place->ticket = 0;
     place->shared = keel_places_take(&bulkhead->places);
-    if (place->shared)
-        return KEEL_ENTERED;
+    if (place->shared || !keel_places_has_joined(&bulkhead->places))
+        return KEEL_ENTERED; /* who has not joined has the limit here alone */
     if (bulkhead->queue && now < until_ns) {
         place->ticket = until_ns;
         return KEEL_QUEUED;

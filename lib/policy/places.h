@@ -23,6 +23,12 @@ typedef struct keel_places {
 /* How many words there are for a limit: so that most changes of it keep the words. */
 uint32_t keel_places_room(uint32_t limit);
 
+/* Whether this process can hold one: a child that found no slot cannot. */
+static inline bool keel_places_has_joined(const keel_places *places)
+{
+    return atomic_load_explicit(places->self, memory_order_relaxed) != 0;
+}
+
 /* A place's number plus 1; 0: all are taken, or this process has not joined. */
 uint16_t keel_places_take(const keel_places *places);
 
