@@ -30,11 +30,12 @@ static void make_set(const keel_lines *lines, uint32_t slot)
     count = count < MOST_LINES ? count : MOST_LINES;
     if (!keel_board_take(lines->board, count * sizeof(keel_stripe_line), &offset))
         return;
-    atomic_store_explicit(&lines->words->sets[slot], set_pack(offset, count),
-                          memory_order_release);
+    /* first: of one who is killed in between, nobody would ever see what is counted */
     while (used <= slot &&
            !atomic_compare_exchange_weak(&lines->words->used, &used, slot + 1))
         ;
+    atomic_store_explicit(&lines->words->sets[slot], set_pack(offset, count),
+                          memory_order_release);
 }
 
 void keel_lines_join(const keel_lines *lines, keel_stripes *own)
@@ -51,6 +52,15 @@ void keel_lines_join(const keel_lines *lines, keel_stripes *own)
     own->lines = mine.lines;
     own->count = mine.count;
     atomic_store_explicit(&own->owned, mine.owned, memory_order_release);
+}
+
+void keel_lines_forsake(const keel_lines *lines, uint32_t slot)
+{
+    keel_stripes set = set_at(lines, slot);
+
+    for (uint32_t i = 0; i < set.count; i++)
+        atomic_fetch_and_explicit(&set.lines[i].words[KEEL_STRIPE_WINDOW],
+                                  ~KEEL_STRIPE_FOLDING, memory_order_relaxed);
 }
 
 uint32_t keel_lines_sets(const keel_lines *lines)

@@ -29,6 +29,12 @@ typedef struct keel_lines {
 /* Gives this process its lines, as far as there is memory. own: where it finds them */
 void keel_lines_join(const keel_lines *lines, keel_stripes *own);
 
+/*
+ * After the death of a slot's owner, before the slot is another's: nobody is folding his
+ * lines any more. What he was folding may count twice then, which can only delay a trip.
+ */
+void keel_lines_forsake(const keel_lines *lines, uint32_t slot);
+
 /* How many sets to look at, and one of them; it may be empty. */
 uint32_t keel_lines_sets(const keel_lines *lines);
 keel_stripes keel_lines_set(const keel_lines *lines, uint32_t number);

@@ -26,6 +26,9 @@ enum {
     KEEL_STRIPE_REJECTED = 6
 };
 
+/* In a window's word: what it holds is just being added to its bucket (time_window.c). */
+#define KEEL_STRIPE_FOLDING ((uint64_t)1 << 33)
+
 typedef struct keel_stripe_line {
     _Alignas(64) _Atomic uint64_t words[KEEL_STRIPE_WORDS];
 } keel_stripe_line;

@@ -22,7 +22,7 @@ enum {
 #define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
 #define NUMBER_MASK (((uint64_t)1 << NUMBER_BITS) - 1)
 #define GENERATION_MASK (((uint64_t)1 << GENERATION_BITS) - 1)
-#define FOLDING ((uint64_t)1 << 33)
+#define FOLDING KEEL_STRIPE_FOLDING
 #define STRIPE_COUNT_MASK (((uint64_t)1 << 33) - 1) /* with the guard bit */
 
 uint32_t keel_stripes_wanted(void)
