@@ -17,7 +17,7 @@
 #include "board/layout.h"
 #include "board/owners.h"
 
-enum { PRIVATE_SPACE = 64 << 20 };
+enum { PRIVATE_SPACE = 64 << 20, LOCK_MS = 1000, AGAIN_MS = 10 };
 
 /* The part of a private board that a forked child keeps. */
 typedef struct private_head {
@@ -32,12 +32,14 @@ typedef struct private_state {
 } private_state;
 
 /*
- * directory_mu guards: head->block_count, used; directory; uses; between processes the
- * file's lock does
+ * directory_mu guards: head->block_count, used; directory; uses; cancel_state,
+ * was_kept_waiting; between processes the file's lock does
  */
 struct keel_board {
     const keel_allocator *memory;
     pthread_mutex_t directory_mu;
+    int cancel_state;      /* of who holds it, from before */
+    bool was_kept_waiting; /* in vain, for the file's lock, when last it was tried */
     keel_board_head *head;
     keel_board_entry *directory;
     char *blocks;
@@ -145,20 +147,54 @@ fail:
 
 /* ---- the owner's slot --------------------------------------------------------------- */
 
+/* Who was kept waiting in vain waits little before he has got it again: somebody stands
+ * still with it, and a runtime with many pipelines has much to give back. */
+static bool lock_file(keel_board *board, bool may_wait)
+{
+    bool is_locked =
+        may_wait ? keel_board_file_lock(&board->file, 0,
+                                        board->was_kept_waiting ? AGAIN_MS : LOCK_MS)
+                 : keel_board_file_try_lock(&board->file, 0);
+
+    if (is_locked || may_wait)
+        board->was_kept_waiting = !is_locked;
+    return is_locked;
+}
+
+/* What is done under the locks has cancellation points, which must not end a thread. */
+static bool lock_as(keel_board *board, bool may_wait)
+{
+    int cancel_state;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    if (may_wait ? pthread_mutex_lock(&board->directory_mu)
+                 : pthread_mutex_trylock(&board->directory_mu))
+        goto fail;
+    if (is_mapped(board) && !lock_file(board, may_wait))
+        goto fail_directory_mu;
+    board->cancel_state = cancel_state;
+    return true;
+
+fail_directory_mu:
+    pthread_mutex_unlock(&board->directory_mu);
+fail:
+    pthread_setcancelstate(cancel_state, NULL);
+    return false;
+}
+
 static bool lock(keel_board *board)
 {
-    pthread_mutex_lock(&board->directory_mu);
-    if (!is_mapped(board) || keel_board_file_lock(&board->file, 0))
-        return true;
-    pthread_mutex_unlock(&board->directory_mu);
-    return false;
+    return lock_as(board, true);
 }
 
 static void unlock(keel_board *board)
 {
+    int cancel_state = board->cancel_state;
+
     if (is_mapped(board))
         keel_board_file_unlock(&board->file, 0);
     pthread_mutex_unlock(&board->directory_mu);
+    pthread_setcancelstate(cancel_state, NULL);
 }
 
 const _Atomic uint64_t *keel_board_self(const keel_board *board)
@@ -212,11 +248,14 @@ static void set_self(keel_board *board, uint64_t self)
 bool keel_board_join(keel_board *board, keel_board_bury_fn *bury, void *ctx)
 {
     uint64_t self = self_of(board);
+    int saved = errno;
 
     if (self)
         return true;
-    if (!lock(board))
+    if (!lock(board)) {
+        errno = saved;
         return false;
+    }
     bury_the_dead_locked(board, bury, ctx);
     self = keel_owner_take_locked(&board->file);
     set_self(board, self);
@@ -224,15 +263,19 @@ bool keel_board_join(keel_board *board, keel_board_bury_fn *bury, void *ctx)
         if (board->uses[i]) /* a forked child goes on with its parent's */
             mark_used_locked(board, &board->directory[i]);
     unlock(board);
+    errno = saved;
     return self != 0;
 }
 
 void keel_board_bury(keel_board *board, keel_board_bury_fn *bury, void *ctx)
 {
-    if (!lock(board))
-        return;
-    bury_the_dead_locked(board, bury, ctx);
-    unlock(board);
+    int saved = errno;
+
+    if (lock_as(board, false)) {
+        bury_the_dead_locked(board, bury, ctx);
+        unlock(board);
+    }
+    errno = saved;
 }
 
 bool keel_board_bury_is_due(keel_board *board, uint64_t now, uint64_t every_ns)
@@ -536,7 +579,8 @@ void *keel_board_at(const keel_board *board, uint64_t offset, size_t size)
 
 bool keel_board_has_other_users(keel_board *board, const void *block)
 {
-    uint32_t self = keel_owner_slot(self_of(board));
+    uint64_t self = self_of(board);
+    uint32_t slot = keel_owner_slot(self);
     uint64_t others = 0;
 
     if (!lock(board))
@@ -545,7 +589,7 @@ bool keel_board_has_other_users(keel_board *board, const void *block)
         if (memory_of(board, &board->directory[i]) == block)
             for (uint32_t word = 0; word < (KEEL_BOARD_OWNERS + 63) / 64; word++)
                 others |= board->directory[i].users[word] &
-                          ~(word == self / 64 ? (uint64_t)1 << self % 64 : 0);
+                          ~(self && word == slot / 64 ? (uint64_t)1 << slot % 64 : 0);
     unlock(board);
     return others;
 }

@@ -84,7 +84,8 @@ void keel_board_forked(keel_board *board);
  * keel_board_join   takes a slot; true also if there is one. False: there is none to be
  *                   had, or the lock is not
  * keel_board_bury   gives the slots of those who died to others, after `bury` has put in
- *                   order what is theirs (in atomic words alone: a lock is held)
+ *                   order what is theirs (in atomic words alone: a lock is held). Waits
+ *                   for nobody: who has the lock buries them, or the next one does
  * keel_board_bury_is_due  true to one of all processes, once in a while of every_ns
  * keel_board_self   the word of this process: slot 8 | id 56; 0: it has not joined, as
  *                   a forked child that finds the word so
