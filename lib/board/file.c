@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #include "base/memory.h"
 #include "base/wall.h"
 
-enum { LOCK_TRIES = 1000, MAKE_TRIES = 8 };
+enum { REPLACE_MS = 1000, MAKE_TRIES = 8 };
 
 /* ---- what this machine is ----------------------------------------------------------- */
 
@@ -59,11 +60,22 @@ static void describe(keel_board_head *head)
 
 /* ---- making ------------------------------------------------------------------------- */
 
+/* To grow a file beyond this process's limit is a deadly signal. */
+static bool is_beyond_limit(uint64_t size)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+           limit.rlim_cur < size;
+}
+
 /* All of its space is taken now: a write into a hole of a full disk would kill. */
 static int reserve(int fd, off_t size)
 {
     int error;
 
+    if (is_beyond_limit((uint64_t)size))
+        return EFBIG;
     do
         error = posix_fallocate(fd, 0, size);
     while (error == EINTR);
@@ -137,7 +149,7 @@ static int replace(keel_board_file *old, const keel_allocator *memory)
 
     if (fstat(old->fd, &st))
         return errno;
-    if (!keel_board_file_lock(old, 0))
+    if (!keel_board_file_lock(old, 0, REPLACE_MS))
         return error;
     if (!is_at(old->path, &st))
         return 0;
@@ -226,6 +238,8 @@ static found examine(keel_board_file *file, keel_detail *why)
         refuse_errno(why, file->path, "cannot be examined", errno);
         return BAD;
     }
+    file->device = st.st_dev;
+    file->inode = st.st_ino;
     wrong = check_file(&st);
     if (!wrong && pread(file->fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
         wrong = "cannot be read";
@@ -238,9 +252,25 @@ static found examine(keel_board_file *file, keel_detail *why)
     return wrong ? BAD : GOOD;
 }
 
+/* A copy may have holes. Not by posix_fallocate: where the file system has no such thing,
+ * it writes into every block, under the hands of those who use the board. */
+static int fill_holes(int fd)
+{
+    int rc;
+
+    do
+        rc = fallocate(fd, 0, 0, KEEL_BOARD_FILE_SIZE);
+    while (rc && errno == EINTR);
+    if (rc == 0)
+        return 0;
+    if (errno != EOPNOTSUPP)
+        return errno;
+    return lseek(fd, 0, SEEK_HOLE) < KEEL_BOARD_FILE_SIZE ? EOPNOTSUPP : 0;
+}
+
 static keel_status map(keel_board_file *file, keel_detail *why)
 {
-    int error = reserve(file->fd, KEEL_BOARD_FILE_SIZE);
+    int error = fill_holes(file->fd);
     void *at;
 
     if (error)
@@ -251,6 +281,14 @@ static keel_status map(keel_board_file *file, keel_detail *why)
         return refuse_errno(why, file->path, "cannot be mapped", errno);
     file->layout = at;
     return KEEL_OK;
+}
+
+static bool is_ours(const keel_board_file *file, int fd)
+{
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == file->device &&
+           st.st_ino == file->inode;
 }
 
 static void close_fd(keel_board_file *file)
@@ -310,6 +348,8 @@ keel_status keel_board_file_open(keel_board_file *file, const keel_allocator *me
 
 void keel_board_file_close(keel_board_file *file, const keel_allocator *memory)
 {
+    if (file->layout && !is_ours(file, file->fd))
+        file->fd = -1; /* who uses keel has closed it, and it may be his by now */
     if (file->layout)
         munmap(file->layout, KEEL_BOARD_FILE_SIZE);
     close_fd(file);
@@ -320,12 +360,14 @@ void keel_board_file_close(keel_board_file *file, const keel_allocator *memory)
 bool keel_board_file_reopen(keel_board_file *file)
 {
     char path[40];
-    int old = file->fd;
+    int old = is_ours(file, file->fd) ? file->fd : -1;
 
     snprintf(path, sizeof path, "/proc/self/fd/%d", old);
-    file->fd = open(path, O_RDWR | O_CLOEXEC);
+    file->fd = open(old >= 0 ? path : file->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (old >= 0)
         close(old);
+    if (!is_ours(file, file->fd))
+        close_fd(file);
     return file->fd >= 0;
 }
 
@@ -347,9 +389,9 @@ bool keel_board_file_try_lock(keel_board_file *file, uint32_t number)
 }
 
 /* F_OFD_SETLKW would wait for ever for one who was stopped. */
-bool keel_board_file_lock(keel_board_file *file, uint32_t number)
+bool keel_board_file_lock(keel_board_file *file, uint32_t number, int most_ms)
 {
-    for (int i = 0; i < LOCK_TRIES; i++) {
+    for (int i = 0; i < most_ms; i++) {
         if (keel_board_file_try_lock(file, number))
             return true;
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)

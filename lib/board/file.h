@@ -13,6 +13,7 @@
 
 typedef struct keel_board_file {
     int fd;
+    uint64_t device, inode;    /* what the descriptor was opened on */
     keel_board_layout *layout; /* NULL: not mapped */
     char *path;
 } keel_board_file;
@@ -25,18 +26,19 @@ void keel_board_file_close(keel_board_file *file, const keel_allocator *memory);
 
 /*
  * In a forked child: locks belong to an open file, which it shares with its parent; so
- * it opens the file anew. False: it could not; locking fails from now on.
+ * it opens the file anew. A daemon may have closed the descriptor, or have something
+ * else there by now. False: it could not; locking fails from now on.
  */
 bool keel_board_file_reopen(keel_board_file *file);
 
 /*
  * Locks between processes, given back by the kernel when their holder dies. Number 0 is
  * that of the directory, 1 and above those of the owners' slots.
- * keel_board_file_lock     waits for a second at most: false, somebody was stopped with
- *                          it, or there is no lock to be had
+ * keel_board_file_lock     waits for so many milliseconds at most: false, somebody was
+ *                          stopped with it, or there is no lock to be had
  * keel_board_file_is_held  whether another open file holds it
  */
-bool keel_board_file_lock(keel_board_file *file, uint32_t number);
+bool keel_board_file_lock(keel_board_file *file, uint32_t number, int most_ms);
 bool keel_board_file_try_lock(keel_board_file *file, uint32_t number);
 void keel_board_file_unlock(keel_board_file *file, uint32_t number);
 bool keel_board_file_is_held(keel_board_file *file, uint32_t number);
