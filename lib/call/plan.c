@@ -132,7 +132,8 @@ static void place_shared_places(placing *p, keel_places *places,
 
     places->words =
         borrow(p, board, KEEL_BLOCK_PLACES, 0, room, room * sizeof(uint64_t));
-    places->limit = policy->bulkhead < room ? policy->bulkhead : room;
+    places->limit =
+        policy->bulkhead < KEEL_PLACES_MAX ? policy->bulkhead : KEEL_PLACES_MAX;
     places->self = keel_board_self(board);
 }
 
