@@ -253,7 +253,8 @@ static found examine(keel_board_file *file, keel_detail *why)
 }
 
 /* A copy may have holes. Not by posix_fallocate: where the file system has no such thing,
- * it writes into every block, under the hands of those who use the board. */
+ * it writes into every block, under the hands of those who use the board. There the maker
+ * has written them all. */
 static int fill_holes(int fd)
 {
     int rc;
@@ -261,11 +262,7 @@ static int fill_holes(int fd)
     do
         rc = fallocate(fd, 0, 0, KEEL_BOARD_FILE_SIZE);
     while (rc && errno == EINTR);
-    if (rc == 0)
-        return 0;
-    if (errno != EOPNOTSUPP)
-        return errno;
-    return lseek(fd, 0, SEEK_HOLE) < KEEL_BOARD_FILE_SIZE ? EOPNOTSUPP : 0;
+    return rc && errno != EOPNOTSUPP ? errno : 0;
 }
 
 static keel_status map(keel_board_file *file, keel_detail *why)
