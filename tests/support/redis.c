@@ -95,10 +95,18 @@ static bool sees_whole_cluster(const test_redis *r)
     return has(test_redis_ask(r, "CLUSTER INFO"), "cluster_state:ok");
 }
 
-/* A sentinel asks the master for its replicas when it first reaches it. */
+/* With the identity it hears from the master come the replicas. */
 static bool knows_master(const test_redis *r)
 {
-    return has(test_redis_ask(r, "INFO sentinel"), "status=ok");
+    redisReply *reply = test_redis_ask(r, "SENTINEL MASTERS");
+    const redisReply *master = reply && reply->elements ? reply->element[0] : NULL;
+    bool knows = false;
+
+    for (size_t i = 1; master && i < master->elements; i += 2)
+        if (strcmp(master->element[i - 1]->str, "runid") == 0)
+            knows = master->element[i]->len > 0;
+    freeReplyObject(reply);
+    return knows;
 }
 
 static bool await(test_redis *r, bool (*is_ready)(const test_redis *))
@@ -128,7 +136,10 @@ static bool write_config(const test_redis *r, const char *config)
         return false;
     fprintf(file, "bind 127.0.0.1\nport %u\ndir %s\n", r->port, r->process.dir);
     if (!r->is_sentinel)
-        fprintf(file, "unixsocket %s\nsave \"\"\nappendonly no\n", r->socket);
+        fprintf(file,
+                "unixsocket %s\nsave \"\"\nappendonly no\n"
+                "repl-diskless-sync-delay 0\n",
+                r->socket);
     fputs(config, file);
     return fclose(file) == 0;
 }
@@ -196,11 +207,10 @@ bool test_redis_start(test_redis *r, const char *config)
 
 bool test_redis_start_replica(test_redis *r, const test_redis *master)
 {
-    char config[128];
+    char config[64];
 
     *r = (test_redis){ .port = 0 };
-    snprintf(config, sizeof config,
-             "replicaof 127.0.0.1 %u\nrepl-diskless-sync-delay 0\n", master->port);
+    snprintf(config, sizeof config, "replicaof 127.0.0.1 %u\n", master->port);
     return start_until(r, config, has_caught_up);
 }
 

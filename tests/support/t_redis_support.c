@@ -89,13 +89,14 @@ START_TEST(a_replica_follows_its_master)
 }
 END_TEST
 
-START_TEST(a_sentinel_tells_where_the_master_is)
+START_TEST(a_sentinel_knows_the_master_and_its_replicas)
 {
-    test_redis master, sentinel;
+    test_redis master, replica, sentinel;
     redisReply *reply;
     char port[8];
 
     ck_assert(test_redis_start(&master, ""));
+    ck_assert(test_redis_start_replica(&replica, &master));
     ck_assert(test_redis_start_sentinel(&sentinel, &master, "main", 500));
     reply = test_redis_ask(&sentinel, "SENTINEL GET-MASTER-ADDR-BY-NAME main");
     ck_assert_ptr_nonnull(reply);
@@ -103,7 +104,12 @@ START_TEST(a_sentinel_tells_where_the_master_is)
     snprintf(port, sizeof port, "%u", master.port);
     ck_assert_str_eq(reply->element[1]->str, port);
     freeReplyObject(reply);
+    reply = test_redis_ask(&sentinel, "SENTINEL REPLICAS main");
+    ck_assert_ptr_nonnull(reply);
+    ck_assert_uint_eq(reply->elements, 1);
+    freeReplyObject(reply);
     test_redis_cleanup(&sentinel);
+    test_redis_cleanup(&replica);
     test_redis_cleanup(&master);
 }
 END_TEST
@@ -136,7 +142,7 @@ static int run(void)
         ONE(a_stopped_server_is_gone_and_comes_back_empty_on_its_port),
         ONE(a_frozen_server_accepts_but_does_not_answer_until_it_runs_on),
         ONE(a_replica_follows_its_master),
-        ONE(a_sentinel_tells_where_the_master_is),
+        ONE(a_sentinel_knows_the_master_and_its_replicas),
         ONE(a_cluster_sends_a_key_to_the_node_that_has_it),
     };
 
