@@ -89,7 +89,8 @@
 typedef Lease {
     byte kind; byte owner; byte fence; byte rest;
     bool begun;         /* ghost: its call was made */
-    byte age            /* ghost: ticks since it was granted */
+    bool refused;       /* ghost: somebody was refused because of it */
+    byte age            /* ghost: ticks since then */
 };
 
 typedef Server {
@@ -180,6 +181,24 @@ hidden byte lost;
 #define is_news(p, said) (said.epoch > process[p].epoch)
 #endif
 
+#ifdef MUTANT_LEASE_NEVER_EXPIRES
+#define is_expired(this) false
+#else
+#define is_expired(this) (this.kind == LIVE && this.rest == 0)
+#endif
+#ifdef MUTANT_SPLIT_IS_LEFT_ALONE
+#define seen_is_split false
+#else
+#define seen_is_split \
+    (seen_epoch > 0 && seen_epoch == server.epoch && seen_state != server.state)
+#endif
+
+#ifdef MUTANT_ANY_LENGTH_IS_BELIEVED
+#define at_most_open(rest) (rest)
+#else
+#define at_most_open(rest) (smaller(rest, OPEN_TICKS))
+#endif
+
 #define is_of_this_period(p) \
     (process[p].lease_epoch == server.epoch && process[p].lease_new == failed_over)
 #define is_holder(p) \
@@ -188,9 +207,13 @@ hidden byte lost;
       (carried_over && process[p].lease_epoch == server.epoch)))
 #define is_lease_of(p, this) \
     (this.kind != FREE && this.owner == p && this.fence == process[p].lease_fence)
+#define is_current(p) (process[p].epoch == 0 || process[p].epoch == server.epoch)
+#define has_expired \
+    (found == K || \
+     (server.lease[found].kind == LIVE && server.lease[found].rest == 0))
 #define has_fence(p, this) \
     (this.kind != FREE && this.owner == p && this.fence == fence)
-#define is_aging(this) (JUMPS > 0 && this.kind == LIVE && this.age <= 2 * LEASE_TICKS)
+#define is_aging(this) (this.refused && this.age <= LEASE_TICKS)
 #define calls_now(p) (process[p].probe == HELD || process[p].probe == CALLING)
 #define in_a_call (calls_now(0) || calls_now(1))        /* LIVENESS has two processes */
 #define is_earned(e) ((earned >> (e)) & 1)
@@ -210,7 +233,7 @@ inline hear(p, said)
                is_earned(said.epoch));
         process[p].epoch = said.epoch;
         process[p].state = said.state;
-        process[p].rest = said.rest;
+        process[p].rest = at_most_open(said.rest);
         process[p].age = 0
     :: said.epoch == process[p].epoch && said.state == process[p].state ->
 #ifdef MUTANT_OPEN_IS_PROLONGED
@@ -252,7 +275,7 @@ inline publish()
 inline forget_lease(gone)
 {
     gone.kind = FREE; gone.owner = 0; gone.fence = 0; gone.rest = 0;
-    gone.begun = false; gone.age = 0
+    gone.begun = false; gone.refused = false; gone.age = 0
 }
 
 inline forget_period()
@@ -301,13 +324,15 @@ inline meet_view(p)
 #endif
     :: seen_epoch > server.epoch && seen_state != HALF_OPEN && !seen_is_unknown ->
         put(seen_epoch, seen_state, seen_rest)
-    :: seen_epoch > 0 && seen_epoch == server.epoch && seen_state != server.state ->
+    :: seen_is_split ->
         if
 #ifdef MUTANT_LAST_WRITER
         :: true -> put(server.epoch + 1, seen_state, seen_rest)
 #else
-        :: seen_state > server.state -> put(server.epoch + 1, seen_state, seen_rest)
-        :: else -> put(server.epoch + 1, server.state, server.rest)
+        :: seen_state == OPEN || server.state == OPEN ->
+            seen_rest = larger(server.rest, seen_rest);
+            put(server.epoch + 1, OPEN, seen_rest)
+        :: else -> put(server.epoch + 1, OPEN, OPEN_TICKS)
 #endif
         fi
     :: seen_epoch == server.epoch && seen_state == OPEN && server.state == OPEN ->
@@ -336,7 +361,7 @@ inline take_batch(p)
         server.applied++;
         assert(server.applied <= happened);
         if
-        :: server.state == CLOSED -> server.window++
+        :: server.state == CLOSED && is_current(p) -> server.window++
         :: else
         fi
     :: else
@@ -358,7 +383,7 @@ inline sync(p)
         put(server.epoch + 1, OPEN, OPEN_TICKS)
     :: else
     fi;
-    assert(JUMPS == 0 || server.state != OPEN || server.epoch != process[p].epoch ||
+    assert(JUMPS == 0 || server.rest == 0 || server.epoch != process[p].epoch ||
            process[p].age + server.rest <= OPEN_TICKS)
 }
 
@@ -368,7 +393,7 @@ inline prune_leases()
 {
     for (i : 0 .. K - 1) {
         if
-        :: server.lease[i].kind == LIVE && server.lease[i].rest == 0 ->
+        :: is_expired(server.lease[i]) ->
             if
             :: server.lease[i].begun -> server.calls--
             :: else
@@ -419,6 +444,9 @@ inline grant(p)
 #ifdef MUTANT_SETTLED_IS_REMOVED
     used = server.ok;
 #endif
+#ifdef MUTANT_SETTLED_IS_UNKNOWN
+    used = server.ok + server.bad;
+#endif
     for (i : 0 .. K - 1) {
         if
         :: server.lease[i].kind == FREE -> found = i
@@ -438,7 +466,6 @@ inline grant(p)
         server.lease[found].owner = p;
         server.lease[found].fence = fence;
         server.lease[found].rest = LEASE_TICKS;
-        server.lease[found].age = 0;
         if
         :: lost
         :: else ->
@@ -452,7 +479,12 @@ inline grant(p)
         fi
     :: else ->
         for (i : 0 .. K - 1) {
-            assert(server.lease[i].kind != LIVE || server.lease[i].age <= 2 * LEASE_TICKS)
+            if
+            :: server.lease[i].kind == LIVE ->
+                server.lease[i].refused = true;
+                assert(server.lease[i].age <= LEASE_TICKS)
+            :: else
+            fi
         }
     fi
 }
@@ -485,13 +517,14 @@ inline find_lease(p)
 
 inline settle(p)
 {
-    assert(!process[p].counted);
+    assert(!process[p].counted || !is_of_this_period(p));
     process[p].counted = true;
-#ifdef MUTANT_SETTLED_IS_REMOVED
+#if defined(MUTANT_SETTLED_IS_REMOVED) || defined(MUTANT_SETTLED_IS_UNKNOWN)
     forget_lease(server.lease[found])
 #else
     server.lease[found].kind = SETTLED;
     server.lease[found].rest = 0;
+    server.lease[found].refused = false;
     server.lease[found].age = 0
 #endif
 }
@@ -525,7 +558,7 @@ inline result(p, is_ok)
     :: !is_about_now(p)
     :: else ->
         if
-        :: found < K && server.lease[found].kind == LIVE ->
+        :: found < K && server.lease[found].kind == LIVE && server.lease[found].rest > 0 ->
             settle(p);
             if
             :: is_ok ->
@@ -540,14 +573,14 @@ inline result(p, is_ok)
                 fi
             fi
         :: found < K && server.lease[found].kind == SETTLED
-        :: found == K && is_ok ->
+        :: has_expired && is_ok ->
 #ifdef MUTANT_LATE_SUCCESS_COUNTS
             take_success()
 #else
             skip
 #endif
-        :: found == K && !is_ok ->
-            assert(!process[p].counted);
+        :: has_expired && !is_ok ->
+            assert(!process[p].counted || !is_of_this_period(p));
             reopen(p)
         fi
     fi
@@ -813,7 +846,8 @@ inline copy_server(to, from)
     for (q : 0 .. K - 1) {
         to.lease[q].kind = from.lease[q].kind; to.lease[q].owner = from.lease[q].owner;
         to.lease[q].fence = from.lease[q].fence; to.lease[q].rest = from.lease[q].rest;
-        to.lease[q].begun = from.lease[q].begun; to.lease[q].age = from.lease[q].age
+        to.lease[q].begun = from.lease[q].begun; to.lease[q].refused = from.lease[q].refused;
+        to.lease[q].age = from.lease[q].age
     }
     for (q : 0 .. N - 1) { to.seq[q] = from.seq[q] }
 }
@@ -865,7 +899,10 @@ inline set_clock_back()
     fi;
     for (i : 0 .. K - 1) {
         if
-        :: server.lease[i].kind == LIVE -> server.lease[i].rest = JUMP_TICKS
+        :: server.lease[i].kind == LIVE ->
+            server.lease[i].rest = JUMP_TICKS;
+            server.lease[i].refused = false;
+            server.lease[i].age = 0
         :: else
         fi
     }
