@@ -10,6 +10,11 @@ enum { WRITERS = 4, READERS = 2, EACH = 20000 };
 
 static keel_journal journal;
 
+static void empty_journal(void)
+{
+    memset(&journal, 0, sizeof journal);
+}
+
 /* A record all of whose fields tell its number. */
 static keel_journal_record numbered(uint32_t n)
 {
@@ -190,9 +195,10 @@ END_TEST
 static const int
     stores[KEEL_JOURNAL_WORDS + 2]; /* killed after so many: the row's number */
 
-SUITE("journal", 60, ONE(records_are_read_in_the_order_in_which_they_were_put),
-      ONE(what_is_not_written_yet_is_not_there),
-      ONE(the_newest_take_the_places_of_the_oldest),
-      ROWS(a_writer_who_was_killed_leaves_out_one_record, stores),
-      ONE(a_writer_who_comes_back_too_late_is_noticed),
-      ONE(what_many_readers_read_of_many_writers_is_whole_and_in_order))
+SUITE_IN("journal", 60, empty_journal, NULL,
+         ONE(records_are_read_in_the_order_in_which_they_were_put),
+         ONE(what_is_not_written_yet_is_not_there),
+         ONE(the_newest_take_the_places_of_the_oldest),
+         ROWS(a_writer_who_was_killed_leaves_out_one_record, stores),
+         ONE(a_writer_who_comes_back_too_late_is_noticed),
+         ONE(what_many_readers_read_of_many_writers_is_whole_and_in_order))

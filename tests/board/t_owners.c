@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,6 +46,7 @@ static uint32_t slot_of(const keel_board *of)
 
 static void begin(void)
 {
+    memset(buried, 0, sizeof buried);
     ck_assert_int_eq(keel_process_attach(), KEEL_OK);
     board_file_init(&file);
     board = mapped();
