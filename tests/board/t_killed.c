@@ -2,7 +2,7 @@
 /*
  * kill -9 in any instruction: whatever a process was at, those who share its board go on.
  * Once with workers who hammer one pipeline and are killed at random instants, once
- * instruction by instruction through what a child does first.
+ * instruction by instruction through what changes a board.
  *
  * KEEL_SEED repeats a run, KEEL_KILLS makes it longer.
  */
@@ -25,7 +25,7 @@
 #include "support/opened.h"
 #include "support/suite.h"
 
-enum { WORKERS = 4, LIMIT = 3, KILLS = 200, STEPS_A_KILL = 1000 };
+enum { WORKERS = 4, LIMIT = 3, KILLS = 200, STEPS_A_KILL = 300 };
 
 static board_file file;
 static opened o;
@@ -372,68 +372,130 @@ static void virtual_time_passes(void)
     vclock_advance(&o.clock, KEEL_S);
 }
 
-/* What a child does that was forked from a server: it joins, and makes the probe. */
-static void make_the_probe(void)
+static keel_permit probe;
+
+static void join(void)
 {
-    opened_call(&o, NULL, KEEL_OK, NULL);
+    keel_runtime_notice_fork(o.rt);
 }
 
-static void open_a_pipeline(void)
+static void take_probe(void)
 {
-    keel_pipeline *other;
-
-    CHILD(keel_pipeline_open(&other, o.rt, "search", "breaker.half_open_permits=20",
-                             NULL) == KEEL_OK);
+    CHILD(keel_permit_take(o.pipeline, &probe, NULL) == KEEL_OK);
 }
 
-static void make_and_hand_on_blocks(void)
+static void end_probe(void)
 {
-    static const keel_block_key keys[] = { { "a", KEEL_BLOCK_TIME_WINDOW, 1, 1 },
-                                           { "b", KEEL_BLOCK_TIME_WINDOW, 1, 1 } };
+    keel_permit_end(&probe, KEEL_OK);
+}
 
-    keel_board_block(o.rt->shared, &(keel_block_key){ "a", KEEL_BLOCK_RATE, 1, 1 }, 64);
+static void join_and_take_probe(void)
+{
+    join();
+    take_probe();
+}
+
+static void no_bury(keel_board *board, uint32_t slot, void *ctx)
+{
+    (void)board;
+    (void)slot;
+    (void)ctx;
+}
+
+static void join_without_lines(void)
+{
+    keel_board_forked(o.rt->shared);
+    CHILD(keel_board_join(o.rt->shared, no_bury, NULL));
+}
+
+static void join_lines(void)
+{
+    const keel_window *window = &atomic_load(&o.pipeline->plan)->breaker.window;
+
+    keel_lines_join(&window->lines, (keel_stripes *)(uintptr_t)window->stripes);
+}
+
+static void take_and_give_back_a_place(void)
+{
+    const keel_places *places = &atomic_load(&o.pipeline->plan)->bulkhead.places;
+
+    keel_places_give_back(places, keel_places_take(places));
+}
+
+static void make_a_block(void)
+{
+    const keel_block_key key = { "a", KEEL_BLOCK_RATE, 1, 1 };
+
+    CHILD(keel_board_block(o.rt->shared, &key, 64));
+}
+
+/* The second is handed what the first was lent. */
+static void borrow_twice(void)
+{
+    const keel_block_key keys[] = { { "a", KEEL_BLOCK_TIME_WINDOW, 1, 1 },
+                                    { "b", KEEL_BLOCK_TIME_WINDOW, 1, 1 } };
+
     for (int i = 0; i < 2; i++)
         keel_board_give_back(o.rt->shared, keel_board_lend(o.rt->shared, &keys[i], 64));
 }
 
-static void (*const stepped[])(void) = { make_the_probe, open_a_pipeline,
-                                         make_and_hand_on_blocks };
-static void (*step_into)(void);
+static void open_another_pipeline(void)
+{
+    open_another(o.rt);
+}
+
+/* What is gone through step by step, and what is done before. */
+typedef struct stepping {
+    void (*prepare)(void);
+    void (*act)(void);
+} stepping;
+
+static void nothing(void)
+{
+}
+
+static const stepping steppings[] = {
+    { nothing, join },
+    { join_without_lines, join_lines },
+    { join, take_and_give_back_a_place },
+    { join, take_probe },
+    { join_and_take_probe, end_probe },
+    { join, make_a_block },
+    { join, borrow_twice },
+    { join, open_another_pipeline },
+};
+static const stepping *stepped;
 
 static void let_me_be_stepped(void)
 {
+    stepped->prepare();
     CHILD(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
     raise(SIGSTOP);
-    step_into();
+    stepped->act();
+    raise(SIGSTOP); /* all done */
 }
 
-/* Goes on for so many instructions; false: it came to its end before. */
-static bool step(pid_t pid, uint64_t steps, uint64_t *taken)
-{
-    int status;
-
-    for (*taken = 0; *taken < steps; ++*taken) {
-        ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-        if (WIFEXITED(status))
-            return false;
-    }
-    ck_assert_int_eq(kill(pid, SIGKILL), 0);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    return true;
-}
-
-/* Returns how many instructions were gone through; UINT64_MAX: nobody may trace here. */
+/*
+ * Lets a child of ours act for so many instructions, or to the end, and kills it. Returns
+ * how many there were; UINT64_MAX: nobody may trace here.
+ */
 static uint64_t kill_after(uint64_t steps)
 {
-    uint64_t taken;
+    uint64_t taken = 0;
     int status;
     pid_t pid = child_fork(let_me_be_stepped);
 
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     if (WIFEXITED(status))
         return UINT64_MAX;
-    return step(pid, steps, &taken) ? steps : taken;
+    for (; taken < steps && !(taken && WSTOPSIG(status) == SIGSTOP); taken++) {
+        ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_msg(WIFSTOPPED(status), "line %d", WEXITSTATUS(status) - 1);
+    }
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return taken;
 }
 
 /* The breaker is open and its time over, so that the next call is a probe. */
@@ -465,7 +527,7 @@ START_TEST(a_child_may_be_killed_after_any_instruction)
     uint64_t most = kills_wanted() * STEPS_A_KILL;
     uint64_t whole, stride;
 
-    step_into = stepped[_i];
+    stepped = &steppings[_i];
     seed_draws("killed step by step");
     whole = try_kill_after(UINT64_MAX);
     if (whole == UINT64_MAX) {
@@ -479,4 +541,4 @@ START_TEST(a_child_may_be_killed_after_any_instruction)
 END_TEST
 
 SUITE("killed", 600, ONE(workers_may_be_killed_at_any_time),
-      ROWS(a_child_may_be_killed_after_any_instruction, stepped))
+      ROWS(a_child_may_be_killed_after_any_instruction, steppings))
