@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes of a host that share a board: one breaker, one bulkhead, one limiter. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -304,6 +305,103 @@ START_TEST(a_place_comes_back_from_a_process_that_was_killed)
 }
 END_TEST
 
+static keel_permit inherited;
+static keel_call inherited_call;
+
+static void end_what_is_inherited(void)
+{
+    keel_permit_end(&inherited, KEEL_OK);
+    keel_call_report(&inherited_call, KEEL_OK);
+    keel_call_end(&inherited_call, NULL);
+}
+
+START_TEST(a_childs_copy_of_a_permit_or_call_gives_back_nothing_of_its_parents)
+{
+    keel_permit permit;
+
+    begin("none; bulkhead=2; bulkhead.scope=host");
+    ck_assert_int_eq(keel_permit_take(a.pipeline, &inherited, NULL), KEEL_OK);
+    keel_call_begin(&inherited_call, a.pipeline, NULL);
+    ck_assert(keel_call_next(&inherited_call));
+    child_await(child_fork(end_what_is_inherited));
+    ck_assert_int_eq(keel_permit_take(a.pipeline, &permit, NULL),
+                     KEEL_REJECTED_BULKHEAD_FULL);
+    keel_permit_end(&inherited, KEEL_OK);
+    ck_assert_int_eq(keel_permit_take(a.pipeline, &permit, NULL), KEEL_OK);
+    keel_permit_end(&permit, KEEL_OK);
+    keel_call_report(&inherited_call, KEEL_OK);
+    keel_call_end(&inherited_call, NULL);
+    finish();
+}
+END_TEST
+
+static void call_and_look_at_errno(void)
+{
+    keel_permit permit;
+
+    errno = 4711;
+    CHILD(keel_permit_take(a.pipeline, &permit, NULL) == KEEL_OK);
+    CHILD(errno == 4711);
+}
+
+START_TEST(errno_stays_when_a_child_joins_and_when_a_refusal_buries)
+{
+    keel_permit permit;
+
+    begin("none; bulkhead=1; bulkhead.scope=host");
+    child_await(child_fork(call_and_look_at_errno));
+    killed_in(hold_a_place);
+    vclock_advance(&a.clock, 2 * KEEL_S);
+    errno = 4711;
+    ck_assert_int_eq(keel_permit_take(a.pipeline, &permit, NULL),
+                     KEEL_REJECTED_BULKHEAD_FULL);
+    ck_assert_int_eq(keel_permit_take(a.pipeline, &permit, NULL), KEEL_OK);
+    ck_assert_int_eq(errno, 4711);
+    keel_permit_end(&permit, KEEL_OK);
+    finish();
+}
+END_TEST
+
+static void no_bury(keel_board *board, uint32_t slot, void *ctx)
+{
+    (void)board;
+    (void)slot;
+    (void)ctx;
+}
+
+/* The parent's place is taken, and this one has no slot to take another with. */
+static void call_without_a_slot(void)
+{
+    keel_permit permit;
+    char text[256];
+
+    CHILD(keel_permit_take(a.pipeline, &permit, NULL) == KEEL_OK);
+    CHILD(keel_runtime_warning(a.rt, 0, text, sizeof text));
+    CHILD(strstr(text, "no room for this child"));
+    keel_permit_end(&permit, KEEL_FAILED);
+}
+
+START_TEST(a_child_that_finds_no_slot_has_the_limit_for_itself_and_shares_the_breaker)
+{
+    keel_board *others[KEEL_BOARD_OWNERS - 1];
+    keel_permit permit;
+
+    begin(BREAKER "; breaker.min_calls=2; bulkhead=1; bulkhead.scope=host");
+    for (int i = 0; i < KEEL_BOARD_OWNERS - 1; i++) {
+        ck_assert_int_eq(keel_board_map(&others[i], NULL, file.path, false, NULL),
+                         KEEL_OK);
+        ck_assert(keel_board_join(others[i], no_bury, NULL));
+    }
+    ck_assert_int_eq(keel_permit_take(a.pipeline, &permit, NULL), KEEL_OK);
+    child_await(child_fork(call_without_a_slot));
+    keel_permit_end(&permit, KEEL_FAILED);
+    ck_assert_int_eq(opened_look(&a).state, KEEL_BREAKER_OPEN);
+    for (int i = 0; i < KEEL_BOARD_OWNERS - 1; i++)
+        keel_board_close(others[i]);
+    finish();
+}
+END_TEST
+
 static void hold_a_probe(int ready)
 {
     keel_permit permit;
@@ -358,5 +456,8 @@ SUITE("host", 60, ONE(what_one_process_learns_the_other_knows),
       ONE(a_prefork_server_of_eight_trips_in_one_time_out),
       ONE(a_forked_child_counts_beside_its_parent_and_not_in_its_lines),
       ONE(a_place_comes_back_from_a_process_that_was_killed),
+      ONE(a_childs_copy_of_a_permit_or_call_gives_back_nothing_of_its_parents),
+      ONE(errno_stays_when_a_child_joins_and_when_a_refusal_buries),
+      ONE(a_child_that_finds_no_slot_has_the_limit_for_itself_and_shares_the_breaker),
       ONE(a_probe_comes_back_from_a_process_that_was_killed),
       ONE(a_storm_of_children_leaves_no_slot_taken))
