@@ -271,7 +271,7 @@ static bool is_ok(redisReply *reply)
 /* One command for all its slots: ranges came with 7.0 only. */
 static bool give_slots(const test_redis *r, int first, int end)
 {
-    static char numbers[SLOTS][8];
+    static char numbers[SLOTS][sizeof "-2147483648"];
     static const char *argv[SLOTS + 2] = { "CLUSTER", "ADDSLOTS" };
     redisContext *c = test_redis_connect(r);
     bool ok;
