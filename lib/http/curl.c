@@ -11,7 +11,7 @@
 #include "base/thread.h"
 #include "call/machine.h"
 #include "http/facts.h"
-#include "http/sigpipe.h"
+#include "base/sigpipe.h"
 #include "http/tell.h"
 
 typedef keel_curl_session session;

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "http/check.h"
-#include "http/sigpipe.h"
+#include "base/sigpipe.h"
 
 typedef struct idle_multi {
     CURLM *multi;

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "http/sigpipe.h"
+#include "base/sigpipe.h"
 #include "support/suite.h"
 
 static volatile sig_atomic_t signals_seen;

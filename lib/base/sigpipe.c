@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A thread's SIGPIPE, held back for a while. */
-#include "http/sigpipe.h"
+#include "base/sigpipe.h"
 
 #include <errno.h>
 #include <time.h>

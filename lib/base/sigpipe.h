@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No SIGPIPE leaves libcurl through keel: the signal is blocked in this thread around
- * libcurl's work, and what came of it is taken away. Handlers are never touched, since
+ * No SIGPIPE leaves another library through keel: the signal is blocked in this thread
+ * around that one's work, and what came of it is taken away. Handlers are never touched, since
  * they belong to the whole process.
  */
-#ifndef KEEL_HTTP_SIGPIPE_H
-#define KEEL_HTTP_SIGPIPE_H
+#ifndef KEEL_BASE_SIGPIPE_H
+#define KEEL_BASE_SIGPIPE_H
 
 #include <signal.h>
 #include <stdbool.h>
