@@ -517,6 +517,45 @@ START_TEST(a_watch_is_told)
 }
 END_TEST
 
+/* ---- a cluster ------------------------------------------------------------------- */
+
+/* The connection to the node that has the namespace's slot, which all others name. */
+static redisContext *connect_to_owner(const test_redis_cluster *c)
+{
+    for (int i = 0; i < TEST_REDIS_NODES; i++) {
+        redisContext *connection = test_redis_connect(&c->nodes[i]);
+        redisReply *reply = redisCommand(connection, "EXISTS " KEY("meta"));
+        bool is_owner = reply && reply->type == REDIS_REPLY_INTEGER;
+
+        freeReplyObject(reply);
+        if (is_owner)
+            return connection;
+        redisFree(connection);
+    }
+    return NULL;
+}
+
+START_TEST(on_a_cluster_all_of_a_namespace_is_in_one_slot)
+{
+    redisContext *alone = fleet_connection;
+    member a = member_named("a"), b = member_named("b");
+    test_redis_cluster c;
+
+    ck_assert(test_redis_cluster_start(&c));
+    fleet_connection = connect_to_owner(&c);
+    ck_assert_ptr_nonnull(fleet_connection);
+    a.fleet.sharded = true;
+    member_joins(&a);
+    member_joins(&b);
+    member_counts(&a, 1, 0, 4);
+    expect_open(member_counts(&b, 1, 0, 4), 2, KEEL_CAUSE_FAILURE_RATE);
+    ck_assert_int_eq(member_claims(&a, 2, 1).as, KEEL_WIRE_EARLY);
+    redisFree(fleet_connection);
+    fleet_connection = alone;
+    test_redis_cluster_cleanup(&c);
+}
+END_TEST
+
 FLEET_SUITE("share/sync", ONE(a_beat_keeps_a_member_and_counts_all),
             ONE(a_silent_member_is_cleared_away_with_its_sequence),
             ONE(a_member_that_leaves_is_no_longer_counted),
@@ -544,4 +583,5 @@ FLEET_SUITE("share/sync", ONE(a_beat_keeps_a_member_and_counts_all),
             ONE(members_that_are_gone_are_not_waited_for),
             ROWS(it_stays_open_longer_each_time_in_a_row, length_cases),
             ONE(all_changes_of_a_run_are_one_message),
-            ONE(nothing_is_told_when_nothing_changed), ONE(a_watch_is_told))
+            ONE(nothing_is_told_when_nothing_changed), ONE(a_watch_is_told),
+            ONE(on_a_cluster_all_of_a_namespace_is_in_one_slot))
