@@ -17,7 +17,12 @@
 #include "board/layout.h"
 #include "board/owners.h"
 
-enum { PRIVATE_SPACE = 64 << 20, LOCK_MS = 1000, AGAIN_MS = 10 };
+enum {
+    LEADER_LOCK = KEEL_BOARD_OWNERS + 1,
+    PRIVATE_SPACE = 64 << 20,
+    LOCK_MS = 1000,
+    AGAIN_MS = 10
+};
 
 /* The part of a private board that a forked child keeps. */
 typedef struct private_head {
@@ -286,6 +291,16 @@ bool keel_board_bury_is_due(keel_board *board, uint64_t now, uint64_t every_ns)
     /* one from the future is of a clock that is not this one */
     return (now < last || now - last >= every_ns) &&
            atomic_compare_exchange_strong(buried_at, &last, now);
+}
+
+bool keel_board_lead(keel_board *board)
+{
+    return keel_board_file_try_lock(&board->file, LEADER_LOCK);
+}
+
+_Atomic uint64_t *keel_board_led_at(keel_board *board)
+{
+    return &board->head->led_at;
 }
 
 uint32_t keel_board_owner_count(const keel_board *board)

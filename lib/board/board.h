@@ -96,6 +96,13 @@ void keel_board_bury(keel_board *board, keel_board_bury_fn *bury, void *ctx);
 bool keel_board_bury_is_due(keel_board *board, uint64_t now, uint64_t every_ns);
 const _Atomic uint64_t *keel_board_self(const keel_board *board);
 
+/*
+ * Of all processes one leads: it speaks to others for all. Kept until it closes the board
+ * or dies. False: another one does.
+ */
+bool keel_board_lead(keel_board *board);
+_Atomic uint64_t *keel_board_led_at(keel_board *board);
+
 /* How many slots were ever taken at a time. */
 uint32_t keel_board_owner_count(const keel_board *board);
 

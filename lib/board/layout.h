@@ -38,7 +38,8 @@ typedef struct keel_board_head {
     _Atomic uint32_t owner_count; /* slots that were ever taken are below it */
     uint64_t used;                /* bytes of blocks */
     _Atomic uint64_t buried_at;   /* when somebody last looked for dead owners */
-    uint64_t spare_words[5];
+    _Atomic uint64_t led_at;      /* when the one who speaks for all last did */
+    uint64_t spare_words[4];
 } keel_board_head;
 
 /* process: pid 22 | start time 42 (clock ticks since boot); 0: free. id: random, 56 bits */

@@ -217,6 +217,9 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
         admission->stage = KEEL_ADMISSION_GRANTED;
     else if (answer->status != KEEL_OK)
         give_back(pipeline, plan, admission, request->now, &answer->changes);
+    if (plan->breaker.fleet && answer->status != KEEL_OK &&
+        atomic_load(&plan->breaker.fleet->news))
+        keel_pipeline_news(pipeline, plan); /* a probe is wanted */
     if (answer->status == KEEL_REJECTED_HALF_OPEN ||
         answer->status == KEEL_REJECTED_BULKHEAD_FULL || answer->waits)
         keel_host_bury(pipeline->runtime, request->now);
@@ -236,20 +239,33 @@ static const keel_plan *judging(const keel_pipeline *pipeline, const keel_plan *
                                                                             : plan;
 }
 
+/* What the fleet does not learn by asking now and then: failures, and how probes end. */
+static bool is_news(const keel_policy *policy, const keel_breaker_permit *permit,
+                    const keel_breaker_result *result)
+{
+    return result->outcome == KEEL_OUTCOME_FAILED ||
+           permit->tracking == KEEL_TRACK_PROBE ||
+           (policy->slow_call_ns && result->duration_ns > policy->slow_call_ns);
+}
+
 bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
                                keel_breaker_permit *permit,
                                const keel_breaker_result *result, uint64_t now,
                                keel_changes *changes)
 {
     const keel_plan *judge = judging(pipeline, plan, permit);
+    bool counts;
 
     if (permit->start_index)
         keel_starts_leave(&plan->breaker.starts, permit->start_index);
     permit->start_index = 0;
     if (judge->uses_coarse_clock != plan->uses_coarse_clock)
         now = keel_plan_now(pipeline, judge);
-    return keel_breaker_end(&judge->breaker, &judge->policy, permit, result, now,
-                            &pipeline->runtime->random, changes);
+    counts = keel_breaker_end(&judge->breaker, &judge->policy, permit, result, now,
+                              &pipeline->runtime->random, changes);
+    if (judge->breaker.fleet && is_news(&judge->policy, permit, result))
+        keel_pipeline_news(pipeline, judge);
+    return counts;
 }
 
 bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,

@@ -143,8 +143,10 @@ keel_status keel_pipeline_lock_as(keel_pipeline *pipeline, keel_lock lock,
     status = v.plan->policy.breaker
                  ? relock(&v, lock, &options, why)
                  : keel_fail(why, KEEL_E_STATE, "the pipeline has no breaker to lock");
-    if (status == KEEL_OK)
+    if (status == KEEL_OK) {
         tell_lock(&v, lock, &options);
+        keel_pipeline_news(pipeline, v.plan);
+    }
     status = visit_end(&v, &none, status);
     errno = saved;
     return status;

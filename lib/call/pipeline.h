@@ -169,6 +169,9 @@ void keel_pipeline_free_drained_locked(keel_pipeline *pipeline);
  */
 void keel_pipeline_look_after(keel_pipeline *pipeline);
 
+/* Something happened that the fleet is to hear at once, if there is one. */
+void keel_pipeline_news(const keel_pipeline *pipeline, const keel_plan *plan);
+
 /* events of a pipeline; all cheap where nobody listens */
 void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record,
                         uint64_t now);

@@ -37,7 +37,7 @@ struct keel_runtime {
     keel_board *shared; /* by all processes of the host; NULL: there is none */
     keel_event_ring *events;
     _Atomic(struct keel_relay *) relay; /* lib/share's; NULL: no fleet */
-    _Atomic bool is_disabled; /* KEEL_DISABLED=on */
+    _Atomic bool is_disabled;           /* KEEL_DISABLED=on */
     _Atomic bool has_listener;
     _Atomic bool is_watched;        /* by a listener, or by a log of everything */
     _Atomic uint64_t delivering_in; /* the process whose thread delivers; 0: none */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a pipeline tells of itself: events, lines in the log, lost places. */
 #include "call/pipeline.h"
+#include "call/relay.h"
 
 #include <inttypes.h>
 #include <unistd.h>
@@ -20,6 +21,15 @@ static void log_event(const keel_pipeline *pipeline, const keel_event_record *r)
             pipeline->name, (unsigned)r->attempt,
             keel_status_name((keel_status)r->status),
             keel_reason_name((keel_reason)r->reason), r->duration_ns);
+}
+
+void keel_pipeline_news(const keel_pipeline *pipeline, const keel_plan *plan)
+{
+    if (!plan->breaker.fleet)
+        return;
+    /* seq_cst, with the relay's look before it sleeps: one of the two sees the other */
+    atomic_store(&plan->breaker.fleet->news, 1);
+    keel_relay_wake(pipeline->runtime);
 }
 
 /* What others than this process want to know: not what happens with every call. */

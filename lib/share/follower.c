@@ -65,14 +65,13 @@ keel_wire_opening keel_follower_opening(const keel_follower *f, const keel_polic
     double jitter = (double)p->open_jitter_ppm / KEEL_PPM;
     double draw = keel_random_draw(&f->pipeline->runtime->random);
 
-    return (keel_wire_opening){
-        .first_ms = ms_of(p->open_first_ns),
-        .longest_ms = ms_of(p->open_longest_ns),
-        .most_ms = ms_of((uint64_t)((double)p->open_longest_ns * (1 + jitter))),
-        .multiplier_micro = micro_of(p->open_multiplier),
-        .jitter_ppm = micro_of(1 - jitter + 2 * jitter * draw),
-        .stable_ms = ms_of(p->stable_ns)
-    };
+    return (keel_wire_opening){ .first_ms = ms_of(p->open_first_ns),
+                                .longest_ms = ms_of(p->open_longest_ns),
+                                .most_ms = ms_of((uint64_t)((double)p->open_longest_ns *
+                                                            (1 + jitter))),
+                                .multiplier_micro = micro_of(p->open_multiplier),
+                                .jitter_ppm = micro_of(1 - jitter + 2 * jitter * draw),
+                                .stable_ms = ms_of(p->stable_ns) };
 }
 
 uint32_t keel_follower_keep_ms(const keel_policy *p)
@@ -88,9 +87,11 @@ uint32_t keel_follower_keep_ms(const keel_policy *p)
 /* What two members must agree on for their outcomes to be added up. */
 static uint32_t hash_of(const keel_policy *p)
 {
-    const uint64_t parts[] = { p->window_ns,        p->window_buckets, p->min_calls,
-                               p->failure_rate_ppm, p->slow_call_ns,   p->slow_rate_ppm,
-                               p->slow_is_failure,  p->consecutive,    p->share_reporters };
+    const uint64_t parts[] = { p->window_ns,       p->window_buckets,
+                               p->min_calls,       p->failure_rate_ppm,
+                               p->slow_call_ns,    p->slow_rate_ppm,
+                               p->slow_is_failure, p->consecutive,
+                               p->share_reporters };
     uint64_t hash = 0;
 
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
@@ -144,8 +145,8 @@ static bool has_come(uint64_t at, uint64_t now)
 /* Whether there is a reason to report, and with the news or without. */
 static bool is_due(keel_follower *f, uint64_t now, bool trips, bool *with_news)
 {
-    *with_news = f->watch != f->answered || f->must_report || has_come(f->again_at, now) ||
-                 f->deltas.has_bad;
+    *with_news = f->watch != f->answered || f->must_report ||
+                 has_come(f->again_at, now) || f->deltas.has_bad;
     if (now < f->earliest_at)
         return false;
     return trips || f->must_report || now >= f->register_at || *with_news ||
@@ -251,9 +252,8 @@ static void follow(keel_follower *f, const keel_plan *plan, const keel_wire_view
     f->others_wait = false;
     f->claim_at = now;
     f->claim_pause_ns = 0;
-    f->until_at = view->state == KEEL_BREAKER_OPEN
-                      ? now + view->remaining_ms * KEEL_MS
-                      : now;
+    f->until_at =
+        view->state == KEEL_BREAKER_OPEN ? now + view->remaining_ms * KEEL_MS : now;
     if (view->state == KEEL_BREAKER_CLOSED)
         follow_closed(f, &plan->breaker, is_first, now, &changes);
     else
@@ -313,6 +313,7 @@ void keel_follower_govern(keel_follower *f, const keel_plan *plan, uint64_t now)
 
 bool keel_follower_is_busy(const keel_follower *f, uint64_t now)
 {
-    return f->fence_count || f->watch != f->answered || now < f->earliest_at ||
+    return f->must_report || f->lock_is_lost || f->wants_reason || f->fence_count ||
+           f->watch != f->answered || now < f->earliest_at ||
            (f->state != KEEL_BREAKER_CLOSED && now >= f->until_at);
 }

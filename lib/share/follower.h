@@ -46,8 +46,8 @@ typedef struct keel_follower {
     uint32_t generation; /* the round they are of, here */
     keel_fleet_round told;
     uint64_t renew_at;
-    uint32_t renewed;     /* of the fences, this time */
-    bool others_wait;     /* for a probe */
+    uint32_t renewed;  /* of the fences, this time */
+    bool others_wait;  /* for a probe */
     uint64_t claim_at; /* no claim before */
     uint64_t claim_pause_ns;
 

@@ -73,8 +73,8 @@ void keel_link_lose(keel_link *link)
         longest *= 2;
     longest = keel_ns_min(longest, BACKOFF_LONGEST_NS);
     link->failures++;
-    link->retry_at =
-        keel_socket_now() + (uint64_t)((double)longest * keel_random_draw(&link->random));
+    link->retry_at = keel_socket_now() +
+                     (uint64_t)((double)longest * keel_random_draw(&link->random));
 }
 
 /* ---- connecting --------------------------------------------------------------------- */
@@ -112,11 +112,10 @@ static keel_status listen_to(keel_link *link, const keel_redis_url *login, bool 
 
     if (!keel_wire_channel(link->tag, channel, sizeof channel))
         return keel_fail(why, KEEL_E_CONFIG, "KEEL_NAMESPACE is too long");
-    status = keel_redis_open(&link->messages, &link->dialer, login,
-                             login->kind == KEEL_REDIS_UNIX
-                                 ? NULL
-                                 : keel_redis_at(link->commands),
-                             until, why);
+    status = keel_redis_open(
+        &link->messages, &link->dialer, login,
+        login->kind == KEEL_REDIS_UNIX ? NULL : keel_redis_at(link->commands), until,
+        why);
     if (status == KEEL_OK)
         status = keel_redis_subscribe(link->messages, channel, sharded, until, why);
     if (status != KEEL_OK) {

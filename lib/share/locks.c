@@ -97,8 +97,9 @@ static uint32_t write_note(const keel_follower *f, const keel_wire_view *view,
 }
 
 /* Whatever holds here does no longer. */
-static void set_here(keel_follower *f, const keel_plan *plan, const keel_wire_view *view,
-                     keel_text actor, keel_text reason, uint64_t now)
+static void set_here(keel_follower *f, const keel_plan *plan,
+                     const keel_wire_view *view, keel_text actor, keel_text reason,
+                     uint64_t now)
 {
     keel_breaker_words *words = plan->breaker.words;
     uint64_t until =
@@ -146,7 +147,8 @@ void keel_follower_hear_lock(keel_follower *f, const keel_plan *plan,
         return;
     }
     if (view->lock == KEEL_LOCK_NONE && word_now(plan, now) != f->lock_word) {
-        f->lock_epoch = view->lock_epoch; /* the one here is newer, and still to be said */
+        f->lock_epoch =
+            view->lock_epoch; /* the one here is newer, and still to be said */
         return;
     }
     set_here(f, plan, view, unknown, unknown, now);

@@ -30,7 +30,8 @@ static uint64_t lease_ns(const keel_policy *p)
 /* Somebody wanted to call and could not, since the open period ended. */
 static bool is_wanted(const keel_follower *f, const keel_breaker *breaker, uint64_t now)
 {
-    uint64_t at = atomic_load_explicit(&breaker->fleet->wanted_at, memory_order_relaxed);
+    uint64_t at =
+        atomic_load_explicit(&breaker->fleet->wanted_at, memory_order_relaxed);
 
     return at >= f->until_at && keel_ns_left(now, at) < WANTED_NS;
 }
@@ -251,12 +252,12 @@ static void go_alone(keel_follower *f, const keel_plan *plan)
 
 void keel_follower_alone(keel_follower *f, const keel_plan *plan, uint64_t now)
 {
-    if (f->epoch == 0 || f->state == KEEL_BREAKER_CLOSED || f->state == KEEL_WIRE_UNKNOWN)
+    if (f->epoch == 0 || f->state == KEEL_BREAKER_CLOSED ||
+        f->state == KEEL_WIRE_UNKNOWN)
         return;
     if (now >= f->until_at && f->alone_at == KEEL_NEVER)
-        f->alone_at =
-            now + (uint64_t)((double)open_length(f, &plan->policy) *
-                             keel_random_draw(&f->pipeline->runtime->random));
+        f->alone_at = now + (uint64_t)((double)open_length(f, &plan->policy) *
+                                       keel_random_draw(&f->pipeline->runtime->random));
     if (now < f->until_at || now < f->alone_at) {
         keel_follower_hold(f, plan, now);
         return;

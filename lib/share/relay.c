@@ -25,14 +25,15 @@
 #define BEAT_NS (5 * KEEL_S)
 #define BOARD_LOOK_NS (10 * KEEL_MS) /* other processes cannot wake us */
 #define BUSY_LOOK_NS (5 * KEEL_MS)
+#define RETRY_LOOK_NS (50 * KEEL_MS)
+#define KEEP_UP_NS (500 * KEEL_MS) /* well below what a say lasts */
 #define LEADER_LOST_NS (3 * KEEL_S)
 #define BATCH_TOO_OLD_NS (5 * KEEL_S)
 
 enum {
     MEMBER_MS = 15000,
     MEMBER_SIZE = 33,
-    COMMAND_BYTES =
-        KEEL_WIRE_BYTES_COMMON + KEEL_WIRE_BATCH * KEEL_WIRE_BYTES_BREAKER
+    COMMAND_BYTES = KEEL_WIRE_BYTES_COMMON + KEEL_WIRE_BATCH * KEEL_WIRE_BYTES_BREAKER
 };
 
 /* A sync that is under way, or whose answer was lost: sent again, it is the same. */
@@ -216,7 +217,8 @@ static void retire(keel_relay *r)
 static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
 {
     if (r->gen && synced->gen != r->gen)
-        rejoin_all(r); /* the server has lost its data: what we know, it wants to hear */
+        rejoin_all(
+            r); /* the server has lost its data: what we know, it wants to hear */
     r->gen = synced->gen;
     r->beat_at = now + BEAT_NS;
     for (uint32_t i = 0; i < r->count; i++)
@@ -248,9 +250,10 @@ static void send_batch(keel_relay *r, uint64_t now)
 }
 
 /* A batch whose answer was lost is sent once more; too old, it says little. */
-static void sync(keel_relay *r, uint64_t now, uint64_t *next)
+static void sync_now(keel_relay *r, uint64_t now, uint64_t *next)
 {
-    if (r->batch.is_unanswered && keel_ns_left(now, r->batch.made_at) > BATCH_TOO_OLD_NS)
+    if (r->batch.is_unanswered &&
+        keel_ns_left(now, r->batch.made_at) > BATCH_TOO_OLD_NS)
         r->batch.is_unanswered = false;
     if (r->batch.is_unanswered || gather(r, now, next))
         send_batch(r, now);
@@ -369,7 +372,7 @@ static void hear_event(keel_relay *r, const keel_wire_event *event, uint64_t now
     hear(f, &event->view, now);
 }
 
-static void listen(keel_relay *r, uint64_t now)
+static void listen_now(keel_relay *r, uint64_t now)
 {
     keel_wire_message message;
     keel_wire_event event;
@@ -399,7 +402,7 @@ static void govern(keel_relay *r, keel_follower *f, uint64_t now)
     keel_follower_exit(f, &visit);
 }
 
-static bool connect(keel_relay *r)
+static bool is_connected(keel_relay *r)
 {
     keel_detail why = KEEL_DETAIL_INIT;
     keel_status status;
@@ -450,6 +453,14 @@ static bool has_news(const keel_relay *r)
     return has;
 }
 
+/* When to look again, at the latest, because of a breaker. */
+static uint64_t look_again_at(const keel_relay *r, const keel_follower *f, uint64_t now)
+{
+    if (keel_link_is_up(&r->link) && keel_follower_is_busy(f, now))
+        return now + BUSY_LOOK_NS;
+    return f->state == KEEL_BREAKER_CLOSED ? KEEL_NEVER : now + KEEP_UP_NS;
+}
+
 /* One look at everything. Returns when to look again at the latest. */
 static uint64_t pass(keel_relay *r)
 {
@@ -458,23 +469,21 @@ static uint64_t pass(keel_relay *r)
 
     follow_new_ones(r, now);
     take_news(r);
-    if (connect(r)) {
-        listen(r, now);
-        sync(r, now, &next);
+    if (is_connected(r)) {
+        listen_now(r, now);
+        sync_now(r, now, &next);
         for (uint32_t i = 0; i < r->count; i++)
             attend(r, r->followers[i], now_of(r));
     } else {
-        next = now + BOARD_LOOK_NS * 5;
+        next = now + RETRY_LOOK_NS;
     }
     now = now_of(r);
     for (uint32_t i = 0; i < r->count; i++) {
         govern(r, r->followers[i], now);
-        if (r->followers[i]->state != KEEL_BREAKER_CLOSED)
-            next = keel_ns_min(next, now + KEEL_S / 2);
-        if (keel_follower_is_busy(r->followers[i], now))
-            next = keel_ns_min(next, now + BUSY_LOOK_NS);
+        next = keel_ns_min(next, look_again_at(r, r->followers[i], now));
     }
-    next = keel_ns_min(next, r->beat_at);
+    if (keel_link_is_up(&r->link))
+        next = keel_ns_min(next, r->beat_at);
     return r->rt->shared ? keel_ns_min(next, now + BOARD_LOOK_NS) : next;
 }
 
@@ -601,7 +610,8 @@ void keel_relay_start(keel_runtime *rt)
         return;
     r = keel_memory_new(rt->memory, sizeof *r);
     if (!r) {
-        keel_warn(&rt->warnings, "KEEL_REDIS: no memory; nothing is shared by the fleet");
+        keel_warn(&rt->warnings,
+                  "KEEL_REDIS: no memory; nothing is shared by the fleet");
         return;
     }
     r->rt = rt;
@@ -622,7 +632,8 @@ void keel_relay_start(keel_runtime *rt)
 fail_link:
     keel_link_cleanup(&r->link);
 fail:
-    keel_warn(&rt->warnings, "KEEL_REDIS: %s; nothing is shared by the fleet", why.text);
+    keel_warn(&rt->warnings, "KEEL_REDIS: %s; nothing is shared by the fleet",
+              why.text);
     destroy(r);
 }
 
