@@ -3,6 +3,7 @@
  * probes (probes.c) and its lock (locks.c). */
 #include "share/follower.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/seed.h"
@@ -195,17 +196,31 @@ bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
     return true;
 }
 
+/* A fifth more or less, so that members do not speak all at once. */
+uint64_t keel_follower_spread(const keel_follower *f, uint64_t length_ns)
+{
+    double draw = keel_random_draw(&f->pipeline->runtime->random);
+
+    return (uint64_t)((double)length_ns * (0.8 + 0.4 * draw));
+}
+
 void keel_follower_sent(keel_follower *f, const keel_wire_report *report, uint64_t now)
 {
     if (report->registers)
-        f->register_at = now + REGISTER_EVERY_NS;
+        f->register_at = now + keel_follower_spread(f, REGISTER_EVERY_NS);
     if (report->delta_count)
         keel_deltas_tell(&f->deltas);
     f->answered = report->answered;
     f->must_report = false;
     f->again_at = KEEL_NEVER;
     f->earliest_at = now + KEEL_FOLLOWER_FAST_NS;
-    f->tick_at = now + KEEL_FOLLOWER_TICK_NS;
+    f->tick_at = now + keel_follower_spread(f, KEEL_FOLLOWER_TICK_NS);
+}
+
+void keel_follower_pace(keel_follower *f, uint64_t earliest_at)
+{
+    if (earliest_at > f->earliest_at)
+        f->earliest_at = earliest_at;
 }
 
 /* ---- hearing ------------------------------------------------------------------------ */
@@ -237,6 +252,17 @@ static void follow_closed(keel_follower *f, const keel_breaker *breaker, bool is
     publish(f, breaker, KEEL_BREAKER_CLOSED);
 }
 
+/* No longer than these settings ever keep it open, whoever says so. */
+static uint64_t open_left(const keel_follower *f, const keel_plan *plan,
+                          const keel_wire_view *view)
+{
+    uint64_t most = keel_follower_opening(f, &plan->policy).most_ms;
+
+    return view->state == KEEL_BREAKER_OPEN
+               ? keel_ns_min(view->remaining_ms, most) * KEEL_MS
+               : 0;
+}
+
 /* A state that is news. What was lent in the one before is over. */
 static void follow(keel_follower *f, const keel_plan *plan, const keel_wire_view *view,
                    uint64_t now)
@@ -248,12 +274,16 @@ static void follow(keel_follower *f, const keel_plan *plan, const keel_wire_view
     f->state = view->state;
     f->fence_count = 0;
     f->periods = 0;
+    f->is_alone = false;
     f->alone_at = KEEL_NEVER;
     f->others_wait = false;
     f->claim_at = now;
     f->claim_pause_ns = 0;
-    f->until_at =
-        view->state == KEEL_BREAKER_OPEN ? now + view->remaining_ms * KEEL_MS : now;
+    f->until_at = now + open_left(f, plan, view);
+    keel_runtime_log(f->pipeline->runtime, KEEL_LOG_INFO, "fleet",
+                     "pipeline=%s epoch=%" PRIu64 " state=%s left_ms=%" PRIu64, f->name,
+                     f->epoch, keel_breaker_state_name((keel_breaker_state)f->state),
+                     (f->until_at - now) / KEEL_MS);
     if (view->state == KEEL_BREAKER_CLOSED)
         follow_closed(f, &plan->breaker, is_first, now, &changes);
     else
@@ -266,7 +296,7 @@ static void hear_again(keel_follower *f, const keel_plan *plan,
                        const keel_wire_view *view, uint64_t now)
 {
     keel_changes changes = { .count = 0 };
-    uint64_t until = now + view->remaining_ms * KEEL_MS;
+    uint64_t until = now + open_left(f, plan, view);
 
     if (view->state != KEEL_BREAKER_OPEN || until >= f->until_at)
         return;
@@ -289,7 +319,7 @@ void keel_follower_hear(keel_follower *f, const keel_plan *plan,
         f->must_report = f->must_report || view->epoch < f->epoch;
         return; /* the server is behind: a report will tell it */
     }
-    if (view->epoch == f->epoch && view->state == f->state)
+    if (view->epoch == f->epoch && view->state == f->state && !f->is_alone)
         hear_again(f, plan, view, now);
     else
         follow(f, plan, view, now);
@@ -299,7 +329,7 @@ void keel_follower_hear(keel_follower *f, const keel_plan *plan,
 
 void keel_follower_hold(const keel_follower *f, const keel_plan *plan, uint64_t now)
 {
-    if (f->epoch && f->state != KEEL_BREAKER_CLOSED)
+    if (f->epoch && f->state != KEEL_BREAKER_CLOSED && !f->is_alone)
         atomic_store_explicit(&plan->breaker.fleet->governs_until, now + GOVERNS_NS,
                               memory_order_release);
 }
@@ -315,5 +345,5 @@ bool keel_follower_is_busy(const keel_follower *f, uint64_t now)
 {
     return f->must_report || f->lock_is_lost || f->wants_reason || f->fence_count ||
            f->watch != f->answered || now < f->earliest_at ||
-           (f->state != KEEL_BREAKER_CLOSED && now >= f->until_at);
+           (f->state != KEEL_BREAKER_CLOSED && !f->is_alone && now >= f->until_at);
 }

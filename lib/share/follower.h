@@ -23,7 +23,7 @@ typedef struct keel_follower {
 
     /* what the fleet said last */
     uint64_t epoch; /* 0: nothing yet */
-    uint8_t state;  /* UNKNOWN: what it was is over */
+    uint8_t state;  /* UNKNOWN with epoch 0 */
     uint64_t until_at;
     uint32_t members;
 
@@ -60,6 +60,7 @@ typedef struct keel_follower {
 
     /* on its own, while the fleet cannot be asked */
     uint32_t periods;  /* open ones that passed without a probe from here */
+    bool is_alone;     /* goes by the rules here */
     uint64_t alone_at; /* when it may go its own way; KEEL_NEVER: not drawn yet */
 } keel_follower;
 
@@ -81,6 +82,9 @@ bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
                           keel_wire_report *report, uint64_t *next);
 
 void keel_follower_sent(keel_follower *f, const keel_wire_report *report, uint64_t now);
+
+/* The server has much to do: no report before an instant. */
+void keel_follower_pace(keel_follower *f, uint64_t earliest_at);
 
 /* The answer to a report, or a message: what the fleet's breaker is now. */
 void keel_follower_hear(keel_follower *f, const keel_plan *plan,
@@ -110,6 +114,8 @@ void keel_follower_hear_lock(keel_follower *f, const keel_plan *plan,
 
 void keel_follower_explain_lock(keel_follower *f, const keel_plan *plan,
                                 const keel_wire_look *look, uint64_t now);
+
+uint64_t keel_follower_spread(const keel_follower *f, uint64_t length_ns);
 
 /* What the wire asks of settings. */
 uint32_t keel_follower_keep_ms(const keel_policy *policy);

@@ -5,6 +5,7 @@
  */
 #include "share/follower.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define CLAIM_PAUSE_NS (50 * KEEL_MS)
@@ -64,10 +65,9 @@ bool keel_follower_claim(keel_follower *f, const keel_plan *plan, uint64_t now,
 {
     const keel_policy *p = &plan->policy;
 
-    if (f->epoch == 0 || f->state == KEEL_BREAKER_CLOSED ||
-        f->state == KEEL_WIRE_UNKNOWN || now < f->until_at || now < f->claim_at ||
-        f->fence_count || !is_wanted(f, &plan->breaker, now) ||
-        !draws_to_claim(f, p, now))
+    if (f->epoch == 0 || f->state == KEEL_BREAKER_CLOSED || f->is_alone ||
+        now < f->until_at || now < f->claim_at || f->fence_count ||
+        !is_wanted(f, &plan->breaker, now) || !draws_to_claim(f, p, now))
         return false;
     *claim = (keel_wire_claim){
         .name = f->name,
@@ -106,6 +106,9 @@ void keel_follower_claimed(keel_follower *f, const keel_plan *plan,
     f->claim_pause_ns = 0;
     f->fence_count = (uint32_t)answer->count;
     memcpy(f->fences, answer->fences, answer->count * sizeof f->fences[0]);
+    keel_runtime_log(f->pipeline->runtime, KEEL_LOG_DEBUG, "fleet",
+                     "pipeline=%s epoch=%" PRIu64 " lent=%u", f->name, f->epoch,
+                     (unsigned)f->fence_count);
     lend(f, plan, now);
 }
 
@@ -198,6 +201,11 @@ void keel_follower_ended(keel_follower *f, const keel_plan *plan,
                          const keel_wire_result *sent, const keel_wire_ended *answer,
                          uint64_t now)
 {
+    static const char *const endings[] = { "good", "bad", "unused", "renewed" };
+
+    keel_runtime_log(f->pipeline->runtime, KEEL_LOG_DEBUG, "fleet",
+                     "pipeline=%s epoch=%" PRIu64 " probe=%s answer=%d", f->name,
+                     sent->epoch, endings[sent->ending & 3], (int)answer->as);
     f->others_wait = answer->waiting;
     if (sent->ending != KEEL_WIRE_RENEW || answer->as != KEEL_WIRE_RENEWED)
         forget_fence(f, sent->fence);
@@ -241,10 +249,15 @@ static void stay_open(keel_follower *f, const keel_plan *plan, uint64_t now)
     keel_pipeline_tell_changes(f->pipeline, &changes, now);
 }
 
-/* From here on the breaker goes by its own rules, until the fleet is heard again. */
+/*
+ * From here on the breaker goes by its own rules, until the fleet is heard again. To the
+ * fleet it is still open, with no time left: a server that was reverted to before that
+ * must not take the number for one of its own, closed, state.
+ */
 static void go_alone(keel_follower *f, const keel_plan *plan)
 {
-    f->state = KEEL_WIRE_UNKNOWN;
+    f->state = KEEL_BREAKER_OPEN;
+    f->is_alone = true;
     atomic_store_explicit(&plan->breaker.fleet->view,
                           keel_fleet_view_pack(KEEL_BREAKER_CLOSED, f->epoch),
                           memory_order_release);
@@ -252,8 +265,7 @@ static void go_alone(keel_follower *f, const keel_plan *plan)
 
 void keel_follower_alone(keel_follower *f, const keel_plan *plan, uint64_t now)
 {
-    if (f->epoch == 0 || f->state == KEEL_BREAKER_CLOSED ||
-        f->state == KEEL_WIRE_UNKNOWN)
+    if (f->epoch == 0 || f->state == KEEL_BREAKER_CLOSED || f->is_alone)
         return;
     if (now >= f->until_at && f->alone_at == KEEL_NEVER)
         f->alone_at = now + (uint64_t)((double)open_length(f, &plan->policy) *

@@ -220,7 +220,7 @@ static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
         rejoin_all(
             r); /* the server has lost its data: what we know, it wants to hear */
     r->gen = synced->gen;
-    r->beat_at = now + BEAT_NS;
+    r->beat_at = now + BEAT_NS * 4 / 5 + keel_seed() % (BEAT_NS * 2 / 5);
     for (uint32_t i = 0; i < r->count; i++)
         r->followers[i]->members = synced->live;
 }
@@ -243,8 +243,10 @@ static void send_batch(keel_relay *r, uint64_t now)
         retire(r);
     } else {
         learn(r, &synced, now);
-        for (size_t i = 0; i < b->sync.count; i++)
+        for (size_t i = 0; i < b->sync.count; i++) {
             hear(b->of[i], &views[i], now);
+            keel_follower_pace(b->of[i], now + synced.pace_ms * KEEL_MS);
+        }
     }
     freeReplyObject(reply);
 }
