@@ -13,12 +13,11 @@
 #define GOVERNS_NS (2 * KEEL_S)
 #define KEEP_LEAST_MS 600000u
 
-void keel_follower_init(keel_follower *f, keel_pipeline *pipeline, uint64_t now)
+void keel_follower_init(keel_follower *f, keel_pipeline *pipeline)
 {
     *f = (keel_follower){ .pipeline = pipeline, .state = KEEL_WIRE_UNKNOWN };
     /* a pipeline's name needs no encoding */
     strncpy(f->name, pipeline->name, sizeof f->name - 1);
-    f->tick_at = now;
     f->alone_at = KEEL_NEVER;
     keel_follower_rejoin(f);
 }
@@ -144,18 +143,21 @@ static bool has_come(uint64_t at, uint64_t now)
 }
 
 /* Whether there is a reason to report, and with the news or without. */
-static bool is_due(keel_follower *f, uint64_t now, bool trips, bool *with_news)
+static bool is_due(const keel_follower *f, uint64_t now, keel_occasion occasion,
+                   bool trips, bool *with_news)
 {
     *with_news = f->watch != f->answered || f->must_report ||
                  has_come(f->again_at, now) || f->deltas.has_bad;
     if (now < f->earliest_at)
         return false;
-    return trips || f->must_report || now >= f->register_at || *with_news ||
-           (f->state != KEEL_BREAKER_CLOSED && now >= f->tick_at);
+    return trips || *with_news ||
+           (occasion == KEEL_OCCASION_BEAT && now >= f->register_at) ||
+           (occasion != KEEL_OCCASION_NONE && f->state != KEEL_BREAKER_CLOSED);
 }
 
 bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
-                          keel_wire_report *report, uint64_t *next)
+                          keel_occasion occasion, keel_wire_report *report,
+                          uint64_t *next)
 {
     const keel_breaker *breaker = &plan->breaker;
     keel_breaker_view here = keel_breaker_look(breaker, now);
@@ -172,10 +174,8 @@ bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
         keel_deltas_look(&f->deltas, &breaker->window,
                          here.generation - (here.state == KEEL_BREAKER_OPEN), now);
     }
-    *next = keel_ns_min(f->register_at, f->again_at);
-    if (f->state != KEEL_BREAKER_CLOSED)
-        *next = keel_ns_min(*next, f->tick_at);
-    if (!is_due(f, now, trips, &with_news)) {
+    *next = f->again_at;
+    if (!is_due(f, now, occasion, trips, &with_news)) {
         if (with_news || trips)
             *next = keel_ns_min(*next, f->earliest_at);
         return false;
@@ -214,7 +214,6 @@ void keel_follower_sent(keel_follower *f, const keel_wire_report *report, uint64
     f->must_report = false;
     f->again_at = KEEL_NEVER;
     f->earliest_at = now + KEEL_FOLLOWER_FAST_NS;
-    f->tick_at = now + keel_follower_spread(f, KEEL_FOLLOWER_TICK_NS);
 }
 
 void keel_follower_pace(keel_follower *f, uint64_t earliest_at)

@@ -15,7 +15,6 @@
 #include "share/wire.h"
 
 #define KEEL_FOLLOWER_FAST_NS (10 * KEEL_MS)
-#define KEEL_FOLLOWER_TICK_NS KEEL_S
 
 typedef struct keel_follower {
     keel_pipeline *pipeline;
@@ -34,7 +33,6 @@ typedef struct keel_follower {
     uint64_t answered;    /* the last such wish that was met */
     uint64_t again_at;    /* a verdict waits for another report; KEEL_NEVER: no */
     uint64_t earliest_at; /* no report before */
-    uint64_t tick_at;
     bool must_report;
     uint32_t tripped_in; /* the generation whose trip here has been told, plus 1 */
     uint32_t cfg_hash;
@@ -64,7 +62,7 @@ typedef struct keel_follower {
     uint64_t alone_at; /* when it may go its own way; KEEL_NEVER: not drawn yet */
 } keel_follower;
 
-void keel_follower_init(keel_follower *f, keel_pipeline *pipeline, uint64_t now);
+void keel_follower_init(keel_follower *f, keel_pipeline *pipeline);
 
 /* Enters the pipeline's plan of now for the relay's use; false: no breaker, no fleet. */
 typedef struct keel_follower_visit {
@@ -77,9 +75,18 @@ void keel_follower_exit(const keel_follower *f, const keel_follower_visit *visit
 /*
  * What is to be reported. False: nothing now; *next is when there may be, at the latest.
  * The deltas are in the follower; once it is sent they count as told.
+ *
+ * occasion  the relay speaks anyway: what can wait until then does, so that many breakers
+ *           make one command
  */
+typedef enum keel_occasion {
+    KEEL_OCCASION_NONE,
+    KEEL_OCCASION_TICK, /* once a second: what is open is asked for, lest a message was lost */
+    KEEL_OCCASION_BEAT /* every few seconds: it is said again that it is known here */
+} keel_occasion;
 bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
-                          keel_wire_report *report, uint64_t *next);
+                          keel_occasion occasion, keel_wire_report *report,
+                          uint64_t *next);
 
 void keel_follower_sent(keel_follower *f, const keel_wire_report *report, uint64_t now);
 

@@ -23,6 +23,7 @@
 #include "share/link.h"
 
 #define BEAT_NS (5 * KEEL_S)
+#define TICK_NS KEEL_S
 #define BOARD_LOOK_NS (10 * KEEL_MS) /* other processes cannot wake us */
 #define BUSY_LOOK_NS (5 * KEEL_MS)
 #define RETRY_LOOK_NS (50 * KEEL_MS)
@@ -60,6 +61,7 @@ struct keel_relay {
     uint64_t sequence;
     uint64_t gen; /* of the server's data; 0: not known */
     uint64_t beat_at;
+    uint64_t tick_at;
     bool is_retired; /* the fleet is of a keel that this one does not understand */
     bool was_up;
     batch batch;
@@ -76,7 +78,7 @@ static uint64_t now_of(const keel_relay *r)
 
 /* ---- who it speaks for -------------------------------------------------------------- */
 
-static void follow(keel_relay *r, keel_pipeline *pipeline, uint64_t now)
+static void follow(keel_relay *r, keel_pipeline *pipeline)
 {
     keel_follower *f;
 
@@ -85,16 +87,16 @@ static void follow(keel_relay *r, keel_pipeline *pipeline, uint64_t now)
     f = keel_memory_new(r->rt->memory, sizeof *f);
     if (!f)
         return; /* it goes by its own rules */
-    keel_follower_init(f, pipeline, now);
+    keel_follower_init(f, pipeline);
     r->followers[r->count++] = f;
 }
 
-static void follow_new_ones(keel_relay *r, uint64_t now)
+static void follow_new_ones(keel_relay *r)
 {
     uint32_t count = atomic_load(&r->rt->pipeline_count);
 
     while (r->looked_at < count)
-        follow(r, r->rt->pipelines[r->looked_at++], now);
+        follow(r, r->rt->pipelines[r->looked_at++]);
 }
 
 static keel_follower *find(const keel_relay *r, keel_text name)
@@ -168,7 +170,8 @@ static keel_command *fresh_command(keel_relay *r)
 
 /* ---- syncing ------------------------------------------------------------------------ */
 
-static void gather_one(keel_relay *r, keel_follower *f, uint64_t now, uint64_t *next)
+static void gather_one(keel_relay *r, keel_follower *f, uint64_t now,
+                       keel_occasion occasion, uint64_t *next)
 {
     batch *b = &r->batch;
     keel_wire_report *report = &b->reports[b->sync.count];
@@ -177,22 +180,33 @@ static void gather_one(keel_relay *r, keel_follower *f, uint64_t now, uint64_t *
 
     if (b->sync.count == KEEL_WIRE_BATCH || !keel_follower_enter(f, &visit))
         return;
-    if (keel_follower_report(f, visit.plan, now, report, &at))
+    if (keel_follower_report(f, visit.plan, now, occasion, report, &at))
         b->of[b->sync.count++] = f;
     *next = keel_ns_min(*next, at);
     keel_follower_exit(f, &visit);
+}
+
+/* A fifth more or less, so that members do not speak all at once. */
+static uint64_t spread(uint64_t length_ns)
+{
+    return length_ns * 4 / 5 + keel_seed() % (length_ns * 2 / 5);
 }
 
 /* True: there is something to send, if only a heartbeat. */
 static bool gather(keel_relay *r, uint64_t now, uint64_t *next)
 {
     batch *b = &r->batch;
+    keel_occasion occasion = now >= r->beat_at   ? KEEL_OCCASION_BEAT
+                             : now >= r->tick_at ? KEEL_OCCASION_TICK
+                                                 : KEEL_OCCASION_NONE;
 
+    if (occasion != KEEL_OCCASION_NONE)
+        r->tick_at = now + spread(TICK_NS);
     b->sync = (keel_wire_sync){ .member_ms = MEMBER_MS,
                                 .candidate = keel_seed() >> 11 | 1,
                                 .reports = b->reports };
     for (uint32_t i = 0; i < r->count; i++)
-        gather_one(r, r->followers[i], now, next);
+        gather_one(r, r->followers[i], now, occasion, next);
     if (!b->sync.count && now < r->beat_at)
         return false;
     b->sync.sequence = ++r->sequence;
@@ -220,7 +234,7 @@ static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
         rejoin_all(
             r); /* the server has lost its data: what we know, it wants to hear */
     r->gen = synced->gen;
-    r->beat_at = now + BEAT_NS * 4 / 5 + keel_seed() % (BEAT_NS * 2 / 5);
+    r->beat_at = now + spread(BEAT_NS);
     for (uint32_t i = 0; i < r->count; i++)
         r->followers[i]->members = synced->live;
 }
@@ -469,7 +483,7 @@ static uint64_t pass(keel_relay *r)
     uint64_t now = now_of(r);
     uint64_t next = now + BEAT_NS;
 
-    follow_new_ones(r, now);
+    follow_new_ones(r);
     take_news(r);
     if (is_connected(r)) {
         listen_now(r, now);
