@@ -234,7 +234,8 @@ typedef struct keel_wire_synced {
     uint64_t now_ms;
     uint64_t gen;
     uint32_t min_reader; /* above KEEL_WIRE_FORMAT: share no more; the rest is unset */
-    uint32_t pace_ms;    /* no new report before this */
+    uint32_t pace_ms;    /* no ordinary report before this; what answers a watch or
+                            wants to open does not wait */
     uint32_t live;       /* members, this one included */
     bool applied;        /* false: the sequence was known, the reports were only read */
     uint64_t corrupt;    /* things that had to be replaced */
