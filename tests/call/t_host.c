@@ -386,7 +386,7 @@ START_TEST(a_child_that_finds_no_slot_has_the_limit_for_itself_and_shares_the_br
     keel_board *others[KEEL_BOARD_OWNERS - 1];
     keel_permit permit;
 
-    begin(BREAKER "; breaker.min_calls=2; bulkhead=1; bulkhead.scope=host");
+    begin("none; breaker.min_calls=2; bulkhead=1; bulkhead.scope=host");
     for (int i = 0; i < KEEL_BOARD_OWNERS - 1; i++) {
         ck_assert_int_eq(keel_board_map(&others[i], NULL, file.path, false, NULL),
                          KEEL_OK);
