@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,4 +84,9 @@ bool keel_clock_is_real(const keel_clock *clock)
 void keel_clock_wake_real(const uint32_t *word)
 {
     real_wake(word, INT_MAX, NULL);
+}
+
+void keel_clock_pause_ms(int ms)
+{
+    poll(NULL, 0, ms);
 }

@@ -16,6 +16,10 @@ bool keel_clock_is_real(const keel_clock *clock);
 /* Wakes whoever sleeps by it on the word. */
 void keel_clock_wake_real(const uint32_t *word);
 
+/* Sleeps by the real clock, whatever the seam says: between two looks at what another
+ * process has, where nobody wakes us. */
+void keel_clock_pause_ms(int ms);
+
 /* a + b, or KEEL_NEVER where that would wrap. */
 static inline uint64_t keel_ns_add(uint64_t a, uint64_t b)
 {

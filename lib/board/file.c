@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/detail.h"
 #include "base/memory.h"
 #include "base/wall.h"
@@ -393,7 +393,7 @@ bool keel_board_file_lock(keel_board_file *file, uint32_t number, int most_ms)
             return true;
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
             return false;
-        poll(NULL, 0, 1);
+        keel_clock_pause_ms(1);
     }
     return false;
 }
