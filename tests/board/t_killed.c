@@ -25,7 +25,14 @@
 #include "support/opened.h"
 #include "support/suite.h"
 
-enum { WORKERS = 4, LIMIT = 3, KILLS = 200, STEPS_A_KILL = 300 };
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                   \
+    defined(__clang__) /* which says so only by __has_feature */
+#define KILLS 40
+#else
+#define KILLS 200
+#endif
+
+enum { WORKERS = 4, LIMIT = 3, STEPS_A_KILL = 300 };
 
 static board_file file;
 static opened o;
