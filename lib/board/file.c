@@ -16,6 +16,7 @@
 #include "base/detail.h"
 #include "base/memory.h"
 #include "base/wall.h"
+#include "board/open_files.h"
 
 enum { REPLACE_MS = 1000, MAKE_TRIES = 8 };
 
@@ -265,21 +266,6 @@ static int fill_holes(int fd)
     return rc && errno != EOPNOTSUPP ? errno : 0;
 }
 
-static keel_status map(keel_board_file *file, keel_detail *why)
-{
-    int error = fill_holes(file->fd);
-    void *at;
-
-    if (error)
-        return refuse_errno(why, file->path, "has holes that cannot be filled", error);
-    at = mmap(NULL, KEEL_BOARD_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd,
-              0);
-    if (at == MAP_FAILED)
-        return refuse_errno(why, file->path, "cannot be mapped", errno);
-    file->layout = at;
-    return KEEL_OK;
-}
-
 static bool is_ours(const keel_board_file *file, int fd)
 {
     struct stat st;
@@ -293,6 +279,43 @@ static void close_fd(keel_board_file *file)
     if (file->fd >= 0)
         close(file->fd);
     file->fd = -1;
+}
+
+bool keel_board_file_reopen(keel_board_file *file)
+{
+    char path[40];
+    int old = is_ours(file, file->fd) ? file->fd : -1;
+
+    keel_open_files_remove(file->fd);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", old);
+    file->fd = open(path, O_RDWR | O_CLOEXEC);
+    if (file->fd < 0)
+        file->fd = open(file->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (old >= 0)
+        close(old);
+    if (!is_ours(file, file->fd))
+        close_fd(file);
+    else
+        keel_open_files_add(file->fd); /* else a child shares it until it uses keel */
+    return file->fd >= 0;
+}
+
+static keel_status map(keel_board_file *file, keel_detail *why)
+{
+    int error = fill_holes(file->fd);
+    void *at;
+
+    if (error)
+        return refuse_errno(why, file->path, "has holes that cannot be filled", error);
+    at = mmap(NULL, KEEL_BOARD_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd,
+              0);
+    if (at == MAP_FAILED)
+        return refuse_errno(why, file->path, "cannot be mapped", errno);
+    file->layout = at;
+    /* the map keeps this open file in every child, locks and all; so it has none */
+    return keel_board_file_reopen(file)
+               ? KEEL_OK
+               : refuse_errno(why, file->path, "cannot be opened again", errno);
 }
 
 /* One try: done, refused, or (KEEL_E_BUSY) there is another file now to look at. */
@@ -345,6 +368,7 @@ keel_status keel_board_file_open(keel_board_file *file, const keel_allocator *me
 
 void keel_board_file_close(keel_board_file *file, const keel_allocator *memory)
 {
+    keel_open_files_remove(file->fd);
     if (file->layout && !is_ours(file, file->fd))
         file->fd = -1; /* who uses keel has closed it, and it may be his by now */
     if (file->layout)
@@ -352,20 +376,6 @@ void keel_board_file_close(keel_board_file *file, const keel_allocator *memory)
     close_fd(file);
     keel_memory_free(memory, file->path);
     *file = (keel_board_file){ .fd = -1 };
-}
-
-bool keel_board_file_reopen(keel_board_file *file)
-{
-    char path[40];
-    int old = is_ours(file, file->fd) ? file->fd : -1;
-
-    snprintf(path, sizeof path, "/proc/self/fd/%d", old);
-    file->fd = open(old >= 0 ? path : file->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    if (old >= 0)
-        close(old);
-    if (!is_ours(file, file->fd))
-        close_fd(file);
-    return file->fd >= 0;
 }
 
 /* ---- locking ------------------------------------------------------------------------ */

@@ -25,9 +25,9 @@ keel_status keel_board_file_open(keel_board_file *file, const keel_allocator *me
 void keel_board_file_close(keel_board_file *file, const keel_allocator *memory);
 
 /*
- * In a forked child: locks belong to an open file, which it shares with its parent; so
- * it opens the file anew. A daemon may have closed the descriptor, or have something
- * else there by now. False: it could not; locking fails from now on.
+ * Locks belong to an open file, and a forked child shares its parent's; so in a child the
+ * file is opened anew. A daemon may have closed the descriptor, or have something else
+ * there by now. False: it could not be; locking fails from now on.
  */
 bool keel_board_file_reopen(keel_board_file *file);
 

@@ -335,34 +335,82 @@ END_TEST
 /* ---- children ------------------------------------------------------------------------- */
 
 static int others[2];
+static bool is_made_by_hand;
 
-/* A child that never uses keel shares its parent's open file, and so its locks. */
-static void leave_a_child_and_die(void)
+/* A child that never uses keel, once it is there. By hand: no handler of fork's runs. */
+static void leave_an_idle_child(void)
 {
+    pid_t pid = is_made_by_hand
+                    ? (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL)
+                    : fork();
+
+    if (pid == 0) {
+        pid = (pid_t)syscall(SYS_getpid);
+        CHILD(write(others[1], &pid, sizeof pid) == sizeof pid);
+        for (;;)
+            pause();
+    }
+}
+
+/* Takes the slot and the lock of the directory, after the child was made. */
+static void leave_a_child_and_lock(void)
+{
+    keel_board_file raw;
+
+    CHILD(keel_board_file_open(&raw, NULL, file.path, false, NULL) == KEEL_OK);
     keel_board_forked(board);
     CHILD(keel_board_join(board, bury, NULL));
-    CHILD(write(others[1], &(pid_t){ child_fork(stay) }, sizeof(pid_t)) ==
-          sizeof(pid_t));
+    leave_an_idle_child();
+    CHILD(is_made_by_hand || keel_board_file_try_lock(&raw, 0));
     stay();
 }
 
-START_TEST(a_slot_whose_lock_a_child_still_has_is_left_alone)
+/* Kills one who has left a child, which is returned. */
+static pid_t orphaned(void)
 {
-    keel_board *other;
     pid_t parent, child;
 
-    begin();
     ck_assert_int_eq(pipe(others), 0);
-    parent = started(leave_a_child_and_die);
+    parent = started(leave_a_child_and_lock);
     ck_assert_int_eq(read(others[0], &child, sizeof child), sizeof child);
     end(parent);
+    return child;
+}
+
+START_TEST(a_child_that_never_uses_keel_keeps_no_lock_of_its_parents)
+{
+    keel_board *other;
+    pid_t child;
+
+    begin();
+    is_made_by_hand = false;
+    child = orphaned();
+    keel_board_bury(board, bury, NULL); /* for which the lock must be free */
+    ck_assert_uint_eq(buried[1], 1);
+    other = mapped();
+    ck_assert(keel_board_join(other, bury, NULL));
+    ck_assert_uint_eq(slot_of(other), 1);
+    keel_board_close(other);
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(a_slot_whose_lock_somebody_has_is_left_alone)
+{
+    keel_board *other;
+    pid_t child;
+
+    begin();
+    is_made_by_hand = true;
+    child = orphaned();
     keel_board_bury(board, bury, NULL);
     ck_assert_uint_eq(buried[1], 1);
     other = mapped();
     ck_assert(keel_board_join(other, bury, NULL));
     ck_assert_uint_eq(slot_of(other), 2);
-    ck_assert_int_eq(kill(child, SIGKILL), 0);
     keel_board_close(other);
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
     finish();
 }
 END_TEST
@@ -470,7 +518,8 @@ SUITE("owners", 30, ONE(each_has_a_slot_of_its_own_and_gives_it_back),
       ONE(who_was_stopped_lives),
       ONE(a_parent_lives_while_its_child_looks_and_when_it_has_gone),
       ONE(a_process_whose_main_thread_has_ended_lives),
-      ONE(a_slot_whose_lock_a_child_still_has_is_left_alone),
+      ONE(a_child_that_never_uses_keel_keeps_no_lock_of_its_parents),
+      ONE(a_slot_whose_lock_somebody_has_is_left_alone),
       ONE(a_daemon_that_closed_the_descriptor_joins_and_keeps_what_is_there_now),
       ONE(a_thread_that_is_cancelled_at_it_leaves_no_lock_behind),
       ONE(who_looks_for_the_dead_waits_for_no_lock),
