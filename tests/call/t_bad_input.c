@@ -123,6 +123,8 @@ END_TEST
 START_TEST(without_a_pipeline_nothing_is_looked_at_or_changed)
 {
     keel_pipeline_stats stats = { .size = sizeof stats };
+    keel_lock_state lock_state = { .size = sizeof lock_state };
+    const keel_lock_options lock = { .size = sizeof lock };
     keel_pipeline *pipeline = (keel_pipeline *)&reason;
 
     setup();
@@ -137,6 +139,17 @@ START_TEST(without_a_pipeline_nothing_is_looked_at_or_changed)
             keel_pipeline_lock(NULL, KEEL_LOCK_OPEN, 0) == KEEL_E_ARGUMENT);
     WITHOUT(keel_pipeline_unlock, pipeline,
             keel_pipeline_unlock(NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_lock_as, pipeline,
+            refused(keel_pipeline_lock_as(NULL, KEEL_LOCK_OPEN, &lock, asked())));
+    WITHOUT(keel_pipeline_lock_as, options,
+            keel_pipeline_lock_as(o.pipeline, KEEL_LOCK_NONE, NULL, asked()) ==
+                KEEL_OK);
+    WITHOUT(keel_pipeline_lock_as, why,
+            keel_pipeline_lock_as(o.pipeline, KEEL_LOCK_NONE, &lock, NULL) == KEEL_OK);
+    WITHOUT(keel_pipeline_lock_look, pipeline,
+            keel_pipeline_lock_look(NULL, &lock_state) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_lock_look, state,
+            keel_pipeline_lock_look(o.pipeline, NULL) == KEEL_E_ARGUMENT);
     WITHOUT(keel_pipeline_reset, pipeline,
             keel_pipeline_reset(NULL) == KEEL_E_ARGUMENT);
     WITHOUT(keel_pipeline_transition, pipeline,
@@ -508,6 +521,8 @@ START_TEST(numbers_that_mean_nothing_change_nothing)
     before = opened_look(&o);
     ck_assert_int_eq(keel_pipeline_lock(o.pipeline, (keel_lock)5, 0), KEEL_E_ARGUMENT);
     ck_assert_int_eq(keel_pipeline_lock(o.pipeline, (keel_lock)-1, 0), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(keel_pipeline_lock_as(o.pipeline, (keel_lock)5, NULL, NULL),
+                     KEEL_E_ARGUMENT);
     ck_assert_int_eq(keel_pipeline_transition(o.pipeline, (keel_breaker_state)3, 0),
                      KEEL_E_ARGUMENT);
     ck_assert_int_eq(keel_pipeline_transition(o.pipeline, KEEL_BREAKER_HALF_OPEN, 0),
