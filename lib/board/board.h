@@ -38,6 +38,7 @@ typedef enum keel_block_kind {
     KEEL_BLOCK_PLACES = 7,   /* of a bulkhead that a host shares */
     KEEL_BLOCK_PIPELINE = 8, /* what is told of a pipeline from outside */
     KEEL_BLOCK_FLEET = 9,    /* what the fleet says of a breaker */
+    KEEL_BLOCK_HISTORY = 10, /* its last minute */
     /* never shared */
     KEEL_BLOCK_STRIPES = 16,
     KEEL_BLOCK_STARTS = 17,

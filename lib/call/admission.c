@@ -263,6 +263,8 @@ bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
         now = keel_plan_now(pipeline, judge);
     counts = keel_breaker_end(&judge->breaker, &judge->policy, permit, result, now,
                               &pipeline->runtime->random, changes);
+    if (judge->policy.breaker)
+        keel_pipeline_sample(pipeline, judge, now);
     if (judge->breaker.fleet && is_news(&judge->policy, permit, result))
         keel_pipeline_news(pipeline, judge);
     return counts;

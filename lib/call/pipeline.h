@@ -6,6 +6,7 @@
 #include "call/gate.h"
 #include "call/plan.h"
 #include "call/runtime.h"
+#include "policy/history.h"
 
 /* What an author is told once a pipeline, because it is his to mend. */
 typedef enum keel_warned {
@@ -59,6 +60,7 @@ struct keel_pipeline {
     _Atomic(keel_notice *) notice; /* keel_pipeline_notice; NULL: none so far */
     bool is_public;                /* its notice is on the shared board, */
     uint32_t public_number;        /* as this block */
+    keel_history *history;         /* there, too, if there was room; or NULL */
     keel_scopes scopes;            /* as they were when it was opened */
     _Atomic uint32_t warned;       /* bits of keel_warned */
     _Atomic(void *) http;          /* lib/http's, freed by http_free */
@@ -168,6 +170,14 @@ void keel_pipeline_free_drained_locked(keel_pipeline *pipeline);
  * the listener. Cheap where there is nothing.
  */
 void keel_pipeline_look_after(keel_pipeline *pipeline);
+
+/* The second's sample of a breaker that others can look at; cheap once it is taken. */
+static inline void keel_pipeline_sample(const keel_pipeline *pipeline,
+                                        const keel_plan *plan, uint64_t now)
+{
+    if (pipeline->history && keel_history_is_due(pipeline->history, now))
+        keel_history_take(pipeline->history, &plan->breaker, now);
+}
 
 /* Something happened that the fleet is to hear at once, if there is one. */
 void keel_pipeline_news(const keel_pipeline *pipeline, const keel_plan *plan);

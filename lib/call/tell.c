@@ -128,11 +128,13 @@ keel_notice *keel_pipeline_notice(keel_pipeline *pipeline)
 void keel_pipeline_publish_locked(keel_pipeline *pipeline)
 {
     keel_board *shared = pipeline->runtime->shared;
+    const keel_block_key history = { pipeline->name, KEEL_BLOCK_HISTORY, 0, 0 };
 
     if (!shared || pipeline->scopes.share == KEEL_SCOPE_PROCESS ||
         !place_notice(pipeline, shared))
         return;
     pipeline->public_number = keel_board_number(shared, pipeline->notice);
+    pipeline->history = keel_board_block(shared, &history, sizeof *pipeline->history);
     pipeline->is_public = true;
 }
 
