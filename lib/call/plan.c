@@ -339,6 +339,9 @@ static void set_bulkhead(const keel_plan *plan, const keel_plan *old, uint64_t n
 void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
     set_bulkhead(plan, old, now);
+    /* another process may have left the window that we come to */
+    if (plan->breaker.self)
+        keel_window_revive(&plan->breaker.window);
     if (!old)
         return;
     take_over_window(plan, old, now);

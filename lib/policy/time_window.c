@@ -426,6 +426,14 @@ void keel_time_window_retire(const keel_window *window)
     atomic_store_explicit(&window->time->tag, RETIRED, memory_order_relaxed);
 }
 
+void keel_time_window_revive(const keel_window *window)
+{
+    uint32_t retired = RETIRED;
+
+    atomic_compare_exchange_strong_explicit(&window->time->tag, &retired, 0,
+                                            memory_order_relaxed, memory_order_relaxed);
+}
+
 static void count_ok(const keel_window *window, uint32_t generation, uint64_t epoch)
 {
     uint64_t tag = stripe_pack(generation, epoch, 0) >> 32;

@@ -71,3 +71,9 @@ void keel_window_retire(const keel_window *window)
     if (window->time)
         keel_time_window_retire(window);
 }
+
+void keel_window_revive(const keel_window *window)
+{
+    if (window->time)
+        keel_time_window_revive(window);
+}

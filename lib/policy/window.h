@@ -139,6 +139,9 @@ uint64_t keel_window_by_age(const keel_window *window, uint32_t generation,
  */
 bool keel_window_is_same(const keel_window *a, const keel_window *b);
 void keel_window_retire(const keel_window *window);
+/* One that counts on, with what it holds; of one that was not retired it changes nothing.
+ */
+void keel_window_revive(const keel_window *window);
 void keel_window_renew(const keel_window *window, uint32_t generation, uint64_t now);
 void keel_window_refit(const keel_window *to, const keel_window *from,
                        uint32_t generation, uint64_t now);

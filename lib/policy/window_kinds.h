@@ -12,6 +12,7 @@ void keel_time_window_begin(const keel_window *window, uint64_t head,
 keel_totals keel_time_window_sum(const keel_window *window, uint32_t generation,
                                  uint64_t now);
 void keel_time_window_retire(const keel_window *window);
+void keel_time_window_revive(const keel_window *window);
 void keel_time_window_renew(const keel_window *window, uint32_t generation,
                             uint64_t now);
 void keel_time_window_refit(const keel_window *to, const keel_window *from,

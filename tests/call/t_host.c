@@ -136,6 +136,22 @@ START_TEST(a_reload_of_one_leaves_the_others_window_as_it_is)
 }
 END_TEST
 
+/* Else each of its calls would go the long way for good. */
+START_TEST(a_window_that_another_process_left_is_quick_again_for_who_comes)
+{
+    begin(BREAKER);
+    opened_calls(&a, KEEL_OK, 2);
+    ck_assert_int_eq(
+        keel_pipeline_override(a.pipeline, "breaker.window=20s", KEEL_S, NULL),
+        KEEL_OK);
+    opened_init(&b, OPENED_VIRTUAL, file.environment, BREAKER);
+    opened_calls(&b, KEEL_OK, 2);
+    /* by the tag, which is above 2 where the quick way finds it */
+    ck_assert_uint_gt(atomic_load(&b.pipeline->plan)->breaker.window.time->tag, 2);
+    finish_two();
+}
+END_TEST
+
 START_TEST(what_is_not_shared_is_each_processs_own)
 {
     begin_two(BREAKER "; share=off; bulkhead=1; rate=1/h");
@@ -449,6 +465,7 @@ SUITE("host", 60, ONE(what_one_process_learns_the_other_knows),
       ONE(permits_at_the_gate_count_for_all),
       ONE(windows_of_another_shape_do_not_mix_but_the_state_is_one),
       ONE(a_reload_of_one_leaves_the_others_window_as_it_is),
+      ONE(a_window_that_another_process_left_is_quick_again_for_who_comes),
       ONE(what_is_not_shared_is_each_processs_own), ONE(the_hosts_limit_is_one_for_all),
       ONE(who_may_queue_waits_for_a_place_of_another_process),
       ONE(the_hosts_rate_is_one_for_all),
