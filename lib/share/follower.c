@@ -31,11 +31,27 @@ void keel_follower_rejoin(keel_follower *f)
     f->fence_count = 0; /* those there were are nobody's now; they run out */
 }
 
-bool keel_follower_enter(const keel_follower *f, keel_follower_visit *visit)
+/* On a board another relay may have left what it knew. */
+static void recall(keel_follower *f, const keel_breaker *breaker)
+{
+    uint64_t view = atomic_load_explicit(&breaker->fleet->view, memory_order_acquire);
+
+    f->has_recalled = true;
+    f->epoch = keel_fleet_view_epoch(view);
+    if (f->epoch)
+        f->state = (uint8_t)keel_fleet_view_state(view);
+    if (f->epoch && f->state == KEEL_BREAKER_OPEN)
+        f->until_at = keel_breaker_look(breaker, 0).due_at_ns;
+}
+
+bool keel_follower_enter(keel_follower *f, keel_follower_visit *visit)
 {
     visit->plan = keel_plan_enter(f->pipeline, &visit->phase);
-    if (visit->plan->breaker.fleet)
+    if (visit->plan->breaker.fleet) {
+        if (!f->has_recalled)
+            recall(f, &visit->plan->breaker);
         return true;
+    }
     keel_plan_exit(f->pipeline, visit->phase);
     return false;
 }

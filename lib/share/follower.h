@@ -25,6 +25,7 @@ typedef struct keel_follower {
     uint8_t state;  /* UNKNOWN with epoch 0 */
     uint64_t until_at;
     uint32_t members;
+    bool has_recalled;
 
     /* what it is to be told, and when */
     keel_deltas deltas;
@@ -69,7 +70,7 @@ typedef struct keel_follower_visit {
     const keel_plan *plan;
     uint32_t phase;
 } keel_follower_visit;
-bool keel_follower_enter(const keel_follower *f, keel_follower_visit *visit);
+bool keel_follower_enter(keel_follower *f, keel_follower_visit *visit);
 void keel_follower_exit(const keel_follower *f, const keel_follower_visit *visit);
 
 /*

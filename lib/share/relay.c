@@ -62,6 +62,8 @@ struct keel_relay {
     uint64_t gen; /* of the server's data; 0: not known */
     uint64_t beat_at;
     uint64_t tick_at;
+    uint64_t kept_up_at;
+    uint64_t looked_last_at;
     bool is_retired; /* the fleet is of a keel that this one does not understand */
     bool was_up;
     batch batch;
@@ -138,6 +140,24 @@ static void tell_link(keel_relay *r, bool is_up, const keel_detail *why)
                          why->text);
 }
 
+/* Slow answers to one breaker's questions must not cost the fleet its say in others. */
+static void keep_up(keel_relay *r)
+{
+    uint64_t now = now_of(r);
+
+    if (keel_ns_left(now, r->kept_up_at) < KEEP_UP_NS)
+        return;
+    r->kept_up_at = now;
+    for (uint32_t i = 0; i < r->count; i++) {
+        keel_follower_visit visit;
+
+        if (!keel_follower_enter(r->followers[i], &visit))
+            continue;
+        keel_follower_hold(r->followers[i], visit.plan, now);
+        keel_follower_exit(r->followers[i], &visit);
+    }
+}
+
 /* Sends the command; NULL: the link is lost. */
 static redisReply *ask(keel_relay *r, keel_command *command)
 {
@@ -146,8 +166,10 @@ static redisReply *ask(keel_relay *r, keel_command *command)
 
     if (command->failed || !keel_link_is_up(&r->link))
         return NULL;
-    if (keel_link_ask(&r->link, command, &reply, &why) == KEEL_OK)
+    if (keel_link_ask(&r->link, command, &reply, &why) == KEEL_OK) {
+        keep_up(r);
         return reply;
+    }
     tell_link(r, false, &why);
     return NULL;
 }
@@ -510,22 +532,50 @@ static int ms_until(uint64_t at, uint64_t now)
     return (int)keel_ns_min(left / KEEL_MS + (left % KEEL_MS != 0), 60000);
 }
 
-/* False: it is to stop. */
-static bool sleep_until(keel_relay *r, uint64_t at)
+typedef enum woken { BY_TIME, BY_OTHERS, TO_STOP } woken;
+
+static woken wait_for(keel_relay *r, bool for_news, uint64_t at)
 {
     struct pollfd fds[] = { { .fd = r->stop_fd, .events = POLLIN },
-                            { .fd = r->wake_fd, .events = POLLIN },
-                            { .fd = keel_link_fd(&r->link), .events = POLLIN } };
+                            { .fd = keel_link_fd(&r->link), .events = POLLIN },
+                            { .fd = for_news ? r->wake_fd : -1, .events = POLLIN } };
+    int count = poll(fds, 3, ms_until(at, now_of(r)));
+
+    if (fds[0].revents)
+        return TO_STOP;
+    return count ? BY_OTHERS : BY_TIME;
+}
+
+static woken wait_for_news(keel_relay *r, uint64_t at)
+{
+    woken by;
     uint64_t unused;
 
     atomic_store(&r->sleeps, true);
     /* who marks something now sees that we sleep, or we see his mark */
-    poll(fds, 3, has_news(r) ? 0 : ms_until(at, now_of(r)));
+    by = wait_for(r, true, has_news(r) ? 0 : at);
     atomic_store(&r->sleeps, false);
-    if (fds[1].revents && read(r->wake_fd, &unused, sizeof unused) < 0) {
-        /* somebody else has emptied it */
+    if (read(r->wake_fd, &unused, sizeof unused) < 0) {
+        /* nobody has woken us */
     }
-    return !fds[0].revents;
+    return by;
+}
+
+/* In an outage every call is news. So after a look comes a rest, in which only the fleet
+ * is listened to. False: it is to stop. */
+static bool sleep_until(keel_relay *r, bool for_news, uint64_t at)
+{
+    uint64_t rest = r->looked_last_at + BUSY_LOOK_NS;
+    woken by = BY_TIME;
+
+    r->looked_last_at = now_of(r);
+    if (!for_news)
+        by = wait_for(r, false, at);
+    else if (r->looked_last_at < rest)
+        by = wait_for(r, false, keel_ns_min(rest, at));
+    if (for_news && by == BY_TIME && now_of(r) < at)
+        by = wait_for_news(r, at);
+    return by != TO_STOP;
 }
 
 /* On a board one process speaks for all. Where it has been still for too long, another
@@ -551,10 +601,12 @@ static void *run(void *ctx)
 {
     keel_relay *r = ctx;
     uint64_t next;
+    bool leads;
 
     do {
-        next = is_leader(r) ? pass(r) : now_of(r) + KEEL_S;
-    } while (sleep_until(r, next));
+        leads = is_leader(r);
+        next = leads ? pass(r) : now_of(r) + KEEL_S;
+    } while (sleep_until(r, leads, next));
     return NULL;
 }
 

@@ -115,7 +115,7 @@ static void check_directory(void)
         ck_assert_uint_ge(e->offset, end);
         ck_assert_uint_gt(e->size, 0);
         end = e->offset + e->size;
-        ck_assert(e->kind >= KEEL_BLOCK_BREAKER && e->kind <= KEEL_BLOCK_PIPELINE);
+        ck_assert(e->kind >= KEEL_BLOCK_BREAKER && e->kind < KEEL_BLOCK_STRIPES);
         ck_assert_uint_lt(strnlen(e->name, sizeof e->name), sizeof e->name);
     }
     ck_assert_uint_ge(raw.layout->head.used, end);
