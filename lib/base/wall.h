@@ -10,4 +10,7 @@
 int64_t keel_wall_seconds(void);
 uint64_t keel_wall_ms(void);
 
+/* When the machine was started, as the kernel counts what processes began. */
+int64_t keel_wall_boot_seconds(void);
+
 #endif

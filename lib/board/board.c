@@ -564,6 +564,25 @@ void *keel_board_nth(keel_board *board, uint32_t number, keel_block_key *key)
     return memory_of(board, e);
 }
 
+bool keel_board_entry_at(const keel_board *board, uint32_t number,
+                         keel_board_entry *entry, void **block)
+{
+    if (number >= block_count(board))
+        return false;
+    *entry = board->directory[number];
+    entry->name[sizeof entry->name - 1] = '\0';
+    *block = is_inside(board, entry, 0) ? memory_of(board, entry) : NULL;
+    return true;
+}
+
+bool keel_board_owner_at(keel_board *board, uint32_t slot, uint32_t *pid,
+                         uint64_t *start_ticks)
+{
+    return slot < KEEL_BOARD_OWNERS &&
+           keel_owner_read(&board->file, slot, pid, start_ticks) &&
+           !keel_owner_slot_is_dead(&board->file, slot, self_of(board));
+}
+
 uint32_t keel_board_number(keel_board *board, const void *block)
 {
     uint32_t number = 0, count = block_count(board);

@@ -66,7 +66,7 @@ keel_status keel_board_open(keel_board **out, const keel_allocator *memory);
 
 /*
  * The one in a file. may_make: if it is not there, or of an earlier boot; who only looks
- * makes none. KEEL_E_NOMEM; KEEL_E_SYSTEM: it cannot be used, why says what is wrong.
+ * makes none, and may be root where it is another user's. KEEL_E_NOMEM; KEEL_E_SYSTEM: it cannot be used, why says what is wrong.
  */
 keel_status keel_board_map(keel_board **out, const keel_allocator *memory,
                            const char *path, bool may_make, keel_detail *why);
@@ -133,6 +133,20 @@ size_t keel_board_used_by(keel_board *board, const char *name);
 void *keel_board_nth(keel_board *board, uint32_t number, keel_block_key *key);
 
 uint32_t keel_board_number(keel_board *board, const void *block);
+
+/*
+ * The same for those who look from outside and trust nothing in the file.
+ *
+ * keel_board_entry_at  a copy of the number-th entry, with a name that ends; *block NULL:
+ *                      where it says it lies is not on the board. False: there are no more
+ * keel_board_owner_at  who has a slot: the process and its start, in clock ticks since
+ *                      the machine's. False: nobody, or one who is gone. Some system calls
+ */
+struct keel_board_entry;
+bool keel_board_entry_at(const keel_board *board, uint32_t number,
+                         struct keel_board_entry *entry, void **block);
+bool keel_board_owner_at(keel_board *board, uint32_t slot, uint32_t *pid,
+                         uint64_t *start_ticks);
 
 /*
  * Memory beside the blocks, for what a block grows by; found by its offset, which is no

@@ -184,12 +184,14 @@ static keel_status refuse_errno(keel_detail *why, const char *path, const char *
     return status;
 }
 
-/* What is wrong with the file itself; NULL: nothing. */
-static const char *check_file(const struct stat *st)
+/* What is wrong with the file itself; NULL: nothing. Root looks at any service's. */
+static const char *check_file(const struct stat *st, bool may_make)
 {
+    bool is_ours = st->st_uid == geteuid() || (!may_make && geteuid() == 0);
+
     if (!S_ISREG(st->st_mode))
         return "is not a regular file";
-    if (st->st_uid != geteuid())
+    if (!is_ours)
         return "belongs to another user";
     if (st->st_mode & 077)
         return "may be opened by other users; its mode must be 0600";
@@ -229,7 +231,7 @@ static bool is_of_this_boot(const keel_board_head *head)
 typedef enum found { GOOD, OUTDATED, BAD } found;
 
 /* What stands at the path. Opened, it is looked at before it is mapped. */
-static found examine(keel_board_file *file, keel_detail *why)
+static found examine(keel_board_file *file, bool may_make, keel_detail *why)
 {
     struct stat st;
     keel_board_head head;
@@ -241,7 +243,7 @@ static found examine(keel_board_file *file, keel_detail *why)
     }
     file->device = st.st_dev;
     file->inode = st.st_ino;
-    wrong = check_file(&st);
+    wrong = check_file(&st, may_make);
     if (!wrong && pread(file->fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
         wrong = "cannot be read";
     if (!wrong && head.magic == KEEL_BOARD_MAGIC && !is_of_this_boot(&head))
@@ -332,7 +334,7 @@ static keel_status try_open(keel_board_file *file, const keel_allocator *memory,
     }
     if (file->fd < 0)
         return refuse_errno(why, file->path, "cannot be opened", errno);
-    switch (examine(file, why)) {
+    switch (examine(file, may_make, why)) {
     case GOOD:
         return map(file, why);
     case OUTDATED:

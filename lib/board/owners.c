@@ -84,6 +84,17 @@ static bool is_running(uint64_t process)
     return kill((pid_t)pid, 0) == 0 || errno == EPERM;
 }
 
+bool keel_owner_read(const keel_board_file *file, uint32_t slot, uint32_t *pid,
+                     uint64_t *start_ticks)
+{
+    uint64_t process =
+        atomic_load_explicit(&file->layout->owners[slot].process, memory_order_acquire);
+
+    *pid = (uint32_t)(process >> START_BITS);
+    *start_ticks = process & START_MASK;
+    return process != 0;
+}
+
 bool keel_owner_slot_is_dead(keel_board_file *file, uint32_t slot, uint64_t self)
 {
     uint64_t process =

@@ -27,6 +27,10 @@ void keel_owner_leave_locked(keel_board_file *file, uint64_t self);
 /* Frees a slot whose owner is gone. */
 void keel_owner_free_locked(keel_board_file *file, uint32_t slot);
 
+/* Who has a slot, and since when, in clock ticks of the machine. False: nobody. */
+bool keel_owner_read(const keel_board_file *file, uint32_t slot, uint32_t *pid,
+                     uint64_t *start_ticks);
+
 /* Whether a slot is taken by a process that is gone. self: whose is no question */
 bool keel_owner_slot_is_dead(keel_board_file *file, uint32_t slot, uint64_t self);
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Compare-and-set on the lock word of a breaker on a board. */
+#include "ops/board_lock.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "board/journal.h"
+
+/* Cut to what a note has room for; the rest of it is zero already. */
+static void set_text(char *to, size_t size, const char *from)
+{
+    if (from)
+        memcpy(to, from, strnlen(from, size - 1));
+}
+
+static uint32_t write_note(const keel_board_parts *parts,
+                           const keel_lock_options *options,
+                           const keel_instant *instant)
+{
+    keel_note note = { .set_s = instant->wall_s };
+
+    if (options->for_ns)
+        note.until_s = instant->wall_s + options->for_ns / KEEL_S;
+    set_text(note.actor, sizeof note.actor, options->actor);
+    set_text(note.reason, sizeof note.reason, options->reason);
+    return keel_notice_write(parts->notice, &note);
+}
+
+static void note_in_journal(keel_board *board, const keel_board_parts *parts,
+                            keel_lock lock, uint32_t note, const keel_instant *instant)
+{
+    uint64_t state = atomic_load_explicit(&parts->breaker->state, memory_order_acquire);
+    const keel_journal_record record = { .at_ns = instant->now,
+                                         .wall_ms = instant->wall_s * 1000,
+                                         .pipeline = parts->number,
+                                         .pid = (uint32_t)getpid(),
+                                         .generation = keel_word_generation(state),
+                                         .type = KEEL_EVENT_LOCKED,
+                                         .lock = (uint8_t)lock,
+                                         .note = (uint8_t)note };
+
+    keel_journal_put(keel_board_journal(board), &record);
+}
+
+/* One whose time is over is none. */
+static uint64_t version_of(uint64_t word, uint64_t now)
+{
+    uint64_t until = keel_lock_until_ns(word);
+
+    return until && until <= now ? 0 : word;
+}
+
+/* What is expected to stand does. */
+static bool is_expected(uint64_t seen, const keel_lock_options *options, uint64_t now)
+{
+    return options->any_version || version_of(seen, now) == options->version;
+}
+
+/* Notes are few: none is written for a lock that cannot come. */
+static bool swap(const keel_board_parts *parts, keel_lock lock,
+                 const keel_lock_options *options, const keel_instant *instant,
+                 uint32_t *note)
+{
+    uint64_t until = options->for_ns ? keel_ns_add(instant->now, options->for_ns) : 0;
+    uint64_t seen = atomic_load_explicit(&parts->breaker->lock, memory_order_acquire);
+
+    if (!is_expected(seen, options, instant->now))
+        return false;
+    *note = write_note(parts, options, instant);
+    while (
+        !keel_breaker_relock(parts->breaker, &seen, keel_lock_pack(lock, *note, until)))
+        if (!is_expected(seen, options, instant->now))
+            return false;
+    return true;
+}
+
+keel_status keel_board_lock(keel_board *board, const keel_board_parts *parts,
+                            keel_lock lock, const keel_lock_options *options,
+                            const keel_instant *instant, keel_lock_state *standing)
+{
+    bool is_done;
+    uint32_t note;
+
+    *standing = (keel_lock_state){ .size = 0 };
+    if (!parts->breaker)
+        return KEEL_E_STATE;
+    *standing = keel_board_lock_look(parts, instant->now);
+    if (lock == KEEL_LOCK_NONE && !standing->size && !options->version)
+        return KEEL_OK;
+    is_done = swap(parts, lock, options, instant, &note);
+    *standing = keel_board_lock_look(parts, instant->now);
+    if (!is_done)
+        return KEEL_E_CONFLICT;
+    note_in_journal(board, parts, lock, note, instant);
+    return KEEL_OK;
+}
