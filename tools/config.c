@@ -13,6 +13,7 @@
 #include "config_findings.h"
 #include "config_list.h"
 #include "keel.h"
+#include "output.h"
 #include "settings/config.h"
 #include "settings/layers.h"
 
@@ -152,30 +153,24 @@ static void explain_text(const keel_explanation *explanation, bool only_changed)
             explain_line(&explanation->origins[i]);
 }
 
-static void json_member(const char *before, const char *name, const char *value)
-{
-    printf("%s\"%s\":", before, name);
-    keel_print_json_string(stdout, value);
-}
-
 static void explain_json(const char *name, const keel_explanation *explanation,
                          bool only_changed)
 {
     const char *before = "\n{";
 
-    json_member("{", "name", name);
-    json_member(",", "preset", explanation->preset);
+    keel_print_json_text(stdout, "{", "name", name);
+    keel_print_json_text(stdout, ",", "preset", explanation->preset);
     fputs(",\"settings\":[", stdout);
     for (size_t i = 0; i < explanation->count; i++) {
         const keel_origin *origin = &explanation->origins[i];
 
         if (only_changed && is_built_in(origin))
             continue;
-        json_member(before, "key", origin->key);
-        json_member(",", "value", origin->value);
-        json_member(",", "layer", origin->layer);
-        json_member(",", "source", origin->source);
-        json_member(",", "note", origin->note);
+        keel_print_json_text(stdout, before, "key", origin->key);
+        keel_print_json_text(stdout, ",", "value", origin->value);
+        keel_print_json_text(stdout, ",", "layer", origin->layer);
+        keel_print_json_text(stdout, ",", "source", origin->source);
+        keel_print_json_text(stdout, ",", "note", origin->note);
         putchar('}');
         before = ",\n{";
     }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_list.h"
+#include "output.h"
 #include "settings/config_file.h"
 
 struct keel_kept_finding {

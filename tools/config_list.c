@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "output.h"
 #include "settings/keys.h"
 
 /* The process-wide variables; settings/config_process.c reads them. */
@@ -88,22 +89,6 @@ static const variable variables[] = {
 
 enum { VARIABLES = sizeof variables / sizeof *variables };
 
-void keel_print_json_string(FILE *out, const char *text)
-{
-    fputc('"', out);
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", c);
-        else if (c < ' ' || c == 0x7f)
-            fprintf(out, "\\u%04x", c);
-        else
-            fputc(c, out);
-    }
-    fputc('"', out);
-}
-
 static const char *default_of(const keel_key *key)
 {
     return key->computed ? key->computed : key->standard;
@@ -134,21 +119,14 @@ void keel_config_list_text(FILE *out)
                    variables[i].standard);
 }
 
-static void json_member(FILE *out, const char *before, const char *name,
-                        const char *value)
-{
-    fprintf(out, "%s\"%s\":", before, name);
-    keel_print_json_string(out, value);
-}
-
 /* `first`: no comma before it. */
 static void json_entry(FILE *out, bool first, const char *what, const char *name,
                        const char *meaning, const char *allowed, const char *standard)
 {
-    json_member(out, first ? "\n{" : ",\n{", what, name);
-    json_member(out, ",", "allowed", allowed);
-    json_member(out, ",", "default", standard);
-    json_member(out, ",", "meaning", meaning);
+    keel_print_json_text(out, first ? "\n{" : ",\n{", what, name);
+    keel_print_json_text(out, ",", "allowed", allowed);
+    keel_print_json_text(out, ",", "default", standard);
+    keel_print_json_text(out, ",", "meaning", meaning);
     fputc('}', out);
 }
 
@@ -162,9 +140,9 @@ void keel_config_list_json(FILE *out)
                    keel_key_allowed(&keel_keys[i], allowed), default_of(&keel_keys[i]));
     fputs("\n],\"presets\":[", out);
     for (size_t i = 0; i < KEEL_PRESETS; i++) {
-        json_member(out, i ? ",\n{" : "\n{", "preset", keel_presets[i].name);
-        json_member(out, ",", "settings", keel_presets[i].settings);
-        json_member(out, ",", "meaning", keel_presets[i].meaning);
+        keel_print_json_text(out, i ? ",\n{" : "\n{", "preset", keel_presets[i].name);
+        keel_print_json_text(out, ",", "settings", keel_presets[i].settings);
+        keel_print_json_text(out, ",", "meaning", keel_presets[i].meaning);
         fputc('}', out);
     }
     fputs("\n],\"variables\":[", out);

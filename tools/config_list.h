@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-void keel_print_json_string(FILE *out, const char *text);
-
 void keel_config_list_text(FILE *out);
 void keel_config_list_json(FILE *out);
 void keel_config_list_mdoc(FILE *out); /* keel-settings(5), whole */

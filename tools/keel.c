@@ -11,6 +11,15 @@
 static const char usage[] =
     "usage: keel config explain|list|check [option ...]\n"
     "           the settings of an environment: what they come to, and what is wrong\n"
+    "       keel status [option ...] [NAME ...]\n"
+    "           what the pipelines of a running service are doing\n"
+    "       keel events [option ...]\n"
+    "           what has happened to them\n"
+    "       keel lock [option ...] NAME open|closed|disabled|observe\n"
+    "       keel unlock [option ...] NAME\n"
+    "           an operator's hand on a breaker\n"
+    "       keel exec [option ...] NAME -- COMMAND [argument ...]\n"
+    "           a command under a pipeline\n"
     "       keel simulate [option ...] [FILE | -]\n"
     "           what a policy would do in an outage, on a virtual clock\n"
     "       keel version [--json]\n"
@@ -54,9 +63,10 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    { "config", keel_tool_config },
-    { "simulate", keel_tool_simulate },
-    { "version", version },
+    { "config", keel_tool_config },     { "events", keel_tool_events },
+    { "exec", keel_tool_exec },         { "lock", keel_tool_lock },
+    { "simulate", keel_tool_simulate }, { "status", keel_tool_status },
+    { "unlock", keel_tool_unlock },     { "version", version },
     { "--version", version },
 };
 

@@ -19,10 +19,10 @@ static uint32_t write_note(const keel_board_parts *parts,
                            const keel_lock_options *options,
                            const keel_instant *instant)
 {
-    keel_note note = { .set_s = instant->wall_s };
+    keel_note note = { .set_s = instant->wall_ms / 1000 };
 
     if (options->for_ns)
-        note.until_s = instant->wall_s + options->for_ns / KEEL_S;
+        note.until_s = note.set_s + options->for_ns / KEEL_S;
     set_text(note.actor, sizeof note.actor, options->actor);
     set_text(note.reason, sizeof note.reason, options->reason);
     return keel_notice_write(parts->notice, &note);
@@ -33,7 +33,7 @@ static void note_in_journal(keel_board *board, const keel_board_parts *parts,
 {
     uint64_t state = atomic_load_explicit(&parts->breaker->state, memory_order_acquire);
     const keel_journal_record record = { .at_ns = instant->now,
-                                         .wall_ms = instant->wall_s * 1000,
+                                         .wall_ms = instant->wall_ms,
                                          .pipeline = parts->number,
                                          .pid = (uint32_t)getpid(),
                                          .generation = keel_word_generation(state),

@@ -26,7 +26,7 @@ static board_source *inside(keel_source *source)
 static keel_instant instant_of(const board_source *b)
 {
     return (keel_instant){ .now = b->clock.now(b->clock.ctx),
-                           .wall_s = (uint64_t)keel_wall_seconds(),
+                           .wall_ms = keel_wall_ms(),
                            .boot_s = (uint64_t)keel_wall_boot_seconds() };
 }
 

@@ -141,23 +141,47 @@ static bool is_used(const keel_board_entry *e)
     return users;
 }
 
-/* The windows of a name that somebody counts in; mostly it is one. */
+static bool is_window_of(const directory *d, const entry *at, const char *name,
+                         keel_window *window)
+{
+    return !strcmp(at->e.name, name) &&
+           (as_time_window(d, at, window) || as_count_window(at, window));
+}
+
+static bool has_used_window(const directory *d, const char *name)
+{
+    keel_window unused;
+
+    for (uint32_t i = 0; i < d->count; i++)
+        if (is_used(&d->entries[i].e) && is_window_of(d, &d->entries[i], name, &unused))
+            return true;
+    return false;
+}
+
+static void add_totals(keel_totals *sum, const keel_totals *totals)
+{
+    sum->total += totals->total;
+    sum->failed += totals->failed;
+    sum->slow += totals->slow;
+    sum->bad += totals->bad;
+}
+
+/* The windows of a name that somebody counts in, mostly one; between two processes that
+ * come and go nobody does, and then it is all there are. */
 static void sum_windows(const directory *d, keel_breaker *breaker, uint64_t now,
                         keel_pipeline_view *view)
 {
+    bool only_used = has_used_window(d, view->name);
+
     for (uint32_t i = 0; i < d->count; i++) {
         const entry *at = &d->entries[i];
         keel_totals totals;
 
-        if (!is_used(&at->e) || strcmp(at->e.name, view->name) != 0 ||
-            !(as_time_window(d, at, &breaker->window) ||
-              as_count_window(at, &breaker->window)))
+        if ((only_used && !is_used(&at->e)) ||
+            !is_window_of(d, at, view->name, &breaker->window))
             continue;
         totals = keel_breaker_look(breaker, now).totals;
-        view->totals.total += totals.total;
-        view->totals.failed += totals.failed;
-        view->totals.slow += totals.slow;
-        view->totals.bad += totals.bad;
+        add_totals(&view->totals, &totals);
     }
 }
 

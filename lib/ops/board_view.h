@@ -13,9 +13,9 @@
 
 /* The instant of a look, by three clocks. */
 typedef struct keel_instant {
-    uint64_t now;    /* the board's */
-    uint64_t wall_s; /* since 1970 */
-    uint64_t boot_s; /* when the machine was started */
+    uint64_t now;     /* the board's */
+    uint64_t wall_ms; /* since 1970 */
+    uint64_t boot_s;  /* since 1970: when the machine was started */
 } keel_instant;
 
 /* KEEL_OK, KEEL_E_NOMEM: *view is empty. Freed with keel_view_cleanup. */

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* keel events: what has happened to the pipelines of a running service, in order. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "base/wall.h"
+#include "keel.h"
+#include "operator.h"
+#include "output.h"
+
+enum { POLL_MS = 50, POLLS_A_SECOND = 1000 / POLL_MS };
+
+static const char usage[] =
+    "usage: keel events [--board FILE] [--follow] [--json] [--since LENGTH]\n"
+    "           transitions and locks, oldest first; --follow: and those to come\n";
+
+typedef struct choices {
+    const char *board;
+    bool follow;
+    bool json;
+    uint64_t since_ms; /* since 1970 */
+} choices;
+
+/* ---- printing ---------------------------------------------------------------------- */
+
+static void print_transition(const keel_event_view *e)
+{
+    printf("%s -> %s (%s), %" PRIu64 " of %" PRIu64 " failed",
+           keel_breaker_state_name(e->from), keel_breaker_state_name(e->to),
+           keel_cause_name(e->cause), e->failed, e->total);
+}
+
+static void print_lock(const keel_lock_state *lock)
+{
+    if (lock->lock == KEEL_LOCK_NONE)
+        fputs("unlocked", stdout);
+    else
+        printf("locked %s", keel_lock_name(lock->lock));
+    if (*lock->actor)
+        printf(" by %s", lock->actor);
+    printf("%s%s", *lock->reason ? ": " : "", lock->reason);
+}
+
+static void print_text(const keel_event_view *e)
+{
+    char instant[KEEL_OUTPUT_TEXT_SIZE];
+
+    printf("%s %s ", keel_output_instant(instant, e->wall_ms, 1), e->name);
+    if (e->type == KEEL_EVENT_TRANSITION)
+        print_transition(e);
+    else if (e->type == KEEL_EVENT_LOCKED)
+        print_lock(&e->lock);
+    else
+        printf("%s%s%s", keel_event_type_name(e->type), e->cause ? " " : "",
+               e->cause ? keel_cause_name(e->cause) : "");
+    printf(" [%" PRIu32 "]\n", e->pid);
+}
+
+static void print_transition_json(const keel_event_view *e)
+{
+    keel_print_json_text(stdout, ",", "from", keel_breaker_state_name(e->from));
+    keel_print_json_text(stdout, ",", "to", keel_breaker_state_name(e->to));
+    keel_print_json_number(stdout, ",", "generation", e->generation);
+}
+
+static void print_lock_json(const keel_lock_state *lock)
+{
+    keel_print_json_text(stdout, ",", "lock", keel_lock_name(lock->lock));
+    keel_print_json_text(stdout, ",", "actor", lock->actor);
+    keel_print_json_text(stdout, ",", "reason", lock->reason);
+}
+
+static void print_json(const keel_event_view *e)
+{
+    char instant[KEEL_OUTPUT_TEXT_SIZE];
+
+    keel_print_json_number(stdout, "{", "schema", 1);
+    keel_print_json_number(stdout, ",", "sequence", e->sequence);
+    keel_print_json_text(stdout, ",", "at",
+                         keel_output_instant(instant, e->wall_ms, 1));
+    keel_print_json_text(stdout, ",", "name", e->name);
+    keel_print_json_text(stdout, ",", "type", keel_event_type_name(e->type));
+    keel_print_json_number(stdout, ",", "pid", e->pid);
+    if (e->type == KEEL_EVENT_TRANSITION)
+        print_transition_json(e);
+    if (e->type == KEEL_EVENT_LOCKED)
+        print_lock_json(&e->lock);
+    keel_print_json_text(stdout, ",", "cause", keel_cause_name(e->cause));
+    keel_print_json_number(stdout, ",", "calls", e->total);
+    keel_print_json_number(stdout, ",", "failures", e->failed);
+    puts("}");
+}
+
+static void print_lost(const choices *chosen, uint64_t lost)
+{
+    if (chosen->json)
+        printf("{\"schema\":1,\"type\":\"lost\",\"count\":%" PRIu64 "}\n", lost);
+    else
+        printf("%" PRIu64 " events were overwritten before they were read\n", lost);
+}
+
+/* ---- following --------------------------------------------------------------------- */
+
+/* Prints what there is. KEEL_EVENT_AWAIT: there will be more in a moment. */
+static keel_event_found print_all(keel_source *source, keel_event_cursor *cursor,
+                                  const choices *chosen)
+{
+    for (;;) {
+        keel_event_view event;
+        uint64_t lost;
+        keel_event_found found = source->next(source, cursor, &event, &lost);
+
+        if (found == KEEL_EVENT_LOST)
+            print_lost(chosen, lost);
+        else if (found != KEEL_EVENT_FOUND)
+            return found;
+        else if (event.wall_ms < chosen->since_ms)
+            continue;
+        else if (chosen->json)
+            print_json(&event);
+        else
+            print_text(&event);
+    }
+}
+
+/* False: whoever read our output has gone. */
+static bool rest(void)
+{
+    struct pollfd output = { .fd = STDOUT_FILENO };
+
+    return poll(&output, 1, POLL_MS) <= 0;
+}
+
+/* After a restart of the machine, or by a hand that removed it, the file is another. */
+static void reopen(keel_source **source, keel_event_cursor *cursor)
+{
+    keel_source *fresh;
+
+    if ((*source)->is_current(*source) ||
+        keel_board_source_open(&fresh, (*source)->name, NULL) != KEEL_OK)
+        return;
+    fprintf(stderr, "keel events: %s is another board now\n", fresh->name);
+    (*source)->close(*source);
+    *source = fresh;
+    *cursor = fresh->begin(fresh);
+}
+
+static void print_events(keel_source **source, const choices *chosen)
+{
+    keel_event_cursor cursor = (*source)->begin(*source);
+    unsigned polls = 0;
+
+    while (print_all(*source, &cursor, chosen) == KEEL_EVENT_AWAIT || chosen->follow) {
+        if (fflush(stdout) || !rest())
+            return;
+        if (chosen->follow && ++polls % POLLS_A_SECOND == 0)
+            reopen(source, &cursor);
+    }
+}
+
+/* ---- the subcommand ---------------------------------------------------------------- */
+
+static int run(const choices *chosen)
+{
+    int code;
+    keel_source *source = keel_operator_source("events", chosen->board, &code);
+
+    if (!source)
+        return code;
+    print_events(&source, chosen);
+    source->close(source);
+    return keel_output_end("events", 0);
+}
+
+static int wrong_usage(const char *what)
+{
+    fprintf(stderr, "%s%s", what, usage);
+    return KEEL_EXIT_USAGE;
+}
+
+static bool read_since(const char *text, uint64_t *since_ms)
+{
+    uint64_t ns, now_ms = keel_wall_ms();
+
+    if (keel_parse_duration(keel_text_of(text), &ns))
+        return false;
+    *since_ms =
+        now_ms - (ns / KEEL_MILLISECOND < now_ms ? ns / KEEL_MILLISECOND : now_ms);
+    return true;
+}
+
+int keel_tool_events(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "board", required_argument, NULL, 'b' },
+        { "follow", no_argument, NULL, 'f' },
+        { "json", no_argument, NULL, 'j' },
+        { "since", required_argument, NULL, 's' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    static char own_name[] = "keel events";
+    choices chosen = { .board = NULL };
+    int option;
+
+    argv[0] = own_name; /* getopt's complaints begin with it */
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(usage, stdout);
+            return keel_output_end("events", 0);
+        }
+        if (option == '?')
+            return wrong_usage("");
+        if (option == 's' && !read_since(optarg, &chosen.since_ms))
+            return wrong_usage("keel events: --since takes a length of time with its "
+                               "unit, such as 10m\n");
+        if (option == 'b')
+            chosen.board = optarg;
+        chosen.follow = chosen.follow || option == 'f';
+        chosen.json = chosen.json || option == 'j';
+    }
+    if (optind < argc)
+        return wrong_usage("keel events: takes options alone\n");
+    return run(&chosen);
+}
