@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: MIT */
+/* A board as it is seen, locked and followed by one who has no part in it. */
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "board/layout.h"
+#include "call/pipeline.h"
+#include "ops/board_events.h"
+#include "ops/board_lock.h"
+#include "ops/shown_text.h"
+#include "support/board_file.h"
+#include "support/child.h"
+#include "support/opened.h"
+#include "support/suite.h"
+
+#define BREAKER "none; breaker.min_calls=8; breaker.open=5s; breaker.open_jitter=0"
+#define WALL_MS ((uint64_t)1800000000000)
+
+static board_file file;
+static opened o;
+static keel_board *board; /* the onlooker's */
+static keel_view view;
+
+static void begin(const char *settings)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    board_file_init(&file);
+    opened_init(&o, OPENED_VIRTUAL, file.environment, settings);
+    ck_assert_msg(keel_board_map(&board, NULL, file.path, false, &why) == KEEL_OK, "%s",
+                  why.text);
+}
+
+static void finish(void)
+{
+    keel_view_cleanup(&view);
+    keel_board_close(board);
+    opened_cleanup(&o);
+    board_file_cleanup(&file);
+}
+
+static keel_instant instant(void)
+{
+    return (keel_instant){ .now = vclock_now(&o.clock), .wall_ms = WALL_MS };
+}
+
+static const keel_pipeline_view *look(void)
+{
+    keel_instant at = instant();
+
+    keel_view_cleanup(&view);
+    ck_assert_int_eq(keel_board_view(board, &at, &view), KEEL_OK);
+    return view.count ? &view.pipelines[0] : NULL;
+}
+
+/* ---- what is seen ------------------------------------------------------------------ */
+
+static const char *const windows[] = {
+    BREAKER,
+    BREAKER "; breaker.slow_call=1s",
+    BREAKER "; breaker.window=100calls",
+    BREAKER "; breaker.window=60s; breaker.buckets=12",
+};
+
+START_TEST(a_look_from_outside_says_what_the_process_itself_would)
+{
+    const keel_pipeline_view *p;
+
+    begin(windows[_i]);
+    opened_calls(&o, KEEL_OK, 5);
+    opened_calls(&o, KEEL_FAILED, 3);
+    p = look();
+    ck_assert_uint_eq(view.count, 1);
+    ck_assert_str_eq(p->name, "payments");
+    ck_assert(p->has_breaker);
+    ck_assert_int_eq(p->state, KEEL_BREAKER_CLOSED);
+    ck_assert_uint_eq(p->totals.total, 8);
+    ck_assert_uint_eq(p->totals.failed, 3);
+    ck_assert_uint_eq(p->processes, 1);
+    ck_assert_uint_eq(p->since_s, 0);
+    finish();
+}
+END_TEST
+
+START_TEST(an_open_breaker_says_since_when_why_and_until_when)
+{
+    const keel_pipeline_view *p;
+    uint64_t before = (uint64_t)time(NULL);
+
+    begin(BREAKER);
+    opened_calls(&o, KEEL_FAILED, 8);
+    vclock_advance(&o.clock, 2 * KEEL_S);
+    p = look();
+    ck_assert_int_eq(p->state, KEEL_BREAKER_OPEN);
+    ck_assert_uint_eq(p->generation, opened_look(&o).generation);
+    ck_assert_int_eq(p->cause, KEEL_CAUSE_FAILURE_RATE);
+    ck_assert_uint_ge(p->since_s, before);
+    ck_assert_uint_eq(p->probe_in_ns, opened_look(&o).open_left_ns);
+    ck_assert_uint_eq(p->totals.failed, 8);
+    finish();
+}
+END_TEST
+
+START_TEST(a_half_open_one_says_how_many_permits_are_left)
+{
+    keel_permit permit;
+
+    begin(BREAKER);
+    opened_calls(&o, KEEL_FAILED, 8);
+    vclock_advance(&o.clock, 5 * KEEL_S);
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_OK);
+    ck_assert_int_eq(look()->state, KEEL_BREAKER_HALF_OPEN);
+    ck_assert_uint_eq(view.pipelines[0].permits, opened_look(&o).permits);
+    ck_assert_uint_eq(view.pipelines[0].probe_in_ns, 0);
+    keel_permit_end(&permit, KEEL_OK);
+    finish();
+}
+END_TEST
+
+START_TEST(pipelines_come_in_the_order_of_their_names)
+{
+    static const char *const names[] = { "zebra", "apple", "mango" };
+    keel_pipeline *others[3];
+
+    begin(BREAKER);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(keel_pipeline_open(&others[i], o.rt, names[i], BREAKER, NULL),
+                         KEEL_OK);
+    look();
+    ck_assert_uint_eq(view.count, 4);
+    ck_assert_str_eq(view.pipelines[0].name, "apple");
+    ck_assert_str_eq(view.pipelines[1].name, "mango");
+    ck_assert_str_eq(view.pipelines[2].name, "payments");
+    ck_assert_str_eq(view.pipelines[3].name, "zebra");
+    for (int i = 0; i < 3; i++)
+        keel_pipeline_close(others[i]);
+    finish();
+}
+END_TEST
+
+START_TEST(a_pipeline_without_a_breaker_is_seen_and_cannot_be_locked)
+{
+    const keel_lock_options any = { .size = sizeof any, .any_version = true };
+    keel_lock_state standing;
+    keel_board_parts parts;
+    keel_instant at;
+
+    begin("none; breaker=off");
+    at = instant();
+    ck_assert(!look()->has_breaker);
+    ck_assert(keel_board_find(board, "payments", &parts));
+    ck_assert_int_eq(
+        keel_board_lock(board, &parts, KEEL_LOCK_OPEN, &any, &at, &standing),
+        KEEL_E_STATE);
+    finish();
+}
+END_TEST
+
+START_TEST(what_is_not_shared_is_not_seen)
+{
+    keel_board_parts parts;
+
+    begin(BREAKER "; share=off");
+    ck_assert_ptr_null(look());
+    ck_assert(!keel_board_find(board, "payments", &parts));
+    finish();
+}
+END_TEST
+
+static void wait_to_be_killed(int ready)
+{
+    opened_look(&o);
+    opened_calls(&o, KEEL_OK, 1);
+    CHILD(write(ready, "", 1) == 1);
+    pause();
+}
+
+START_TEST(processes_are_those_that_live)
+{
+    int ready[2];
+    pid_t pid;
+    char byte;
+
+    begin(BREAKER);
+    ck_assert_int_eq(pipe(ready), 0);
+    pid = fork();
+    if (pid == 0)
+        wait_to_be_killed(ready[1]);
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    look();
+    ck_assert_uint_eq(view.process_count, 2);
+    ck_assert_uint_eq(view.processes[0].pid, (uint32_t)getpid());
+    ck_assert_uint_eq(view.processes[1].pid, (uint32_t)pid);
+    ck_assert_uint_eq(view.pipelines[0].processes, 2);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    look();
+    ck_assert_uint_eq(view.process_count, 1);
+    ck_assert_uint_eq(view.pipelines[0].processes, 1);
+    finish();
+}
+END_TEST
+
+START_TEST(without_any_process_the_windows_still_say_what_they_know)
+{
+    const keel_pipeline_view *p;
+
+    begin(BREAKER);
+    opened_calls(&o, KEEL_FAILED, 3);
+    opened_cleanup(&o);
+    p = look();
+    ck_assert_uint_eq(view.process_count, 0);
+    ck_assert_uint_eq(p->totals.failed, 3);
+    opened_init(&o, OPENED_VIRTUAL, file.environment, BREAKER);
+    finish();
+}
+END_TEST
+
+/* ---- locks ------------------------------------------------------------------------- */
+
+static keel_lock_state standing;
+
+static keel_status lock_with(keel_lock lock, const keel_lock_options *options)
+{
+    keel_instant at = instant();
+    keel_board_parts parts;
+
+    ck_assert(keel_board_find(board, "payments", &parts));
+    return keel_board_lock(board, &parts, lock, options, &at, &standing);
+}
+
+static keel_status lock_as(keel_lock lock, const char *actor, const char *reason)
+{
+    const keel_lock_options options = { .size = sizeof options,
+                                        .actor = actor,
+                                        .reason = reason };
+
+    return lock_with(lock, &options);
+}
+
+START_TEST(a_lock_from_outside_holds_with_the_very_next_call)
+{
+    begin(BREAKER);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_OPEN, "alice", "moving house"), KEEL_OK);
+    ck_assert_int_eq(opened_call(&o, NULL, KEEL_OK, NULL), KEEL_REJECTED_FORCED_OPEN);
+    ck_assert_uint_eq(look()->lock.set_s, WALL_MS / 1000);
+    ck_assert_int_eq(view.pipelines[0].lock.lock, KEEL_LOCK_OPEN);
+    ck_assert_str_eq(view.pipelines[0].lock.actor, "alice");
+    ck_assert_str_eq(view.pipelines[0].lock.reason, "moving house");
+    ck_assert_int_eq(
+        lock_with(KEEL_LOCK_NONE, &(keel_lock_options){ .version = standing.version }),
+        KEEL_OK);
+    ck_assert_int_eq(opened_call(&o, NULL, KEEL_OK, NULL), KEEL_OK);
+    finish();
+}
+END_TEST
+
+START_TEST(the_process_itself_sees_who_has_locked_from_outside)
+{
+    keel_lock_state seen = { .size = sizeof seen };
+
+    begin(BREAKER);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_OBSERVE, "alice", "a try"), KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_lock_look(o.pipeline, &seen), KEEL_OK);
+    ck_assert_int_eq(seen.lock, KEEL_LOCK_OBSERVE);
+    ck_assert_str_eq(seen.actor, "alice");
+    ck_assert_uint_eq(seen.version, standing.version);
+    finish();
+}
+END_TEST
+
+START_TEST(a_lock_that_stands_is_not_overwritten_unseen_however_often_one_tries)
+{
+    begin(BREAKER);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_OPEN, "alice", "first"), KEEL_OK);
+    for (int i = 0; i < 3 * KEEL_NOTES; i++) {
+        ck_assert_int_eq(lock_as(KEEL_LOCK_CLOSED, "bob", "second"), KEEL_E_CONFLICT);
+        ck_assert_str_eq(standing.actor, "alice");
+        ck_assert_str_eq(standing.reason, "first");
+    }
+    ck_assert_int_eq(
+        lock_with(KEEL_LOCK_CLOSED,
+                  &(keel_lock_options){ .actor = "bob", .any_version = true }),
+        KEEL_OK);
+    ck_assert_str_eq(standing.actor, "bob");
+    finish();
+}
+END_TEST
+
+START_TEST(only_the_version_that_was_seen_is_unlocked)
+{
+    begin(BREAKER);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_OPEN, "alice", NULL), KEEL_OK);
+    ck_assert_int_eq(lock_with(KEEL_LOCK_NONE,
+                               &(keel_lock_options){ .version = standing.version + 1 }),
+                     KEEL_E_CONFLICT);
+    ck_assert_int_eq(look()->lock.lock, KEEL_LOCK_OPEN);
+    ck_assert_int_eq(
+        lock_with(KEEL_LOCK_NONE, &(keel_lock_options){ .version = standing.version }),
+        KEEL_OK);
+    ck_assert_uint_eq(look()->lock.size, 0);
+    finish();
+}
+END_TEST
+
+START_TEST(a_lock_whose_time_is_over_is_none_and_in_nobodys_way)
+{
+    const keel_lock_options hour = { .for_ns = 3600 * KEEL_S };
+
+    begin(BREAKER);
+    ck_assert_int_eq(lock_with(KEEL_LOCK_OPEN, &hour), KEEL_OK);
+    vclock_advance(&o.clock, 3599 * KEEL_S);
+    ck_assert_uint_le(look()->lock.left_ns, KEEL_S + KEEL_LOCK_UNIT_NS);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_CLOSED, "bob", NULL), KEEL_E_CONFLICT);
+    vclock_advance(&o.clock, 2 * KEEL_S);
+    ck_assert_uint_eq(look()->lock.size, 0);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_CLOSED, "bob", NULL), KEEL_OK);
+    finish();
+}
+END_TEST
+
+START_TEST(a_lock_outlives_all_processes_and_their_restart)
+{
+    begin(BREAKER);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_OPEN, "alice", "until monday"), KEEL_OK);
+    opened_cleanup(&o);
+    opened_init(&o, OPENED_VIRTUAL, file.environment, BREAKER);
+    ck_assert_int_eq(opened_call(&o, NULL, KEEL_OK, NULL), KEEL_REJECTED_FORCED_OPEN);
+    ck_assert_str_eq(look()->lock.reason, "until monday");
+    finish();
+}
+END_TEST
+
+/* ---- events ------------------------------------------------------------------------ */
+
+static keel_event_cursor cursor;
+static keel_event_view event;
+static uint64_t lost;
+
+static keel_event_found next(void)
+{
+    return keel_board_events_next(board, &cursor, vclock_now(&o.clock), &event, &lost);
+}
+
+START_TEST(events_come_in_order_with_who_and_why)
+{
+    begin(BREAKER);
+    cursor = keel_board_events_begin(board);
+    opened_calls(&o, KEEL_FAILED, 8);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_CLOSED, "alice", "it is not them"), KEEL_OK);
+    ck_assert_int_eq(
+        lock_with(KEEL_LOCK_NONE,
+                  &(keel_lock_options){ .actor = "bob", .any_version = true }),
+        KEEL_OK);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_str_eq(event.name, "payments");
+    ck_assert_int_eq(event.type, KEEL_EVENT_TRANSITION);
+    ck_assert_int_eq(event.to, KEEL_BREAKER_OPEN);
+    ck_assert_uint_eq(event.failed, 8);
+    ck_assert_uint_eq(event.pid, (uint32_t)getpid());
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(event.type, KEEL_EVENT_LOCKED);
+    ck_assert_int_eq(event.lock.lock, KEEL_LOCK_CLOSED);
+    ck_assert_str_eq(event.lock.actor, "alice");
+    ck_assert_str_eq(event.lock.reason, "it is not them");
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(event.lock.lock, KEEL_LOCK_NONE);
+    ck_assert_str_eq(event.lock.actor, "bob");
+    ck_assert_int_eq(next(), KEEL_EVENT_END);
+    finish();
+}
+END_TEST
+
+START_TEST(a_lock_of_the_services_own_is_told_with_its_note)
+{
+    const keel_lock_options options = { .size = sizeof options,
+                                        .actor = "the service" };
+
+    begin(BREAKER);
+    cursor = keel_board_events_begin(board);
+    ck_assert_int_eq(keel_pipeline_lock_as(o.pipeline, KEEL_LOCK_OPEN, &options, NULL),
+                     KEEL_OK);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_str_eq(event.lock.actor, "the service");
+    finish();
+}
+END_TEST
+
+static void put(uint32_t number)
+{
+    const keel_journal_record record = { .type = KEEL_EVENT_WOULD_TRIP,
+                                         .generation = number,
+                                         .pipeline = UINT32_MAX };
+
+    keel_journal_put(keel_board_journal(board), &record);
+}
+
+START_TEST(what_was_overwritten_is_counted_and_the_rest_is_read)
+{
+    begin(BREAKER);
+    cursor = keel_board_events_begin(board);
+    for (uint32_t i = 0; i < KEEL_JOURNAL_CELLS + 10; i++)
+        put(i);
+    ck_assert_int_eq(next(), KEEL_EVENT_LOST);
+    ck_assert_uint_eq(lost, 10);
+    for (uint32_t i = 10; i < KEEL_JOURNAL_CELLS + 10; i++) {
+        ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+        ck_assert_uint_eq(event.generation, i);
+        ck_assert_str_eq(event.name, "?");
+    }
+    ck_assert_int_eq(next(), KEEL_EVENT_END);
+    /* who comes now begins with what there is */
+    cursor = keel_board_events_begin(board);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_uint_eq(event.generation, 10);
+    finish();
+}
+END_TEST
+
+/* As if its writer had been killed. */
+static void tear(uint64_t position)
+{
+    atomic_store(&keel_board_journal(board)->cells[position].turn, 0);
+}
+
+START_TEST(records_whose_writers_were_killed_are_passed_over_after_a_while)
+{
+    begin(BREAKER);
+    cursor = keel_board_events_begin(board);
+    for (uint32_t i = 0; i < 8; i++)
+        put(i);
+    for (uint32_t i = 2; i < 6; i++)
+        tear(i);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(next(), KEEL_EVENT_AWAIT);
+    vclock_advance(&o.clock, 199 * KEEL_MS);
+    ck_assert_int_eq(next(), KEEL_EVENT_AWAIT);
+    vclock_advance(&o.clock, KEEL_MS);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND); /* the four cost no more than one */
+    ck_assert_uint_eq(event.generation, 6);
+    put(8);
+    put(9);
+    tear(8);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(next(), KEEL_EVENT_AWAIT); /* this one was begun just now */
+    finish();
+}
+END_TEST
+
+/* ---- a file that lies -------------------------------------------------------------- */
+
+/* Past the board's own interface, as another process may write. */
+static keel_board_layout *layout(void)
+{
+    return (keel_board_layout *)((char *)keel_board_journal(board) -
+                                 offsetof(keel_board_layout, journal));
+}
+
+static keel_board_entry *entry_of(keel_block_kind kind)
+{
+    for (uint32_t i = 0; i < KEEL_BOARD_BLOCKS; i++)
+        if (layout()->directory[i].kind == (uint32_t)kind)
+            return &layout()->directory[i];
+    ck_abort_msg("no entry of kind %d", kind);
+    return NULL;
+}
+
+typedef struct lie {
+    const char *what;
+    keel_block_kind kind;
+    size_t at; /* in the entry */
+    size_t size;
+    uint64_t value;
+    bool is_seen; /* the pipeline still is */
+} lie;
+
+#define LIE(field)                                                                     \
+    offsetof(keel_board_entry, field), sizeof((keel_board_entry *)0)->field
+
+static const lie lies[] = {
+    { "a place behind the end", KEEL_BLOCK_PIPELINE, LIE(offset), 16 << 20, false },
+    { "a place that wraps", KEEL_BLOCK_PIPELINE, LIE(offset), UINT64_MAX - 63, false },
+    { "a place between lines", KEEL_BLOCK_PIPELINE, LIE(offset), 4, false },
+    { "too small a block", KEEL_BLOCK_PIPELINE, LIE(size), 64, false },
+    { "too large a block", KEEL_BLOCK_PIPELINE, LIE(size), UINT32_MAX, false },
+    { "another kind", KEEL_BLOCK_PIPELINE, LIE(kind), 99, false },
+    { "a name with capitals", KEEL_BLOCK_PIPELINE, 0, 1, 'P', false },
+    { "a breaker that lies outside", KEEL_BLOCK_BREAKER, LIE(offset), 1 << 30, true },
+    { "a breaker that is too small", KEEL_BLOCK_BREAKER, LIE(size), 8, true },
+    { "no buckets", KEEL_BLOCK_TIME_WINDOW, LIE(count), 0, true },
+    { "more buckets than fit", KEEL_BLOCK_TIME_WINDOW, LIE(count), 900, true },
+    { "far more buckets", KEEL_BLOCK_TIME_WINDOW, LIE(count), UINT32_MAX, true },
+    { "no width", KEEL_BLOCK_TIME_WINDOW, LIE(width), 1, true },
+    { "a width that overflows", KEEL_BLOCK_TIME_WINDOW, LIE(width), UINT64_MAX, true },
+    { "a window outside", KEEL_BLOCK_TIME_WINDOW, LIE(offset), 1 << 30, true },
+    { "lines outside", KEEL_BLOCK_LINES, LIE(offset), 1 << 30, true },
+    { "a window as one of calls", KEEL_BLOCK_TIME_WINDOW, LIE(kind),
+      KEEL_BLOCK_COUNT_WINDOW, true },
+};
+
+START_TEST(a_directory_that_lies_is_not_followed)
+{
+    const lie *l = &lies[_i];
+    keel_board_entry *e, true_one;
+
+    begin(BREAKER);
+    opened_calls(&o, KEEL_FAILED, 3);
+    e = entry_of(l->kind);
+    true_one = *e;
+    memcpy((char *)e + l->at, &l->value, l->size);
+    ck_assert_msg((look() != NULL) == l->is_seen, "%s", l->what);
+    *e = true_one;
+    ck_assert_uint_eq(look()->totals.failed, 3);
+    finish();
+}
+END_TEST
+
+START_TEST(lines_that_lie_are_not_followed)
+{
+    keel_lines_words *lines;
+
+    begin(BREAKER);
+    opened_calls(&o, KEEL_OK, 3);
+    lines = (keel_lines_words *)(layout()->blocks + entry_of(KEEL_BLOCK_LINES)->offset);
+    atomic_store(&lines->used, UINT64_MAX);
+    for (int i = 1; i < KEEL_BOARD_OWNERS; i++)
+        atomic_store(&lines->sets[i], UINT64_MAX - (uint64_t)i);
+    ck_assert_uint_eq(look()->totals.total, 3);
+    finish();
+}
+END_TEST
+
+START_TEST(a_name_without_an_end_is_no_name)
+{
+    keel_board_entry *e;
+
+    begin(BREAKER);
+    e = entry_of(KEEL_BLOCK_PIPELINE);
+    memset(e->name, 'a', sizeof e->name);
+    ck_assert_ptr_null(look());
+    finish();
+}
+END_TEST
+
+START_TEST(more_blocks_and_owners_than_there_can_be_are_not_looked_for)
+{
+    uint32_t count;
+
+    begin(BREAKER);
+    count = atomic_exchange(&layout()->head.block_count, UINT32_MAX);
+    atomic_store(&layout()->head.owner_count, UINT32_MAX);
+    look();
+    ck_assert_uint_eq(view.count, 1);
+    ck_assert_uint_eq(view.process_count, 1);
+    atomic_store(&layout()->head.owner_count, 1);
+    atomic_store(&layout()->head.block_count, count);
+    finish();
+}
+END_TEST
+
+START_TEST(a_journal_that_lies_ends_or_is_waited_for)
+{
+    begin(BREAKER);
+    cursor = keel_board_events_begin(board);
+    atomic_store(&keel_board_journal(board)->head, UINT64_MAX);
+    ck_assert_int_eq(next(), KEEL_EVENT_LOST);
+    ck_assert_int_eq(next(), KEEL_EVENT_AWAIT);
+    vclock_advance(&o.clock, KEEL_S);
+    ck_assert_int_eq(next(), KEEL_EVENT_END);
+    atomic_store(&keel_board_journal(board)->head, 0);
+    ck_assert_int_eq(next(), KEEL_EVENT_END);
+    finish();
+}
+END_TEST
+
+/* ---- texts ------------------------------------------------------------------------- */
+
+typedef struct text_case {
+    const char *what;
+    const char *text;
+    const char *shown;
+} text_case;
+
+static const text_case texts[] = {
+    { "plain", "it is them", "it is them" },
+    { "an accent and a wide one", "d\303\251j\303\240 \360\237\230\200",
+      "d\303\251j\303\240 \360\237\230\200" },
+    { "a line's end", "a\nb\r", "a?b?" },
+    { "an escape", "\033[31mred", "?[31mred" },
+    { "the escape of the other set", "a\302\233b", "a??b" },
+    { "delete", "a\177", "a?" },
+    { "a byte that is no UTF-8", "a\377b", "a?b" },
+    { "a character cut short", "a\342\202", "a??" },
+    { "a slash written too long", "\300\257 \340\200\257", "?? ???" },
+    { "half of a pair", "\355\240\200", "???" },
+    { "beyond the last one", "\364\220\200\200", "????" },
+    { "a turn of direction", "a\342\200\256b", "a???b" },
+};
+
+START_TEST(text_of_others_neither_steers_a_terminal_nor_breaks_json)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "%s", texts[_i].text);
+    keel_shown_text(text);
+    ck_assert_msg(!strcmp(text, texts[_i].shown), "%s: %s", texts[_i].what, text);
+}
+END_TEST
+
+START_TEST(who_locks_is_shown_without_control_characters)
+{
+    begin(BREAKER);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_OPEN, "al\033ice", "a\nb"), KEEL_OK);
+    ck_assert_str_eq(look()->lock.actor, "al?ice");
+    ck_assert_str_eq(view.pipelines[0].lock.reason, "a?b");
+    finish();
+}
+END_TEST
+
+SUITE("board_view", 60,
+      ROWS(a_look_from_outside_says_what_the_process_itself_would, windows),
+      ONE(an_open_breaker_says_since_when_why_and_until_when),
+      ONE(a_half_open_one_says_how_many_permits_are_left),
+      ONE(pipelines_come_in_the_order_of_their_names),
+      ONE(a_pipeline_without_a_breaker_is_seen_and_cannot_be_locked),
+      ONE(what_is_not_shared_is_not_seen), ONE(processes_are_those_that_live),
+      ONE(without_any_process_the_windows_still_say_what_they_know),
+      ONE(a_lock_from_outside_holds_with_the_very_next_call),
+      ONE(the_process_itself_sees_who_has_locked_from_outside),
+      ONE(a_lock_that_stands_is_not_overwritten_unseen_however_often_one_tries),
+      ONE(only_the_version_that_was_seen_is_unlocked),
+      ONE(a_lock_whose_time_is_over_is_none_and_in_nobodys_way),
+      ONE(a_lock_outlives_all_processes_and_their_restart),
+      ONE(events_come_in_order_with_who_and_why),
+      ONE(a_lock_of_the_services_own_is_told_with_its_note),
+      ONE(what_was_overwritten_is_counted_and_the_rest_is_read),
+      ONE(records_whose_writers_were_killed_are_passed_over_after_a_while),
+      ROWS(a_directory_that_lies_is_not_followed, lies),
+      ONE(lines_that_lie_are_not_followed), ONE(a_name_without_an_end_is_no_name),
+      ONE(more_blocks_and_owners_than_there_can_be_are_not_looked_for),
+      ONE(a_journal_that_lies_ends_or_is_waited_for),
+      ROWS(text_of_others_neither_steers_a_terminal_nor_breaks_json, texts),
+      ONE(who_locks_is_shown_without_control_characters))
