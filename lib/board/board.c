@@ -509,6 +509,16 @@ static size_t lent_size(size_t size)
     return (size + step - 1) / step * step;
 }
 
+/*
+ * On a shared board a block that nobody uses just now is mostly one that somebody comes
+ * back to: processes come and go. So there it is kept until half of the board is in use.
+ */
+static bool keeps_unused(const keel_board *board)
+{
+    return is_mapped(board) && board->head->used < board->space / 2 &&
+           block_count(board) < KEEL_BOARD_BLOCKS / 2;
+}
+
 void *keel_board_lend(keel_board *board, const keel_block_key *key, size_t size)
 {
     keel_board_entry *e;
@@ -517,7 +527,7 @@ void *keel_board_lend(keel_board *board, const keel_block_key *key, size_t size)
     if (strlen(key->name) >= sizeof e->name || !lock(board))
         return NULL;
     e = find_locked(board, key, size);
-    if (!e)
+    if (!e && !keeps_unused(board))
         e = hand_on_locked(board, key, size);
     if (!e)
         e = make_locked(board, key, size);

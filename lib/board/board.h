@@ -117,7 +117,8 @@ bool keel_board_owner_is_gone(keel_board *board, uint64_t owner);
  * keel_board_block  one that stays as long as the board is open
  * keel_board_lend   one that somebody uses for a time, with others of the same key, and
  *                   each gives back once. Unused it is kept as it is, for who comes back
- *                   to that key, until another key of its kind wants the memory.
+ *                   to that key, until another key of its kind wants the memory; on a
+ *                   shared board, which processes come back to, not before it is half full
  *
  * Memory is handed on within a kind only: who reads a block of atomic words a moment too
  * late reads words of the same meaning.
