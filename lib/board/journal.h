@@ -32,8 +32,8 @@ typedef struct keel_journal_record {
     uint8_t to;
     uint8_t cause;
     uint8_t lock;
-    uint8_t note; /* of a lock: its number in the pipeline's notice; 0: none */
-    uint8_t spare[4];
+    uint8_t note;        /* of a lock: its number in the pipeline's notice; 0: none */
+    uint32_t note_check; /* what the note was: it may be another one's by now */
 } keel_journal_record;
 
 typedef struct keel_journal_cell {

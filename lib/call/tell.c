@@ -40,11 +40,14 @@ static bool is_for_the_journal(const keel_pipeline *pipeline, keel_event_type ty
             type == KEEL_EVENT_PERMIT_LEAKED || type == KEEL_EVENT_LOCKED);
 }
 
-/* The note of the lock that holds; a reader compares when it was written. */
-static uint8_t standing_note(const keel_breaker *breaker)
+/* The note of the lock that holds, and by what a reader knows it again. */
+static void name_note(const keel_pipeline *pipeline, const keel_breaker *breaker,
+                      keel_journal_record *record)
 {
-    return (uint8_t)keel_lock_note(
-        atomic_load_explicit(&breaker->words->lock, memory_order_acquire));
+    uint64_t lock = atomic_load_explicit(&breaker->words->lock, memory_order_acquire);
+
+    record->note = (uint8_t)keel_lock_note(lock);
+    record->note_check = keel_notice_check(pipeline->notice, record->note);
 }
 
 static void note_in_journal(const keel_pipeline *pipeline, const keel_event_record *r)
@@ -67,7 +70,7 @@ static void note_in_journal(const keel_pipeline *pipeline, const keel_event_reco
         record.total = (uint32_t)keel_ns_min(totals.total, UINT32_MAX);
         record.failed = (uint32_t)keel_ns_min(totals.failed, UINT32_MAX);
         if (r->type == KEEL_EVENT_LOCKED)
-            record.note = standing_note(&plan->breaker);
+            name_note(pipeline, &plan->breaker, &record);
     }
     keel_journal_put(keel_board_journal(pipeline->runtime->shared), &record);
 }

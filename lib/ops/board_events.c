@@ -34,17 +34,14 @@ static keel_notice *notice_of(const keel_board *board, uint32_t number, char *na
     return block;
 }
 
-/* Notes are written in turn: one of another second is of another lock. */
+/* Notes are few and written in turn: it may be another lock's by now. */
 static void describe_lock(keel_notice *notice, const keel_journal_record *r,
                           keel_event_view *event)
 {
-    keel_lock_state state = { .size = sizeof state, .lock = (keel_lock)r->lock };
-
-    if (notice && r->note)
-        keel_lock_state_note(&state, notice, r->note);
-    if (r->wall_ms / 1000 - state.set_s > 1)
-        state = (keel_lock_state){ .size = sizeof state, .lock = (keel_lock)r->lock };
-    event->lock = state;
+    event->lock =
+        (keel_lock_state){ .size = sizeof event->lock, .lock = (keel_lock)r->lock };
+    if (notice && r->note && keel_notice_check(notice, r->note) == r->note_check)
+        keel_lock_state_note(&event->lock, notice, r->note);
 }
 
 static void describe(const keel_board *board, const keel_journal_record *r,

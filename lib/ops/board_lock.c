@@ -39,7 +39,9 @@ static void note_in_journal(keel_board *board, const keel_board_parts *parts,
                                          .generation = keel_word_generation(state),
                                          .type = KEEL_EVENT_LOCKED,
                                          .lock = (uint8_t)lock,
-                                         .note = (uint8_t)note };
+                                         .note = (uint8_t)note,
+                                         .note_check =
+                                             keel_notice_check(parts->notice, note) };
 
     keel_journal_put(keel_board_journal(board), &record);
 }

@@ -111,7 +111,6 @@ static bool as_time_window(const directory *d, const entry *at, keel_window *win
     const entry *lines;
 
     if (!at->e.count || at->e.count > KEEL_WINDOW_MAX_BUCKETS || !width ||
-        width > KEEL_NEVER / at->e.count ||
         !is_whole(at, KEEL_BLOCK_TIME_WINDOW,
                   keel_time_window_size(at->e.count, has_slow)))
         return false;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/seed.h"
+
 #define TOLD_GENERATION 0xffffffu
 
 uint32_t keel_notice_write(keel_notice *notice, const keel_note *note)
@@ -21,13 +23,31 @@ uint32_t keel_notice_write(keel_notice *notice, const keel_note *note)
     return number + 1;
 }
 
+static void read_words(const keel_notice *notice, uint32_t number,
+                       uint64_t words[KEEL_NOTE_WORDS])
+{
+    for (int i = 0; i < KEEL_NOTE_WORDS; i++)
+        words[i] = number >= 1 && number <= KEEL_NOTES
+                       ? atomic_load_explicit(&notice->notes[number - 1][i],
+                                              memory_order_relaxed)
+                       : 0;
+}
+
+uint32_t keel_notice_check(keel_notice *notice, uint32_t number)
+{
+    uint64_t words[KEEL_NOTE_WORDS], check = 0;
+
+    read_words(notice, number, words);
+    for (int i = 0; i < KEEL_NOTE_WORDS; i++)
+        check = keel_mix(check ^ words[i]);
+    return (uint32_t)check;
+}
+
 void keel_notice_read(keel_notice *notice, uint32_t number, keel_note *note)
 {
-    uint64_t words[KEEL_NOTE_WORDS] = { 0 };
+    uint64_t words[KEEL_NOTE_WORDS];
 
-    for (int i = 0; number >= 1 && number <= KEEL_NOTES && i < KEEL_NOTE_WORDS; i++)
-        words[i] =
-            atomic_load_explicit(&notice->notes[number - 1][i], memory_order_relaxed);
+    read_words(notice, number, words);
     memcpy(note, words, sizeof *note);
     /* another process may have written anything */
     note->actor[sizeof note->actor - 1] = '\0';

@@ -50,6 +50,9 @@ uint32_t keel_notice_write(keel_notice *notice, const keel_note *note);
 /* A number out of range, or 0, is an empty note. */
 void keel_notice_read(keel_notice *notice, uint32_t number, keel_note *note);
 
+/* What a note says, as a number by which it is known again. */
+uint32_t keel_notice_check(keel_notice *notice, uint32_t number);
+
 void keel_notice_tell(keel_notice *notice, uint32_t generation, keel_cause cause,
                       uint64_t wall_s);
 
