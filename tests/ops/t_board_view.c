@@ -221,6 +221,24 @@ START_TEST(without_any_process_the_windows_still_say_what_they_know)
 }
 END_TEST
 
+START_TEST(a_process_that_comes_in_between_takes_nobodys_window)
+{
+    keel_pipeline *other;
+
+    begin(BREAKER);
+    opened_calls(&o, KEEL_FAILED, 7);
+    opened_cleanup(&o);
+    opened_init(&o, OPENED_VIRTUAL, file.environment, "none");
+    ck_assert_int_eq(keel_pipeline_open(&other, o.rt, "other", BREAKER, NULL), KEEL_OK);
+    keel_pipeline_close(other);
+    opened_cleanup(&o);
+    opened_init(&o, OPENED_VIRTUAL, file.environment, BREAKER);
+    opened_calls(&o, KEEL_FAILED, 1);
+    ck_assert_int_eq(opened_call(&o, NULL, KEEL_OK, NULL), KEEL_REJECTED_OPEN);
+    finish();
+}
+END_TEST
+
 /* ---- locks ------------------------------------------------------------------------- */
 
 static keel_lock_state standing;
@@ -387,6 +405,24 @@ START_TEST(a_lock_of_the_services_own_is_told_with_its_note)
                      KEEL_OK);
     ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
     ck_assert_str_eq(event.lock.actor, "the service");
+    finish();
+}
+END_TEST
+
+START_TEST(a_lock_whose_note_is_another_locks_by_now_names_nobody)
+{
+    begin(BREAKER);
+    cursor = keel_board_events_begin(board);
+    ck_assert_int_eq(lock_as(KEEL_LOCK_OPEN, "alice", NULL), KEEL_OK);
+    for (int i = 0; i < KEEL_NOTES; i++)
+        ck_assert_int_eq(
+            lock_with(KEEL_LOCK_OPEN,
+                      &(keel_lock_options){ .actor = "bob", .any_version = true }),
+            KEEL_OK);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_str_eq(event.lock.actor, "");
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_str_eq(event.lock.actor, "bob");
     finish();
 }
 END_TEST
@@ -631,6 +667,7 @@ SUITE("board_view", 60,
       ONE(a_pipeline_without_a_breaker_is_seen_and_cannot_be_locked),
       ONE(what_is_not_shared_is_not_seen), ONE(processes_are_those_that_live),
       ONE(without_any_process_the_windows_still_say_what_they_know),
+      ONE(a_process_that_comes_in_between_takes_nobodys_window),
       ONE(a_lock_from_outside_holds_with_the_very_next_call),
       ONE(the_process_itself_sees_who_has_locked_from_outside),
       ONE(a_lock_that_stands_is_not_overwritten_unseen_however_often_one_tries),
@@ -639,6 +676,7 @@ SUITE("board_view", 60,
       ONE(a_lock_outlives_all_processes_and_their_restart),
       ONE(events_come_in_order_with_who_and_why),
       ONE(a_lock_of_the_services_own_is_told_with_its_note),
+      ONE(a_lock_whose_note_is_another_locks_by_now_names_nobody),
       ONE(what_was_overwritten_is_counted_and_the_rest_is_read),
       ONE(records_whose_writers_were_killed_are_passed_over_after_a_while),
       ROWS(a_directory_that_lies_is_not_followed, lies),
