@@ -108,8 +108,13 @@ while [ ! -e "$work/in" ] && [ $tries -lt 200 ]; do
     tries=$((tries + 1))
 done
 expect 75 'e: not called: the bulkhead is full' e --settings "$place" -- true
+"$keel" exec e --settings "$place; bulkhead.queue=4; bulkhead.wait=50s" -- true &
+waiter=$!
 : >"$work/go"
 wait $holder
+is 0 $? 'who held the place'
+wait $waiter
+is 0 $? 'who waited for it'
 expect 0 '' e --settings "$place" -- true
 
 # Nothing of ours is left open in the command, and no signal is blocked there.
@@ -128,6 +133,16 @@ KEEL_STRICT=on KEEL_G='timeot=1s' expect 78 'unknown setting "timeot"' g -- true
 KEEL_DISABLED=on expect 1 '' c --settings "$trips" -- false
 KEEL_BOARD=/nowhere/board expect 0 'nothing is shared' g -- true
 expect 78 'no name for a pipeline' Payments -- true
+
+# The example for cron: silent while the service is known to be down.
+PATH=$PWD:$PATH
+export PATH
+is 0 "$(sh "$src/examples/cron.sh" true >"$work/output" 2>&1; echo $?)" 'a job of cron'
+KEEL_LEDGER='retry=off; breaker.consecutive=1' sh "$src/examples/cron.sh" false
+is 1 $? 'the job that finds out'
+is 0 "$(sh "$src/examples/cron.sh" touch "$work/job" 2>"$work/output"; echo $?)" \
+    'a job while it is down'
+if [ -e "$work/job" ]; then fail "the job has run"; else pass; fi
 
 expect 2 'one NAME, and the COMMAND behind --' payments true
 expect 2 'one NAME, and the COMMAND behind --' -- true
