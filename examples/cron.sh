@@ -10,10 +10,10 @@ KEEL_BOARD=${KEEL_BOARD:-${XDG_RUNTIME_DIR:-/run}/jobs.board}
 export KEEL_BOARD
 
 # Whoever runs the machine may say otherwise with KEEL_LEDGER; keel-settings(5).
-settings='timeout=1m; deadline=4m; retry.attempts=2; breaker.consecutive=3;
+settings='timeout=1m; deadline=1m; retry.attempts=1; breaker.consecutive=3;
     breaker.open=15m'
 
-keel exec --idempotent --settings "$settings" ledger -- "$@"
+keel exec --settings "$settings" ledger -- "$@"
 status=$?
 if [ $status -eq 75 ]; then
     exit 0 # it is down, and known to be: no mail, the next run asks again

@@ -11,7 +11,7 @@
 #include <keel/keel.h>
 
 #include "base/text.h"
-#include "exec_command.h"
+#include "exec_child.h"
 #include "keel.h"
 #include "output.h"
 
@@ -33,8 +33,8 @@ typedef struct execution {
     const choices *chosen;
     keel_runtime *runtime;
     keel_pipeline *pipeline;
-    keel_command command;
-    keel_command_result result; /* of the last attempt */
+    keel_child command;
+    keel_child_result result; /* of the last attempt */
     unsigned attempts;
 } execution;
 
@@ -42,7 +42,7 @@ typedef struct execution {
 
 static keel_status outcome_of(const execution *x)
 {
-    const keel_command_result *r = &x->result;
+    const keel_child_result *r = &x->result;
 
     if (r->code == 0 && !r->timed_out)
         return KEEL_OK;
@@ -50,7 +50,7 @@ static keel_status outcome_of(const execution *x)
         return KEEL_CANCELLED; /* nor has who asked us to end patience for a retry */
     if (r->timed_out)
         return KEEL_TIMEOUT;
-    if (r->code == KEEL_COMMAND_NOT_EXECUTABLE || r->code == KEEL_COMMAND_NOT_FOUND)
+    if (r->code == KEEL_CHILD_NOT_EXECUTABLE || r->code == KEEL_CHILD_NOT_FOUND)
         return KEEL_IGNORED; /* says nothing of what the command would have called */
     return r->code == KEEL_EXIT_REJECTED ? KEEL_THROTTLED : KEEL_FAILED;
 }
@@ -58,7 +58,7 @@ static keel_status outcome_of(const execution *x)
 static void make_attempt(execution *x, keel_call *call)
 {
     x->attempts++;
-    x->result = keel_command_run(&x->command, keel_call_timeout_ns(call));
+    x->result = keel_child_run(&x->command, keel_call_timeout_ns(call));
     keel_call_report(call, outcome_of(x));
 }
 
@@ -78,7 +78,7 @@ static keel_status make_call(execution *x, keel_detail *why)
             make_attempt(x, &call);
             break;
         case KEEL_STEP_WAIT:
-            goes_on = keel_command_rest(&x->command, wake_at);
+            goes_on = keel_child_rest(&x->command, wake_at);
             break;
         case KEEL_STEP_ENDED:
             goes_on = false;
@@ -120,7 +120,7 @@ static int conclude(const execution *x, keel_status status, const keel_detail *w
         return x->result.code;
     }
     if (x->command.told)
-        return KEEL_COMMAND_SIGNALLED + x->command.told;
+        return KEEL_CHILD_SIGNALLED + x->command.told;
     return say_refusal(x, status, why);
 }
 
@@ -167,7 +167,7 @@ static int run(const choices *chosen)
 
     if (keel_open(&x.runtime, NULL, &why) != KEEL_OK)
         return wrong_start(&why);
-    if (keel_command_init(&x.command, chosen->command)) {
+    if (keel_child_init(&x.command, chosen->command)) {
         code = run_under_pipeline(&x, &why);
     } else {
         fputs("keel exec: there is no monotonic clock\n", stderr);

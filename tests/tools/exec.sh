@@ -138,11 +138,13 @@ expect 78 'no name for a pipeline' Payments -- true
 PATH=$PWD:$PATH
 export PATH
 is 0 "$(sh "$src/examples/cron.sh" true >"$work/output" 2>&1; echo $?)" 'a job of cron'
-KEEL_LEDGER='retry=off; breaker.consecutive=1' sh "$src/examples/cron.sh" false
+is '' "$(cat "$work/output")" 'what it prints'
+KEEL_LEDGER=breaker.consecutive=1 sh "$src/examples/cron.sh" false
 is 1 $? 'the job that finds out'
 is 0 "$(sh "$src/examples/cron.sh" touch "$work/job" 2>"$work/output"; echo $?)" \
     'a job while it is down'
 if [ -e "$work/job" ]; then fail "the job has run"; else pass; fi
+is 1 "$(wc -l <"$work/output")" 'lines of why it has not'
 
 expect 2 'one NAME, and the COMMAND behind --' payments true
 expect 2 'one NAME, and the COMMAND behind --' -- true

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "exec_command.h"
+#include "exec_child.h"
 
 #include <errno.h>
 #include <spawn.h>
@@ -9,7 +9,7 @@
 
 #define GRACE_NS (2 * KEEL_S)
 
-static uint64_t now_of(const keel_command *command)
+static uint64_t now_of(const keel_child *command)
 {
     return command->clock.now(command->clock.ctx);
 }
@@ -24,12 +24,12 @@ static bool is_ignored(int signal)
     return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-bool keel_command_init(keel_command *command, char **argv)
+bool keel_child_init(keel_child *command, char **argv)
 {
     static const int handed_on[] = { SIGINT, SIGTERM, SIGHUP };
     const struct sigaction standard = { .sa_handler = SIG_DFL };
 
-    *command = (keel_command){ .argv = argv };
+    *command = (keel_child){ .argv = argv };
     sigemptyset(&command->awaited);
     sigaddset(&command->awaited, SIGCHLD);
     for (size_t i = 0; i < sizeof handed_on / sizeof *handed_on; i++)
@@ -42,7 +42,7 @@ bool keel_command_init(keel_command *command, char **argv)
 }
 
 /* The next signal until an instant. child: who is told of it; 0: nobody */
-static void await_signal(keel_command *command, uint64_t until, pid_t child)
+static void await_signal(keel_child *command, uint64_t until, pid_t child)
 {
     uint64_t left = keel_ns_min(keel_ns_left(until, now_of(command)), 3600 * KEEL_S);
     struct timespec time = { (time_t)(left / KEEL_S), (long)(left % KEEL_S) };
@@ -57,7 +57,7 @@ static void await_signal(keel_command *command, uint64_t until, pid_t child)
         kill(child, signal);
 }
 
-bool keel_command_rest(keel_command *command, uint64_t until)
+bool keel_child_rest(keel_child *command, uint64_t until)
 {
     while (!command->told && now_of(command) < until)
         await_signal(command, until, 0);
@@ -67,7 +67,7 @@ bool keel_command_rest(keel_command *command, uint64_t until)
 /* ---- running ----------------------------------------------------------------------- */
 
 /* It finds signals as we found them. Returns an errno. */
-static int start(const keel_command *command, pid_t *child)
+static int start(const keel_child *command, pid_t *child)
 {
     posix_spawnattr_t attributes;
     int error = posix_spawnattr_init(&attributes);
@@ -85,7 +85,7 @@ static int start(const keel_command *command, pid_t *child)
 static int code_of(int status)
 {
     return WIFEXITED(status) ? WEXITSTATUS(status)
-                             : KEEL_COMMAND_SIGNALLED + WTERMSIG(status);
+                             : KEEL_CHILD_SIGNALLED + WTERMSIG(status);
 }
 
 static bool has_ended(pid_t child, int *code)
@@ -98,8 +98,8 @@ static bool has_ended(pid_t child, int *code)
     return true;
 }
 
-static void await_end(keel_command *command, pid_t child, uint64_t until,
-                      keel_command_result *result)
+static void await_end(keel_child *command, pid_t child, uint64_t until,
+                      keel_child_result *result)
 {
     while (!has_ended(child, &result->code)) {
         if (now_of(command) < until) {
@@ -112,16 +112,16 @@ static void await_end(keel_command *command, pid_t child, uint64_t until,
     }
 }
 
-keel_command_result keel_command_run(keel_command *command, uint64_t timeout_ns)
+keel_child_result keel_child_run(keel_child *command, uint64_t timeout_ns)
 {
     uint64_t until = keel_ns_add(now_of(command), timeout_ns);
-    keel_command_result result = { .code = 0 };
+    keel_child_result result = { .code = 0 };
     pid_t child;
 
     result.start_error = start(command, &child);
     if (result.start_error)
-        result.code = result.start_error == ENOENT ? KEEL_COMMAND_NOT_FOUND
-                                                   : KEEL_COMMAND_NOT_EXECUTABLE;
+        result.code = result.start_error == ENOENT ? KEEL_CHILD_NOT_FOUND
+                                                   : KEEL_CHILD_NOT_EXECUTABLE;
     else
         await_end(command, child, until, &result);
     return result;
