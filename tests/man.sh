@@ -90,6 +90,24 @@ expect_none "no .Nm in man/*.3" \
         -e 's/^typedef .* \(keel_[a-z_]*_fn\)(.*/\1/p' "$src"/include/keel/*.h |
         without_entry 'Nm' "$src"/man/*.3)"
 
+# What an administrator would paste is what the tests of the scripts run with.
+rights=$(tr ' ' '\n' <"$src/lib/share/scripts/acl" | sort)
+expect_some "no rights in lib/share/scripts/acl" "$rights"
+pasted=$(sed -n '/^ACL SETUSER keel /,/^\.Ed/{/^\.Ed/d;p;}' "$src/man/keel-security.7" |
+    tr -s ' ' '\n' | sed -e '/^ACL$/,/^>PASSWORD$/d' -e '/^$/d' | sort)
+if [ "$rights" = "$pasted" ]; then
+    pass
+else
+    fail "keel-security.7 has other rights than lib/share/scripts/acl"
+fi
+
+# The backticks are Markdown.
+# shellcheck disable=SC2016
+kept=$(sed -n 's/^| `\([A-Za-z:]*\)` | .*/\1/p' "$src/lib/share/scripts/README.md")
+expect_some "no keys in lib/share/scripts/README.md" "$kept"
+expect_none "a key in Redis that keel-fleet.7 does not list" \
+    "$(echo "$kept" | without_entry 'It' "$src/man/keel-fleet.7")"
+
 # All pages are of one day.
 expect_none "pages of several dates" \
     "$(sed -n 's/^\.Dd //p' "$src"/man/*.[1-9] | sort -u | sed 1d)"
