@@ -22,16 +22,18 @@ typedef struct variable {
 static const char log_levels[] =
     ".Bl -tag -width warning -compact\n"
     ".It Cm error\n"
-    "nothing, so far;\n"
+    "that a fleet is kept by a later keel, which this one cannot follow;\n"
     ".It Cm warning\n"
     "what is wrong in settings, a reload that failed, that\n"
     ".Ev KEEL_DISABLED\n"
-    "is on, and, once for each pipeline, what a program should know of its own calls, "
-    "as "
-    "why\nnone is retried;\n"
+    "is on, that a board cannot be used or the fleet not be reached, and, once for\n"
+    "each pipeline, what a program should know of its own calls, as why none is\n"
+    "retried;\n"
     ".It Cm info\n"
-    "each change of a breaker\\(aqs state, that one would have opened under an observe "
-    "lock, and\nwhat an operator did: locks, overrides and their end, reloads;\n"
+    "each change of a breaker\\(aqs state, that one would have opened under an "
+    "observe\n"
+    "lock, what an operator did: locks, overrides and their end, reloads; and what is\n"
+    "heard of the fleet;\n"
     ".It Cm debug\n"
     "each retry and its wait, each refusal and its reason, slow calls, fallbacks, and "
     "outcomes\nthat came too late.\n"
@@ -48,7 +50,8 @@ static const char redis_forms[] =
     "with the name of the master, and\n"
     ".Li redis+cluster://a:6379,b:6379 .\n"
     "A password in there works and is warned of, since an environment has many "
-    "readers;\nnothing prints it.\n";
+    "readers;\nnothing prints it; see\n"
+    ".Xr keel-security 7 .\n";
 
 static const variable variables[] = {
     { "KEEL_CONFIG_FILE", "a path", "none",
@@ -388,10 +391,13 @@ static const char tail[] = ".Sh EXAMPLES\n"
                            ".Xr keel-config 1 ,\n"
                            ".Xr keel_open 3 ,\n"
                            ".Xr keel_pipeline_open 3 ,\n"
+                           ".Xr keel-board 5 ,\n"
                            ".Xr keel-breaker 7 ,\n"
                            ".Xr keel-bulkhead 7 ,\n"
                            ".Xr keel-deadline 7 ,\n"
-                           ".Xr keel-retry 7\n"
+                           ".Xr keel-fleet 7 ,\n"
+                           ".Xr keel-retry 7 ,\n"
+                           ".Xr keel-security 7\n"
                            ".Sh HISTORY\n"
                            "These settings appeared in keel 0.1.0.\n";
 
