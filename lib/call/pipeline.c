@@ -7,6 +7,7 @@
 
 #include "base/detail.h"
 #include "base/memory.h"
+#include "call/relay.h"
 
 static keel_pipeline *find_locked(keel_runtime *rt, const char *name)
 {
@@ -143,6 +144,7 @@ keel_status keel_pipeline_open(keel_pipeline **out, keel_runtime *rt, const char
         *out = pipeline;
     }
     keel_runtime_unlock(rt);
+    keel_relay_wake(rt); /* it may be one more to speak for */
     errno = saved;
     return status;
 }

@@ -478,7 +478,7 @@ static void take_news(const keel_relay *r)
 
 static bool has_news(const keel_relay *r)
 {
-    bool has = false;
+    bool has = r->looked_at < atomic_load(&r->rt->pipeline_count);
 
     for (uint32_t i = 0; i < r->count && !has; i++) {
         keel_follower_visit visit;
