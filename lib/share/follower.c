@@ -28,6 +28,7 @@ void keel_follower_rejoin(keel_follower *f)
     f->register_at = 0;
     f->again_at = KEEL_NEVER;
     f->watch = 0;
+    f->tripped_in = 0;  /* who was told may be gone */
     f->fence_count = 0; /* those there were are nobody's now; they run out */
 }
 
