@@ -15,7 +15,7 @@
 #define BACKOFF_FIRST_NS (50 * KEEL_MS)
 #define BACKOFF_LONGEST_NS (5 * KEEL_S)
 
-enum { KEY_SIZE = KEEL_WIRE_TAG + 32 };
+enum { KEY_SIZE = KEEL_WIRE_TAG + 32, STEPS = 5 };
 
 keel_status keel_link_init(keel_link *link, const keel_link_options *options,
                            keel_detail *why)
@@ -125,21 +125,28 @@ static keel_status listen_to(keel_link *link, const keel_redis_url *login, bool 
     return status;
 }
 
+/* For each server that is asked: to connect, to shake hands, to log in, and to hear whom
+ * to ask or who it is; each of these may take as long as any other exchange. */
+static uint64_t steps_end(const keel_link *link, size_t servers)
+{
+    return keel_socket_now() + STEPS * servers * link->timeout_ns;
+}
+
 /* A cluster of before 7.0 knows no channels of a slot; there all nodes hear all. */
 static keel_status connect_both(keel_link *link, keel_redis_url *login,
                                 keel_detail *why)
 {
-    uint64_t until = keel_socket_now() + link->timeout_ns * 3;
-    keel_status status = find(link, login, until, why);
+    size_t servers = login->host_count > 1 ? login->host_count : 1;
+    keel_status status = find(link, login, steps_end(link, servers), why);
 
     link->is_sharded = login->kind == KEEL_REDIS_CLUSTER;
     if (status != KEEL_OK)
         return status;
-    status = listen_to(link, login, link->is_sharded, until, why);
+    status = listen_to(link, login, link->is_sharded, steps_end(link, 1), why);
     if (status != KEEL_FAILED || !link->is_sharded)
         return status;
     link->is_sharded = false;
-    return listen_to(link, login, false, until, why);
+    return listen_to(link, login, false, steps_end(link, 1), why);
 }
 
 keel_status keel_link_connect(keel_link *link, keel_detail *why)
