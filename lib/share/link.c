@@ -164,6 +164,7 @@ keel_status keel_link_connect(keel_link *link, keel_detail *why)
     else
         status = connect_both(link, &login, why);
     keel_redis_url_wipe(&login);
+    link->up_since = keel_socket_now();
     if (status != KEEL_OK)
         keel_link_lose(link);
     return status;
@@ -201,7 +202,9 @@ keel_status keel_link_ask(keel_link *link, keel_command *command, redisReply **r
         keel_link_lose(link);
         return status;
     }
-    link->failures = 0; /* an answer to a script, and nothing less, is health */
+    /* answers to scripts, and nothing less, are health; and not just now and then */
+    if (keel_ns_left(keel_socket_now(), link->up_since) > BACKOFF_LONGEST_NS)
+        link->failures = 0;
     return KEEL_OK;
 }
 

@@ -22,8 +22,9 @@ typedef struct keel_link {
     keel_redis *commands;
     keel_redis *messages;
     bool is_sharded;
-    uint32_t failures; /* in a row */
-    uint64_t retry_at; /* on the sockets' clock */
+    uint32_t failures; /* since it was up for long */
+    uint64_t up_since; /* on the sockets' clock, as is the next */
+    uint64_t retry_at;
 } keel_link;
 
 typedef struct keel_link_options {

@@ -29,7 +29,9 @@
 #define RETRY_LOOK_NS (50 * KEEL_MS)
 #define KEEP_UP_NS (500 * KEEL_MS) /* well below what a say lasts */
 #define LEADER_LOST_NS (3 * KEEL_S)
+#define OVERSLEPT_NS (2 * KEEL_S)
 #define BATCH_TOO_OLD_NS (5 * KEEL_S)
+#define RETIRED_LOOK_NS (10 * KEEL_S)
 
 enum {
     MEMBER_MS = 15000,
@@ -64,7 +66,8 @@ struct keel_relay {
     uint64_t tick_at;
     uint64_t kept_up_at;
     uint64_t looked_last_at;
-    bool is_retired; /* the fleet is of a keel that this one does not understand */
+    uint64_t
+        retired_until; /* the fleet is of a keel not understood here; 0: it is not */
     bool was_up;
     batch batch;
     keel_command batch_command;
@@ -129,6 +132,8 @@ static void rejoin_all(keel_relay *r)
 
 static void tell_link(keel_relay *r, bool is_up, const keel_detail *why)
 {
+    if (!is_up && r->link.failures == 1)
+        r->was_up = true; /* so that the first failure of all is told */
     if (r->was_up == is_up)
         return;
     r->was_up = is_up;
@@ -241,10 +246,16 @@ static bool gather(keel_relay *r, uint64_t now, uint64_t *next)
     return true;
 }
 
-static void retire(keel_relay *r)
+/* Looks again now and then: a fleet that went back to before, or was flushed, is ours. */
+static void retire(keel_relay *r, uint64_t now)
 {
-    r->is_retired = true;
+    bool is_news = !r->retired_until;
+
+    r->retired_until = now + RETIRED_LOOK_NS;
     keel_link_lose(&r->link);
+    r->was_up = false;
+    if (!is_news)
+        return;
     keel_runtime_log(r->rt, KEEL_LOG_ERROR, "fleet",
                      "fleet=left why=\"it is kept by a keel that this version does not "
                      "understand\"");
@@ -252,6 +263,8 @@ static void retire(keel_relay *r)
 
 static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
 {
+    tell_link(r, true, NULL);
+    r->retired_until = 0;
     if (r->gen && synced->gen != r->gen)
         rejoin_all(
             r); /* the server has lost its data: what we know, it wants to hear */
@@ -276,7 +289,7 @@ static void send_batch(keel_relay *r, uint64_t now)
     if (!keel_wire_sync_read(reply, &b->sync, &synced, views)) {
         distrust(r);
     } else if (synced.min_reader > KEEL_WIRE_FORMAT) {
-        retire(r);
+        retire(r, now);
     } else {
         learn(r, &synced, now);
         for (size_t i = 0; i < b->sync.count; i++) {
@@ -447,19 +460,17 @@ static bool is_connected(keel_relay *r)
 
     if (keel_link_is_up(&r->link))
         return true;
-    if (r->is_retired)
+    if (now_of(r) < r->retired_until)
         return false;
     status = keel_link_connect(&r->link, &why);
     if (status == KEEL_E_BUSY)
         return false;
     if (status != KEEL_OK) {
-        r->was_up = r->was_up || r->link.failures == 1; /* the first one is told, too */
         tell_link(r, false, &why);
         return false;
     }
     r->fleet.sharded = r->link.is_sharded;
     rejoin_all(r);
-    tell_link(r, true, NULL);
     return true;
 }
 
