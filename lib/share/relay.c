@@ -523,16 +523,14 @@ static uint64_t pass(keel_relay *r)
         sync_now(r, now, &next);
         for (uint32_t i = 0; i < r->count; i++)
             attend(r, r->followers[i], now_of(r));
-    } else {
-        next = now + RETRY_LOOK_NS;
     }
     now = now_of(r);
     for (uint32_t i = 0; i < r->count; i++) {
         govern(r, r->followers[i], now);
         next = keel_ns_min(next, look_again_at(r, r->followers[i], now));
     }
-    if (keel_link_is_up(&r->link))
-        next = keel_ns_min(next, r->beat_at);
+    next =
+        keel_ns_min(next, keel_link_is_up(&r->link) ? r->beat_at : now + RETRY_LOOK_NS);
     return r->rt->shared ? keel_ns_min(next, now + BOARD_LOOK_NS) : next;
 }
 
@@ -696,13 +694,13 @@ void keel_relay_start(keel_runtime *rt)
     r->rt = rt;
     r->stop_fd = r->wake_fd = -1;
     if (!open_fds(r)) {
-        keel_fail(&why, KEEL_E_SYSTEM, "no descriptors for its thread");
+        keel_fail(&why, KEEL_E_SYSTEM, "KEEL_REDIS: no descriptors for its thread");
         goto fail;
     }
     if (open_link(r, &why) != KEEL_OK)
         goto fail;
     if (!start_thread(r)) {
-        keel_fail(&why, KEEL_E_SYSTEM, "no thread to be had");
+        keel_fail(&why, KEEL_E_SYSTEM, "KEEL_REDIS: no thread to be had");
         goto fail_link;
     }
     atomic_store(&rt->relay, r);

@@ -175,7 +175,7 @@ END_TEST
 
 START_TEST(a_clock_that_went_back_keeps_nobody_open_for_longer)
 {
-    const keel_wire_report r = seen(5, OPEN, 0);
+    const keel_wire_report r = seen(5, OPEN, MOST_MS);
     stored s = stored_as(OPEN, 5);
     member a = member_named("a");
     keel_wire_view view;
@@ -186,6 +186,22 @@ START_TEST(a_clock_that_went_back_keeps_nobody_open_for_longer)
     ck_assert_uint_eq(view.epoch, 5);
     ck_assert_uint_eq(view.remaining_ms, MOST_MS);
     ck_assert_uint_le(read_stored().due, fleet_now() + MOST_MS);
+}
+END_TEST
+
+START_TEST(of_two_ends_of_one_open_period_the_earlier_one_holds)
+{
+    const keel_wire_report r = seen(5, OPEN, 100);
+    stored s = stored_as(OPEN, 5);
+    member a = member_named("a");
+    keel_wire_view view;
+
+    s.due = fleet_now() + MOST_MS;
+    store(&s);
+    view = member_report(&a, &r);
+    ck_assert_uint_eq(view.epoch, 5);
+    ck_assert_uint_le(view.remaining_ms, 100);
+    ck_assert_uint_le(read_stored().due, fleet_now() + 100);
 }
 END_TEST
 
@@ -388,6 +404,7 @@ FLEET_SUITE("share/lineage", ROWS(the_server_and_a_member_agree, agree_cases),
             ONE(a_promoted_replica_that_lagged_learns_what_it_missed),
             ONE(leases_of_a_lost_breaker_do_not_return),
             ONE(a_clock_that_went_back_keeps_nobody_open_for_longer),
+            ONE(of_two_ends_of_one_open_period_the_earlier_one_holds),
             ONE(a_claim_after_the_clock_went_back_waits_no_longer_either),
             ONE(a_window_from_the_future_counts_from_now),
             ROWS(a_breaker_that_cannot_be_is_replaced_by_what_a_member_knows,

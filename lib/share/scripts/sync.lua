@@ -103,6 +103,9 @@ local function agree(b, r)
         adopt(b, r)
     elseif r.epoch == b.epoch and r.state ~= UNKNOWN and r.state ~= b.state then
         settle(b, r)
+    elseif r.epoch == b.epoch and r.state == OPEN and b.due > now + r.rest then
+        -- The member counts by a clock that does not go back. The server's may have.
+        b.due, b.dirty = now + r.rest, true
     end
     return b, false
 end
