@@ -18,7 +18,7 @@
 #define GOAL_US 20.0
 #define SETTINGS "none; breaker=on; breaker.window=1s"
 
-enum { CALLS = 100000, TURN = 500, SETTLE_MS = 300 };
+enum { CALLS = 1000000, TURN = 500, SETTLE_MS = 300 };
 
 static test_redis server;
 static proxy *between;

@@ -709,8 +709,7 @@ void keel_relay_start(keel_runtime *rt)
 fail_link:
     keel_link_cleanup(&r->link);
 fail:
-    keel_warn(&rt->warnings, "KEEL_REDIS: %s; nothing is shared by the fleet",
-              why.text);
+    keel_warn(&rt->warnings, "%s; nothing is shared by the fleet", why.text);
     destroy(r);
 }
 

@@ -255,8 +255,8 @@ static const struct {
     const char *variable;
     const char *said;
 } wrong_urls[] = {
-    { "KEEL_REDIS=http://h", "KEEL_REDIS: " },
-    { "KEEL_REDIS=redis://", "KEEL_REDIS: " },
+    { "KEEL_REDIS=http://h", "KEEL_REDIS begins with none of" },
+    { "KEEL_REDIS=redis://", "KEEL_REDIS" },
 };
 
 START_TEST(a_url_that_is_wrong_is_one_warning_and_nothing_is_shared)
