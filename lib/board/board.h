@@ -130,13 +130,11 @@ void keel_board_give_back(keel_board *board, const void *block);
 /* Bytes of all blocks of a name that are in use. */
 size_t keel_board_used_by(keel_board *board, const char *name);
 
-/* The number-th block and what it is; NULL: there are no more. Never goes away. */
-void *keel_board_nth(keel_board *board, uint32_t number, keel_block_key *key);
-
+/* A block's number in the directory. */
 uint32_t keel_board_number(keel_board *board, const void *block);
 
 /*
- * The same for those who look from outside and trust nothing in the file.
+ * For those who look at all of a board and trust nothing in the file.
  *
  * keel_board_entry_at  a copy of the number-th entry, with a name that ends; *block NULL:
  *                      where it says it lies is not on the board. False: there are no more

@@ -2,6 +2,7 @@
 /* A runtime's part in a shared board. Not for the board itself. */
 #include "call/host.h"
 
+#include "board/layout.h"
 #include "call/pipeline.h"
 
 #define BURY_EVERY_NS KEEL_S
@@ -10,24 +11,30 @@ typedef struct burial {
     uint64_t now;
 } burial;
 
-/* Leases end and places are free; what the dead one counted stays counted. */
+/* Leases end and places are free; what the dead one counted stays counted. What an
+ * entry of a file says of itself is not trusted. */
+static void bury_block(const keel_board_entry *e, void *block, uint32_t slot,
+                       uint64_t now)
+{
+    keel_breaker_words *words = block;
+
+    if (e->kind == KEEL_BLOCK_BREAKER && e->size >= sizeof *words)
+        keel_leases_forsake(words->leases, KEEL_BREAKER_OWN_LEASES, slot, now);
+    else if (e->kind == KEEL_BLOCK_LEASES && e->size / sizeof(uint64_t) >= e->count)
+        keel_leases_forsake(block, e->count, slot, now);
+    else if (e->kind == KEEL_BLOCK_PLACES && e->size / sizeof(uint64_t) >= e->count)
+        keel_places_forsake(block, e->count, slot);
+}
+
 static void bury(keel_board *board, uint32_t slot, void *ctx)
 {
     const burial *b = ctx;
-    keel_block_key key;
+    keel_board_entry entry;
     void *block;
 
-    for (uint32_t i = 0; (block = keel_board_nth(board, i, &key)); i++) {
-        if (key.kind == KEEL_BLOCK_BREAKER)
-            keel_leases_forsake(((keel_breaker_words *)block)->leases,
-                                KEEL_BREAKER_OWN_LEASES, slot, b->now);
-        else if (key.kind == KEEL_BLOCK_LEASES)
-            keel_leases_forsake(block, key.count, slot, b->now);
-        else if (key.kind == KEEL_BLOCK_PLACES)
-            keel_places_forsake(block, key.count, slot);
-        else if (key.kind == KEEL_BLOCK_LINES)
-            keel_lines_forsake(&(keel_lines){ block, board }, slot);
-    }
+    for (uint32_t i = 0; keel_board_entry_at(board, i, &entry, &block); i++)
+        if (block)
+            bury_block(&entry, block, slot, b->now);
 }
 
 static bool join(keel_runtime *rt)
