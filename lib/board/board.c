@@ -233,6 +233,11 @@ _Atomic uint64_t *keel_board_led_at(keel_board *board)
     return &board->head->led_at;
 }
 
+bool keel_board_is_in_place(const keel_board *board)
+{
+    return keel_board_file_is_in_place(&board->file);
+}
+
 uint32_t keel_board_owner_count(const keel_board *board)
 {
     return atomic_load(&board->head->owner_count);

@@ -107,6 +107,9 @@ _Atomic uint64_t *keel_board_led_at(keel_board *board);
 /* How many slots were ever taken at a time. */
 uint32_t keel_board_owner_count(const keel_board *board);
 
+/* Whether the file is still where it was mapped from: who comes now maps the same one. */
+bool keel_board_is_in_place(const keel_board *board);
+
 /* Whether whoever that was is gone. Some system calls. */
 bool keel_board_owner_is_gone(keel_board *board, uint64_t owner);
 

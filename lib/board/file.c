@@ -424,3 +424,14 @@ bool keel_board_file_is_held(keel_board_file *file, uint32_t number)
     /* where it cannot be told, it is held */
     return fcntl(file->fd, F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK;
 }
+
+bool keel_board_file_is_in_place(const keel_board_file *file)
+{
+    struct stat st;
+    int saved = errno;
+    bool is_there = lstat(file->path, &st) == 0 && st.st_dev == file->device &&
+                    st.st_ino == file->inode;
+
+    errno = saved;
+    return is_there;
+}

@@ -24,6 +24,9 @@ keel_status keel_board_file_open(keel_board_file *file, const keel_allocator *me
                                  const char *path, bool may_make, keel_detail *why);
 void keel_board_file_close(keel_board_file *file, const keel_allocator *memory);
 
+/* Whether its path still leads to it. */
+bool keel_board_file_is_in_place(const keel_board_file *file);
+
 /*
  * Locks belong to an open file, and a forked child shares its parent's; so in a child the
  * file is opened anew. A daemon may have closed the descriptor, or have something else

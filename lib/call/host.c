@@ -70,6 +70,18 @@ void keel_host_leave(keel_runtime *rt)
     rt->shared = NULL;
 }
 
+void keel_host_check(keel_runtime *rt)
+{
+    if (!rt->shared || rt->is_board_lost || keel_board_is_in_place(rt->shared))
+        return;
+    rt->is_board_lost = true;
+    keel_warn(
+        &rt->warnings,
+        "KEEL_BOARD: the board %s was deleted or replaced; processes that start now "
+        "do not share with this one",
+        keel_config_process(rt->config)->board);
+}
+
 /* The lines that the parent's threads count in are not the child's. */
 static void rejoin_lines(const keel_pipeline *pipeline)
 {

@@ -13,6 +13,10 @@
 void keel_host_join(keel_runtime *runtime);
 void keel_host_leave(keel_runtime *runtime);
 
+/* At a reload: says once if the board was deleted or replaced, since processes that start
+ * now share another one. */
+void keel_host_check(keel_runtime *runtime);
+
 /* In a forked child, with nobody else at it. */
 void keel_host_forked(keel_runtime *runtime);
 

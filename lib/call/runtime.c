@@ -340,6 +340,7 @@ static keel_status reload_locked(keel_runtime *rt, keel_detail *why)
 {
     keel_status status = keel_config_stage(rt->config, why);
 
+    keel_host_check(rt);
     for (uint32_t i = 0; status == KEEL_OK && i < rt->pipeline_count; i++)
         status = keel_pipeline_stage_locked(rt->pipelines[i], why);
     if (status != KEEL_OK) {

@@ -22,7 +22,7 @@ struct keel_worker_pool;
 typedef struct keel_relay keel_relay;
 
 /*
- * pipelines_mu guards: pipelines, pipeline_count, the config's stages
+ * pipelines_mu guards: pipelines, pipeline_count, the config's stages, is_board_lost
  * listener_mu  guards: listener, listener_ctx, is_told, told, told_by
  */
 struct keel_runtime {
@@ -35,6 +35,7 @@ struct keel_runtime {
     keel_config *config;
     keel_board *board;
     keel_board *shared; /* by all processes of the host; NULL: there is none */
+    bool is_board_lost; /* its path no longer leads to it, which was told */
     keel_event_ring *events;
     _Atomic(struct keel_relay *) relay; /* lib/share's; NULL: no fleet */
     _Atomic bool is_disabled;           /* KEEL_DISABLED=on */

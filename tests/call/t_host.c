@@ -227,6 +227,25 @@ START_TEST(a_scope_stays_as_it_was_when_the_pipeline_was_opened)
 }
 END_TEST
 
+START_TEST(a_board_that_was_deleted_is_told_of_once_at_a_reload)
+{
+    char text[256];
+
+    begin(BREAKER);
+    ck_assert_int_eq(keel_reload(a.rt, NULL), KEEL_OK);
+    ck_assert(!keel_runtime_warning(a.rt, 0, text, sizeof text));
+    unlink(file.path);
+    ck_assert_int_eq(keel_reload(a.rt, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_reload(a.rt, NULL), KEEL_OK);
+    ck_assert(keel_runtime_warning(a.rt, 0, text, sizeof text));
+    ck_assert_ptr_nonnull(strstr(text, "was deleted or replaced"));
+    ck_assert(!keel_runtime_warning(a.rt, 1, text, sizeof text));
+    opened_calls(&a, KEEL_FAILED, 8); /* it goes on with what it has mapped */
+    ck_assert_int_eq(opened_call(&a, NULL, KEEL_OK, NULL), KEEL_REJECTED_OPEN);
+    finish();
+}
+END_TEST
+
 /* ---- forked ---------------------------------------------------------------------- */
 
 static void fail_once(void)
@@ -470,6 +489,7 @@ SUITE("host", 60, ONE(what_one_process_learns_the_other_knows),
       ONE(who_may_queue_waits_for_a_place_of_another_process),
       ONE(the_hosts_rate_is_one_for_all),
       ONE(a_scope_stays_as_it_was_when_the_pipeline_was_opened),
+      ONE(a_board_that_was_deleted_is_told_of_once_at_a_reload),
       ONE(a_prefork_server_of_eight_trips_in_one_time_out),
       ONE(a_forked_child_counts_beside_its_parent_and_not_in_its_lines),
       ONE(a_place_comes_back_from_a_process_that_was_killed),
