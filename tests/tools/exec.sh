@@ -99,9 +99,9 @@ is 2 "$(echo "$output" | wc -l)" 'attempts of one that succeeds with its second'
 
 # A place is waited for as the settings say, and comes back.
 place='none; bulkhead=1; bulkhead.scope=host'
+mkfifo "$work/go"
 "$keel" exec e --settings "$place" -- sh -c "echo >'$work/in'; cat '$work/go'" >/dev/null &
 holder=$!
-mkfifo "$work/go"
 tries=0
 while [ ! -e "$work/in" ] && [ $tries -lt 200 ]; do
     sleep 0.05

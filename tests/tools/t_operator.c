@@ -353,7 +353,7 @@ static uint32_t owner_count(void)
     return count;
 }
 
-/* One in three is killed with its command. */
+/* One in three is killed; not the first, which makes the board. */
 START_TEST(three_hundred_commands_leave_no_slot_no_place_and_no_process)
 {
     json_t *status;
@@ -361,7 +361,7 @@ START_TEST(three_hundred_commands_leave_no_slot_no_place_and_no_process)
     for (int i = 0; i < RUNS; i++) {
         pid_t pid = keel_start("keel exec payments -- true", "/dev/null");
 
-        if (i % 3 == 0)
+        if (i % 3 == 2)
             kill(pid, SIGKILL);
         keel_await(pid);
     }
