@@ -9,7 +9,9 @@
 
 #include "base/process.h"
 #include "board/board.h"
+#include "board/layout.h"
 #include "support/allocator.h"
+#include "support/board_file.h"
 #include "support/suite.h"
 
 static keel_board *board;
@@ -162,6 +164,27 @@ static const struct {
     { KEEL_BLOCK_COUNT_WINDOW, 100 }, /* a late reader would misread it */
     { KEEL_BLOCK_TIME_WINDOW, 129 },
 };
+
+/* Processes come and go, and come back to what they have learned. */
+START_TEST(a_shared_board_hands_a_block_on_only_when_it_is_half_full)
+{
+    unsigned char *a, *b;
+    board_file file;
+    uint64_t offset;
+
+    board_file_init(&file);
+    ck_assert_int_eq(keel_process_attach(), KEEL_OK);
+    ck_assert_int_eq(keel_board_map(&board, NULL, file.path, true, NULL), KEEL_OK);
+    a = lend("a", KEEL_BLOCK_TIME_WINDOW, 1, 100);
+    keel_board_give_back(board, a);
+    b = lend("b", KEEL_BLOCK_TIME_WINDOW, 1, 100);
+    ck_assert_ptr_ne(a, b);
+    ck_assert(keel_board_take(board, KEEL_BOARD_FILE_SIZE / 2, &offset));
+    ck_assert_ptr_eq(lend("c", KEEL_BLOCK_TIME_WINDOW, 1, 100), a);
+    finish();
+    board_file_cleanup(&file);
+}
+END_TEST
 
 START_TEST(a_block_is_handed_on_within_its_kind_and_size)
 {
@@ -324,6 +347,7 @@ SUITE("board", 60, ONE(a_new_block_is_zero_and_starts_on_a_cache_line),
       ONE(a_board_whose_memory_is_full_says_so),
       ONE(a_block_given_back_keeps_what_it_knows_for_who_comes_back_to_it),
       ONE(a_block_given_back_by_all_is_handed_on_empty),
+      ONE(a_shared_board_hands_a_block_on_only_when_it_is_half_full),
       ROWS(a_block_is_handed_on_within_its_kind_and_size, misfits),
       ONE(a_block_that_stays_is_never_handed_on),
       ONE(any_number_of_keys_fits_if_each_is_given_back),

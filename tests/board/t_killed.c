@@ -436,7 +436,7 @@ static void make_a_block(void)
     CHILD(keel_board_block(o.rt->shared, &key, 64));
 }
 
-/* The second is handed what the first was lent. */
+/* The second is handed what the first was lent, on a board that is half full. */
 static void borrow_twice(void)
 {
     const keel_block_key keys[] = { { "a", KEEL_BLOCK_TIME_WINDOW, 1, 1 },
@@ -444,6 +444,14 @@ static void borrow_twice(void)
 
     for (int i = 0; i < 2; i++)
         keel_board_give_back(o.rt->shared, keel_board_lend(o.rt->shared, &keys[i], 64));
+}
+
+static void join_and_fill_half(void)
+{
+    uint64_t offset;
+
+    join();
+    CHILD(keel_board_take(o.rt->shared, KEEL_BOARD_FILE_SIZE / 2, &offset));
 }
 
 static void open_another_pipeline(void)
@@ -468,7 +476,7 @@ static const stepping steppings[] = {
     { join, take_probe },
     { join_and_take_probe, end_probe },
     { join, make_a_block },
-    { join, borrow_twice },
+    { join_and_fill_half, borrow_twice },
     { join, open_another_pipeline },
 };
 static const stepping *stepped;
