@@ -296,10 +296,11 @@ static void follow(keel_follower *f, const keel_plan *plan, const keel_wire_view
     f->claim_at = now;
     f->claim_pause_ns = 0;
     f->until_at = now + open_left(f, plan, view);
-    keel_runtime_log(f->pipeline->runtime, KEEL_LOG_INFO, "fleet",
-                     "pipeline=%s epoch=%" PRIu64 " state=%s left_ms=%" PRIu64, f->name,
-                     f->epoch, keel_breaker_state_name((keel_breaker_state)f->state),
-                     (f->until_at - now) / KEEL_MS);
+    keel_runtime_log(
+        f->pipeline->runtime, KEEL_LOG_INFO, "fleet",
+        "pipeline=%s epoch=%" PRIu64 " state=%s left_ms=%" PRIu64 " data=%016" PRIx64,
+        f->name, f->epoch, keel_breaker_state_name((keel_breaker_state)f->state),
+        (f->until_at - now) / KEEL_MS, f->gen);
     if (view->state == KEEL_BREAKER_CLOSED)
         follow_closed(f, &plan->breaker, is_first, now, &changes);
     else

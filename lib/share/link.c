@@ -64,6 +64,11 @@ void keel_link_drop(keel_link *link)
     link->commands = link->messages = NULL;
 }
 
+void keel_link_leave(keel_link *link)
+{
+    disconnect(link);
+}
+
 void keel_link_lose(keel_link *link)
 {
     uint64_t longest = BACKOFF_FIRST_NS;

@@ -68,6 +68,9 @@ bool keel_link_message(keel_link *link, redisReply **reply, keel_text *message);
 /* To be polled beside others; -1: none. */
 int keel_link_fd(const keel_link *link);
 
+/* Closes the connection, with which nothing is wrong. */
+void keel_link_leave(keel_link *link);
+
 /* Gives the connection up, to be made anew after a while. */
 void keel_link_lose(keel_link *link);
 

@@ -270,8 +270,10 @@ static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
             r); /* the server has lost its data: what we know, it wants to hear */
     r->gen = synced->gen;
     r->beat_at = now + spread(BEAT_NS);
-    for (uint32_t i = 0; i < r->count; i++)
+    for (uint32_t i = 0; i < r->count; i++) {
         r->followers[i]->members = synced->live;
+        r->followers[i]->gen = synced->gen;
+    }
 }
 
 static void send_batch(keel_relay *r, uint64_t now)
@@ -412,14 +414,16 @@ static void attend(keel_relay *r, keel_follower *f, uint64_t now)
 
 /* ---- messages ----------------------------------------------------------------------- */
 
-static void hear_event(keel_relay *r, const keel_wire_event *event, uint64_t now)
+static void hear_event(keel_relay *r, const keel_wire_event *event, uint64_t gen,
+                       uint64_t now)
 {
     keel_follower *f = find(r, event->name);
 
     if (!f || !keel_wire_epoch_is_plausible(f->epoch, event->view.epoch))
         return;
-    if (event->view.epoch > f->epoch + 1)
-        f->must_report = true; /* something was missed */
+    if (event->view.epoch > f->epoch + 1 || gen != r->gen)
+        f->must_report = true; /* something was missed, or lost */
+    f->gen = gen;
     hear(f, &event->view, now);
 }
 
@@ -433,7 +437,7 @@ static void listen_now(keel_relay *r, uint64_t now)
     while (keel_link_is_up(&r->link) && keel_link_message(&r->link, &reply, &text)) {
         if (keel_wire_message_read(text, &message))
             while (keel_wire_message_next(&message, &event))
-                hear_event(r, &event, now);
+                hear_event(r, &event, message.gen, now);
         freeReplyObject(reply);
     }
 }
@@ -606,15 +610,36 @@ static bool is_leader(const keel_relay *r)
            LEADER_LOST_NS;
 }
 
+/*
+ * What lies unread in the sockets is history, which a breaker is not to live through once
+ * more. On a board somebody else has gone on with it meanwhile: it is met like a new one.
+ */
+static void forget_the_present(keel_relay *r)
+{
+    keel_link_leave(&r->link);
+    r->batch.is_unanswered = false;
+    for (uint32_t i = 0; r->rt->shared && i < r->count; i++)
+        keel_follower_init(r->followers[i], r->followers[i]->pipeline, now_of(r));
+}
+
+static uint64_t stand_by(keel_relay *r)
+{
+    if (keel_link_is_up(&r->link))
+        forget_the_present(r);
+    return now_of(r) + KEEL_S;
+}
+
 static void *run(void *ctx)
 {
     keel_relay *r = ctx;
-    uint64_t next;
+    uint64_t next = 0;
     bool leads;
 
     do {
+        if (next && keel_ns_left(now_of(r), next) > OVERSLEPT_NS)
+            forget_the_present(r); /* stopped, or its host was */
         leads = is_leader(r);
-        next = leads ? pass(r) : now_of(r) + KEEL_S;
+        next = leads ? pass(r) : stand_by(r);
     } while (sleep_until(r, leads, next));
     return NULL;
 }
