@@ -619,7 +619,7 @@ static void forget_the_present(keel_relay *r)
     keel_link_leave(&r->link);
     r->batch.is_unanswered = false;
     for (uint32_t i = 0; r->rt->shared && i < r->count; i++)
-        keel_follower_init(r->followers[i], r->followers[i]->pipeline, now_of(r));
+        keel_follower_init(r->followers[i], r->followers[i]->pipeline);
 }
 
 static uint64_t stand_by(keel_relay *r)
