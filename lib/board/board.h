@@ -39,6 +39,8 @@ typedef enum keel_block_kind {
     KEEL_BLOCK_PIPELINE = 8, /* what is told of a pipeline from outside */
     KEEL_BLOCK_FLEET = 9,    /* what the fleet says of a breaker */
     KEEL_BLOCK_HISTORY = 10, /* its last minute */
+    KEEL_BLOCK_FLEET_PLACES = 11, /* leased of a fleet's bulkhead */
+    KEEL_BLOCK_FLEET_TOKENS = 12, /* leased of a fleet's rate limit */
     /* never shared */
     KEEL_BLOCK_STRIPES = 16,
     KEEL_BLOCK_STARTS = 17,

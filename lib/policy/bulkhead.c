@@ -304,6 +304,26 @@ void keel_bulkhead_set(const keel_bulkhead *bulkhead, uint64_t limit, bool lifo,
     keel_bulkhead_serve(bulkhead);
 }
 
+void keel_bulkhead_lease(const keel_bulkhead *bulkhead, uint64_t leased, bool lifo,
+                         uint64_t now)
+{
+    atomic_store(&bulkhead->fleet->leased, leased + 1);
+    if (!bulkhead->places.words &&
+        atomic_load_explicit(&bulkhead->common->limit, memory_order_relaxed) != leased)
+        keel_bulkhead_set(bulkhead, leased, lifo, now);
+}
+
+uint64_t keel_bulkhead_bound(const keel_bulkhead *bulkhead)
+{
+    uint64_t in_use, limit;
+
+    if (bulkhead->places.words)
+        return keel_places_bound(&bulkhead->places);
+    in_use = atomic_load(&bulkhead->words->in_use);
+    limit = atomic_load(&bulkhead->common->limit);
+    return in_use > limit ? in_use : limit;
+}
+
 uint64_t keel_bulkhead_in_use(const keel_bulkhead *bulkhead)
 {
     uint64_t in_use =

@@ -70,6 +70,7 @@ typedef struct keel_bulkhead {
     keel_queue *queue;  /* the one to wait in; NULL: nobody may wait */
     keel_starts starts; /* when places were taken, to notice lost ones; may be off */
     keel_places places; /* of the host, where it counts together */
+    keel_fleet_places *fleet; /* what this member has leased; NULL: no fleet */
 } keel_bulkhead;
 
 /* A place, or the wait for one. */
@@ -107,8 +108,7 @@ static inline bool keel_bulkhead_try(const keel_bulkhead *bulkhead, keel_place *
 
     *place = (keel_place){ .ticket = 0 };
     /* pairs with the put-back of the one who left: his work happened before ours */
-    if (atomic_fetch_add(&words->in_use, 1) >=
-        atomic_load_explicit(&bulkhead->common->limit, memory_order_relaxed)) {
+    if (atomic_fetch_add(&words->in_use, 1) >= atomic_load(&bulkhead->common->limit)) {
         keel_bulkhead_put_back(bulkhead);
         return false;
     }
@@ -152,6 +152,14 @@ void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place,
 /* From now on limit and order are others; waiters take the places this makes free. */
 void keel_bulkhead_set(const keel_bulkhead *bulkhead, uint64_t limit, bool lifo,
                        uint64_t now);
+
+/*
+ * Of a fleet's bulkhead: from now on this member has so many places. No attempt under way
+ * loses its own; keel_bulkhead_bound is how many there can be until more are leased.
+ */
+void keel_bulkhead_lease(const keel_bulkhead *bulkhead, uint64_t leased, bool lifo,
+                         uint64_t now);
+uint64_t keel_bulkhead_bound(const keel_bulkhead *bulkhead);
 
 uint64_t keel_bulkhead_in_use(const keel_bulkhead *bulkhead);
 uint64_t keel_bulkhead_waiting(const keel_bulkhead *bulkhead);

@@ -19,32 +19,50 @@ static bool take(_Atomic uint64_t *place, uint64_t self)
 {
     uint64_t free = 0;
 
-    /* acquire pairs with the release of who left: his work happened before ours */
+    /* acquires what who left released: his work happened before ours. seq_cst with the
+     * look at what is leased: see keep() and keel_places_bound() */
     return !atomic_load_explicit(place, memory_order_relaxed) &&
            atomic_compare_exchange_strong_explicit(
-               place, &free, self, memory_order_acquire, memory_order_relaxed);
-}
-
-/* Threads begin to look in different lines, so that they seldom meet. */
-uint16_t keel_places_take(const keel_places *places)
-{
-    uint64_t self = atomic_load_explicit(places->self, memory_order_relaxed);
-    uint32_t limit = places->limit;
-    uint32_t first = (keel_thread_self()->index + (uint32_t)(self >> 56)) * STRIDE;
-
-    for (uint32_t i = 0; self && i < limit; i++) {
-        uint32_t at = (first + i) % limit;
-
-        if (take(&places->words[at], self))
-            return (uint16_t)(at + 1);
-    }
-    return 0;
+               place, &free, self, memory_order_seq_cst, memory_order_relaxed);
 }
 
 void keel_places_give_back(const keel_places *places, uint16_t place)
 {
     if (place)
         atomic_store_explicit(&places->words[place - 1], 0, memory_order_release);
+}
+
+static uint32_t limit_of(const keel_places *places)
+{
+    return places->leased
+               ? (uint32_t)keel_fleet_places_limit(places->leased, places->limit)
+               : places->limit;
+}
+
+/* Fewer may have been leased since we looked: then who told the fleet so may not have
+ * seen us, and the place is none. */
+static bool keep(const keel_places *places, uint32_t at)
+{
+    if (at < limit_of(places))
+        return true;
+    keel_places_give_back(places, (uint16_t)(at + 1));
+    return false;
+}
+
+/* Threads begin to look in different lines, so that they seldom meet. */
+uint16_t keel_places_take(const keel_places *places)
+{
+    uint64_t self = atomic_load_explicit(places->self, memory_order_relaxed);
+    uint32_t limit = limit_of(places);
+    uint32_t first = (keel_thread_self()->index + (uint32_t)(self >> 56)) * STRIDE;
+
+    for (uint32_t i = 0; self && i < limit; i++) {
+        uint32_t at = (first + i) % limit;
+
+        if (take(&places->words[at], self) && keep(places, at))
+            return (uint16_t)(at + 1);
+    }
+    return 0;
 }
 
 uint32_t keel_places_taken(const keel_places *places)
@@ -54,6 +72,16 @@ uint32_t keel_places_taken(const keel_places *places)
     for (uint32_t i = 0; i < places->limit; i++)
         taken += atomic_load_explicit(&places->words[i], memory_order_relaxed) != 0;
     return taken;
+}
+
+uint32_t keel_places_bound(const keel_places *places)
+{
+    uint32_t limit = limit_of(places), room = keel_places_room(places->limit);
+    uint32_t bound = limit;
+
+    for (uint32_t i = limit; i < room; i++)
+        bound += atomic_load(&places->words[i]) != 0;
+    return bound;
 }
 
 void keel_places_forsake(_Atomic uint64_t *words, uint32_t room, uint32_t slot)

@@ -12,12 +12,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/fleet_places.h"
+
 enum { KEEL_PLACES_MAX = 65535 };
 
 typedef struct keel_places {
     _Atomic uint64_t *words;      /* NULL: nothing is shared */
     uint32_t limit;               /* of them */
     const _Atomic uint64_t *self; /* this process; 0: it has not joined */
+    const _Atomic uint64_t
+        *leased; /* of a fleet's, the host's; NULL: all are its own */
 } keel_places;
 
 /* How many words there are for a limit: so that most changes of it keep the words. */
@@ -37,6 +41,12 @@ void keel_places_give_back(const keel_places *places, uint16_t place);
 
 /* How many are taken, at a look. */
 uint32_t keel_places_taken(const keel_places *places);
+
+/*
+ * How many can be taken at most as long as no more are leased: those, and what is held
+ * beyond them from when they were more.
+ */
+uint32_t keel_places_bound(const keel_places *places);
 
 /* Frees what the owner of a slot held. Once it is gone, and before the slot is another's.
  */

@@ -14,6 +14,8 @@
 
 #include "settings/policy.h"
 
+struct keel_fleet_tokens;
+
 typedef struct keel_rate_words {
     _Atomic uint64_t tat;
     _Atomic uint64_t shut_until; /* the other side's wish, in tat already */
@@ -23,6 +25,8 @@ typedef struct keel_rate {
     keel_rate_words *words;
     uint64_t interval_ns; /* T */
     uint64_t burst_ns;    /* tau */
+    struct keel_fleet_tokens
+        *fleet; /* fleet_tokens.h; NULL: no fleet counts together */
 } keel_rate;
 
 void keel_rate_init(keel_rate *rate, keel_rate_words *words, const keel_policy *policy);
@@ -58,6 +62,12 @@ void keel_rate_give_back(const keel_rate *rate, uint64_t tat);
  * side's wish, can make him.
  */
 void keel_rate_fit(const keel_rate *rate, uint64_t now);
+
+/* When who wishes to be left alone no longer does; the past: nobody does. */
+static inline uint64_t keel_rate_shut_until(const keel_rate *rate)
+{
+    return atomic_load_explicit(&rate->words->shut_until, memory_order_relaxed);
+}
 
 /*
  * The other side asked to be left alone for a while: tat is moved there, so what of the

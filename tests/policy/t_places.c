@@ -31,7 +31,7 @@ static void begin(uint32_t limit)
                -1, 0);
     ck_assert_ptr_ne(all, MAP_FAILED);
     self = WORD(7, 4711);
-    places = (keel_places){ all->words, limit, &self };
+    places = (keel_places){ .words = all->words, .limit = limit, .self = &self };
 }
 
 START_TEST(as_many_are_taken_as_there_are_and_each_comes_back)
