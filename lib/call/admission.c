@@ -5,6 +5,8 @@
 #include "base/detail.h"
 #include "call/host.h"
 
+#define TOKEN_LOOK_NS (5 * KEEL_MS) /* who waits for the fleet's looks as often */
+
 keel_breaker_outcome keel_outcome_of(keel_status status)
 {
     switch (status) {
@@ -75,17 +77,87 @@ static bool pass_open_breaker(const keel_plan *plan,
     return status == KEEL_OK;
 }
 
-static bool pass_rate(const keel_plan *plan, keel_admission *admission,
-                      const keel_admission_request *request,
-                      keel_admission_answer *answer)
+/* How long the caller may wait for a token, from now on. */
+static uint64_t patience_for_token(const keel_plan *plan,
+                                   const keel_admission *admission,
+                                   const keel_admission_request *request)
 {
-    uint64_t most = request->may_wait
-                        ? keel_ns_min(plan->policy.rate_wait_ns,
-                                      keel_ns_left(request->until, request->now))
-                        : 0;
+    uint64_t most = admission->stage == KEEL_ADMISSION_TOKEN
+                        ? keel_ns_left(admission->rate_tat, request->now)
+                        : plan->policy.rate_wait_ns;
+
+    return request->may_wait
+               ? keel_ns_min(most, keel_ns_left(request->until, request->now))
+               : 0;
+}
+
+/* How long until there can be one again, as far as is known. */
+static uint64_t wait_for_fleet(const keel_rate *rate, uint64_t now)
+{
+    uint64_t next = atomic_load_explicit(&rate->fleet->next_at, memory_order_relaxed);
+    uint64_t shut = keel_rate_shut_until(rate);
+
+    return keel_ns_left(next > shut ? next : shut, now);
+}
+
+static bool take_fleet_token(keel_pipeline *pipeline, const keel_plan *plan,
+                             keel_admission *admission, uint64_t now)
+{
+    keel_fleet_tokens *tokens = plan->rate.fleet;
+
+    if (keel_rate_shut_until(&plan->rate) > now)
+        return false;
+    if (keel_fleet_tokens_take(tokens))
+        return true;
+    if (admission->stage != KEEL_ADMISSION_TOKEN) /* at the first look */
+        atomic_fetch_add(&tokens->missed, 1);
+    keel_pipeline_wants(pipeline, &tokens->wanted);
+    return false;
+}
+
+/* Who waits looks now and then: nobody knows who is to have the next one. */
+static bool pass_fleet_rate(keel_pipeline *pipeline, const keel_plan *plan,
+                            keel_admission *admission,
+                            const keel_admission_request *request,
+                            keel_admission_answer *answer)
+{
+    uint64_t most = patience_for_token(plan, admission, request);
     uint64_t wait;
 
-    if (!keel_rate_take(&plan->rate, request->now, most, &wait, &admission->rate_tat)) {
+    if (take_fleet_token(pipeline, plan, admission, request->now)) {
+        admission->stage = KEEL_ADMISSION_NONE;
+        admission->rate_tat = KEEL_FLEET_TOKEN;
+        return true;
+    }
+    wait = wait_for_fleet(&plan->rate, request->now);
+    if (wait < most) {
+        admission->stage = KEEL_ADMISSION_TOKEN;
+        admission->rate_tat = keel_ns_add(request->now, most);
+        wait_until(answer, request->now + keel_ns_min(most, TOKEN_LOOK_NS));
+        return false;
+    }
+    admission->rate_tat = 0;
+    refuse(answer, KEEL_REJECTED_RATE_LIMITED,
+           wait > KEEL_TOKENS_SOON_NS ? wait : KEEL_TOKENS_SOON_NS);
+    return false;
+}
+
+/* The limiter here; of a fleet that cannot be asked, this member's part. */
+static keel_rate own_rate(const keel_plan *plan)
+{
+    return plan->rate.fleet ? keel_fleet_tokens_share(&plan->rate) : plan->rate;
+}
+
+static bool pass_own_rate(const keel_plan *plan, keel_admission *admission,
+                          const keel_admission_request *request,
+                          keel_admission_answer *answer)
+{
+    keel_rate rate = own_rate(plan);
+    uint64_t most = patience_for_token(plan, admission, request);
+    uint64_t wait;
+
+    admission->stage = KEEL_ADMISSION_NONE;
+    if (!keel_rate_take(&rate, request->now, most, &wait, &admission->rate_tat)) {
         admission->rate_tat = 0;
         refuse(answer, KEEL_REJECTED_RATE_LIMITED, wait);
         return false;
@@ -95,6 +167,29 @@ static bool pass_rate(const keel_plan *plan, keel_admission *admission,
     admission->stage = KEEL_ADMISSION_RATE;
     wait_until(answer, request->now + wait);
     return false;
+}
+
+static bool pass_rate(keel_pipeline *pipeline, const keel_plan *plan,
+                      keel_admission *admission, const keel_admission_request *request,
+                      keel_admission_answer *answer)
+{
+    return keel_fleet_tokens_govern(plan->rate.fleet, request->now)
+               ? pass_fleet_rate(pipeline, plan, admission, request, answer)
+               : pass_own_rate(plan, admission, request, answer);
+}
+
+/* The token too if it is the newest; of the fleet's, any. */
+static void give_token_back(const keel_plan *plan, keel_admission *admission)
+{
+    uint64_t tat = admission->rate_tat;
+    bool is_held = tat && admission->stage != KEEL_ADMISSION_TOKEN;
+    keel_rate rate = own_rate(plan);
+
+    admission->rate_tat = 0;
+    if (is_held && rate.fleet && tat == KEEL_FLEET_TOKEN)
+        keel_fleet_tokens_put_back(rate.fleet);
+    else if (is_held)
+        keel_rate_give_back(&rate, tat);
 }
 
 static bool pass_breaker(keel_pipeline *pipeline, const keel_plan *plan,
@@ -166,7 +261,7 @@ static bool pass_queue(const keel_plan *plan, keel_admission *admission,
     return take_entry(entry, admission, plan, request->now, answer);
 }
 
-/* A refusal further in: the probe goes back, the token too if it is the newest. */
+/* A refusal further in: probe and token go back. */
 static void give_back(keel_pipeline *pipeline, const keel_plan *plan,
                       keel_admission *admission, uint64_t now, keel_changes *changes)
 {
@@ -175,8 +270,7 @@ static void give_back(keel_pipeline *pipeline, const keel_plan *plan,
     if (admission->has_permit)
         keel_breaker_end(&plan->breaker, &plan->policy, &admission->permit, &unused,
                          now, &pipeline->runtime->random, changes);
-    if (admission->rate_tat)
-        keel_rate_give_back(&plan->rate, admission->rate_tat);
+    give_token_back(plan, admission);
     *admission = (keel_admission){ .stage = KEEL_ADMISSION_NONE };
 }
 
@@ -188,8 +282,10 @@ static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
 
     switch ((keel_admission_stage)admission->stage) {
     case KEEL_ADMISSION_NONE:
-        if (policy->rate.count && (!pass_open_breaker(plan, request, answer) ||
-                                   !pass_rate(plan, admission, request, answer)))
+    case KEEL_ADMISSION_TOKEN:
+        if (policy->rate.count &&
+            (!pass_open_breaker(plan, request, answer) ||
+             !pass_rate(pipeline, plan, admission, request, answer)))
             return false;
         /* fall through */
     case KEEL_ADMISSION_RATE:
@@ -205,6 +301,23 @@ static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
     return true;
 }
 
+/* What a call found that is the fleet's to change: a probe is wanted, or a place. */
+static void tell_fleet(const keel_pipeline *pipeline, const keel_plan *plan,
+                       const keel_admission *admission,
+                       const keel_admission_answer *answer)
+{
+    keel_fleet_places *places = plan->bulkhead.fleet;
+    bool queues = answer->waits && admission->stage == KEEL_ADMISSION_QUEUE;
+
+    if (plan->breaker.fleet && answer->status != KEEL_OK &&
+        atomic_load(&plan->breaker.fleet->news))
+        keel_pipeline_news(pipeline, plan);
+    if (!places || !(queues || answer->status == KEEL_REJECTED_BULKHEAD_FULL))
+        return;
+    atomic_fetch_add(&places->refused, 1);
+    keel_pipeline_wants(pipeline, &places->wanted);
+}
+
 void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
                         keel_admission *admission,
                         const keel_admission_request *request,
@@ -217,9 +330,7 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
         admission->stage = KEEL_ADMISSION_GRANTED;
     else if (answer->status != KEEL_OK)
         give_back(pipeline, plan, admission, request->now, &answer->changes);
-    if (plan->breaker.fleet && answer->status != KEEL_OK &&
-        atomic_load(&plan->breaker.fleet->news))
-        keel_pipeline_news(pipeline, plan); /* a probe is wanted */
+    tell_fleet(pipeline, plan, admission, answer);
     if (answer->status == KEEL_REJECTED_HALF_OPEN ||
         answer->status == KEEL_REJECTED_BULKHEAD_FULL || answer->waits)
         keel_host_bury(pipeline->runtime, request->now);
@@ -287,8 +398,8 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
         plan->policy.rate.count)
         keel_rate_drain(&plan->rate, now,
                         keel_ns_min(outcome.retry_after_ns, plan->policy.after_cap_ns));
-    if (result->status == KEEL_CANCELLED && admission->rate_tat)
-        keel_rate_give_back(&plan->rate, admission->rate_tat);
+    if (result->status == KEEL_CANCELLED)
+        give_token_back(plan, admission);
     admission->rate_tat = 0;
     admission->has_permit = false;
     if (!has_permit)

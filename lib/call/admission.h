@@ -12,6 +12,7 @@
 typedef enum keel_admission_stage {
     KEEL_ADMISSION_NONE = 0, /* nothing is held */
     KEEL_ADMISSION_RATE,     /* a token is reserved, its instant has not come */
+    KEEL_ADMISSION_TOKEN,    /* the fleet is to lend one; none is held */
     KEEL_ADMISSION_QUEUE, /* token and breaker permit are held, a place is waited for */
     KEEL_ADMISSION_GRANTED
 } keel_admission_stage;
@@ -19,7 +20,8 @@ typedef enum keel_admission_stage {
 typedef struct keel_admission {
     keel_breaker_permit permit;
     keel_place place;
-    uint64_t rate_tat; /* of the token held; 0: none */
+    uint64_t rate_tat; /* of the token held, or KEEL_FLEET_TOKEN; 0: none. In the stage
+                          TOKEN: until when one is waited for */
     uint8_t stage;
     bool has_permit;
 } keel_admission;

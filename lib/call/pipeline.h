@@ -182,6 +182,9 @@ static inline void keel_pipeline_sample(const keel_pipeline *pipeline,
 /* Something happened that the fleet is to hear at once, if there is one. */
 void keel_pipeline_news(const keel_pipeline *pipeline, const keel_plan *plan);
 
+/* A call found nothing lent by the fleet; the first one to say so wakes the relay. */
+void keel_pipeline_wants(const keel_pipeline *pipeline, _Atomic uint64_t *wanted);
+
 /* events of a pipeline; all cheap where nobody listens */
 void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record,
                         uint64_t now);

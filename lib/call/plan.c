@@ -148,6 +148,23 @@ static void place_bulkhead(placing *p, keel_bulkhead *bulkhead,
             place(p, own, KEEL_BLOCK_STARTS, 1, 0, sizeof *bulkhead->starts.words);
     if (is_shared(p, policy->bulkhead_scope))
         place_shared_places(p, &bulkhead->places, policy);
+    if (policy->bulkhead_scope != KEEL_SCOPE_FLEET)
+        return;
+    bulkhead->fleet = place(p, board_of(p, KEEL_SCOPE_FLEET), KEEL_BLOCK_FLEET_PLACES,
+                            0, 0, sizeof *bulkhead->fleet);
+    if (bulkhead->fleet)
+        bulkhead->places.leased = &bulkhead->fleet->leased;
+}
+
+static void place_rate(placing *p, keel_rate *rate, const keel_policy *policy)
+{
+    keel_board *board = board_of(p, policy->rate_scope);
+
+    keel_rate_init(rate, place(p, board, KEEL_BLOCK_RATE, 0, 0, sizeof *rate->words),
+                   policy);
+    if (policy->rate_scope == KEEL_SCOPE_FLEET)
+        rate->fleet =
+            place(p, board, KEEL_BLOCK_FLEET_TOKENS, 0, 0, sizeof *rate->fleet);
 }
 
 /* A length that is 0 is off, and no reason against the coarse clock. */
@@ -228,11 +245,8 @@ static void place_all(placing *p, keel_plan *plan)
         place_breaker(p, &plan->breaker, policy);
     if (policy->bulkhead)
         place_bulkhead(p, &plan->bulkhead, policy);
-    if (policy->rate.count) {
-        words = place(p, board_of(p, policy->rate_scope), KEEL_BLOCK_RATE, 0, 0,
-                      sizeof(keel_rate_words));
-        keel_rate_init(&plan->rate, words, policy);
-    }
+    if (policy->rate.count)
+        place_rate(p, &plan->rate, policy);
     if (policy->retry && policy->budget_mode != KEEL_BUDGET_OFF) {
         words = place(p, p->parts->board, KEEL_BLOCK_BUDGET, 0, 0, keel_budget_size());
         if (words)
@@ -257,7 +271,8 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
     place_all(&p, plan);
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
     plan->is_simple = !policy->bulkhead_queue && !policy->chaos_rate_ppm &&
-                      !policy->per_call && !plan->bulkhead.places.words;
+                      !policy->per_call && !plan->bulkhead.places.words &&
+                      !plan->rate.fleet;
     plan->needs_time =
         policy->rate.count || plan->breaker.starts.words || plan->bulkhead.starts.words;
     if (!p.full && find_queue(&p, plan, parts))
@@ -326,12 +341,23 @@ static void take_over_budget(const keel_plan *plan, const keel_plan *old)
         atomic_store_explicit(&plan->budget.words->spent, 0, memory_order_relaxed);
 }
 
+/* Of a fleet's bulkhead no more than is leased, until its relay has seen the new one. */
+static uint64_t limit_of(const keel_plan *plan)
+{
+    const keel_bulkhead *bulkhead = &plan->bulkhead;
+
+    return bulkhead->fleet && !bulkhead->places.words
+               ? keel_fleet_places_limit(&bulkhead->fleet->leased,
+                                         plan->policy.bulkhead)
+               : plan->policy.bulkhead;
+}
+
 /* With the bulkhead off, those who still wait in its queue need not. */
 static void set_bulkhead(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
     if (plan->policy.bulkhead)
-        keel_bulkhead_set(&plan->bulkhead, plan->policy.bulkhead,
-                          plan->policy.bulkhead_lifo, now);
+        keel_bulkhead_set(&plan->bulkhead, limit_of(plan), plan->policy.bulkhead_lifo,
+                          now);
     else if (old && old->policy.bulkhead)
         keel_bulkhead_set(&old->bulkhead, UINT64_MAX, old->policy.bulkhead_lifo, now);
 }

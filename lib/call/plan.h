@@ -16,6 +16,7 @@
 #include "policy/breaker.h"
 #include "policy/budget.h"
 #include "policy/bulkhead.h"
+#include "policy/fleet_tokens.h"
 #include "policy/rate.h"
 
 typedef struct keel_plan {
@@ -26,7 +27,8 @@ typedef struct keel_plan {
     keel_budget budget;
     bool uses_coarse_clock;
     bool is_override; /* an operator's, for a time: see keel_plan_after_override */
-    bool is_simple;   /* no queue, chaos or per-call breaker, no host's bulkhead */
+    bool is_simple;   /* no queue, chaos or per-call breaker, no host's bulkhead, no
+                         fleet's limiter */
     bool needs_time;  /* to admit: for tokens, slow calls, and when places were taken */
     struct keel_plan *next_retired;
     const keel_allocator *memory;

@@ -32,6 +32,13 @@ void keel_pipeline_news(const keel_pipeline *pipeline, const keel_plan *plan)
     keel_relay_wake(pipeline->runtime);
 }
 
+void keel_pipeline_wants(const keel_pipeline *pipeline, _Atomic uint64_t *wanted)
+{
+    /* seq_cst: the relay clears it before it looks, so it sees us or we see that */
+    if (!atomic_load(wanted) && !atomic_exchange(wanted, 1))
+        keel_relay_wake(pipeline->runtime);
+}
+
 /* What others than this process want to know: not what happens with every call. */
 static bool is_for_the_journal(const keel_pipeline *pipeline, keel_event_type type)
 {
