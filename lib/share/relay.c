@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/seed.h"
 #include "share/follower.h"
+#include "share/lessee.h"
 #include "share/link.h"
 
 #define BEAT_NS (5 * KEEL_S)
@@ -59,7 +60,10 @@ struct keel_relay {
     char member[MEMBER_SIZE];
     keel_follower *followers[KEEL_PIPELINES_MAX];
     uint32_t count;
+    keel_lessee *lessees[KEEL_PIPELINES_MAX];
+    uint32_t lessee_count;
     uint32_t looked_at; /* pipelines that were looked at so far */
+    uint32_t members;   /* of the fleet, when it was last heard of; 0: never */
     uint64_t sequence;
     uint64_t gen; /* of the server's data; 0: not known */
     uint64_t beat_at;
@@ -96,12 +100,28 @@ static void follow(keel_relay *r, keel_pipeline *pipeline)
     r->followers[r->count++] = f;
 }
 
+static void lease_for(keel_relay *r, keel_pipeline *pipeline)
+{
+    keel_lessee *l;
+
+    if (pipeline->scopes.bulkhead != KEEL_SCOPE_FLEET &&
+        pipeline->scopes.rate != KEEL_SCOPE_FLEET)
+        return;
+    l = keel_memory_new(r->rt->memory, sizeof *l);
+    if (!l)
+        return; /* its limits are its own */
+    keel_lessee_init(l, pipeline);
+    r->lessees[r->lessee_count++] = l;
+}
+
 static void follow_new_ones(keel_relay *r)
 {
     uint32_t count = atomic_load(&r->rt->pipeline_count);
 
-    while (r->looked_at < count)
-        follow(r, r->rt->pipelines[r->looked_at++]);
+    for (; r->looked_at < count; r->looked_at++) {
+        follow(r, r->rt->pipelines[r->looked_at]);
+        lease_for(r, r->rt->pipelines[r->looked_at]);
+    }
 }
 
 static keel_follower *find(const keel_relay *r, keel_text name)
@@ -126,6 +146,8 @@ static void rejoin_all(keel_relay *r)
 {
     for (uint32_t i = 0; i < r->count; i++)
         keel_follower_rejoin(r->followers[i]);
+    for (uint32_t i = 0; i < r->lessee_count; i++)
+        keel_lessee_rejoin(r->lessees[i]);
 }
 
 /* ---- the link ----------------------------------------------------------------------- */
@@ -270,6 +292,7 @@ static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
             r); /* the server has lost its data: what we know, it wants to hear */
     r->gen = synced->gen;
     r->beat_at = now + spread(BEAT_NS);
+    r->members = synced->live;
     for (uint32_t i = 0; i < r->count; i++) {
         r->followers[i]->members = synced->live;
         r->followers[i]->gen = synced->gen;
@@ -412,6 +435,90 @@ static void attend(keel_relay *r, keel_follower *f, uint64_t now)
     keel_follower_exit(f, &visit);
 }
 
+/* ---- leases ------------------------------------------------------------------------- */
+
+static void lease_places(keel_relay *r, keel_lessee *l, const keel_plan *plan,
+                         uint64_t now)
+{
+    keel_wire_places request;
+    redisReply *reply;
+    uint16_t granted;
+    bool others_wait;
+
+    if (!plan->bulkhead.fleet || !keel_link_is_up(&r->link) ||
+        !keel_lessee_places(l, plan, r->members, now, &request))
+        return;
+    if (!keel_wire_places_write(fresh_command(r), &r->fleet, &request))
+        return;
+    reply = ask(r, &r->command);
+    if (!reply)
+        return;
+    if (keel_wire_places_read(reply, request.want, &granted, &others_wait))
+        keel_lessee_placed(l, plan, granted, others_wait, now);
+    else
+        distrust(r);
+    freeReplyObject(reply);
+}
+
+static void lease_tokens(keel_relay *r, keel_lessee *l, const keel_plan *plan,
+                         uint64_t now)
+{
+    keel_wire_rate request;
+    redisReply *reply;
+    uint32_t granted, wait_ms;
+
+    if (!plan->rate.fleet || !keel_link_is_up(&r->link) ||
+        !keel_lessee_tokens(l, plan, r->members, now, &request))
+        return;
+    if (!keel_wire_rate_write(fresh_command(r), &r->fleet, &request))
+        return;
+    reply = ask(r, &r->command);
+    if (!reply)
+        return;
+    if (keel_wire_rate_read(reply, request.want, &granted, &wait_ms))
+        keel_lessee_lent(l, plan, &request, granted, wait_ms, now);
+    else
+        distrust(r);
+    freeReplyObject(reply);
+}
+
+static void lease(keel_relay *r, keel_lessee *l, uint64_t now)
+{
+    uint32_t phase;
+    const keel_plan *plan = keel_plan_enter(l->pipeline, &phase);
+
+    lease_places(r, l, plan, now);
+    lease_tokens(r, l, plan, now);
+    keel_plan_exit(l->pipeline, phase);
+}
+
+static void do_without(const keel_relay *r, const keel_lessee *l, uint64_t now)
+{
+    uint32_t phase;
+    const keel_plan *plan = keel_plan_enter(l->pipeline, &phase);
+
+    if (plan->bulkhead.fleet)
+        keel_lessee_places_alone(l, plan, r->members, now);
+    if (plan->rate.fleet)
+        keel_lessee_tokens_alone(plan, r->members);
+    keel_plan_exit(l->pipeline, phase);
+}
+
+/* When to look again, at the latest, because of leases. */
+static uint64_t lease_again_at(const keel_lessee *l)
+{
+    uint64_t next = KEEL_NEVER;
+    uint32_t phase;
+    const keel_plan *plan = keel_plan_enter(l->pipeline, &phase);
+
+    if (plan->bulkhead.fleet)
+        next = keel_lessee_places_next(l, plan);
+    if (plan->rate.fleet)
+        next = keel_ns_min(next, keel_lessee_tokens_next(l, plan));
+    keel_plan_exit(l->pipeline, phase);
+    return next;
+}
+
 /* ---- messages ----------------------------------------------------------------------- */
 
 static void hear_event(keel_relay *r, const keel_wire_event *event, uint64_t gen,
@@ -527,15 +634,29 @@ static uint64_t pass(keel_relay *r)
         sync_now(r, now, &next);
         for (uint32_t i = 0; i < r->count; i++)
             attend(r, r->followers[i], now_of(r));
+        for (uint32_t i = 0; i < r->lessee_count; i++)
+            lease(r, r->lessees[i], now_of(r));
     }
     now = now_of(r);
     for (uint32_t i = 0; i < r->count; i++) {
         govern(r, r->followers[i], now);
         next = keel_ns_min(next, look_again_at(r, r->followers[i], now));
     }
+    for (uint32_t i = 0; !keel_link_is_up(&r->link) && i < r->lessee_count; i++)
+        do_without(r, r->lessees[i], now);
     next =
         keel_ns_min(next, keel_link_is_up(&r->link) ? r->beat_at : now + RETRY_LOOK_NS);
     return r->rt->shared ? keel_ns_min(next, now + BOARD_LOOK_NS) : next;
+}
+
+/* When to be up again: calls may have marked something since it was looked at. */
+static uint64_t wake_at(const keel_relay *r, uint64_t next)
+{
+    if (has_news(r))
+        return 0;
+    for (uint32_t i = 0; keel_link_is_up(&r->link) && i < r->lessee_count; i++)
+        next = keel_ns_min(next, lease_again_at(r->lessees[i]));
+    return next;
 }
 
 static int ms_until(uint64_t at, uint64_t now)
@@ -566,7 +687,7 @@ static woken wait_for_news(keel_relay *r, uint64_t at)
 
     atomic_store(&r->sleeps, true);
     /* who marks something now sees that we sleep, or we see his mark */
-    by = wait_for(r, true, has_news(r) ? 0 : at);
+    by = wait_for(r, true, wake_at(r, at));
     atomic_store(&r->sleeps, false);
     if (read(r->wake_fd, &unused, sizeof unused) < 0) {
         /* nobody has woken us */
@@ -699,6 +820,8 @@ static void destroy(keel_relay *r)
 
     for (uint32_t i = 0; i < r->count; i++)
         keel_memory_free(memory, r->followers[i]);
+    for (uint32_t i = 0; i < r->lessee_count; i++)
+        keel_memory_free(memory, r->lessees[i]);
     close_fds(r);
     keel_memory_free(memory, r);
 }
