@@ -324,7 +324,7 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
                         keel_admission_answer *answer)
 {
     *answer = (keel_admission_answer){ .status = KEEL_OK };
-    if (pipeline->runtime->shared) /* a lease or a place needs its owner */
+    if (pipeline->runtime->has_peers) /* a lease or a place needs its owner */
         keel_runtime_notice_fork(pipeline->runtime);
     if (go_on(pipeline, plan, admission, request, answer))
         admission->stage = KEEL_ADMISSION_GRANTED;

@@ -401,6 +401,7 @@ static bool ended_well(const keel_machine *m, const keel_detail *why)
 
     return m->status == KEEL_OK && !why && m->phase == KEEL_PHASE_ENDED &&
            !m->flags.has_call_permit &&
+           !keel_runtime_is_a_fork_unnoticed(pipeline->runtime, m->planned_in) &&
            !atomic_load_explicit(&pipeline->runtime->reload_wanted,
                                  memory_order_relaxed);
 }

@@ -179,7 +179,7 @@ void keel_pipeline_look_after(keel_pipeline *pipeline)
     if (atomic_load_explicit(&rt->reload_wanted, memory_order_relaxed) &&
         atomic_exchange(&rt->reload_wanted, false))
         keel_reload(rt, NULL);
-    if (rt->shared)
+    if (rt->has_peers)
         keel_runtime_notice_fork(rt);
     keel_events_deliver(rt);
 }

@@ -97,6 +97,7 @@ static bool first_ends_well(first_attempt *f, const keel_outcome *outcome, uint6
 {
     if (!is_bare_success(outcome) || now > f->until ||
         f->incarnation != keel_process_incarnation() ||
+        keel_runtime_is_a_fork_unnoticed(f->pipeline->runtime, f->incarnation) ||
         atomic_load_explicit(&f->pipeline->runtime->reload_wanted,
                              memory_order_relaxed) ||
         !keel_admission_try_end(f->plan, &f->admission, f->stripe, f->began_at, now))

@@ -228,6 +228,7 @@ static keel_status open_parts(keel_runtime *rt, const keel_options *options,
     atomic_store(&rt->locks_of, keel_process_incarnation());
     keel_host_join(rt);
     keel_relay_start(rt);
+    rt->has_peers = rt->shared || atomic_load(&rt->relay);
     return KEEL_OK;
 
 fail_board:

@@ -38,7 +38,8 @@ struct keel_runtime {
     bool is_board_lost; /* its path no longer leads to it, which was told */
     keel_event_ring *events;
     _Atomic(struct keel_relay *) relay; /* lib/share's; NULL: no fleet */
-    _Atomic bool is_disabled;           /* KEEL_DISABLED=on */
+    bool has_peers;           /* of either kind: a child must not pass for its parent */
+    _Atomic bool is_disabled; /* KEEL_DISABLED=on */
     _Atomic bool has_listener;
     _Atomic bool is_watched;        /* by a listener, or by a log of everything */
     _Atomic uint64_t delivering_in; /* the process whose thread delivers; 0: none */
@@ -69,6 +70,15 @@ static inline bool keel_runtime_is_disabled(const keel_runtime *runtime)
  * them, they are made anew once. Cheap.
  */
 void keel_runtime_notice_fork(keel_runtime *runtime);
+
+/* A child with peers, in which nobody has noticed yet that it is one. */
+static inline bool keel_runtime_is_a_fork_unnoticed(const keel_runtime *runtime,
+                                                    uint64_t incarnation)
+{
+    return runtime->has_peers &&
+           atomic_load_explicit(&runtime->locks_of, memory_order_relaxed) !=
+               incarnation;
+}
 
 /* pipelines_mu, fork noticed; its holder is not cancelled. try_lock: false, held. */
 void keel_runtime_lock(keel_runtime *runtime);
