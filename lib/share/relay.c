@@ -73,6 +73,9 @@ struct keel_relay {
     uint64_t
         retired_until; /* the fleet is of a keel not understood here; 0: it is not */
     bool was_up;
+    bool leads;           /* speaks for its host; always, without a board */
+    uint64_t led_at;      /* what another leader on the board wrote last */
+    uint64_t led_seen_at; /* when that was first seen; 0: there is none */
     batch batch;
     keel_command batch_command;
     keel_command command;
@@ -685,8 +688,8 @@ static woken wait_for_news(keel_relay *r, uint64_t at)
     woken by;
     uint64_t unused;
 
-    atomic_store(&r->sleeps, true);
     /* who marks something now sees that we sleep, or we see his mark */
+    atomic_store(&r->sleeps, true);
     by = wait_for(r, true, wake_at(r, at));
     atomic_store(&r->sleeps, false);
     if (read(r->wake_fd, &unused, sizeof unused) < 0) {
@@ -697,38 +700,48 @@ static woken wait_for_news(keel_relay *r, uint64_t at)
 
 /* In an outage every call is news. So after a look comes a rest, in which only the fleet
  * is listened to. False: it is to stop. */
-static bool sleep_until(keel_relay *r, bool for_news, uint64_t at)
+static bool sleep_until(keel_relay *r, uint64_t at)
 {
     uint64_t rest = r->looked_last_at + BUSY_LOOK_NS;
     woken by = BY_TIME;
 
     r->looked_last_at = now_of(r);
-    if (!for_news)
+    if (!r->leads) /* what calls mark is the leader's to see */
         by = wait_for(r, false, at);
     else if (r->looked_last_at < rest)
         by = wait_for(r, false, keel_ns_min(rest, at));
-    if (for_news && by == BY_TIME && now_of(r) < at)
+    if (r->leads && by == BY_TIME && now_of(r) < at)
         by = wait_for_news(r, at);
     return by != TO_STOP;
 }
 
+/* Whether the leader has not moved its word for too long, since it was first looked at. */
+static bool leader_is_still(keel_relay *r, uint64_t now)
+{
+    uint64_t led_at =
+        atomic_load_explicit(keel_board_led_at(r->rt->shared), memory_order_relaxed);
+
+    if (led_at != r->led_at || !r->led_seen_at) {
+        r->led_at = led_at;
+        r->led_seen_at = now;
+    }
+    return keel_ns_left(now, r->led_seen_at) > LEADER_LOST_NS;
+}
+
 /* On a board one process speaks for all. Where it has been still for too long, another
  * does so too, which does no harm. */
-static bool is_leader(const keel_relay *r)
+static bool is_leader(keel_relay *r)
 {
     keel_board *board = r->rt->shared;
     uint64_t now = now_of(r);
-    _Atomic uint64_t *led_at;
 
     if (!board)
         return true;
-    led_at = keel_board_led_at(board);
-    if (keel_board_lead(board)) {
-        atomic_store_explicit(led_at, now, memory_order_relaxed);
-        return true;
-    }
-    return keel_ns_left(now, atomic_load_explicit(led_at, memory_order_relaxed)) >
-           LEADER_LOST_NS;
+    if (!keel_board_lead(board))
+        return leader_is_still(r, now);
+    atomic_store_explicit(keel_board_led_at(board), now, memory_order_relaxed);
+    r->led_seen_at = 0;
+    return true;
 }
 
 /*
@@ -754,14 +767,13 @@ static void *run(void *ctx)
 {
     keel_relay *r = ctx;
     uint64_t next = 0;
-    bool leads;
 
     do {
         if (next && keel_ns_left(now_of(r), next) > OVERSLEPT_NS)
             forget_the_present(r); /* stopped, or its host was */
-        leads = is_leader(r);
-        next = leads ? pass(r) : stand_by(r);
-    } while (sleep_until(r, leads, next));
+        r->leads = is_leader(r);
+        next = r->leads ? pass(r) : stand_by(r);
+    } while (sleep_until(r, next));
     return NULL;
 }
 
