@@ -29,6 +29,7 @@ enum {
     SETTLE_S = 30,
     SETTLED_LOOKS = 10,
     CALL_EVERY_MS = 2,
+    PROBE_MS = 300,
     NAME_SIZE = 48
 };
 
@@ -72,14 +73,19 @@ static void hear(keel_log_level level, const char *subsystem, const char *messag
         write_line(*(int *)ctx, subsystem, message);
 }
 
-static void call(keel_pipeline *pipeline)
+/* What is called after a refusal is likely to be a probe: it takes long enough to be seen
+ * beside others. */
+static keel_status call(keel_pipeline *pipeline, keel_status last)
 {
     keel_call now;
 
     keel_call_begin(&now, pipeline, NULL);
-    while (keel_call_next(&now))
+    while (keel_call_next(&now)) {
+        if (last != KEEL_OK && last != KEEL_FAILED)
+            pause_ms(PROBE_MS);
         keel_call_report(&now, *health ? KEEL_OK : KEEL_FAILED);
-    (void)keel_call_end(&now, NULL);
+    }
+    return keel_call_end(&now, NULL);
 }
 
 static int be_member(const char *log, const char *health_path, const char *variable)
@@ -90,6 +96,7 @@ static int be_member(const char *log, const char *health_path, const char *varia
     keel_options options = {
         .size = sizeof options, .environment = environment, .log = hear, .log_ctx = &fd
     };
+    keel_status last = KEEL_OK;
     keel_pipeline *pipeline;
     keel_runtime *rt;
 
@@ -99,7 +106,7 @@ static int be_member(const char *log, const char *health_path, const char *varia
         keel_pipeline_open(&pipeline, rt, "payments", SETTINGS, NULL) != KEEL_OK)
         return 1;
     for (;;) {
-        call(pipeline);
+        last = call(pipeline, last);
         pause_ms(CALL_EVERY_MS);
     }
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MS ((uint64_t)1000000)
-#define SLACK_NS (250 * MS) /* between what the server did and who writes of it */
+#define SLACK_NS (150 * MS) /* between what the server did and who writes of it */
 #define RACE_NS (50 * MS)   /* between what two threads of a member write */
 
 enum { FILES_MAX = 4096, NAME_SIZE = 64, STATE_SIZE = 16 };
