@@ -87,7 +87,9 @@ static keel_status make_locked(keel_pipeline **out, keel_runtime *rt, const char
         return status;
     }
     keel_pipeline_publish_locked(pipeline);
-    rt->pipelines[rt->pipeline_count++] = pipeline;
+    rt->pipelines[rt->pipeline_count] = pipeline;
+    atomic_fetch_add(&rt->pipeline_count,
+                     1);                 /* the relay reads so far without the lock */
     if (atomic_load(&rt->reload_wanted)) /* since before it was in the list */
         keel_gate_shut(&pipeline->gate);
     *out = pipeline;
