@@ -631,6 +631,27 @@ START_TEST(a_cluster_is_a_fleets_server_too)
 }
 END_TEST
 
+/* The next heartbeat would be seconds away. */
+START_TEST(a_pipeline_that_is_opened_later_does_not_wait_for_a_heartbeat)
+{
+    keel_pipeline *later;
+    uint64_t begun;
+
+    start();
+    member_init(&members[0]);
+    COMES(epoch_of(members[0].mail));
+    begun = now_ns();
+    ck_assert_int_eq(
+        keel_pipeline_open(&later, members[0].opened.rt, "later", LEDGER, NULL),
+        KEEL_OK);
+    COMES(epoch_of(later));
+    ck_assert_uint_lt(now_ns() - begun, 2 * KEEL_S);
+    keel_pipeline_close(later);
+    member_cleanup(&members[0]);
+    test_redis_cleanup(&redis);
+}
+END_TEST
+
 /* Longer than a batch is sent again. */
 START_TEST(a_trip_that_nobody_could_hear_of_is_told_later)
 {
@@ -652,6 +673,7 @@ SUITE("faults", 90,
       ROWS(the_same_holds_on_a_unix_socket, unix_rows),
       ROWS(whatever_befalls_the_network_is_not_noticed_and_passes, network_faults),
       ONE(a_server_slow_by_90_ms_is_slow_and_no_less_part_of_the_fleet),
+      ONE(a_pipeline_that_is_opened_later_does_not_wait_for_a_heartbeat),
       ONE(a_trip_that_nobody_could_hear_of_is_told_later),
       ONE(a_trip_outlives_a_failover_to_a_replica_that_lags),
       ROWS(a_cluster_is_a_fleets_server_too, cluster_faults))
