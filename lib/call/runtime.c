@@ -87,12 +87,15 @@ fail_pipelines_mu:
 
 static void make_locks_anew(keel_runtime *rt)
 {
+    int saved = errno;
+
     (void)make_locks(rt); /* no more is asked for than the first time */
     rt->is_told = false;
     keel_board_forked(rt->board);
     keel_warnings_forked(&rt->warnings);
     keel_host_forked(rt);
     keel_relay_forked(rt);
+    errno = saved;
 }
 
 /* An incarnation is odd; the even number below it says that it makes the locks just now.

@@ -29,7 +29,8 @@ void keel_pipeline_news(const keel_pipeline *pipeline, const keel_plan *plan)
         return;
     keel_runtime_notice_fork(pipeline->runtime); /* not the parent's relay */
     /* seq_cst, with the relay's look before it sleeps: one of the two sees the other */
-    atomic_store(&plan->breaker.fleet->news, 1);
+    if (!atomic_load(&plan->breaker.fleet->news))
+        atomic_store(&plan->breaker.fleet->news, 1);
     keel_relay_wake(pipeline->runtime);
 }
 

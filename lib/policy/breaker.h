@@ -65,8 +65,7 @@ typedef struct keel_fleet_words {
     _Atomic uint64_t governs_until; /* moved on while somebody speaks to the fleet */
     _Atomic uint64_t wanted_at; /* when a probe was last asked for, and none there */
     _Atomic uint64_t news;      /* not 0: something to tell the fleet at once */
-    _Atomic uint64_t members;   /* of the fleet, when it was last heard of */
-    uint64_t spare[3];
+    uint64_t spare[4];
 } keel_fleet_words;
 
 /* Where a breaker's words are; immutable. */

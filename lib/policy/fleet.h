@@ -17,6 +17,8 @@
 
 #define KEEL_FLEET_SOON_NS (10 * (uint64_t)1000000) /* a probe may be lent by then */
 
+#define KEEL_FLEET_SAY_NS (2 * (uint64_t)1000000000) /* from when it is renewed */
+
 #define KEEL_FLEET_EPOCH_MASK (((uint64_t)1 << 62) - 1)
 
 static inline uint64_t keel_fleet_view_pack(keel_breaker_state state, uint64_t epoch)
@@ -38,11 +40,14 @@ static inline uint64_t keel_fleet_view_epoch(uint64_t view)
 static inline bool keel_fleet_governs(const keel_breaker *breaker, uint64_t now)
 {
     const keel_fleet_words *fleet = breaker->fleet;
+    uint64_t until;
 
-    return fleet &&
-           keel_fleet_view_state(atomic_load_explicit(
-               &fleet->view, memory_order_relaxed)) != KEEL_BREAKER_CLOSED &&
-           now < atomic_load_explicit(&fleet->governs_until, memory_order_acquire);
+    if (!fleet || keel_fleet_view_state(atomic_load_explicit(
+                      &fleet->view, memory_order_relaxed)) == KEEL_BREAKER_CLOSED)
+        return false;
+    until = atomic_load_explicit(&fleet->governs_until, memory_order_acquire);
+    /* a longer say than any relay takes is none of a relay's; a clock may lag a little */
+    return now < until && until - now <= 2 * KEEL_FLEET_SAY_NS;
 }
 
 /* A call was refused that would have been a probe. */

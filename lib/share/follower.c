@@ -10,7 +10,6 @@
 #include "base/wall.h"
 
 #define REGISTER_EVERY_NS (60 * KEEL_S)
-#define GOVERNS_NS (2 * KEEL_S)
 #define KEEP_LEAST_MS 600000u
 
 void keel_follower_init(keel_follower *f, keel_pipeline *pipeline)
@@ -49,11 +48,13 @@ bool keel_follower_enter(keel_follower *f, keel_follower_visit *visit)
 {
     visit->plan = keel_plan_enter(f->pipeline, &visit->phase);
     if (visit->plan->breaker.fleet) {
+        f->is_off = false;
         if (!f->has_recalled)
             recall(f, &visit->plan->breaker);
         return true;
     }
     keel_plan_exit(f->pipeline, visit->phase);
+    f->is_off = true;
     return false;
 }
 
@@ -253,7 +254,7 @@ static void follow_open(keel_follower *f, const keel_breaker *breaker, uint64_t 
                         keel_changes *changes)
 {
     publish(f, breaker, (keel_breaker_state)f->state);
-    atomic_store_explicit(&breaker->fleet->governs_until, now + GOVERNS_NS,
+    atomic_store_explicit(&breaker->fleet->governs_until, now + KEEL_FLEET_SAY_NS,
                           memory_order_release);
     keel_fleet_open(breaker, now, f->until_at, changes);
 }
@@ -347,8 +348,8 @@ void keel_follower_hear(keel_follower *f, const keel_plan *plan,
 void keel_follower_hold(const keel_follower *f, const keel_plan *plan, uint64_t now)
 {
     if (f->epoch && f->state != KEEL_BREAKER_CLOSED && !f->is_alone)
-        atomic_store_explicit(&plan->breaker.fleet->governs_until, now + GOVERNS_NS,
-                              memory_order_release);
+        atomic_store_explicit(&plan->breaker.fleet->governs_until,
+                              now + KEEL_FLEET_SAY_NS, memory_order_release);
 }
 
 void keel_follower_govern(keel_follower *f, const keel_plan *plan, uint64_t now)
@@ -360,6 +361,8 @@ void keel_follower_govern(keel_follower *f, const keel_plan *plan, uint64_t now)
 
 bool keel_follower_is_busy(const keel_follower *f, uint64_t now)
 {
+    if (f->is_off)
+        return false;
     return f->must_report || f->lock_is_lost || f->wants_reason || f->fence_count ||
            f->watch != f->answered || now < f->earliest_at ||
            (f->state != KEEL_BREAKER_CLOSED && !f->is_alone && now >= f->until_at);

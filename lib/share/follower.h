@@ -35,6 +35,8 @@ typedef struct keel_follower {
     uint64_t answered;    /* the last such wish that was met */
     uint64_t again_at;    /* a verdict waits for another report; KEEL_NEVER: no */
     uint64_t earliest_at; /* no report before */
+    uint32_t asked_in;    /* the relay's tick */
+    bool is_off;          /* its settings have no breaker now */
     bool must_report;
     uint32_t tripped_in; /* the generation whose trip here has been told, plus 1 */
     uint32_t cfg_hash;
@@ -53,6 +55,7 @@ typedef struct keel_follower {
 
     /* the lock */
     uint64_t lock_epoch; /* of the fleet's that stands here; 0: none ever did */
+    uint64_t lock_said;  /* the last one here that was sent */
     uint64_t lock_word;  /* ours when the two agreed last */
     bool lock_is_heard;  /* it is known what the fleet has */
     bool lock_is_lost;   /* the server knows an older one, or none */

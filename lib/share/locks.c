@@ -64,8 +64,7 @@ bool keel_follower_lock(keel_follower *f, const keel_plan *plan, uint64_t now,
                               .reason = note->reason,
                               .actor = note->actor,
                               .restored = restores ? f->lock_epoch : 0 };
-    f->lock_word = word; /* said once: a conflict is answered by the other's lock */
-    f->lock_is_lost = false;
+    f->lock_said = word;
     return true;
 }
 
@@ -96,16 +95,22 @@ static uint32_t write_note(const keel_follower *f, const keel_wire_view *view,
     return keel_notice_write(notice, &note);
 }
 
+static uint64_t pack(const keel_follower *f, const keel_wire_view *view,
+                     keel_text actor, keel_text reason, uint64_t now)
+{
+    uint64_t until =
+        view->lock_remaining_ms ? now + view->lock_remaining_ms * KEEL_MS : 0;
+
+    return keel_lock_pack(view->lock, write_note(f, view, actor, reason), until);
+}
+
 /* Whatever holds here does no longer. */
 static void set_here(keel_follower *f, const keel_plan *plan,
                      const keel_wire_view *view, keel_text actor, keel_text reason,
                      uint64_t now)
 {
     keel_breaker_words *words = plan->breaker.words;
-    uint64_t until =
-        view->lock_remaining_ms ? now + view->lock_remaining_ms * KEEL_MS : 0;
-    uint32_t note = write_note(f, view, actor, reason);
-    uint64_t fresh = keel_lock_pack(view->lock, note, until);
+    uint64_t fresh = pack(f, view, actor, reason, now);
     uint64_t seen = atomic_load_explicit(&words->lock, memory_order_acquire);
 
     while (!keel_breaker_relock(words, &seen, fresh))
@@ -158,17 +163,26 @@ void keel_follower_hear_lock(keel_follower *f, const keel_plan *plan,
 void keel_follower_locked(keel_follower *f, const keel_plan *plan,
                           const keel_wire_locked *answer, uint64_t now)
 {
-    if (answer->done)
+    f->lock_is_lost = false;
+    if (answer->done) {
         f->lock_epoch = answer->view.lock_epoch;
-    else
+        f->lock_word = f->lock_said; /* until then it is said again: it may be lost */
+    } else {
         set_here(f, plan, &answer->view, answer->actor, answer->reason, now);
+    }
     keel_follower_hear(f, plan, &answer->view, now);
 }
 
+/* The same lock with who and why; one that was set here meanwhile stays. */
 void keel_follower_explain_lock(keel_follower *f, const keel_plan *plan,
                                 const keel_wire_look *look, uint64_t now)
 {
+    uint64_t seen = f->lock_word, fresh;
+
     f->wants_reason = false;
-    if (look->view.lock_epoch == f->lock_epoch)
-        set_here(f, plan, &look->view, look->actor, look->reason, now);
+    if (look->view.lock_epoch != f->lock_epoch)
+        return;
+    fresh = pack(f, &look->view, look->actor, look->reason, now);
+    if (keel_breaker_relock(plan->breaker.words, &seen, fresh))
+        f->lock_word = fresh;
 }

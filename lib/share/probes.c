@@ -46,7 +46,7 @@ static uint8_t share_of_round(const keel_follower *f, const keel_policy *p)
                                                     : 1);
 }
 
-/* In a large fleet not all ask at once: 4 K of them do, then twice as many … */
+/* In a large fleet not all ask at once: 4 K of them do, then 4 K more, and so on. */
 static bool draws_to_claim(keel_follower *f, const keel_policy *p, uint64_t now)
 {
     double members = f->members ? f->members : 1;
@@ -156,6 +156,8 @@ static bool next_renewal(keel_follower *f, uint64_t now, const keel_policy *p,
 {
     if (now < f->renew_at)
         return false;
+    if (f->renewed >= f->fence_count)
+        f->renewed = 0; /* some have ended meanwhile */
     result->ending = KEEL_WIRE_RENEW;
     result->fence = f->fences[f->renewed++];
     if (f->renewed >= f->fence_count) {

@@ -2,14 +2,13 @@
 /*
  * The relay: one thread that speaks to the fleet for its process, or for its host where
  * there is a board. It looks at words that calls change, asks Redis, and moves words that
- * calls read; nobody ever waits for it. Not for what is said (follower.c) or how it is
- * sent (link.c).
+ * calls read; nobody ever waits for it. Here is the thread; what it says and hears is in
+ * sync.c, asking.c and hearing.c.
  */
-#include "call/relay.h"
+#include "share/relay.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,74 +18,13 @@
 #include "base/detail.h"
 #include "base/memory.h"
 #include "base/seed.h"
-#include "share/follower.h"
-#include "share/lessee.h"
-#include "share/link.h"
 
-#define BEAT_NS (5 * KEEL_S)
-#define TICK_NS KEEL_S
+#define LOOK_NS (5 * KEEL_S)         /* where nothing asks for an earlier look */
 #define BOARD_LOOK_NS (10 * KEEL_MS) /* other processes cannot wake us */
 #define BUSY_LOOK_NS (5 * KEEL_MS)
 #define RETRY_LOOK_NS (50 * KEEL_MS)
-#define KEEP_UP_NS (500 * KEEL_MS) /* well below what a say lasts */
 #define LEADER_LOST_NS (3 * KEEL_S)
 #define OVERSLEPT_NS (2 * KEEL_S)
-#define BATCH_TOO_OLD_NS (5 * KEEL_S)
-#define RETIRED_LOOK_NS (10 * KEEL_S)
-
-enum {
-    MEMBER_MS = 15000,
-    MEMBER_SIZE = 33,
-    COMMAND_BYTES = KEEL_WIRE_BYTES_COMMON + KEEL_WIRE_BATCH * KEEL_WIRE_BYTES_BREAKER
-};
-
-/* A sync that is under way, or whose answer was lost: sent again, it is the same. */
-typedef struct batch {
-    keel_wire_sync sync;
-    keel_wire_report reports[KEEL_WIRE_BATCH];
-    keel_follower *of[KEEL_WIRE_BATCH];
-    uint64_t made_at;
-    bool is_unanswered;
-} batch;
-
-struct keel_relay {
-    keel_runtime *rt;
-    pthread_t thread;
-    int stop_fd;
-    int wake_fd;
-    _Atomic bool sleeps;
-    keel_link link;
-    keel_fleet fleet;
-    char member[MEMBER_SIZE];
-    keel_follower *followers[KEEL_PIPELINES_MAX];
-    uint32_t count;
-    keel_lessee *lessees[KEEL_PIPELINES_MAX];
-    uint32_t lessee_count;
-    uint32_t looked_at; /* pipelines that were looked at so far */
-    uint32_t members;   /* of the fleet, when it was last heard of; 0: never */
-    uint64_t sequence;
-    uint64_t gen; /* of the server's data; 0: not known */
-    uint64_t beat_at;
-    uint64_t tick_at;
-    uint64_t kept_up_at;
-    uint64_t looked_last_at;
-    uint64_t
-        retired_until; /* the fleet is of a keel not understood here; 0: it is not */
-    bool was_up;
-    bool leads;           /* speaks for its host; always, without a board */
-    uint64_t led_at;      /* what another leader on the board wrote last */
-    uint64_t led_seen_at; /* when that was first seen; 0: there is none */
-    batch batch;
-    keel_command batch_command;
-    keel_command command;
-    char batch_bytes[COMMAND_BYTES];
-    char bytes[COMMAND_BYTES];
-};
-
-static uint64_t now_of(const keel_relay *r)
-{
-    return r->rt->clock.now(r->rt->clock.ctx);
-}
 
 /* ---- who it speaks for -------------------------------------------------------------- */
 
@@ -127,35 +65,9 @@ static void follow_new_ones(keel_relay *r)
     }
 }
 
-static keel_follower *find(const keel_relay *r, keel_text name)
-{
-    for (uint32_t i = 0; i < r->count; i++)
-        if (keel_text_is(name, r->followers[i]->name))
-            return r->followers[i];
-    return NULL;
-}
-
-static void hear(keel_follower *f, const keel_wire_view *view, uint64_t now)
-{
-    keel_follower_visit visit;
-
-    if (!keel_follower_enter(f, &visit))
-        return;
-    keel_follower_hear(f, visit.plan, view, now);
-    keel_follower_exit(f, &visit);
-}
-
-static void rejoin_all(keel_relay *r)
-{
-    for (uint32_t i = 0; i < r->count; i++)
-        keel_follower_rejoin(r->followers[i]);
-    for (uint32_t i = 0; i < r->lessee_count; i++)
-        keel_lessee_rejoin(r->lessees[i]);
-}
-
 /* ---- the link ----------------------------------------------------------------------- */
 
-static void tell_link(keel_relay *r, bool is_up, const keel_detail *why)
+void keel_relay_tell_link(keel_relay *r, bool is_up, const keel_detail *why)
 {
     if (!is_up && r->link.failures == 1)
         r->was_up = true; /* so that the first failure of all is told */
@@ -170,330 +82,7 @@ static void tell_link(keel_relay *r, bool is_up, const keel_detail *why)
                          why->text);
 }
 
-/* Slow answers to one breaker's questions must not cost the fleet its say in others. */
-static void keep_up(keel_relay *r)
-{
-    uint64_t now = now_of(r);
-
-    if (keel_ns_left(now, r->kept_up_at) < KEEP_UP_NS)
-        return;
-    r->kept_up_at = now;
-    for (uint32_t i = 0; i < r->count; i++) {
-        keel_follower_visit visit;
-
-        if (!keel_follower_enter(r->followers[i], &visit))
-            continue;
-        keel_follower_hold(r->followers[i], visit.plan, now);
-        keel_follower_exit(r->followers[i], &visit);
-    }
-}
-
-/* Sends the command; NULL: the link is lost. */
-static redisReply *ask(keel_relay *r, keel_command *command)
-{
-    keel_detail why = KEEL_DETAIL_INIT;
-    redisReply *reply;
-
-    if (command->failed || !keel_link_is_up(&r->link))
-        return NULL;
-    if (keel_link_ask(&r->link, command, &reply, &why) == KEEL_OK) {
-        keep_up(r);
-        return reply;
-    }
-    tell_link(r, false, &why);
-    return NULL;
-}
-
-/* What cannot be understood is not to be trusted in the rest either. */
-static void distrust(keel_relay *r)
-{
-    keel_detail why = KEEL_DETAIL_INIT;
-
-    keel_fail(&why, KEEL_FAILED, "an answer of Redis makes no sense");
-    keel_link_lose(&r->link);
-    tell_link(r, false, &why);
-}
-
-static keel_command *fresh_command(keel_relay *r)
-{
-    keel_command_init(&r->command, r->bytes, sizeof r->bytes);
-    return &r->command;
-}
-
-/* ---- syncing ------------------------------------------------------------------------ */
-
-static void gather_one(keel_relay *r, keel_follower *f, uint64_t now,
-                       keel_occasion occasion, uint64_t *next)
-{
-    batch *b = &r->batch;
-    keel_wire_report *report = &b->reports[b->sync.count];
-    keel_follower_visit visit;
-    uint64_t at;
-
-    if (b->sync.count == KEEL_WIRE_BATCH || !keel_follower_enter(f, &visit))
-        return;
-    if (keel_follower_report(f, visit.plan, now, occasion, report, &at))
-        b->of[b->sync.count++] = f;
-    *next = keel_ns_min(*next, at);
-    keel_follower_exit(f, &visit);
-}
-
-/* A fifth more or less, so that members do not speak all at once. */
-static uint64_t spread(uint64_t length_ns)
-{
-    return length_ns * 4 / 5 + keel_seed() % (length_ns * 2 / 5);
-}
-
-/* True: there is something to send, if only a heartbeat. */
-static bool gather(keel_relay *r, uint64_t now, uint64_t *next)
-{
-    batch *b = &r->batch;
-    keel_occasion occasion = now >= r->beat_at   ? KEEL_OCCASION_BEAT
-                             : now >= r->tick_at ? KEEL_OCCASION_TICK
-                                                 : KEEL_OCCASION_NONE;
-
-    if (occasion != KEEL_OCCASION_NONE)
-        r->tick_at = now + spread(TICK_NS);
-    b->sync = (keel_wire_sync){ .member_ms = MEMBER_MS,
-                                .candidate = keel_seed() >> 11 | 1,
-                                .reports = b->reports };
-    for (uint32_t i = 0; i < r->count; i++)
-        gather_one(r, r->followers[i], now, occasion, next);
-    if (!b->sync.count && now < r->beat_at)
-        return false;
-    b->sync.sequence = ++r->sequence;
-    b->made_at = now;
-    keel_command_init(&r->batch_command, r->batch_bytes, sizeof r->batch_bytes);
-    if (!keel_wire_sync_write(&r->batch_command, &r->fleet, &b->sync))
-        return false;
-    for (size_t i = 0; i < b->sync.count; i++)
-        keel_follower_sent(b->of[i], &b->reports[i], now);
-    return true;
-}
-
-/* Looks again now and then: a fleet that went back to before, or was flushed, is ours. */
-static void retire(keel_relay *r, uint64_t now)
-{
-    bool is_news = !r->retired_until;
-
-    r->retired_until = now + RETIRED_LOOK_NS;
-    keel_link_lose(&r->link);
-    r->was_up = false;
-    if (!is_news)
-        return;
-    keel_runtime_log(r->rt, KEEL_LOG_ERROR, "fleet",
-                     "fleet=left why=\"it is kept by a keel that this version does not "
-                     "understand\"");
-}
-
-static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
-{
-    tell_link(r, true, NULL);
-    r->retired_until = 0;
-    if (r->gen && synced->gen != r->gen)
-        rejoin_all(
-            r); /* the server has lost its data: what we know, it wants to hear */
-    r->gen = synced->gen;
-    r->beat_at = now + spread(BEAT_NS);
-    r->members = synced->live;
-    for (uint32_t i = 0; i < r->count; i++) {
-        r->followers[i]->members = synced->live;
-        r->followers[i]->gen = synced->gen;
-    }
-}
-
-static void send_batch(keel_relay *r, uint64_t now)
-{
-    keel_wire_view views[KEEL_WIRE_BATCH];
-    keel_wire_synced synced;
-    redisReply *reply;
-    batch *b = &r->batch;
-
-    b->is_unanswered = true;
-    reply = ask(r, &r->batch_command);
-    if (!reply)
-        return;
-    b->is_unanswered = false;
-    if (!keel_wire_sync_read(reply, &b->sync, &synced, views)) {
-        distrust(r);
-    } else if (synced.min_reader > KEEL_WIRE_FORMAT) {
-        retire(r, now);
-    } else {
-        learn(r, &synced, now);
-        for (size_t i = 0; i < b->sync.count; i++) {
-            hear(b->of[i], &views[i], now);
-            keel_follower_pace(b->of[i], now + synced.pace_ms * KEEL_MS);
-        }
-    }
-    freeReplyObject(reply);
-}
-
-/* A batch whose answer was lost is sent once more; too old, it says little. */
-static void sync_now(keel_relay *r, uint64_t now, uint64_t *next)
-{
-    if (r->batch.is_unanswered &&
-        keel_ns_left(now, r->batch.made_at) > BATCH_TOO_OLD_NS)
-        r->batch.is_unanswered = false;
-    if (r->batch.is_unanswered || gather(r, now, next))
-        send_batch(r, now);
-}
-
-/* ---- probes and locks --------------------------------------------------------------- */
-
-static void send_results(keel_relay *r, keel_follower *f, const keel_plan *plan,
-                         uint64_t now)
-{
-    keel_wire_result result;
-
-    while (keel_link_is_up(&r->link) && keel_follower_result(f, plan, now, &result)) {
-        const keel_wire_known known = { f->epoch, result.opening.most_ms };
-        keel_wire_ended ended;
-        redisReply *reply;
-
-        keel_wire_result_write(fresh_command(r), &r->fleet, &result);
-        reply = ask(r, &r->command);
-        if (!reply)
-            return;
-        if (keel_wire_result_read(reply, &known, &ended))
-            keel_follower_ended(f, plan, &result, &ended, now);
-        else
-            distrust(r);
-        freeReplyObject(reply);
-    }
-}
-
-static void send_claim(keel_relay *r, keel_follower *f, const keel_plan *plan,
-                       uint64_t now)
-{
-    keel_wire_claim claim;
-    keel_wire_claimed claimed;
-    redisReply *reply;
-
-    if (!keel_link_is_up(&r->link) || !keel_follower_claim(f, plan, now, &claim))
-        return;
-    keel_wire_claim_write(fresh_command(r), &r->fleet, &claim);
-    reply = ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_claim_read(reply, &claim, &claimed))
-        keel_follower_claimed(f, plan, &claimed, now);
-    else
-        distrust(r);
-    freeReplyObject(reply);
-}
-
-static void send_lock(keel_relay *r, keel_follower *f, const keel_plan *plan,
-                      uint64_t now)
-{
-    const keel_wire_known known = { f->epoch,
-                                    keel_follower_opening(f, &plan->policy).most_ms };
-    keel_wire_lock lock;
-    keel_wire_locked locked;
-    keel_note note;
-    redisReply *reply;
-
-    if (!keel_link_is_up(&r->link) || !keel_follower_lock(f, plan, now, &lock, &note))
-        return;
-    keel_wire_lock_write(fresh_command(r), &r->fleet, &lock);
-    reply = ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_lock_read(reply, &known, &locked))
-        keel_follower_locked(f, plan, &locked, now);
-    else
-        distrust(r);
-    freeReplyObject(reply);
-}
-
-static void ask_reason(keel_relay *r, keel_follower *f, const keel_plan *plan,
-                       uint64_t now)
-{
-    const char *const names[] = { f->name };
-    keel_wire_look look;
-    redisReply *reply;
-
-    if (!f->wants_reason || !keel_link_is_up(&r->link))
-        return;
-    keel_wire_looks_write(fresh_command(r), &r->fleet, names, 1);
-    reply = ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_looks_read(reply, &look, 1))
-        keel_follower_explain_lock(f, plan, &look, now);
-    else
-        distrust(r);
-    freeReplyObject(reply);
-}
-
-static void attend(keel_relay *r, keel_follower *f, uint64_t now)
-{
-    keel_follower_visit visit;
-
-    if (!keel_follower_enter(f, &visit))
-        return;
-    send_lock(r, f, visit.plan, now);
-    ask_reason(r, f, visit.plan, now);
-    send_results(r, f, visit.plan, now);
-    send_claim(r, f, visit.plan, now);
-    keel_follower_exit(f, &visit);
-}
-
-/* ---- leases ------------------------------------------------------------------------- */
-
-static void lease_places(keel_relay *r, keel_lessee *l, const keel_plan *plan,
-                         uint64_t now)
-{
-    keel_wire_places request;
-    redisReply *reply;
-    uint16_t granted;
-    bool others_wait;
-
-    if (!plan->bulkhead.fleet || !keel_link_is_up(&r->link) ||
-        !keel_lessee_places(l, plan, r->members, now, &request))
-        return;
-    if (!keel_wire_places_write(fresh_command(r), &r->fleet, &request))
-        return;
-    reply = ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_places_read(reply, request.want, &granted, &others_wait))
-        keel_lessee_placed(l, plan, granted, others_wait, now);
-    else
-        distrust(r);
-    freeReplyObject(reply);
-}
-
-static void lease_tokens(keel_relay *r, keel_lessee *l, const keel_plan *plan,
-                         uint64_t now)
-{
-    keel_wire_rate request;
-    redisReply *reply;
-    uint32_t granted, wait_ms;
-
-    if (!plan->rate.fleet || !keel_link_is_up(&r->link) ||
-        !keel_lessee_tokens(l, plan, r->members, now, &request))
-        return;
-    if (!keel_wire_rate_write(fresh_command(r), &r->fleet, &request))
-        return;
-    reply = ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_rate_read(reply, request.want, &granted, &wait_ms))
-        keel_lessee_lent(l, plan, &request, granted, wait_ms, now);
-    else
-        distrust(r);
-    freeReplyObject(reply);
-}
-
-static void lease(keel_relay *r, keel_lessee *l, uint64_t now)
-{
-    uint32_t phase;
-    const keel_plan *plan = keel_plan_enter(l->pipeline, &phase);
-
-    lease_places(r, l, plan, now);
-    lease_tokens(r, l, plan, now);
-    keel_plan_exit(l->pipeline, phase);
-}
+/* ---- the loop ----------------------------------------------------------------------- */
 
 static void do_without(const keel_relay *r, const keel_lessee *l, uint64_t now)
 {
@@ -522,38 +111,6 @@ static uint64_t lease_again_at(const keel_lessee *l)
     return next;
 }
 
-/* ---- messages ----------------------------------------------------------------------- */
-
-static void hear_event(keel_relay *r, const keel_wire_event *event, uint64_t gen,
-                       uint64_t now)
-{
-    keel_follower *f = find(r, event->name);
-
-    if (!f || !keel_wire_epoch_is_plausible(f->epoch, event->view.epoch))
-        return;
-    if (event->view.epoch > f->epoch + 1 || gen != r->gen)
-        f->must_report = true; /* something was missed, or lost */
-    f->gen = gen;
-    hear(f, &event->view, now);
-}
-
-static void listen_now(keel_relay *r, uint64_t now)
-{
-    keel_wire_message message;
-    keel_wire_event event;
-    redisReply *reply;
-    keel_text text;
-
-    while (keel_link_is_up(&r->link) && keel_link_message(&r->link, &reply, &text)) {
-        if (keel_wire_message_read(text, &message))
-            while (keel_wire_message_next(&message, &event))
-                hear_event(r, &event, message.gen, now);
-        freeReplyObject(reply);
-    }
-}
-
-/* ---- the loop ----------------------------------------------------------------------- */
-
 static void govern(keel_relay *r, keel_follower *f, uint64_t now)
 {
     keel_follower_visit visit;
@@ -574,17 +131,17 @@ static bool is_connected(keel_relay *r)
 
     if (keel_link_is_up(&r->link))
         return true;
-    if (now_of(r) < r->retired_until)
+    if (keel_relay_now(r) < r->retired_until)
         return false;
     status = keel_link_connect(&r->link, &why);
     if (status == KEEL_E_BUSY)
         return false;
     if (status != KEEL_OK) {
-        tell_link(r, false, &why);
+        keel_relay_tell_link(r, false, &why);
         return false;
     }
     r->fleet.sharded = r->link.is_sharded;
-    rejoin_all(r);
+    keel_relay_rejoin_all(r);
     return true;
 }
 
@@ -621,26 +178,26 @@ static uint64_t look_again_at(const keel_relay *r, const keel_follower *f, uint6
 {
     if (keel_link_is_up(&r->link) && keel_follower_is_busy(f, now))
         return now + BUSY_LOOK_NS;
-    return f->state == KEEL_BREAKER_CLOSED ? KEEL_NEVER : now + KEEP_UP_NS;
+    return f->state == KEEL_BREAKER_CLOSED ? KEEL_NEVER : now + KEEL_RELAY_KEEP_UP_NS;
 }
 
 /* One look at everything. Returns when to look again at the latest. */
 static uint64_t pass(keel_relay *r)
 {
-    uint64_t now = now_of(r);
-    uint64_t next = now + BEAT_NS;
+    uint64_t now = keel_relay_now(r);
+    uint64_t next = now + LOOK_NS;
 
     follow_new_ones(r);
     take_news(r);
     if (is_connected(r)) {
-        listen_now(r, now);
-        sync_now(r, now, &next);
+        keel_relay_listen(r, now);
+        keel_relay_sync(r, now, &next);
         for (uint32_t i = 0; i < r->count; i++)
-            attend(r, r->followers[i], now_of(r));
+            keel_relay_attend(r, r->followers[i], keel_relay_now(r));
         for (uint32_t i = 0; i < r->lessee_count; i++)
-            lease(r, r->lessees[i], now_of(r));
+            keel_relay_lease(r, r->lessees[i], keel_relay_now(r));
     }
-    now = now_of(r);
+    now = keel_relay_now(r);
     for (uint32_t i = 0; i < r->count; i++) {
         govern(r, r->followers[i], now);
         next = keel_ns_min(next, look_again_at(r, r->followers[i], now));
@@ -676,7 +233,7 @@ static woken wait_for(keel_relay *r, bool for_news, uint64_t at)
     struct pollfd fds[] = { { .fd = r->stop_fd, .events = POLLIN },
                             { .fd = keel_link_fd(&r->link), .events = POLLIN },
                             { .fd = for_news ? r->wake_fd : -1, .events = POLLIN } };
-    int count = poll(fds, 3, ms_until(at, now_of(r)));
+    int count = poll(fds, 3, ms_until(at, keel_relay_now(r)));
 
     if (fds[0].revents)
         return TO_STOP;
@@ -705,12 +262,12 @@ static bool sleep_until(keel_relay *r, uint64_t at)
     uint64_t rest = r->looked_last_at + BUSY_LOOK_NS;
     woken by = BY_TIME;
 
-    r->looked_last_at = now_of(r);
+    r->looked_last_at = keel_relay_now(r);
     if (!r->leads) /* what calls mark is the leader's to see */
         by = wait_for(r, false, at);
     else if (r->looked_last_at < rest)
         by = wait_for(r, false, keel_ns_min(rest, at));
-    if (r->leads && by == BY_TIME && now_of(r) < at)
+    if (r->leads && by == BY_TIME && keel_relay_now(r) < at)
         by = wait_for_news(r, at);
     return by != TO_STOP;
 }
@@ -729,11 +286,12 @@ static bool leader_is_still(keel_relay *r, uint64_t now)
 }
 
 /* On a board one process speaks for all. Where it has been still for too long, another
- * does so too, which does no harm. */
+ * does so too. For a while two may then speak for one host: as two members, which the
+ * fleet's rules allow for, with a part of its limits each. */
 static bool is_leader(keel_relay *r)
 {
     keel_board *board = r->rt->shared;
-    uint64_t now = now_of(r);
+    uint64_t now = keel_relay_now(r);
 
     if (!board)
         return true;
@@ -754,13 +312,15 @@ static void forget_the_present(keel_relay *r)
     r->batch.is_unanswered = false;
     for (uint32_t i = 0; r->rt->shared && i < r->count; i++)
         keel_follower_init(r->followers[i], r->followers[i]->pipeline);
+    for (uint32_t i = 0; r->rt->shared && i < r->lessee_count; i++)
+        keel_lessee_init(r->lessees[i], r->lessees[i]->pipeline);
 }
 
 static uint64_t stand_by(keel_relay *r)
 {
     if (keel_link_is_up(&r->link))
         forget_the_present(r);
-    return now_of(r) + KEEL_S;
+    return keel_relay_now(r) + KEEL_S;
 }
 
 static void *run(void *ctx)
@@ -769,7 +329,7 @@ static void *run(void *ctx)
     uint64_t next = 0;
 
     do {
-        if (next && keel_ns_left(now_of(r), next) > OVERSLEPT_NS)
+        if (next && keel_ns_left(keel_relay_now(r), next) > OVERSLEPT_NS)
             forget_the_present(r); /* stopped, or its host was */
         r->leads = is_leader(r);
         next = r->leads ? pass(r) : stand_by(r);
@@ -906,7 +466,7 @@ void keel_relay_wake(const keel_runtime *rt)
     uint64_t one = 1;
     int saved = errno;
 
-    if (r && atomic_exchange(&r->sleeps, false) &&
+    if (r && atomic_load(&r->sleeps) && atomic_exchange(&r->sleeps, false) &&
         write(r->wake_fd, &one, sizeof one) < 0) {
         /* full: it will wake */
     }
