@@ -492,7 +492,7 @@ START_TEST(whatever_befalls_the_server_is_not_noticed_and_passes)
 }
 END_TEST
 
-static const char unix_rows[4]; /* of the table above, the first ones */
+enum { UNIX_ROWS = 4 }; /* of the table above, the first ones */
 
 START_TEST(the_same_holds_on_a_unix_socket)
 {
@@ -684,7 +684,7 @@ END_TEST
 
 SUITE("faults", 90,
       ROWS(whatever_befalls_the_server_is_not_noticed_and_passes, server_faults),
-      ROWS(the_same_holds_on_a_unix_socket, unix_rows),
+      { the_same_holds_on_a_unix_socket, UNIX_ROWS },
       ROWS(whatever_befalls_the_network_is_not_noticed_and_passes, network_faults),
       ONE(a_server_slow_by_90_ms_is_slow_and_no_less_part_of_the_fleet),
       ONE(a_pipeline_that_is_opened_later_does_not_wait_for_a_heartbeat),
