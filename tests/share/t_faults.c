@@ -660,7 +660,7 @@ START_TEST(a_trip_that_nobody_could_hear_of_is_told_later)
 {
     keel_pipeline *brittle[MEMBERS];
 
-    start();
+    start_behind_proxy();
     join();
     for (unsigned i = 0; i < MEMBERS; i++) {
         ck_assert_int_eq(keel_pipeline_open(&brittle[i], members[i].opened.rt,
@@ -669,16 +669,16 @@ START_TEST(a_trip_that_nobody_could_hear_of_is_told_later)
                          KEEL_OK);
         COMES(epoch_of(brittle[i]));
     }
-    freezes();
+    proxy_do(between, PROXY_RESET_BEFORE);
     trip(brittle[0]);
     for (uint64_t until = now_ns() + 6 * KEEL_S; now_ns() < until; a_moment())
         ledger_is_open();
-    thaws();
+    network_is_back();
     COMES(fleet_says(brittle[1]) == KEEL_BREAKER_OPEN);
     for (unsigned i = 0; i < MEMBERS; i++)
         keel_pipeline_close(brittle[i]);
     leave();
-    test_redis_cleanup(&redis);
+    stop_behind_proxy();
 }
 END_TEST
 
