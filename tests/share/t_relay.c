@@ -10,6 +10,7 @@
 #include "call/pipeline.h"
 #include "call/relay.h"
 #include "policy/fleet.h"
+#include "share/wire.h"
 #include "support/opened.h"
 #include "support/proxy.h"
 #include "support/redis.h"
@@ -188,6 +189,66 @@ START_TEST(a_lock_outlives_everybody_and_the_server_that_forgot_it)
 }
 END_TEST
 
+START_TEST(a_lock_that_the_server_could_not_be_told_is_told_later)
+{
+    start(2, BREAKER);
+    test_redis_freeze(&redis);
+    ck_assert_int_eq(keel_pipeline_lock(members[0].pipeline, KEEL_LOCK_OPEN, 0),
+                     KEEL_OK);
+    COMES(atomic_load(&fleet_of(&members[0])->news) == 0); /* it has been tried */
+    test_redis_thaw(&redis);
+    COMES(opened_look(&members[1]).lock == KEEL_LOCK_OPEN);
+    leave();
+}
+END_TEST
+
+enum { MANY = KEEL_WIRE_BATCH + 6 };
+
+static long long exists(unsigned number)
+{
+    redisReply *reply = test_redis_ask(&redis, "EXISTS keel1:{default}:b:p%u", number);
+    long long found;
+
+    ck_assert_ptr_nonnull(reply);
+    found = reply->integer;
+    freeReplyObject(reply);
+    return found;
+}
+
+/* What was open is asked for once a second, in batches that do not hold them all. */
+START_TEST(of_more_breakers_than_a_batch_holds_each_has_its_turn)
+{
+    keel_pipeline *many[MANY];
+    char name[8];
+
+    start(1, BREAKER);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "p%u", i);
+        ck_assert_int_eq(keel_pipeline_open(&many[i], members[0].rt, name,
+                                            "none; breaker.consecutive=1;"
+                                            "breaker.open=1h; share.trip=any",
+                                            NULL),
+                         KEEL_OK);
+        COMES(exists(i));
+        ck_assert_int_eq(keel_pipeline_transition(many[i], KEEL_BREAKER_OPEN, 0),
+                         KEEL_OK);
+    }
+    for (unsigned i = 0; i < MANY; i++)
+        COMES(keel_fleet_view_state(
+                  atomic_load(&atomic_load(&many[i]->plan)->breaker.fleet->view)) ==
+              KEEL_BREAKER_OPEN);
+    freeReplyObject(test_redis_ask(&redis,
+                                   "DEL keel1:{default}:b:p0 "
+                                   "keel1:{default}:b:p%d",
+                                   (int)MANY - 1));
+    COMES(exists(0));
+    COMES(exists(MANY - 1));
+    for (unsigned i = 0; i < MANY; i++)
+        keel_pipeline_close(many[i]);
+    leave();
+}
+END_TEST
+
 START_TEST(without_the_server_everything_goes_on_by_the_rules_here)
 {
     start(2, BREAKER);
@@ -279,6 +340,8 @@ SUITE("relay", 60,
       ONE(with_share_trip_any_one_is_enough),
       ONE(a_lock_reaches_every_member_with_who_and_why),
       ONE(a_lock_outlives_everybody_and_the_server_that_forgot_it),
+      ONE(a_lock_that_the_server_could_not_be_told_is_told_later),
+      ONE(of_more_breakers_than_a_batch_holds_each_has_its_turn),
       ONE(without_the_server_everything_goes_on_by_the_rules_here),
       ONE(an_open_fleet_recovers_though_the_server_is_gone),
       ONE(a_server_that_lost_its_data_hears_of_it_again),
