@@ -299,9 +299,20 @@ bool keel_wire_result_read(const redisReply *reply, const keel_wire_known *known
 bool keel_wire_lock_read(const redisReply *reply, const keel_wire_known *known,
                          keel_wire_locked *locked);
 
-/* names: size of them, in the reply; those that cannot be ours are left out */
+/*
+ * count   of names that were read; those that cannot be ours are left out
+ * listed  on this page, ours or not; 0: it was behind the last one
+ * live    members
+ */
+typedef struct keel_wire_page {
+    size_t count;
+    size_t listed;
+    uint32_t live;
+} keel_wire_page;
+
+/* names: size of them, in the reply */
 bool keel_wire_names_read(const redisReply *reply, keel_text *names, size_t size,
-                          size_t *count);
+                          keel_wire_page *page);
 bool keel_wire_looks_read(const redisReply *reply, keel_wire_look *looks, size_t count);
 
 /* wait_ms: until there will be one more, where fewer were granted than wanted */

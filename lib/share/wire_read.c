@@ -267,18 +267,20 @@ static bool name_is_plain(keel_text name)
 }
 
 bool keel_wire_names_read(const redisReply *reply, keel_text *names, size_t size,
-                          size_t *count)
+                          keel_wire_page *page)
 {
     redisReply *const *e = elements(reply, 4), *const * listed;
 
-    *count = 0;
+    *page = (keel_wire_page){ .count = 0 };
     listed = e ? elements(e[3], 0) : NULL;
-    if (!e || e[3]->type != REDIS_REPLY_ARRAY || (!listed && e[3]->elements))
+    if (!e || e[3]->type != REDIS_REPLY_ARRAY || (!listed && e[3]->elements) ||
+        !number32(e[2], &page->live))
         return false;
-    for (size_t i = 0; i < e[3]->elements && *count < size; i++)
-        if (text(listed[i], KEEL_WIRE_NAME, &names[*count]) &&
-            name_is_plain(names[*count]))
-            ++*count;
+    page->listed = e[3]->elements;
+    for (size_t i = 0; i < page->listed && page->count < size; i++)
+        if (text(listed[i], KEEL_WIRE_NAME, &names[page->count]) &&
+            name_is_plain(names[page->count]))
+            page->count++;
     return true;
 }
 

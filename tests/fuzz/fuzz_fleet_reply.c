@@ -64,14 +64,14 @@ static void read_rest(const redisReply *reply)
     uint32_t granted, wait_ms;
     keel_wire_look looks[2];
     keel_text names[4];
+    keel_wire_page page;
     uint16_t places;
-    size_t count;
     bool waiting;
 
     keel_wire_looks_read(reply, looks, 1);
     keel_wire_looks_read(reply, looks, 2);
-    keel_wire_names_read(reply, names, 4, &count);
-    expect(count <= 4);
+    keel_wire_names_read(reply, names, 4, &page);
+    expect(page.count <= 4);
     keel_wire_rate_read(reply, 10, &granted, &wait_ms);
     expect(granted <= 10 && wait_ms <= 60000);
     keel_wire_places_read(reply, 10, &places, &waiting);

@@ -163,7 +163,7 @@ START_TEST(breakers_and_locks_are_listed_by_name)
     keel_command command = command_new();
     keel_text names[4];
     redisReply *reply;
-    size_t count;
+    keel_wire_page page;
 
     member_joins(&a);
     lock.name = "stock";
@@ -172,8 +172,10 @@ START_TEST(breakers_and_locks_are_listed_by_name)
     fleet_integer("ZADD %s 1 gone", KEY("idx"));
     ck_assert(keel_wire_names_write(&command, &a.fleet, 0, 100));
     reply = fleet_run(&command);
-    ck_assert(keel_wire_names_read(reply, names, 4, &count));
-    ck_assert_uint_eq(count, 2);
+    ck_assert(keel_wire_names_read(reply, names, 4, &page));
+    ck_assert_uint_eq(page.count, 2);
+    ck_assert_uint_eq(page.listed, 3);
+    ck_assert_uint_eq(page.live, 1);
     ck_assert(keel_text_is(names[0], BREAKER));
     ck_assert(keel_text_is(names[1], "stock"));
     freeReplyObject(reply);
