@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* keel events: what has happened to the pipelines of a running service, in order. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -16,13 +15,15 @@
 enum { POLL_MS = 50, POLLS_A_SECOND = 1000 / POLL_MS };
 
 static const char usage[] =
-    "usage: keel events [--board FILE] [--follow] [--json] [--since LENGTH]\n"
+    "usage: keel events [--board FILE | --redis[=URL]] [--follow] [--json]\n"
+    "                   [--since LENGTH]\n"
     "           transitions and locks, oldest first; --follow: and those to come\n";
 
 typedef struct choices {
-    const char *board;
+    keel_operator_place place;
     bool follow;
     bool json;
+    bool has_since;
     uint64_t since_ms; /* since 1970 */
 } choices;
 
@@ -30,9 +31,10 @@ typedef struct choices {
 
 static void print_transition(const keel_event_view *e)
 {
-    printf("%s -> %s (%s), %" PRIu64 " of %" PRIu64 " failed",
-           keel_breaker_state_name(e->from), keel_breaker_state_name(e->to),
-           keel_cause_name(e->cause), e->failed, e->total);
+    printf("%s -> %s (%s)", keel_breaker_state_name(e->from),
+           keel_breaker_state_name(e->to), keel_view_cause_name(e->cause));
+    if (!e->is_of_fleet)
+        printf(", %" PRIu64 " of %" PRIu64 " failed", e->failed, e->total);
 }
 
 static void print_lock(const keel_lock_state *lock)
@@ -58,7 +60,9 @@ static void print_text(const keel_event_view *e)
     else
         printf("%s%s%s", keel_event_type_name(e->type), e->cause ? " " : "",
                e->cause ? keel_cause_name(e->cause) : "");
-    printf(" [%" PRIu32 "]\n", e->pid);
+    if (!e->is_of_fleet)
+        printf(" [%" PRIu32 "]", e->pid);
+    putchar('\n');
 }
 
 static void print_transition_json(const keel_event_view *e)
@@ -75,6 +79,15 @@ static void print_lock_json(const keel_lock_state *lock)
     keel_print_json_text(stdout, ",", "reason", lock->reason);
 }
 
+/* A fleet does not tell it. */
+static void print_told_json(const char *name, const keel_event_view *e, uint64_t number)
+{
+    if (e->is_of_fleet)
+        printf(",\"%s\":null", name);
+    else
+        keel_print_json_number(stdout, ",", name, number);
+}
+
 static void print_json(const keel_event_view *e)
 {
     char instant[KEEL_OUTPUT_TEXT_SIZE];
@@ -85,14 +98,14 @@ static void print_json(const keel_event_view *e)
                          keel_output_instant(instant, e->wall_ms, 1));
     keel_print_json_text(stdout, ",", "name", e->name);
     keel_print_json_text(stdout, ",", "type", keel_event_type_name(e->type));
-    keel_print_json_number(stdout, ",", "pid", e->pid);
+    print_told_json("pid", e, e->pid);
     if (e->type == KEEL_EVENT_TRANSITION)
         print_transition_json(e);
     if (e->type == KEEL_EVENT_LOCKED)
         print_lock_json(&e->lock);
-    keel_print_json_text(stdout, ",", "cause", keel_cause_name(e->cause));
-    keel_print_json_number(stdout, ",", "calls", e->total);
-    keel_print_json_number(stdout, ",", "failures", e->failed);
+    keel_print_json_text(stdout, ",", "cause", keel_view_cause_name(e->cause));
+    print_told_json("calls", e, e->total);
+    print_told_json("failures", e, e->failed);
     puts("}");
 }
 
@@ -104,6 +117,16 @@ static void print_lost(const choices *chosen, uint64_t lost)
         printf("%" PRIu64 " events were overwritten before they were read\n", lost);
 }
 
+static void print_event(const keel_event_view *event, const choices *chosen)
+{
+    if (event->wall_ms < chosen->since_ms)
+        return;
+    if (chosen->json)
+        print_json(event);
+    else
+        print_text(event);
+}
+
 /* ---- following --------------------------------------------------------------------- */
 
 /* Prints what there is. KEEL_EVENT_AWAIT: there will be more in a moment. */
@@ -111,29 +134,31 @@ static keel_event_found print_all(keel_source *source, keel_event_cursor *cursor
                                   const choices *chosen)
 {
     for (;;) {
+        keel_detail why = KEEL_DETAIL_INIT;
         keel_event_view event;
         uint64_t lost;
-        keel_event_found found = source->next(source, cursor, &event, &lost);
+        keel_event_found found = source->next(source, cursor, &event, &lost, &why);
 
-        if (found == KEEL_EVENT_LOST)
+        if (found == KEEL_EVENT_FOUND)
+            print_event(&event, chosen);
+        else if (found == KEEL_EVENT_LOST)
             print_lost(chosen, lost);
-        else if (found != KEEL_EVENT_FOUND)
-            return found;
-        else if (event.wall_ms < chosen->since_ms)
-            continue;
-        else if (chosen->json)
-            print_json(&event);
+        else if (found == KEEL_EVENT_AWAY)
+            keel_operator_failed("events", source, &why);
+        else if (found == KEEL_EVENT_BACK)
+            fprintf(stderr, "keel events: %s: there again\n", source->name);
         else
-            print_text(&event);
+            return found;
     }
 }
 
 /* False: whoever read our output has gone. */
-static bool rest(void)
+static bool rest(const keel_source *source)
 {
-    struct pollfd output = { .fd = STDOUT_FILENO };
+    struct pollfd fds[] = { { .fd = STDOUT_FILENO },
+                            { .fd = source->fd(source), .events = POLLIN } };
 
-    return poll(&output, 1, POLL_MS) <= 0;
+    return poll(fds, 2, POLL_MS) <= 0 || !fds[0].revents;
 }
 
 /* After a restart of the machine, or by a hand that removed it, the file is another. */
@@ -156,7 +181,7 @@ static void print_events(keel_source **source, const choices *chosen)
     unsigned polls = 0;
 
     while (print_all(*source, &cursor, chosen) == KEEL_EVENT_AWAIT || chosen->follow) {
-        if (fflush(stdout) || !rest())
+        if (fflush(stdout) || !rest(*source))
             return;
         if (chosen->follow && ++polls % POLLS_A_SECOND == 0)
             reopen(source, &cursor);
@@ -165,22 +190,37 @@ static void print_events(keel_source **source, const choices *chosen)
 
 /* ---- the subcommand ---------------------------------------------------------------- */
 
-static int run(const choices *chosen)
-{
-    int code;
-    keel_source *source = keel_operator_source("events", chosen->board, &code);
-
-    if (!source)
-        return code;
-    print_events(&source, chosen);
-    source->close(source);
-    return keel_output_end("events", 0);
-}
-
 static int wrong_usage(const char *what)
 {
     fprintf(stderr, "%s%s", what, usage);
     return KEEL_EXIT_USAGE;
+}
+
+/* NULL: the source can be asked for that. */
+static const char *what_is_missing(const keel_source *source, const choices *chosen)
+{
+    if (source->keeps_events)
+        return NULL;
+    if (chosen->has_since)
+        return "keel events: Redis keeps no journal, so there is no --since; a board "
+               "keeps one\n";
+    return chosen->follow ? NULL
+                          : "keel events: Redis keeps no journal; --follow prints what "
+                            "happens from now on\n";
+}
+
+static int run(const choices *chosen)
+{
+    int code;
+    keel_source *source = keel_operator_source("events", &chosen->place, &code);
+    const char *missing = source ? what_is_missing(source, chosen) : NULL;
+
+    if (!source)
+        return code;
+    if (!missing)
+        print_events(&source, chosen);
+    source->close(source);
+    return missing ? wrong_usage(missing) : keel_output_end("events", 0);
 }
 
 static bool read_since(const char *text, uint64_t *since_ms)
@@ -197,7 +237,7 @@ static bool read_since(const char *text, uint64_t *since_ms)
 int keel_tool_events(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "board", required_argument, NULL, 'b' },
+        KEEL_OPERATOR_OPTIONS,
         { "follow", no_argument, NULL, 'f' },
         { "json", no_argument, NULL, 'j' },
         { "since", required_argument, NULL, 's' },
@@ -205,7 +245,7 @@ int keel_tool_events(int argc, char **argv)
         { NULL, 0, NULL, 0 },
     };
     static char own_name[] = "keel events";
-    choices chosen = { .board = NULL };
+    choices chosen = { .follow = false };
     int option;
 
     argv[0] = own_name; /* getopt's complaints begin with it */
@@ -219,8 +259,8 @@ int keel_tool_events(int argc, char **argv)
         if (option == 's' && !read_since(optarg, &chosen.since_ms))
             return wrong_usage("keel events: --since takes a length of time with its "
                                "unit, such as 10m\n");
-        if (option == 'b')
-            chosen.board = optarg;
+        keel_operator_take(&chosen.place, option, optarg, argv);
+        chosen.has_since = chosen.has_since || option == 's';
         chosen.follow = chosen.follow || option == 'f';
         chosen.json = chosen.json || option == 'j';
     }

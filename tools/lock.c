@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* keel lock, keel unlock: an operator's hand on a breaker of a running service. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -14,18 +13,19 @@
 #include "output.h"
 
 static const char lock_usage[] =
-    "usage: keel lock [--board FILE] [--for LENGTH] [--reason TEXT] [--actor NAME]\n"
-    "                 [--replace] NAME open|closed|disabled|observe\n"
+    "usage: keel lock [--board FILE | --redis[=URL]] [--for LENGTH] [--reason TEXT]\n"
+    "                 [--actor NAME] [--replace] NAME open|closed|disabled|observe\n"
     "           holds a breaker, until it is unlocked or LENGTH (10m) is over\n";
 static const char unlock_usage[] =
-    "usage: keel unlock [--board FILE] [--actor NAME] [--if-version VERSION] NAME\n"
+    "usage: keel unlock [--board FILE | --redis[=URL]] [--actor NAME]\n"
+    "                   [--if-version VERSION] NAME\n"
     "           lifts the lock; VERSION: only the one that keel status --json showed\n";
 
 /* An order as it was given. lock: KEEL_LOCK_NONE, unlock */
 typedef struct order {
     const char *command;
     const char *usage;
-    const char *board;
+    keel_operator_place place;
     const char *name;
     keel_lock lock;
     keel_lock_options options;
@@ -68,23 +68,37 @@ static int say_conflict(const order *o, const keel_lock_state *standing)
 
 static int say_unknown(const order *o, keel_source *source)
 {
+    keel_detail why = KEEL_DETAIL_INIT;
     keel_view view;
     int code;
 
-    if (source->look(source, &view)) {
-        fprintf(stderr, "keel %s: out of memory\n", o->command);
-        return KEEL_EXIT_SYSTEM;
-    }
+    if (source->look(source, &view, &why) != KEEL_OK)
+        return keel_operator_failed(o->command, source, &why);
     code = keel_operator_unknown(o->command, source, &view, o->name);
     keel_view_cleanup(&view);
     return code;
 }
 
+/* An order whose answer is lost may have been obeyed. */
+static int say_failure(const order *o, const keel_source *source,
+                       const keel_detail *why)
+{
+    int code = keel_operator_failed(o->command, source, why);
+
+    if (why->applied == KEEL_APPLIED_UNKNOWN)
+        fprintf(stderr, "whether it was done is not known: see keel status %s\n",
+                o->name);
+    else if (why->applied == KEEL_APPLIED_YES)
+        fputs("it was done\n", stderr);
+    return code;
+}
+
 static int obey(const order *o, keel_source *source)
 {
+    keel_detail why = KEEL_DETAIL_INIT;
     keel_lock_state standing;
 
-    switch (source->lock(source, o->name, o->lock, &o->options, &standing)) {
+    switch (source->lock(source, o->name, o->lock, &o->options, &standing, &why)) {
     case KEEL_OK:
         if (standing.size)
             print_lock(stdout, o->name, &standing);
@@ -95,17 +109,19 @@ static int obey(const order *o, keel_source *source)
         return say_conflict(o, &standing);
     case KEEL_E_ARGUMENT:
         return say_unknown(o, source);
-    default:
+    case KEEL_E_STATE:
         fprintf(stderr, "keel %s: %s has no breaker that is shared\n", o->command,
                 o->name);
         return KEEL_EXIT_USAGE;
+    default:
+        return say_failure(o, source, &why);
     }
 }
 
 static int give(const order *o)
 {
     int code;
-    keel_source *source = keel_operator_source(o->command, o->board, &code);
+    keel_source *source = keel_operator_source(o->command, &o->place, &code);
 
     if (!source)
         return code;
@@ -146,13 +162,15 @@ static bool is_too_long(const char *text, size_t size)
 }
 
 /* One option. What is wrong with it; NULL: nothing. */
-static const char *take_option(order *o, int option, const char *argument)
+static const char *take_option(order *o, int option, const char *argument,
+                               char *const *argv)
 {
     uint64_t version;
 
     switch (option) {
     case 'b':
-        o->board = argument;
+    case 'R':
+        keel_operator_take(&o->place, option, argument, argv);
         return NULL;
     case 'a':
         o->options.actor = argument;
@@ -201,7 +219,7 @@ static int take_arguments(order *o, int argc, char **argv, const struct option *
             fputs(o->usage, stdout);
             return keel_output_end(o->command, 0);
         }
-        wrong = take_option(o, option, optarg);
+        wrong = take_option(o, option, optarg, argv);
     }
     if (!wrong)
         wrong = check_texts(o);
@@ -211,7 +229,7 @@ static int take_arguments(order *o, int argc, char **argv, const struct option *
 int keel_tool_lock(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "board", required_argument, NULL, 'b' },
+        KEEL_OPERATOR_OPTIONS,
         { "for", required_argument, NULL, 'f' },
         { "reason", required_argument, NULL, 'r' },
         { "actor", required_argument, NULL, 'a' },
@@ -240,7 +258,7 @@ int keel_tool_lock(int argc, char **argv)
 int keel_tool_unlock(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "board", required_argument, NULL, 'b' },
+        KEEL_OPERATOR_OPTIONS,
         { "actor", required_argument, NULL, 'a' },
         { "if-version", required_argument, NULL, 'v' },
         { "help", no_argument, NULL, 'h' },

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* keel status: what the pipelines of a running service are doing. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,12 +9,12 @@
 #include "output.h"
 
 static const char usage[] =
-    "usage: keel status [--board FILE] [--check] [--json] [NAME ...]\n"
+    "usage: keel status [--board FILE | --redis[=URL]] [--check] [--json] [NAME ...]\n"
     "           state, since when, why, next probe and lock of each pipeline\n"
     "           --check: exit with 1 unless all that are named let calls through\n";
 
 typedef struct choices {
-    const char *board;
+    keel_operator_place place;
     bool check;
     bool json;
     char **names;
@@ -44,21 +43,33 @@ static void write_cell(char *cell, bool is_known, const char *text)
     snprintf(cell, CELL_SIZE, "%s", is_known ? text : "-");
 }
 
+static const char *state_name(const keel_pipeline_view *p)
+{
+    return p->has_state ? keel_breaker_state_name(p->state) : "unknown";
+}
+
+static void write_probe(char *cell, const keel_pipeline_view *p)
+{
+    char text[KEEL_OUTPUT_TEXT_SIZE];
+
+    if (p->has_state && p->state == KEEL_BREAKER_OPEN)
+        write_cell(cell, true,
+                   p->probe_in_ns ? keel_output_length(text, p->probe_in_ns) : "now");
+    else if (p->has_state && p->state == KEEL_BREAKER_HALF_OPEN && !p->is_of_fleet)
+        snprintf(cell, CELL_SIZE, "%" PRIu32 " left", p->permits);
+    else
+        write_cell(cell, false, NULL);
+}
+
 static void write_row(row cells, const keel_pipeline_view *p)
 {
     char text[KEEL_OUTPUT_TEXT_SIZE];
 
     write_cell(cells[0], true, p->name);
-    write_cell(cells[1], p->has_breaker, keel_breaker_state_name(p->state));
+    write_cell(cells[1], p->has_breaker, state_name(p));
     write_cell(cells[2], p->since_s, keel_output_instant(text, p->since_s * 1000, 0));
-    write_cell(cells[3], p->cause, keel_cause_name(p->cause));
-    if (p->has_breaker && p->state == KEEL_BREAKER_OPEN)
-        write_cell(cells[4], true,
-                   p->probe_in_ns ? keel_output_length(text, p->probe_in_ns) : "now");
-    else if (p->has_breaker && p->state == KEEL_BREAKER_HALF_OPEN)
-        snprintf(cells[4], CELL_SIZE, "%" PRIu32 " left", p->permits);
-    else
-        write_cell(cells[4], false, NULL);
+    write_cell(cells[3], p->cause, keel_view_cause_name(p->cause));
+    write_probe(cells[4], p);
     snprintf(cells[5], CELL_SIZE, "%" PRIu64 "/%" PRIu64, p->totals.failed,
              p->totals.total);
 }
@@ -133,14 +144,24 @@ static void print_lock_json(const keel_lock_state *lock)
     putchar('}');
 }
 
+/* A fleet does not tell it. */
+static void print_told_json(const char *name, const keel_pipeline_view *p,
+                            uint64_t number)
+{
+    if (p->is_of_fleet)
+        printf(",\"%s\":null", name);
+    else
+        keel_print_json_number(stdout, ",", name, number);
+}
+
 static void print_breaker_json(const keel_pipeline_view *p)
 {
-    keel_print_json_text(stdout, ",", "state", keel_breaker_state_name(p->state));
+    keel_print_json_text(stdout, ",", "state", state_name(p));
     keel_print_json_number(stdout, ",", "generation", p->generation);
     keel_print_json_known(stdout, ",", "since_s", p->since_s);
-    keel_print_json_text(stdout, ",", "cause", keel_cause_name(p->cause));
+    keel_print_json_text(stdout, ",", "cause", keel_view_cause_name(p->cause));
     keel_print_json_number(stdout, ",", "probe_in_ns", p->probe_in_ns);
-    keel_print_json_number(stdout, ",", "permits", p->permits);
+    print_told_json("permits", p, p->permits);
     keel_print_json_number(stdout, ",", "calls", p->totals.total);
     keel_print_json_number(stdout, ",", "failures", p->totals.failed);
     keel_print_json_number(stdout, ",", "slow", p->totals.slow);
@@ -150,7 +171,7 @@ static void print_breaker_json(const keel_pipeline_view *p)
 static void print_pipeline_json(const keel_pipeline_view *p, const char *before)
 {
     keel_print_json_text(stdout, before, "name", p->name);
-    keel_print_json_number(stdout, ",", "processes", p->processes);
+    print_told_json("processes", p, p->processes);
     printf(",\"breaker\":%s", p->has_breaker ? "true" : "false");
     if (p->has_breaker)
         print_breaker_json(p);
@@ -177,17 +198,18 @@ static void print_json(const keel_source *source, const keel_view *view,
         keel_print_json_known(stdout, ",", "since_s", view->processes[i].since_s);
         putchar('}');
     }
-    puts("]}");
+    keel_print_json_known(stdout, "],\n", "members", view->members);
+    puts("}");
 }
 
 /* ---- the subcommand ---------------------------------------------------------------- */
 
-/* A lock decides in the place of the state. */
+/* A lock decides in the place of the state. What nobody knows is not known to be well. */
 static bool lets_through(const keel_pipeline_view *p)
 {
     if (p->lock.size)
         return p->lock.lock != KEEL_LOCK_OPEN;
-    return p->state == KEEL_BREAKER_CLOSED;
+    return !p->has_breaker || (p->has_state && p->state == KEEL_BREAKER_CLOSED);
 }
 
 static int check(const keel_view *view, const choices *chosen)
@@ -211,23 +233,33 @@ static int show(const keel_source *source, const keel_view *view, const choices 
     else
         fprintf(stderr, "keel status: no pipeline shares anything on %s yet\n",
                 source->name);
+    if (view->is_cut)
+        fprintf(stderr, "keel status: there are more on %s than could be read\n",
+                source->name);
     return chosen->check ? check(view, chosen) : 0;
 }
 
-static int look(const choices *chosen)
+static int look(keel_source *source, const choices *chosen)
 {
-    int code = KEEL_EXIT_SYSTEM;
-    keel_source *source = keel_operator_source("status", chosen->board, &code);
+    keel_detail why = KEEL_DETAIL_INIT;
     keel_view view;
+    int code;
+
+    if (source->look(source, &view, &why) != KEEL_OK)
+        return keel_operator_failed("status", source, &why);
+    code = show(source, &view, chosen);
+    keel_view_cleanup(&view);
+    return code;
+}
+
+static int run(const choices *chosen)
+{
+    int code;
+    keel_source *source = keel_operator_source("status", &chosen->place, &code);
 
     if (!source)
         return code;
-    if (source->look(source, &view) == KEEL_OK) {
-        code = show(source, &view, chosen);
-        keel_view_cleanup(&view);
-    } else {
-        fputs("keel status: out of memory\n", stderr);
-    }
+    code = look(source, chosen);
     source->close(source);
     return keel_output_end("status", code);
 }
@@ -241,14 +273,14 @@ static int wrong_usage(const char *what)
 int keel_tool_status(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "board", required_argument, NULL, 'b' },
+        KEEL_OPERATOR_OPTIONS,
         { "check", no_argument, NULL, 'c' },
         { "json", no_argument, NULL, 'j' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     static char own_name[] = "keel status";
-    choices chosen = { .board = NULL };
+    choices chosen = { .check = false };
     int option;
 
     argv[0] = own_name; /* getopt's complaints begin with it */
@@ -259,8 +291,7 @@ int keel_tool_status(int argc, char **argv)
         }
         if (option == '?')
             return wrong_usage("");
-        if (option == 'b')
-            chosen.board = optarg;
+        keel_operator_take(&chosen.place, option, optarg, argv);
         chosen.check = chosen.check || option == 'c';
         chosen.json = chosen.json || option == 'j';
     }
@@ -268,5 +299,5 @@ int keel_tool_status(int argc, char **argv)
     chosen.name_count = argc - optind;
     if (chosen.check && !chosen.name_count)
         return wrong_usage("keel status: --check which NAME?\n");
-    return look(&chosen);
+    return run(&chosen);
 }

@@ -15,13 +15,6 @@ typedef struct keel_event_cursor {
     uint64_t missed_to;
 } keel_event_cursor;
 
-typedef enum keel_event_found {
-    KEEL_EVENT_FOUND, /* *event is one */
-    KEEL_EVENT_LOST,  /* *lost were overwritten before they were read */
-    KEEL_EVENT_AWAIT, /* the next one's writer is at it; ask again */
-    KEEL_EVENT_END    /* nothing more has happened */
-} keel_event_found;
-
 /* At the oldest event that is kept. */
 keel_event_cursor keel_board_events_begin(keel_board *board);
 

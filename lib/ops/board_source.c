@@ -3,6 +3,7 @@
 #include "ops/source.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -12,6 +13,7 @@
 
 typedef struct board_source {
     keel_source source; /* first: it is all that others know */
+    char *path;
     keel_clock clock;
     keel_board *board;
     dev_t device; /* the file's */
@@ -30,21 +32,25 @@ static keel_instant instant_of(const board_source *b)
                            .boot_s = (uint64_t)keel_wall_boot_seconds() };
 }
 
-static keel_status look(keel_source *source, keel_view *view)
+static keel_status look(keel_source *source, keel_view *view, keel_detail *why)
 {
     board_source *b = inside(source);
     keel_instant instant = instant_of(b);
 
-    return keel_board_view(b->board, &instant, view);
+    if (keel_board_view(b->board, &instant, view) == KEEL_OK)
+        return KEEL_OK;
+    return keel_fail(why, KEEL_E_NOMEM, "out of memory");
 }
 
 static keel_status lock(keel_source *source, const char *name, keel_lock lock,
-                        const keel_lock_options *options, keel_lock_state *standing)
+                        const keel_lock_options *options, keel_lock_state *standing,
+                        keel_detail *why)
 {
     board_source *b = inside(source);
     keel_instant instant = instant_of(b);
     keel_board_parts parts;
 
+    (void)why; /* it can always be asked */
     if (!keel_board_find(b->board, name, &parts))
         return KEEL_E_ARGUMENT;
     return keel_board_lock(b->board, &parts, lock, options, &instant, standing);
@@ -56,12 +62,20 @@ static keel_event_cursor begin(keel_source *source)
 }
 
 static keel_event_found next(keel_source *source, keel_event_cursor *cursor,
-                             keel_event_view *event, uint64_t *lost)
+                             keel_event_view *event, uint64_t *lost, keel_detail *why)
 {
     board_source *b = inside(source);
 
+    (void)why;
     return keel_board_events_next(b->board, cursor, b->clock.now(b->clock.ctx), event,
                                   lost);
+}
+
+/* Writers wake nobody. */
+static int fd(const keel_source *source)
+{
+    (void)source;
+    return -1;
 }
 
 /* One that is gone is still the current one, until there is another. */
@@ -78,6 +92,7 @@ static void close_source(keel_source *source)
     board_source *b = inside(source);
 
     keel_board_close(b->board);
+    free(b->path);
     free(b);
 }
 
@@ -95,6 +110,18 @@ static keel_status open_board(board_source *b, const char *path, keel_detail *wh
     return keel_board_map(&b->board, NULL, path, false, why);
 }
 
+static void set_functions(keel_source *source)
+{
+    *source = (keel_source){ .keeps_events = true,
+                             .look = look,
+                             .lock = lock,
+                             .begin = begin,
+                             .next = next,
+                             .fd = fd,
+                             .is_current = is_current,
+                             .close = close_source };
+}
+
 keel_status keel_board_source_open(keel_source **out, const char *path,
                                    keel_detail *why)
 {
@@ -102,19 +129,20 @@ keel_status keel_board_source_open(keel_source **out, const char *path,
     keel_status status;
 
     *out = NULL;
-    if (!b)
-        return keel_fail(why, KEEL_E_NOMEM, "out of memory");
-    b->source = (keel_source){ .name = path,
-                               .look = look,
-                               .lock = lock,
-                               .begin = begin,
-                               .next = next,
-                               .is_current = is_current,
-                               .close = close_source };
-    status = open_board(b, path, why);
-    if (status == KEEL_OK)
-        *out = &b->source;
-    else
+    if (b)
+        b->path = strdup(path);
+    if (!b || !b->path) {
         free(b);
+        return keel_fail(why, KEEL_E_NOMEM, "out of memory");
+    }
+    set_functions(&b->source);
+    b->source.name = b->path;
+    status = open_board(b, b->path, why);
+    if (status == KEEL_OK) {
+        *out = &b->source;
+    } else {
+        free(b->path);
+        free(b);
+    }
     return status;
 }

@@ -200,17 +200,18 @@ static void look_at_breaker(const directory *d, const keel_board_parts *parts,
 {
     keel_breaker breaker = { .words = parts->breaker };
     uint64_t word = atomic_load_explicit(&parts->breaker->state, memory_order_acquire);
+    uint32_t generation = keel_word_generation(word);
     keel_cause cause;
     uint64_t since_s;
 
-    view->has_breaker = true;
+    view->has_breaker = view->has_state = true;
     view->state = keel_word_state(word);
-    view->generation = keel_word_generation(word);
+    view->generation = generation;
     view->permits = view->state == KEEL_BREAKER_HALF_OPEN ? word >> 48 & 255 : 0;
     if (view->state == KEEL_BREAKER_OPEN)
         view->probe_in_ns =
             keel_ns_left(keel_breaker_words_due(parts->breaker, word), now);
-    if (keel_notice_told(parts->notice, view->generation, &cause, &since_s)) {
+    if (keel_notice_told(parts->notice, generation, &cause, &since_s)) {
         view->cause = cause;
         view->since_s = since_s;
     }
@@ -307,13 +308,6 @@ keel_status keel_board_view(keel_board *board, const keel_instant *instant,
         return KEEL_OK;
     keel_view_cleanup(view);
     return KEEL_E_NOMEM;
-}
-
-void keel_view_cleanup(keel_view *view)
-{
-    free(view->pipelines);
-    free(view->processes);
-    *view = (keel_view){ .count = 0 };
 }
 
 bool keel_board_find(const keel_board *board, const char *name, keel_board_parts *parts)

@@ -21,7 +21,6 @@ typedef struct keel_instant {
 /* KEEL_OK, KEEL_E_NOMEM: *view is empty. Freed with keel_view_cleanup. */
 keel_status keel_board_view(keel_board *board, const keel_instant *instant,
                             keel_view *view);
-void keel_view_cleanup(keel_view *view);
 
 /* The parts of a pipeline by its name; NULL: it has none. *number: of its notice */
 typedef struct keel_board_parts {

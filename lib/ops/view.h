@@ -12,7 +12,11 @@
 #include "policy/window.h"
 
 /*
+ * is_of_fleet    a fleet has said it, which does not tell processes and permits
  * has_breaker    false: all that follows but processes is zero
+ * has_state      false: it is known by its lock or its name alone; state, generation,
+ *                cause and totals are zero
+ * generation     of a fleet's: its epoch
  * since_s, cause of the latest transition, in seconds since 1970; 0: none was told
  * probe_in_ns    until an open breaker lets probes through; 0: now, or it is not open
  * permits        what a half-open one still has to give
@@ -22,9 +26,11 @@
  */
 typedef struct keel_pipeline_view {
     char name[KEEL_NAME_MAX + 1];
+    bool is_of_fleet;
     bool has_breaker;
+    bool has_state;
     keel_breaker_state state;
-    uint32_t generation;
+    uint64_t generation;
     uint64_t since_s;
     keel_cause cause;
     uint64_t probe_in_ns;
@@ -40,16 +46,35 @@ typedef struct keel_process_view {
     uint64_t since_s;
 } keel_process_view;
 
-/* Pipelines in the order of their names. */
+/*
+ * Pipelines in the order of their names.
+ *
+ * members  of a fleet that live, each a process or the relay of a host; 0: a board's
+ * is_cut   there are more pipelines than could be read in time
+ */
 typedef struct keel_view {
     keel_pipeline_view *pipelines;
     size_t count;
     keel_process_view *processes;
     size_t process_count;
+    uint32_t members;
+    bool is_cut;
 } keel_view;
 
-/* What happened. Fields that a type does not use are zero. */
+/* What look has filled; all zero is fine. */
+void keel_view_cleanup(keel_view *view);
+
+/* keel_cause_name, and names for the causes that only a fleet has. */
+const char *keel_view_cause_name(keel_cause cause);
+
+/*
+ * What happened. Fields that a type does not use are zero.
+ *
+ * is_of_fleet  a fleet has said it: wall_ms is when it was heard; pid, total and failed
+ *              are not known
+ */
 typedef struct keel_event_view {
+    bool is_of_fleet;
     uint64_t sequence;
     uint64_t wall_ms;
     uint32_t pid;
@@ -58,10 +83,20 @@ typedef struct keel_event_view {
     keel_breaker_state from;
     keel_breaker_state to;
     keel_cause cause;
-    uint32_t generation;
+    uint64_t generation;
     uint64_t total; /* in the window */
     uint64_t failed;
     keel_lock_state lock; /* actor and reason empty: not known, or not any more */
 } keel_event_view;
+
+/* What came of asking for the next event. */
+typedef enum keel_event_found {
+    KEEL_EVENT_FOUND, /* *event is one */
+    KEEL_EVENT_LOST,  /* *lost were overwritten before they were read */
+    KEEL_EVENT_AWAIT, /* the next one's writer is at it; ask again */
+    KEEL_EVENT_END,   /* nothing more has happened */
+    KEEL_EVENT_AWAY,  /* who tells of them cannot be reached; ask again */
+    KEEL_EVENT_BACK   /* he can again */
+} keel_event_found;
 
 #endif
