@@ -7,16 +7,20 @@
 #include "keel.h"
 #include "operator.h"
 #include "output.h"
+#include "status_history.h"
 
 static const char usage[] =
     "usage: keel status [--board FILE | --redis[=URL]] [--check] [--json] [NAME ...]\n"
+    "       keel status [--board FILE] [--json] --history NAME\n"
     "           state, since when, why, next probe and lock of each pipeline\n"
-    "           --check: exit with 1 unless all that are named let calls through\n";
+    "           --check: exit with 1 unless all that are named let calls through\n"
+    "           --history: of one, its last minute, second by second\n";
 
 typedef struct choices {
     keel_operator_place place;
     bool check;
     bool json;
+    const char *history; /* a name; NULL: the state is wanted */
     char **names;
     int name_count;
 } choices;
@@ -247,7 +251,9 @@ static int look(keel_source *source, const choices *chosen)
 
     if (source->look(source, &view, &why) != KEEL_OK)
         return keel_operator_failed("status", source, &why);
-    code = show(source, &view, chosen);
+    code = chosen->history
+               ? keel_history_show(source, &view, chosen->history, chosen->json)
+               : show(source, &view, chosen);
     keel_view_cleanup(&view);
     return code;
 }
@@ -276,6 +282,7 @@ int keel_tool_status(int argc, char **argv)
         KEEL_OPERATOR_OPTIONS,
         { "check", no_argument, NULL, 'c' },
         { "json", no_argument, NULL, 'j' },
+        { "history", required_argument, NULL, 'H' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
@@ -292,6 +299,8 @@ int keel_tool_status(int argc, char **argv)
         if (option == '?')
             return wrong_usage("");
         keel_operator_take(&chosen.place, option, optarg, argv);
+        if (option == 'H')
+            chosen.history = optarg;
         chosen.check = chosen.check || option == 'c';
         chosen.json = chosen.json || option == 'j';
     }
@@ -299,5 +308,7 @@ int keel_tool_status(int argc, char **argv)
     chosen.name_count = argc - optind;
     if (chosen.check && !chosen.name_count)
         return wrong_usage("keel status: --check which NAME?\n");
+    if (chosen.history && (chosen.check || chosen.name_count))
+        return wrong_usage("keel status: --history is of one NAME, and alone\n");
     return run(&chosen);
 }

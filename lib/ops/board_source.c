@@ -56,6 +56,16 @@ static keel_status lock(keel_source *source, const char *name, keel_lock lock,
     return keel_board_lock(b->board, &parts, lock, options, &instant, standing);
 }
 
+static keel_status history(keel_source *source, const char *name,
+                           keel_history_view *view)
+{
+    board_source *b = inside(source);
+    keel_instant instant = instant_of(b);
+
+    return keel_board_history(b->board, name, &instant, view) ? KEEL_OK
+                                                              : KEEL_E_ARGUMENT;
+}
+
 static keel_event_cursor begin(keel_source *source)
 {
     return keel_board_events_begin(inside(source)->board);
@@ -115,6 +125,7 @@ static void set_functions(keel_source *source)
     *source = (keel_source){ .keeps_events = true,
                              .look = look,
                              .lock = lock,
+                             .history = history,
                              .begin = begin,
                              .next = next,
                              .fd = fd,

@@ -33,6 +33,15 @@ static keel_status lock(keel_source *source, const char *name, keel_lock lock,
     return keel_redis_lock(inside(source)->client, name, lock, options, standing, why);
 }
 
+static keel_status history(keel_source *source, const char *name,
+                           keel_history_view *view)
+{
+    (void)source;
+    (void)name;
+    (void)view;
+    return KEEL_E_UNSUPPORTED;
+}
+
 /* What was known so far is no event any more. The place is the source's own. */
 static keel_event_cursor begin(keel_source *source)
 {
@@ -109,6 +118,7 @@ keel_status keel_redis_source_open(keel_source **out,
         return keel_fail(why, KEEL_E_NOMEM, "out of memory");
     r->source = (keel_source){ .look = look,
                                .lock = lock,
+                               .history = history,
                                .begin = begin,
                                .next = next,
                                .fd = fd,

@@ -9,6 +9,7 @@
 #define KEEL_OPS_SOURCE_H
 
 #include "ops/board_events.h"
+#include "ops/board_history.h"
 #include "ops/view.h"
 #include "settings/config.h"
 
@@ -17,6 +18,8 @@
  *              or the source cannot be asked: why
  * lock         as keel_board_lock; KEEL_E_ARGUMENT: no such pipeline; or the source cannot
  *              be asked: why, and whether it is done
+ * history      the last minute of one. KEEL_E_ARGUMENT: of that name there is none;
+ *              KEEL_E_UNSUPPORTED: the source keeps none
  * keeps_events it remembers what has happened; else it tells only what happens
  * begin        at the oldest event that is kept
  * next         the next event, as keel_board_events_next and keel_redis_events_next; why
@@ -32,6 +35,8 @@ typedef struct keel_source {
     keel_status (*lock)(struct keel_source *source, const char *name, keel_lock lock,
                         const keel_lock_options *options, keel_lock_state *standing,
                         keel_detail *why);
+    keel_status (*history)(struct keel_source *source, const char *name,
+                           keel_history_view *view);
     keel_event_cursor (*begin)(struct keel_source *source);
     keel_event_found (*next)(struct keel_source *source, keel_event_cursor *cursor,
                              keel_event_view *event, uint64_t *lost, keel_detail *why);

@@ -11,6 +11,7 @@
 #include "board/layout.h"
 #include "call/pipeline.h"
 #include "ops/board_events.h"
+#include "ops/board_history.h"
 #include "ops/board_lock.h"
 #include "ops/shown_text.h"
 #include "support/board_file.h"
@@ -659,6 +660,62 @@ START_TEST(who_locks_is_shown_without_control_characters)
 }
 END_TEST
 
+/* ---- the last minute --------------------------------------------------------------- */
+
+static keel_history_view minute;
+
+static void look_back(void)
+{
+    keel_instant at = instant();
+
+    ck_assert(keel_board_history(board, "payments", &at, &minute));
+}
+
+static const keel_second_view *second_ago(unsigned seconds)
+{
+    return &minute.seconds[KEEL_HISTORY_SECONDS - 1 - seconds];
+}
+
+START_TEST(the_last_minute_says_what_each_second_was_and_which_had_no_calls)
+{
+    begin(BREAKER);
+    vclock_advance(&o.clock, 200 * KEEL_S);
+    opened_calls(&o, KEEL_FAILED, 3);
+    vclock_advance(&o.clock, 2 * KEEL_S);
+    opened_calls(&o, KEEL_FAILED, 1);
+    look_back();
+    ck_assert(second_ago(0)->has_sample);
+    ck_assert_uint_ge(second_ago(0)->sample.failures, 3);
+    ck_assert_int_eq(second_ago(0)->sample.state, KEEL_BREAKER_CLOSED);
+    ck_assert_uint_eq(second_ago(0)->at_s, WALL_MS / 1000);
+    ck_assert(!second_ago(1)->has_sample);
+    ck_assert_uint_eq(second_ago(1)->at_s, WALL_MS / 1000 - 1);
+    ck_assert(second_ago(2)->has_sample);
+    ck_assert(!second_ago(3)->has_sample);
+    vclock_advance(&o.clock, 58 * KEEL_S);
+    look_back();
+    ck_assert(second_ago(58)->has_sample);
+    ck_assert(!second_ago(0)->has_sample);
+    vclock_advance(&o.clock, 2 * KEEL_S);
+    look_back();
+    for (unsigned i = 0; i < KEEL_HISTORY_SECONDS; i++)
+        ck_assert(!second_ago(i)->has_sample);
+    finish();
+}
+END_TEST
+
+START_TEST(what_has_no_last_minute_is_not_found)
+{
+    keel_instant at;
+
+    begin(BREAKER);
+    at = instant();
+    ck_assert(!keel_board_history(board, "elsewhere", &at, &minute));
+    ck_assert_uint_eq(minute.seconds[0].at_s, 0);
+    finish();
+}
+END_TEST
+
 SUITE("board_view", 60,
       ROWS(a_look_from_outside_says_what_the_process_itself_would, windows),
       ONE(an_open_breaker_says_since_when_why_and_until_when),
@@ -684,4 +741,6 @@ SUITE("board_view", 60,
       ONE(more_blocks_and_owners_than_there_can_be_are_not_looked_for),
       ONE(a_journal_that_lies_ends_or_is_waited_for),
       ROWS(text_of_others_neither_steers_a_terminal_nor_breaks_json, texts),
-      ONE(who_locks_is_shown_without_control_characters))
+      ONE(who_locks_is_shown_without_control_characters),
+      ONE(the_last_minute_says_what_each_second_was_and_which_had_no_calls),
+      ONE(what_has_no_last_minute_is_not_found))

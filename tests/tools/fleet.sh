@@ -149,6 +149,8 @@ if grep -q orders "$work/output"; then pass; else fail "$(cat "$work/output")"; 
 expect 0 orders status --redis "$url" orders
 expect 0 orders status "--redis=$url" orders
 expect 0 orders status --redis orders
+expect 2 'only a board keeps the last minute' status --history orders
+expect 2 '--history is of one NAME, and alone' status --history orders payments
 
 # Locks.
 expect 0 'orders: locked open by alice at 20' lock orders open --actor alice \

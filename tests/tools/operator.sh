@@ -104,6 +104,20 @@ expect 2 'requires an argument' status --board
 expect 0 'usage: keel status' status --help
 expect 0 'usage: keel status' status -h
 
+# The last minute, newest last.
+expect 0 'AT                    STATE      FAILED           LOCK
+20' status --history payments
+is 61 "$("$keel" status --history payments | wc -l)" 'lines of the last minute'
+expect 0 '"name":"payments","seconds":[
+{"at_s":' status --history payments --json
+expect 0 '"sample":false},' status --history payments --json
+expect 0 '"sample":true,"state":"closed","lock":"none","generation":' \
+    status --history payments --json
+expect 2 'did you mean "payments"?' status --history paymens
+expect 2 '--history is of one NAME, and alone' status --history payments orders
+expect 2 '--history is of one NAME, and alone' status --history payments --check orders
+expect 2 'requires an argument' status --history
+
 # Locks.
 expect 0 'orders: locked open by alice at 20' lock orders open --actor alice \
     --reason 'moving the tables' --for 10m

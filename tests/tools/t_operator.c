@@ -245,6 +245,32 @@ START_TEST(status_as_json_says_what_is_known_and_null_where_nothing_is)
 }
 END_TEST
 
+START_TEST(the_last_minute_as_json_is_sixty_seconds_in_order)
+{
+    json_t *status, *seconds;
+    json_int_t before = 0;
+    size_t samples = 0;
+    service s;
+
+    service_start(&s);
+    service_call(&s, KEEL_FAILED);
+    status = keel_json("keel status --json --history payments", 0);
+    seconds = json_object_get(status, "seconds");
+    ck_assert_uint_eq(json_array_size(seconds), 60);
+    for (size_t i = 0; i < 60; i++) {
+        json_t *second = json_array_get(seconds, i);
+        json_int_t at = json_integer_value(json_object_get(second, "at_s"));
+
+        ck_assert(!before || at == before + 1);
+        before = at;
+        samples += json_is_true(json_object_get(second, "sample"));
+    }
+    ck_assert_uint_eq(samples, 1);
+    json_decref(status);
+    service_stop(&s);
+}
+END_TEST
+
 START_TEST(texts_of_a_lock_are_json_whatever_is_in_them)
 {
     json_t *status, *lock, *event;
@@ -481,6 +507,7 @@ SUITE_IN("operator", 120, setup, teardown,
          ONE(a_lock_reaches_every_process_that_runs_before_its_next_call),
          ONE(a_lock_survives_the_restart_of_all_processes),
          ONE(status_as_json_says_what_is_known_and_null_where_nothing_is),
+         ONE(the_last_minute_as_json_is_sixty_seconds_in_order),
          ONE(texts_of_a_lock_are_json_whatever_is_in_them),
          ONE(who_follows_reads_what_happens_as_it_happens),
          ONE(who_follows_goes_on_with_the_board_that_takes_the_others_place),
