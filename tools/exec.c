@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "exec_child.h"
+#include "exec_share.h"
 #include "keel.h"
 #include "output.h"
 
@@ -153,7 +154,8 @@ static int run_under_pipeline(execution *x, keel_detail *why)
     if (status != KEEL_OK)
         return wrong_start(why);
     print_warnings(x->runtime);
-    status = make_call(x, why);
+    if (keel_exec_await_share(x->pipeline, &x->command, x->chosen->wait_share_ns))
+        status = make_call(x, why);
     code = conclude(x, status, why);
     keel_pipeline_close(x->pipeline);
     return code;

@@ -136,6 +136,16 @@ there are: orders payments" status paymens
 KEEL_NAMESPACE=other expect 0 "on $url (namespace other) yet" status
 KEEL_NAMESPACE='no such' expect 0 'KEEL_NAMESPACE' status
 
+# A process that is gone in a moment hears first what the fleet knows.
+expect 75 'not called: the breaker is open' exec --wait-share 20s --settings "$settings" \
+    payments -- touch "$work/called"
+if [ -e "$work/called" ]; then fail "a command was run that the fleet refuses"; else pass; fi
+expect 0 '' exec --wait-share 20s --settings "$settings" orders -- true
+KEEL_REDIS=redis://127.0.0.1:1 expect 0 called exec --wait-share 50ms \
+    --settings "$settings" payments -- echo called
+KEEL_REDIS='' expect 0 called exec --wait-share 20s --settings "$settings" payments -- \
+    echo called
+
 # Where to look: a board before a fleet, unless it is named.
 KEEL_BOARD=$work/board "$keel" exec --settings 'none; share=host' ledger -- true
 KEEL_BOARD=$work/board expect 0 ledger status
@@ -164,6 +174,8 @@ version=$(version_of orders)
 expect 4 'keel lock: not done, orders: locked open by alice at 20' lock orders disabled
 expect 4 'moving the tables
 --replace takes its place' lock orders closed
+expect 75 'an operator holds the breaker open' exec --wait-share 20s \
+    --settings "$settings" orders -- true
 expect 0 'orders: locked disabled by bob' lock --replace orders disabled --actor bob
 expect 0 orders status --check orders
 expect 4 'keel unlock: not done, orders: locked disabled by bob' unlock orders \
