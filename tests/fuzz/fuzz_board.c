@@ -98,6 +98,9 @@ static void follow(keel_board *board, uint64_t now)
             break;
         case KEEL_EVENT_END:
             return;
+        case KEEL_EVENT_AWAY: /* a file never is */
+        case KEEL_EVENT_BACK:
+            __builtin_trap();
         }
     __builtin_trap();
 }
