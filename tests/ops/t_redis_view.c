@@ -575,6 +575,28 @@ START_TEST(what_happened_while_the_connection_was_lost_is_told_afterwards)
 }
 END_TEST
 
+START_TEST(a_cluster_is_seen_locked_and_followed_by_any_of_its_nodes)
+{
+    test_redis_cluster cluster;
+    opened o;
+
+    ck_assert(test_redis_cluster_start(&cluster));
+    snprintf(url, sizeof url, "redis+cluster://127.0.0.1:%u", cluster.nodes[1].port);
+    snprintf(variable, sizeof variable, "KEEL_REDIS=%s", url);
+    join(&o);
+    follow();
+    ck_assert_str_eq(look()->name, "payments");
+    ck_assert_int_eq(lock_it(KEEL_LOCK_OPEN, (keel_lock_options){ .actor = "ada" }),
+                     KEEL_OK);
+    ck_assert_str_eq(next_event().lock.actor, "ada");
+    COMES(is_locked(&o, KEEL_LOCK_OPEN));
+    opened_cleanup(&o);
+    source->close(source);
+    source = NULL;
+    test_redis_cluster_cleanup(&cluster);
+}
+END_TEST
+
 static void say(const char *message)
 {
     TELL("PUBLISH " KEY("ev") " %s", message);
@@ -724,6 +746,7 @@ int main(void)
         ONE(transitions_and_locks_are_told_as_they_come),
         ONE(what_was_there_before_is_no_event),
         ONE(what_happened_while_the_connection_was_lost_is_told_afterwards),
+        ONE(a_cluster_is_seen_locked_and_followed_by_any_of_its_nodes),
         ONE(messages_that_cannot_be_are_passed_over),
         ONE(nobody_there_is_a_refusal_that_says_where),
         ONE(a_server_that_is_frozen_is_a_time_out),
