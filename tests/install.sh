@@ -51,7 +51,8 @@ check "no example is installed" test -s "$at/share/doc/keel/examples/hello.c"
 check "a program does not link with the shared library" builds '' keel
 check "it does not run" env LD_LIBRARY_PATH="$at/lib" "$root/program"
 rm -f "$at"/lib/libkeel.so*
-check "a program does not link with the static library" builds -lm keel libcurl
+check "a program does not link with the static library" builds -lm keel libcurl \
+    hiredis
 check "it does not run" "$root/program"
 check "make uninstall" make uninstall DESTDIR="$root"
 expect_none "left behind" "$(find "$at" ! -type d)"

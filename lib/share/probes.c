@@ -50,8 +50,8 @@ static uint8_t share_of_round(const keel_follower *f, const keel_policy *p)
 static bool draws_to_claim(keel_follower *f, const keel_policy *p, uint64_t now)
 {
     double members = f->members ? f->members : 1;
-    double doublings = (double)(f->claim_pause_ns / CLAIM_PAUSE_NS);
-    double chance = 4.0 * p->half_open_permits * (1 + doublings) / members;
+    uint64_t waves = 1 + f->claim_pause_ns / CLAIM_PAUSE_NS;
+    double chance = 4.0 * p->half_open_permits * (double)waves / members;
 
     if (keel_random_draw(&f->pipeline->runtime->random) < chance)
         return true;
