@@ -81,7 +81,7 @@ static void poison(keel_redis *r)
 
 static bool is_poisoned(const keel_redis *r)
 {
-    return r->socket.fd < 0;
+    return r->socket.own.fd < 0;
 }
 
 static keel_status say_poisoned(keel_detail *why)
@@ -328,7 +328,7 @@ const keel_redis_host *keel_redis_at(const keel_redis *r)
 
 int keel_redis_fd(const keel_redis *r)
 {
-    return r->socket.fd;
+    return r->socket.own.fd;
 }
 
 void keel_redis_drop(keel_redis *r)

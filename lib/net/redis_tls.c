@@ -139,7 +139,7 @@ keel_status keel_redis_tls_write(keel_redis_tls *tls, const char *bytes, size_t 
 
 static keel_status start(keel_redis_tls *tls, const char *host, keel_detail *why)
 {
-    tls->context = redisConnectFd(tls->socket->fd);
+    tls->context = redisConnectFd(tls->socket->own.fd);
     if (!tls->context || tls->context->err)
         return keel_fail(why, KEEL_E_NOMEM, keel_status_text(KEEL_E_NOMEM));
     tls->context->flags &= ~REDIS_BLOCK;

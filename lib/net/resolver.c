@@ -23,7 +23,7 @@
 struct keel_resolver {
     const keel_allocator *memory;
     keel_worker_pool_place workers;
-    int done_fd; /* an eventfd: written when a look-up is done */
+    keel_descriptor done; /* an eventfd: written when a look-up is done */
     pthread_mutex_t lookups_mu;
     unsigned lookups; /* on workers */
 };
@@ -68,7 +68,7 @@ static void look_up(void *ctx)
     pthread_mutex_unlock(&r->lookups_mu);
     if (is_forgotten)
         lookup_free(l);
-    while (write(r->done_fd, &one, sizeof one) < 0 && errno == EINTR)
+    while (write(r->done.fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
     keel_worker_pool_done(&r->workers);
 }
@@ -143,14 +143,13 @@ static bool lookup_forget(lookup *l)
 static keel_status lookup_await(lookup *l, int interrupt_fd, uint64_t until_ns,
                                 keel_detail *why)
 {
-    keel_socket done = { .interrupt_fd = interrupt_fd };
+    keel_socket done = { .own.fd = l->resolver->done.fd, .interrupt_fd = interrupt_fd };
     keel_status status = KEEL_OK;
     uint64_t count;
 
-    done.fd = l->resolver->done_fd;
     while (status == KEEL_OK && !lookup_is_done(l)) {
         status = keel_socket_await(&done, POLLIN, until_ns, why);
-        if (status == KEEL_OK && read(done.fd, &count, sizeof count) < 0 &&
+        if (status == KEEL_OK && read(done.own.fd, &count, sizeof count) < 0 &&
             errno != EAGAIN && errno != EINTR)
             return keel_fail(why, KEEL_E_SYSTEM, "read of an eventfd");
     }
@@ -229,15 +228,14 @@ keel_status keel_resolver_new(keel_resolver **out, const keel_allocator *memory)
     if (!r)
         return KEEL_E_NOMEM;
     r->memory = memory;
-    r->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (r->done_fd < 0 || pthread_mutex_init(&r->lookups_mu, NULL))
+    keel_descriptor_set(&r->done, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (r->done.fd < 0 || pthread_mutex_init(&r->lookups_mu, NULL))
         goto fail;
     *out = r;
     return KEEL_OK;
 
 fail:
-    if (r->done_fd >= 0)
-        close(r->done_fd);
+    keel_descriptor_close(&r->done);
     keel_memory_free(memory, r);
     return KEEL_E_SYSTEM;
 }
@@ -248,7 +246,7 @@ bool keel_resolver_free(keel_resolver *r, uint64_t wait_ns)
         return true;
     if (!keel_worker_pool_close(&r->workers, wait_ns))
         return false;
-    close(r->done_fd);
+    keel_descriptor_close(&r->done);
     pthread_mutex_destroy(&r->lookups_mu);
     keel_memory_free(r->memory, r);
     return true;

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/detail.h"
@@ -43,7 +42,7 @@ bool keel_address_unix(keel_address *address, const char *path)
 
 void keel_socket_init(keel_socket *s, int interrupt_fd)
 {
-    atomic_init(&s->fd, -1);
+    s->own = (keel_descriptor)KEEL_DESCRIPTOR_NONE;
     s->interrupt_fd = interrupt_fd;
 }
 
@@ -72,7 +71,7 @@ static int ms_left(uint64_t until_ns)
 keel_status keel_socket_await(keel_socket *s, short events, uint64_t until_ns,
                               keel_detail *why)
 {
-    struct pollfd fds[] = { { .fd = s->fd, .events = events },
+    struct pollfd fds[] = { { .fd = s->own.fd, .events = events },
                             { .fd = s->interrupt_fd, .events = POLLIN } };
     int timeout_ms, ready;
 
@@ -118,14 +117,14 @@ static keel_status finish_connect(keel_socket *s, uint64_t until_ns, keel_detail
 
     if (status != KEEL_OK)
         return status;
-    getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    getsockopt(s->own.fd, SOL_SOCKET, SO_ERROR, &error, &size);
     return error ? fail(why, KEEL_FAILED, "connect", error) : KEEL_OK;
 }
 
 static keel_status start_connect(keel_socket *s, const keel_address *to,
                                  uint64_t until_ns, keel_detail *why)
 {
-    if (connect(s->fd, (const struct sockaddr *)&to->at, to->size) == 0)
+    if (connect(s->own.fd, (const struct sockaddr *)&to->at, to->size) == 0)
         return KEEL_OK;
     if (errno == EINPROGRESS)
         return finish_connect(s, until_ns, why);
@@ -142,7 +141,7 @@ keel_status keel_socket_connect(keel_socket *s, const keel_address *to,
     if (fd < 0)
         return fail(why, KEEL_E_SYSTEM, "socket", errno);
     keel_socket_close(s);
-    s->fd = fd;
+    keel_descriptor_set(&s->own, fd);
     if (to->at.ss_family != AF_UNIX)
         set_tcp_options(fd, timeout_ns);
     status = start_connect(s, to, until_ns, why);
@@ -164,7 +163,7 @@ keel_status keel_socket_read(keel_socket *s, void *to, size_t size, size_t *leng
     ssize_t got;
 
     *length = 0;
-    while (must_wait(got = recv(s->fd, to, size, 0))) {
+    while (must_wait(got = recv(s->own.fd, to, size, 0))) {
         status = keel_socket_await(s, POLLIN, until_ns, why);
         if (status != KEEL_OK)
             return status;
@@ -184,7 +183,7 @@ keel_status keel_socket_write(keel_socket *s, const void *bytes, size_t size,
     keel_status status;
 
     while (size) {
-        ssize_t written = send(s->fd, at, size, MSG_NOSIGNAL);
+        ssize_t written = send(s->own.fd, at, size, MSG_NOSIGNAL);
 
         if (must_wait(written)) {
             status = keel_socket_await(s, POLLOUT, until_ns, why);
@@ -200,14 +199,7 @@ keel_status keel_socket_write(keel_socket *s, const void *bytes, size_t size,
     return KEEL_OK;
 }
 
-/*
- * The number is forgotten first: a child forked in between leaves it open, rather than
- * closing what another thread has opened under it.
- */
 void keel_socket_close(keel_socket *s)
 {
-    int fd = atomic_exchange(&s->fd, -1);
-
-    if (fd >= 0)
-        close(fd);
+    keel_descriptor_close(&s->own);
 }

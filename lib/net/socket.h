@@ -16,10 +16,11 @@
 #ifndef KEEL_NET_SOCKET_H
 #define KEEL_NET_SOCKET_H
 
-#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include <keel/status.h>
+
+#include "net/descriptor.h"
 
 typedef struct keel_address {
     struct sockaddr_storage at;
@@ -27,7 +28,7 @@ typedef struct keel_address {
 } keel_address;
 
 typedef struct keel_socket {
-    _Atomic int fd;   /* -1: none; atomic for a forked child that closes it */
+    keel_descriptor own;
     int interrupt_fd; /* borrowed, never read from here; -1: none */
 } keel_socket;
 
@@ -65,7 +66,7 @@ keel_status keel_socket_await(keel_socket *s, short events, uint64_t until_ns,
                               keel_detail *why);
 
 /*
- * Gives the descriptor back; no socket is fine. Also what a forked child does with its
+ * Gives the descriptor back, if it is still this socket's; no socket is fine. Also what a forked child does with its
  * parent's, which goes on there and may have been in the midst of any function above.
  */
 void keel_socket_close(keel_socket *s);

@@ -108,7 +108,7 @@ static int option(int level, int name)
     int value = -1;
     socklen_t size = sizeof value;
 
-    ck_assert_int_eq(getsockopt(s.fd, level, name, &value, &size), 0);
+    ck_assert_int_eq(getsockopt(s.own.fd, level, name, &value, &size), 0);
     return value;
 }
 
@@ -116,8 +116,8 @@ START_TEST(a_socket_is_closed_on_exec_never_blocks_and_notices_a_dead_peer)
 {
     int peer = connected();
 
-    ck_assert_int_eq(fcntl(s.fd, F_GETFD), FD_CLOEXEC);
-    ck_assert(fcntl(s.fd, F_GETFL) & O_NONBLOCK);
+    ck_assert_int_eq(fcntl(s.own.fd, F_GETFD), FD_CLOEXEC);
+    ck_assert(fcntl(s.own.fd, F_GETFL) & O_NONBLOCK);
     ck_assert_int_eq(option(IPPROTO_TCP, TCP_NODELAY), 1);
     ck_assert_int_eq(option(SOL_SOCKET, SO_KEEPALIVE), 1);
     ck_assert_int_le(option(IPPROTO_TCP, TCP_KEEPIDLE), 10);
@@ -169,7 +169,7 @@ START_TEST(where_nobody_listens_connecting_fails_and_says_why)
                      KEEL_FAILED);
     ck_assert_int_eq(why.system_errno, ECONNREFUSED);
     ck_assert_str_eq(why.text, "connect: Connection refused");
-    ck_assert_int_eq(s.fd, -1);
+    ck_assert_int_eq(s.own.fd, -1);
     listener = -1;
 }
 END_TEST
@@ -188,7 +188,7 @@ START_TEST(connecting_to_a_silent_host_ends_at_the_instant)
     until_ns = in(SHORT);
     ck_assert_int_eq(connect_to(full, until_ns), KEEL_TIMEOUT);
     ck_assert_uint_ge(keel_socket_now(), until_ns);
-    ck_assert_int_eq(s.fd, -1);
+    ck_assert_int_eq(s.own.fd, -1);
     for (int i = 0; i < 4; i++)
         close(others[i]);
     close(full);
@@ -210,7 +210,7 @@ END_TEST
 START_TEST(what_is_there_is_read_after_the_instant_too)
 {
     int peer = connected();
-    struct pollfd there = { .fd = s.fd, .events = POLLIN };
+    struct pollfd there = { .fd = s.own.fd, .events = POLLIN };
 
     send(peer, "x", 1, 0);
     ck_assert_int_eq(poll(&there, 1, 10000), 1);
@@ -261,7 +261,7 @@ START_TEST(writing_to_a_peer_that_has_gone_is_an_error_and_no_signal)
 
     setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(peer);
-    there.fd = s.fd;
+    there.fd = s.own.fd;
     ck_assert_int_eq(poll(&there, 1, 10000), 1);
     ck_assert_int_eq(keel_socket_write(&s, "x", 1, in(LONG_ENOUGH), &why), KEEL_FAILED);
     ck_assert_int_eq(why.system_errno, ECONNRESET);
