@@ -5,6 +5,7 @@
  */
 #include "net/resolver.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -26,7 +27,11 @@ struct keel_resolver {
     keel_descriptor done; /* an eventfd: written when a look-up is done */
     pthread_mutex_t lookups_mu;
     unsigned lookups; /* on workers */
+    keel_resolver *next_left;
 };
+
+/* Those that were left while a look-up hung; whoever makes the next frees what is done. */
+static _Atomic(keel_resolver *) left;
 
 typedef struct lookup {
     keel_resolver *resolver;
@@ -220,10 +225,45 @@ keel_status keel_resolver_ask(keel_resolver *r, const char *host, uint16_t port,
     return status;
 }
 
+/* A worker that comes back late must find keel's code; static in a program it stays. */
+static void keep_loaded(void)
+{
+    Dl_info here;
+    void *keel = NULL;
+
+    if (dladdr(&left, &here))
+        keel = dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+    if (keel)
+        dlclose(keel);
+}
+
+void keel_resolver_leave(keel_resolver *r)
+{
+    if (keel_resolver_free(r, 0))
+        return;
+    keep_loaded();
+    r->next_left = atomic_load(&left);
+    while (!atomic_compare_exchange_weak(&left, &r->next_left, r))
+        ;
+}
+
+static void free_those_left(void)
+{
+    keel_resolver *r = atomic_exchange(&left, NULL);
+
+    while (r) {
+        keel_resolver *next = r->next_left;
+
+        keel_resolver_leave(r);
+        r = next;
+    }
+}
+
 keel_status keel_resolver_new(keel_resolver **out, const keel_allocator *memory)
 {
     keel_resolver *r = keel_memory_new(memory, sizeof *r);
 
+    free_those_left();
     *out = NULL;
     if (!r)
         return KEEL_E_NOMEM;
@@ -250,4 +290,10 @@ bool keel_resolver_free(keel_resolver *r, uint64_t wait_ns)
     pthread_mutex_destroy(&r->lookups_mu);
     keel_memory_free(r->memory, r);
     return true;
+}
+
+void keel_resolver_drop(keel_resolver *r)
+{
+    if (r)
+        keel_descriptor_close(&r->done);
 }

@@ -24,7 +24,11 @@ typedef struct keel_addresses {
 
 typedef struct keel_resolver keel_resolver;
 
-/* For one asking thread at a time. memory is kept. KEEL_E_NOMEM, KEEL_E_SYSTEM */
+/*
+ * For one asking thread at a time. KEEL_E_NOMEM, KEEL_E_SYSTEM
+ *
+ * memory  kept, to the last look-up's end; NULL: malloc and free
+ */
 keel_status keel_resolver_new(keel_resolver **out, const keel_allocator *memory);
 
 /*
@@ -32,6 +36,16 @@ keel_status keel_resolver_new(keel_resolver **out, const keel_allocator *memory)
  * forked child it leaves its parent's look-ups behind. NULL: true.
  */
 bool keel_resolver_free(keel_resolver *r, uint64_t wait_ns);
+
+/*
+ * Frees it or, while a look-up hangs, leaves it: to be freed when it is done, and another
+ * is made. Its worker comes back to keel's code some time; so from then on the library
+ * stays loaded until the process ends, whatever dlclose is asked for (RTLD_NODELETE).
+ */
+void keel_resolver_leave(keel_resolver *r);
+
+/* In a forked child: closes its descriptor and nothing else. NULL is fine. */
+void keel_resolver_drop(keel_resolver *r);
 
 /*
  * The host's addresses, in the system's order; the first eight.

@@ -29,7 +29,8 @@ keel_status keel_link_init(keel_link *link, const keel_link_options *options,
     status = keel_redis_url_read(&link->url, keel_text_of(options->url), why);
     if (status != KEEL_OK)
         return status;
-    status = keel_resolver_new(&link->resolver, options->memory);
+    /* not the author's memory, which need not outlive keel_close as a look-up may */
+    status = keel_resolver_new(&link->resolver, NULL);
     if (status != KEEL_OK) {
         keel_redis_url_wipe(&link->url);
         return keel_fail(why, status, "no memory to look up the hosts of KEEL_REDIS");
@@ -48,11 +49,10 @@ static void disconnect(keel_link *link)
     link->commands = link->messages = NULL;
 }
 
-/* A look-up that hangs keeps what it needs; the system gives it up some time. */
 void keel_link_cleanup(keel_link *link)
 {
     disconnect(link);
-    keel_resolver_free(link->resolver, 0);
+    keel_resolver_leave(link->resolver);
     link->resolver = NULL;
     keel_redis_url_wipe(&link->url);
 }
