@@ -42,11 +42,11 @@ keel_status keel_link_init(keel_link *link, const keel_link_options *options,
     return KEEL_OK;
 }
 
+/* Forgotten first: a child forked in between must find none, not one that is freed. */
 static void disconnect(keel_link *link)
 {
-    keel_redis_close(link->commands);
-    keel_redis_close(link->messages);
-    link->commands = link->messages = NULL;
+    keel_redis_close(atomic_exchange(&link->commands, NULL));
+    keel_redis_close(atomic_exchange(&link->messages, NULL));
 }
 
 void keel_link_cleanup(keel_link *link)
@@ -61,6 +61,7 @@ void keel_link_drop(keel_link *link)
 {
     keel_redis_drop(link->commands);
     keel_redis_drop(link->messages);
+    keel_resolver_drop(link->resolver);
     link->commands = link->messages = NULL;
 }
 
@@ -104,29 +105,33 @@ static keel_status find(keel_link *link, keel_redis_url *login, uint64_t until,
 {
     char key[KEY_SIZE];
     int length = snprintf(key, sizeof key, "keel1:{%s}:meta", link->tag);
+    keel_redis *found;
+    keel_status status = keel_redis_find(
+        &found, &link->dialer, login, (keel_text){ key, (size_t)length }, until, why);
 
-    return keel_redis_find(&link->commands, &link->dialer, login,
-                           (keel_text){ key, (size_t)length }, until, why);
+    link->commands = found;
+    return status;
 }
 
 static keel_status listen_to(keel_link *link, const keel_redis_url *login, bool sharded,
                              uint64_t until, keel_detail *why)
 {
     char channel[KEY_SIZE];
+    keel_redis *messages;
     keel_status status;
 
     if (!keel_wire_channel(link->tag, channel, sizeof channel))
         return keel_fail(why, KEEL_E_CONFIG, "KEEL_NAMESPACE is too long");
     status = keel_redis_open(
-        &link->messages, &link->dialer, login,
+        &messages, &link->dialer, login,
         login->kind == KEEL_REDIS_UNIX ? NULL : keel_redis_at(link->commands), until,
         why);
     if (status == KEEL_OK)
-        status = keel_redis_subscribe(link->messages, channel, sharded, until, why);
-    if (status != KEEL_OK) {
-        keel_redis_close(link->messages);
-        link->messages = NULL;
-    }
+        status = keel_redis_subscribe(messages, channel, sharded, until, why);
+    if (status == KEEL_OK)
+        link->messages = messages;
+    else
+        keel_redis_close(messages);
     return status;
 }
 

@@ -18,9 +18,9 @@ typedef struct keel_link {
     keel_redis_url url;        /* without the password of the file */
     const char *password_file; /* NULL: none; read each time it connects */
     const char *tag;
-    uint64_t timeout_ns; /* of one exchange */
-    keel_redis *commands;
-    keel_redis *messages;
+    uint64_t timeout_ns;            /* of one exchange */
+    _Atomic(keel_redis *) commands; /* atomic for a forked child, as is the next */
+    _Atomic(keel_redis *) messages;
     bool is_sharded;
     uint32_t failures; /* since it was up for long */
     uint64_t up_since; /* on the sockets' clock, as is the next */
@@ -41,9 +41,14 @@ typedef struct keel_link_options {
  * URL; KEEL_E_NOMEM, KEEL_E_SYSTEM */
 keel_status keel_link_init(keel_link *link, const keel_link_options *options,
                            keel_detail *why);
+
+/*
+ * Waits for nothing. A look-up of a name that hangs goes on without the link, in memory of
+ * its own; from then on the library is not unloaded any more (keel_resolver_leave).
+ */
 void keel_link_cleanup(keel_link *link);
 
-/* In a forked child: closes the descriptors and nothing else. */
+/* In a forked child: closes the descriptors that are still there, and nothing else. */
 void keel_link_drop(keel_link *link);
 
 static inline bool keel_link_is_up(const keel_link *link)

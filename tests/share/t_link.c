@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* The way to Redis and a forked child. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/process.h"
+#include "share/link.h"
+#include "support/child.h"
+#include "support/redis.h"
+#include "support/suite.h"
+
+enum { BLOCK_SIZE = 64 * 1024, FDS = 64 };
+
+static test_redis redis;
+static keel_link link_of_test;
+static keel_detail why;
+static bool forks;
+static unsigned forked;
+
+static void drop_in_child(void)
+{
+    keel_link_drop(&link_of_test);
+}
+
+/* Memory that kills who reads it once it is free. */
+static void *allocate(size_t size, void *ctx)
+{
+    void *memory;
+
+    (void)ctx;
+    if (size > BLOCK_SIZE)
+        return NULL;
+    memory = mmap(NULL, BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                  -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Another thread may fork at any time: now, too. */
+static void release(void *memory, void *ctx)
+{
+    (void)ctx;
+    munmap(memory, BLOCK_SIZE);
+    if (!forks)
+        return;
+    forked++;
+    child_await(child_fork(drop_in_child));
+}
+
+static const keel_allocator guarded = { allocate, release, NULL };
+
+static void start(void)
+{
+    why = (keel_detail)KEEL_DETAIL_INIT;
+    ck_assert_int_eq(keel_process_attach(), KEEL_OK);
+    ck_assert(test_redis_start(&redis, ""));
+}
+
+static void stop(void)
+{
+    forks = false;
+    keel_link_cleanup(&link_of_test);
+    test_redis_cleanup(&redis);
+    keel_process_detach();
+}
+
+static void begin(const char *password_file)
+{
+    static char url[64];
+    const keel_link_options options = { .memory = &guarded,
+                                        .url = url,
+                                        .password_file = password_file,
+                                        .tag = "default",
+                                        .timeout_ns = KEEL_S,
+                                        .interrupt_fd = -1 };
+
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u", redis.port);
+    ck_assert_int_eq(keel_link_init(&link_of_test, &options, &why), KEEL_OK);
+}
+
+static void connect_link(void)
+{
+    begin(NULL);
+    ck_assert_msg(keel_link_connect(&link_of_test, &why) == KEEL_OK, "%s", why.text);
+}
+
+START_TEST(a_child_forked_while_a_connection_is_freed_reads_nothing_of_it)
+{
+    connect_link();
+    forks = true;
+    keel_link_leave(&link_of_test);
+    ck_assert_uint_ge(forked, 2);
+}
+END_TEST
+
+static unsigned count_fds(void)
+{
+    unsigned count = 0;
+
+    for (int fd = 0; fd < FDS; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static unsigned fds_before;
+
+static void drop_and_count(void)
+{
+    CHILD(count_fds() == fds_before + 3);
+    keel_link_drop(&link_of_test);
+    CHILD(count_fds() == fds_before);
+}
+
+START_TEST(a_child_keeps_no_descriptor_of_its_parents)
+{
+    fds_before = count_fds();
+    connect_link();
+    child_await(child_fork(drop_and_count));
+}
+END_TEST
+
+/* A daemon: nothing it inherited is open any more, and every number means a file of its. */
+static void drop_after_closing_all(void)
+{
+    for (int fd = 3; fd < FDS; fd++)
+        close(fd);
+    for (int fd = 3; fd < FDS; fd++)
+        CHILD(open("/dev/null", O_RDONLY | O_CLOEXEC) == fd);
+    keel_link_drop(&link_of_test);
+    CHILD(count_fds() == FDS);
+}
+
+START_TEST(a_child_closes_no_file_of_the_applications)
+{
+    connect_link();
+    child_await(child_fork(drop_after_closing_all));
+}
+END_TEST
+
+int main(void)
+{
+    const suite_test tests[] = {
+        ONE(a_child_forked_while_a_connection_is_freed_reads_nothing_of_it),
+        ONE(a_child_keeps_no_descriptor_of_its_parents),
+        ONE(a_child_closes_no_file_of_the_applications),
+    };
+
+    if (!test_redis_is_installed())
+        return 77;
+    return suite_run_in("link", 30, start, stop, tests, sizeof tests / sizeof tests[0]);
+}
