@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -85,11 +86,18 @@ void keel_link_lose(keel_link *link)
 
 /* ---- connecting --------------------------------------------------------------------- */
 
-/* The first line of the file; false: it cannot be read. */
+static bool is_regular(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* The first line of the file; false: it cannot be read. A FIFO would be waited for. */
 static bool read_password(const char *path, char *to, size_t size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, to, size - 1);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    ssize_t n = fd >= 0 && is_regular(fd) ? read(fd, to, size - 1) : -1;
 
     if (fd >= 0)
         close(fd);
@@ -169,7 +177,7 @@ keel_status keel_link_connect(keel_link *link, keel_detail *why)
     if (link->password_file &&
         !read_password(link->password_file, login.password, sizeof login.password))
         status = keel_failf(why, KEEL_E_CONFIG,
-                            "KEEL_REDIS_PASSWORD_FILE: %s cannot be read",
+                            "KEEL_REDIS_PASSWORD_FILE: %s is no file that can be read",
                             link->password_file);
     else
         status = connect_both(link, &login, why);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The way to Redis and a forked child. */
+/* The way to Redis, in a forked child and with a password from odd places. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -139,12 +142,50 @@ START_TEST(a_child_closes_no_file_of_the_applications)
 }
 END_TEST
 
+typedef struct password_case {
+    const char *name;
+    mode_t type;
+} password_case;
+
+static const password_case password_cases[] = {
+    { "nothing is there", 0 },
+    { "a FIFO that nobody writes to", S_IFIFO },
+    { "a directory", S_IFDIR },
+    { "a device", S_IFCHR },
+};
+
+static void make(const char *path, mode_t type)
+{
+    if (type == S_IFIFO)
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+    else if (type == S_IFDIR)
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+    else if (type == S_IFCHR)
+        ck_assert_int_eq(symlink("/dev/zero", path), 0);
+}
+
+START_TEST(a_password_is_not_waited_for_where_there_is_no_file)
+{
+    char dir[] = "/tmp/t_link.XXXXXX", path[64];
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/password", dir);
+    make(path, password_cases[_i].type);
+    begin(path);
+    ck_assert_int_eq(keel_link_connect(&link_of_test, &why), KEEL_E_CONFIG);
+    ck_assert_ptr_nonnull(strstr(why.text, path));
+    remove(path);
+    rmdir(dir);
+}
+END_TEST
+
 int main(void)
 {
     const suite_test tests[] = {
         ONE(a_child_forked_while_a_connection_is_freed_reads_nothing_of_it),
         ONE(a_child_keeps_no_descriptor_of_its_parents),
         ONE(a_child_closes_no_file_of_the_applications),
+        ROWS(a_password_is_not_waited_for_where_there_is_no_file, password_cases),
     };
 
     if (!test_redis_is_installed())
