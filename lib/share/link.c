@@ -13,6 +13,8 @@
 #include "base/detail.h"
 #include "net/redis_find.h"
 
+#define TRY_MOST_NS                                                                    \
+    (1500 * KEEL_MS) /* below what a fleet's say lasts: policy/fleet.h */
 #define BACKOFF_FIRST_NS (50 * KEEL_MS)
 #define BACKOFF_LONGEST_NS (5 * KEEL_S)
 
@@ -145,9 +147,9 @@ static keel_status listen_to(keel_link *link, const keel_redis_url *login, bool 
 
 /* For each server that is asked: to connect, to shake hands, to log in, and to hear whom
  * to ask or who it is; each of these may take as long as any other exchange. */
-static uint64_t steps_end(const keel_link *link, size_t servers)
+static uint64_t steps_end(const keel_link *link, size_t servers, uint64_t until)
 {
-    return keel_socket_now() + STEPS * servers * link->timeout_ns;
+    return keel_ns_min(keel_socket_now() + STEPS * servers * link->timeout_ns, until);
 }
 
 /* A cluster of before 7.0 knows no channels of a slot; there all nodes hear all. */
@@ -155,16 +157,17 @@ static keel_status connect_both(keel_link *link, keel_redis_url *login,
                                 keel_detail *why)
 {
     size_t servers = login->host_count > 1 ? login->host_count : 1;
-    keel_status status = find(link, login, steps_end(link, servers), why);
+    uint64_t until = keel_socket_now() + TRY_MOST_NS;
+    keel_status status = find(link, login, steps_end(link, servers, until), why);
 
     link->is_sharded = login->kind == KEEL_REDIS_CLUSTER;
     if (status != KEEL_OK)
         return status;
-    status = listen_to(link, login, link->is_sharded, steps_end(link, 1), why);
+    status = listen_to(link, login, link->is_sharded, steps_end(link, 1, until), why);
     if (status != KEEL_FAILED || !link->is_sharded)
         return status;
     link->is_sharded = false;
-    return listen_to(link, login, false, steps_end(link, 1), why);
+    return listen_to(link, login, false, steps_end(link, 1, until), why);
 }
 
 keel_status keel_link_connect(keel_link *link, keel_detail *why)

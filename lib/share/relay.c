@@ -230,9 +230,9 @@ typedef enum woken { BY_TIME, BY_OTHERS, TO_STOP } woken;
 
 static woken wait_for(keel_relay *r, bool for_news, uint64_t at)
 {
-    struct pollfd fds[] = { { .fd = r->stop_fd, .events = POLLIN },
+    struct pollfd fds[] = { { .fd = r->stop.fd, .events = POLLIN },
                             { .fd = keel_link_fd(&r->link), .events = POLLIN },
-                            { .fd = for_news ? r->wake_fd : -1, .events = POLLIN } };
+                            { .fd = for_news ? r->wake.fd : -1, .events = POLLIN } };
     int count = poll(fds, 3, ms_until(at, keel_relay_now(r)));
 
     if (fds[0].revents)
@@ -249,7 +249,7 @@ static woken wait_for_news(keel_relay *r, uint64_t at)
     atomic_store(&r->sleeps, true);
     by = wait_for(r, true, wake_at(r, at));
     atomic_store(&r->sleeps, false);
-    if (read(r->wake_fd, &unused, sizeof unused) < 0) {
+    if (read(r->wake.fd, &unused, sizeof unused) < 0) {
         /* nobody has woken us */
     }
     return by;
@@ -341,17 +341,15 @@ static void *run(void *ctx)
 
 static bool open_fds(keel_relay *r)
 {
-    r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return r->stop_fd >= 0 && r->wake_fd >= 0;
+    keel_descriptor_set(&r->stop, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    keel_descriptor_set(&r->wake, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    return r->stop.fd >= 0 && r->wake.fd >= 0;
 }
 
-static void close_fds(const keel_relay *r)
+static void close_fds(keel_relay *r)
 {
-    if (r->stop_fd >= 0)
-        close(r->stop_fd);
-    if (r->wake_fd >= 0)
-        close(r->wake_fd);
+    keel_descriptor_close(&r->stop);
+    keel_descriptor_close(&r->wake);
 }
 
 static keel_status open_link(keel_relay *r, keel_detail *why)
@@ -363,7 +361,7 @@ static keel_status open_link(keel_relay *r, keel_detail *why)
                                         .password_file = s->redis_password_file,
                                         .tag = s->name_space,
                                         .timeout_ns = s->redis_timeout_ns,
-                                        .interrupt_fd = r->stop_fd };
+                                        .interrupt_fd = r->stop.fd };
 
     snprintf(r->member, sizeof r->member, "%016llx%016llx",
              (unsigned long long)keel_seed(), (unsigned long long)keel_seed());
@@ -412,7 +410,7 @@ void keel_relay_start(keel_runtime *rt)
         return;
     }
     r->rt = rt;
-    r->stop_fd = r->wake_fd = -1;
+    r->stop = r->wake = (keel_descriptor)KEEL_DESCRIPTOR_NONE;
     if (!open_fds(r)) {
         keel_fail(&why, KEEL_E_SYSTEM, "KEEL_REDIS: no descriptors for its thread");
         goto fail;
@@ -440,7 +438,7 @@ void keel_relay_stop(keel_runtime *rt)
 
     if (!r)
         return;
-    if (write(r->stop_fd, &one, sizeof one) < 0) {
+    if (write(r->stop.fd, &one, sizeof one) < 0) {
         /* it can hold more than one */
     }
     pthread_join(r->thread, NULL);
@@ -467,7 +465,7 @@ void keel_relay_wake(const keel_runtime *rt)
     int saved = errno;
 
     if (r && atomic_load(&r->sleeps) && atomic_exchange(&r->sleeps, false) &&
-        write(r->wake_fd, &one, sizeof one) < 0) {
+        write(r->wake.fd, &one, sizeof one) < 0) {
         /* full: it will wake */
     }
     errno = saved;

@@ -34,8 +34,8 @@ typedef struct keel_batch {
 struct keel_relay {
     keel_runtime *rt;
     pthread_t thread;
-    int stop_fd;
-    int wake_fd;
+    keel_descriptor stop; /* eventfds */
+    keel_descriptor wake;
     _Atomic bool sleeps;
     keel_link link;
     keel_fleet fleet;
