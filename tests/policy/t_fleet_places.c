@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How many places of a fleet's bulkhead a member wants, and what it does with fewer. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "policy/bulkhead.h"
 #include "support/suite.h"
@@ -84,14 +86,19 @@ static keel_bulkhead_common common;
 static keel_fleet_places fleet;
 static _Atomic uint64_t host[64], self;
 static keel_bulkhead bulkhead;
-static struct {
-    keel_queue queue;
-    keel_wake_hook hooks[QUEUE];
-} queue;
+/* a queue with room for its hooks behind it */
+static _Alignas(
+    keel_queue) char queue_memory[sizeof(keel_queue) + QUEUE * sizeof(keel_wake_hook)];
+static keel_queue *const queue = (keel_queue *)(void *)queue_memory;
 static keel_waiter waiters[QUEUE];
 
 static void begin(bool has_board)
 {
+    memset(&words, 0, sizeof words);
+    memset(&common, 0, sizeof common);
+    memset(&fleet, 0, sizeof fleet);
+    memset(host, 0, sizeof host);
+    memset(waiters, 0, sizeof waiters);
     self = (uint64_t)7 << 56 | 4711;
     bulkhead = (keel_bulkhead){ .words = &words, .common = &common, .fleet = &fleet };
     if (has_board)
@@ -130,7 +137,7 @@ END_TEST
 
 START_TEST(what_is_leased_is_the_limit)
 {
-    keel_place places[LIMIT];
+    keel_place places[2 * LIMIT];
 
     begin(boards[_i]);
     keel_bulkhead_lease(&bulkhead, 3, false, 1);
@@ -169,10 +176,10 @@ START_TEST(a_place_that_is_leased_goes_to_who_waits)
     keel_place place, waiting;
 
     begin(false);
-    queue.queue.limit = QUEUE;
-    queue.queue.waiters = waiters;
-    atomic_store(&common.queues, &queue.queue);
-    bulkhead.queue = &queue.queue;
+    queue->limit = QUEUE;
+    queue->waiters = waiters;
+    atomic_store(&common.queues, queue);
+    bulkhead.queue = queue;
     keel_bulkhead_lease(&bulkhead, 1, false, 1);
     ck_assert(enter(&place));
     ck_assert_int_eq(

@@ -43,6 +43,7 @@ enum { WORKERS = 4, CHILDREN = 8, CONNECTIONS = 2 /* of one relay */ };
 typedef struct told {
     _Atomic int joined_last; /* the process that last joined the fleet */
     _Atomic int state[WORKERS];
+    _Atomic int ready; /* workers that have opened what they open */
 } told;
 
 static told *shared;
@@ -232,6 +233,7 @@ static _Noreturn void work(unsigned number)
     if (keel_open(&rt, &options, NULL) != KEEL_OK ||
         keel_pipeline_open(&pipeline, rt, "payments", BREAKER, NULL) != KEEL_OK)
         _exit(1);
+    atomic_fetch_add(&shared->ready, 1);
     for (;;) {
         (void)keel_run(pipeline, opened_succeed, NULL, NULL, NULL);
         keel_pipeline_look(pipeline, &stats);
@@ -251,6 +253,8 @@ static void start_workers(void)
         if (workers[i] == 0)
             work(i);
     }
+    /* one that is stopped while it opens would keep the others from the board */
+    COMES(atomic_load(&shared->ready) == WORKERS);
     COMES(atomic_load(&shared->joined_last) && clients() == CONNECTIONS);
 }
 
