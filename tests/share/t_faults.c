@@ -62,7 +62,7 @@ static void a_moment(void)
 /* Waits for what other threads bring about; far longer than any back-off. */
 #define COMES(condition)                                                               \
     do {                                                                               \
-        uint64_t comes_until = now_ns() + 20 * KEEL_S;                                 \
+        uint64_t comes_until = now_ns() + 40 * KEEL_S;                                 \
                                                                                        \
         while (!(condition) && now_ns() < comes_until)                                 \
             a_moment();                                                                \

@@ -39,7 +39,7 @@ static uint64_t now_ns(void)
 /* Waits for what other threads bring about; a quarter of a minute is never needed. */
 #define COMES(condition)                                                               \
     do {                                                                               \
-        uint64_t comes_until = now_ns() + 15 * KEEL_S;                                 \
+        uint64_t comes_until = now_ns() + 40 * KEEL_S;                                 \
         bool has_come;                                                                 \
                                                                                        \
         while (!(has_come = (condition)) && now_ns() < comes_until)                    \
