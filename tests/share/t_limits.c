@@ -7,12 +7,13 @@
 #define DAY_US (86400 * UINT64_C(1000000))
 
 /* Tokens of a limit that adds none while the test runs. */
-static uint32_t take(member *m, uint32_t want, uint32_t give_back, uint32_t *wait_ms)
+static uint32_t take_of(member *m, uint64_t burst, uint32_t want, uint32_t give_back,
+                        uint32_t *wait_ms)
 {
     const keel_wire_rate rate = { .name = "orders",
                                   .count = 10,
                                   .period_us = DAY_US,
-                                  .burst = 10,
+                                  .burst = burst,
                                   .want = want,
                                   .give_back = give_back };
     keel_command command = command_new();
@@ -25,6 +26,25 @@ static uint32_t take(member *m, uint32_t want, uint32_t give_back, uint32_t *wai
     freeReplyObject(reply);
     return granted;
 }
+
+static uint32_t take(member *m, uint32_t want, uint32_t give_back, uint32_t *wait_ms)
+{
+    return take_of(m, 10, want, give_back, wait_ms);
+}
+
+/* As members do that know of a different number of others. */
+START_TEST(a_member_with_a_smaller_burst_forgives_nobodys_debt)
+{
+    member a = member_named("a"), b = member_named("b");
+    uint32_t wait_ms;
+
+    ck_assert_uint_eq(take_of(&a, 10, 10, 0, &wait_ms), 10);
+    ck_assert_uint_eq(take_of(&b, 2, 1, 0, &wait_ms), 0);
+    ck_assert_uint_eq(take_of(&a, 10, 1, 0, &wait_ms), 0);
+    ck_assert_uint_eq(take_of(&b, 2, 1, 0, &wait_ms), 0);
+    ck_assert_uint_eq(take_of(&a, 10, 10, 0, &wait_ms), 0);
+}
+END_TEST
 
 START_TEST(members_share_one_bucket)
 {
@@ -193,6 +213,7 @@ START_TEST(places_of_another_type_are_replaced)
 END_TEST
 
 FLEET_SUITE("share/limits", ONE(members_share_one_bucket),
+            ONE(a_member_with_a_smaller_burst_forgives_nobodys_debt),
             ONE(unused_tokens_go_back_and_no_more_than_the_burst),
             ONE(a_full_bucket_far_ahead_is_an_empty_one_at_most),
             ROWS(what_cannot_be_a_bucket_is_a_new_one, no_buckets),
