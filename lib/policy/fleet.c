@@ -45,20 +45,23 @@ static bool add_probes(const keel_breaker *breaker, const keel_breaker_now *seen
     return keel_word_swap(&breaker->words->state, &word, keel_state_pack(&after));
 }
 
-void keel_fleet_lend(const keel_breaker *breaker, uint32_t probes, uint64_t until,
-                     keel_changes *changes)
+uint32_t keel_fleet_lend(const keel_breaker *breaker, uint32_t probes, uint64_t until,
+                         keel_changes *changes)
 {
+    uint32_t generation = 0;
     bool done = false;
 
     while (!done) {
         keel_breaker_now seen = keel_breaker_read(breaker);
+        bool is_first = seen.s.state != KEEL_BREAKER_HALF_OPEN;
 
-        done = seen.s.state == KEEL_BREAKER_HALF_OPEN
-                   ? add_probes(breaker, &seen, probes)
-                   : keel_breaker_change(breaker, &seen, KEEL_BREAKER_HALF_OPEN, probes,
-                                         keel_breaker_opens(&seen), until,
-                                         KEEL_CAUSE_FLEET, changes);
+        generation = (seen.s.generation + is_first) & KEEL_GENERATION_MASK;
+        done = !is_first ? add_probes(breaker, &seen, probes)
+                         : keel_breaker_change(breaker, &seen, KEEL_BREAKER_HALF_OPEN,
+                                               probes, keel_breaker_opens(&seen), until,
+                                               KEEL_CAUSE_FLEET, changes);
     }
+    return generation;
 }
 
 void keel_fleet_close(const keel_breaker *breaker, uint64_t now, keel_changes *changes)

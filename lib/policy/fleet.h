@@ -57,13 +57,13 @@ void keel_fleet_want_probe(const keel_breaker *breaker, uint64_t now);
  * The moves of the relay. Each is done, or there is nothing to do.
  *
  * keel_fleet_open   open until an instant, whatever it is now
- * keel_fleet_lend   half-open with `probes` more
+ * keel_fleet_lend   half-open with `probes` more; returns the round's generation
  * keel_fleet_close  closed with an empty window
  */
 void keel_fleet_open(const keel_breaker *breaker, uint64_t now, uint64_t until,
                      keel_changes *changes);
-void keel_fleet_lend(const keel_breaker *breaker, uint32_t probes, uint64_t until,
-                     keel_changes *changes);
+uint32_t keel_fleet_lend(const keel_breaker *breaker, uint32_t probes, uint64_t until,
+                         keel_changes *changes);
 void keel_fleet_close(const keel_breaker *breaker, uint64_t now, keel_changes *changes);
 
 /* What became of the probes that were lent; all 0 where there is no round. */

@@ -84,13 +84,15 @@ bool keel_follower_claim(keel_follower *f, const keel_plan *plan, uint64_t now,
 static void lend(keel_follower *f, const keel_plan *plan, uint64_t now)
 {
     keel_changes changes = { .count = 0 };
+    /* before: once it is lent a probe may have ended by the next look */
+    keel_fleet_round before = keel_fleet_look(&plan->breaker, &plan->policy, now,
+                                              &f->pipeline->runtime->random, &changes);
 
-    keel_fleet_lend(&plan->breaker, f->fence_count, now + lease_ns(&plan->policy),
-                    &changes);
+    f->generation = keel_fleet_lend(&plan->breaker, f->fence_count,
+                                    now + lease_ns(&plan->policy), &changes);
     keel_pipeline_tell_changes(f->pipeline, &changes, now);
-    f->told = keel_fleet_look(&plan->breaker, &plan->policy, now,
-                              &f->pipeline->runtime->random, &changes);
-    f->generation = f->told.generation;
+    f->told =
+        before.generation == f->generation ? before : (keel_fleet_round){ .ok = 0 };
     f->renew_at = now + lease_ns(&plan->policy) / 2;
 }
 

@@ -171,8 +171,11 @@ START_TEST(a_probe_that_nobody_took_can_be_taken_back)
 
     begin();
     open_for(0);
-    lend(1);
-    generation = look().generation;
+    hear(KEEL_BREAKER_HALF_OPEN);
+    generation = keel_fleet_lend(&b.breaker, 1, b.now + KEEL_S, &b.changes);
+    ck_assert_uint_eq(look().generation, generation);
+    ck_assert_uint_eq(keel_fleet_lend(&b.breaker, 0, b.now + KEEL_S, &b.changes),
+                      generation); /* the same round */
     ck_assert(!keel_fleet_take_back(&b.breaker, generation - 1));
     ck_assert(keel_fleet_take_back(&b.breaker, generation));
     ck_assert(!keel_fleet_take_back(&b.breaker, generation));
