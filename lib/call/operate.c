@@ -85,16 +85,6 @@ static keel_status say_conflict(const visit *v, uint64_t standing, keel_detail *
                       *note.reason ? note.reason : "no reason was given");
 }
 
-/* A lock whose time is over is none. */
-static uint64_t standing_lock(const visit *v)
-{
-    uint64_t word =
-        atomic_load_explicit(&v->plan->breaker.words->lock, memory_order_acquire);
-    uint64_t until = keel_lock_until_ns(word);
-
-    return until && until <= v->now ? 0 : word;
-}
-
 static keel_status relock(const visit *v, keel_lock lock,
                           const keel_lock_options *options, keel_detail *why)
 {
@@ -103,7 +93,8 @@ static keel_status relock(const visit *v, keel_lock lock,
     uint64_t seen = atomic_load_explicit(&words->lock, memory_order_acquire);
     uint32_t note;
 
-    if (!options->any_version && standing_lock(v) != options->version)
+    if (!options->any_version &&
+        keel_lock_standing(&words->lock, v->now) != options->version)
         return say_conflict(v, seen, why);
     if (!write_note(v, lock, options, &note))
         return keel_fail(why, KEEL_E_LIMIT,
@@ -171,13 +162,14 @@ static keel_lock_state read_lock(const visit *v)
 {
     keel_lock_state state = { .size = 0 };
     keel_note note = { .set_s = 0 };
+    const _Atomic uint64_t *lock = &v->plan->breaker.words->lock;
     uint64_t word, until;
 
     do {
-        word = standing_lock(v);
+        word = keel_lock_standing(lock, v->now);
         if (v->pipeline->notice)
             keel_notice_read(v->pipeline->notice, keel_lock_note(word), &note);
-    } while (word != standing_lock(v));
+    } while (word != keel_lock_standing(lock, v->now));
     until = keel_lock_until_ns(word);
     state.lock = keel_lock_kind(word);
     state.version = word;

@@ -86,4 +86,13 @@ static inline uint64_t keel_lock_until_ns(uint64_t word)
     return (word & (((uint64_t)1 << 58) - 1)) * KEEL_LOCK_UNIT_NS;
 }
 
+/* The lock that stands now: one that has run out is none. */
+static inline uint64_t keel_lock_standing(const _Atomic uint64_t *lock, uint64_t now)
+{
+    uint64_t word = atomic_load_explicit(lock, memory_order_acquire);
+    uint64_t until = keel_lock_until_ns(word);
+
+    return until && until <= now ? 0 : word;
+}
+
 #endif

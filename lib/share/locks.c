@@ -10,16 +10,6 @@
 
 #include "base/wall.h"
 
-/* One whose time is over is none. */
-static uint64_t word_now(const keel_plan *plan, uint64_t now)
-{
-    uint64_t word =
-        atomic_load_explicit(&plan->breaker.words->lock, memory_order_acquire);
-    uint64_t until = keel_lock_until_ns(word);
-
-    return until && until <= now ? 0 : word;
-}
-
 /* The lock here is of the fleet's that has run out: the fleet forgets it by itself. */
 static bool has_run_out(const keel_follower *f, uint64_t word, uint64_t now)
 {
@@ -48,7 +38,7 @@ static bool is_to_restore(const keel_follower *f, uint64_t word)
 bool keel_follower_lock(keel_follower *f, const keel_plan *plan, uint64_t now,
                         keel_wire_lock *lock, keel_note *note)
 {
-    uint64_t word = word_now(plan, now);
+    uint64_t word = keel_lock_standing(&plan->breaker.words->lock, now);
     uint64_t until = keel_lock_until_ns(word);
     bool restores = is_to_restore(f, word);
 
@@ -127,7 +117,7 @@ static void set_here(keel_follower *f, const keel_plan *plan,
 /* One that stands here from before there was a relay: of the fleet, or news to it. */
 static void recognise(keel_follower *f, const keel_plan *plan, uint64_t now)
 {
-    uint64_t word = word_now(plan, now);
+    uint64_t word = keel_lock_standing(&plan->breaker.words->lock, now);
     keel_note note;
 
     read_note(f, word, &note);
@@ -151,7 +141,8 @@ void keel_follower_hear_lock(keel_follower *f, const keel_plan *plan,
         f->lock_is_lost = true;
         return;
     }
-    if (view->lock == KEEL_LOCK_NONE && word_now(plan, now) != f->lock_word) {
+    if (view->lock == KEEL_LOCK_NONE &&
+        keel_lock_standing(&plan->breaker.words->lock, now) != f->lock_word) {
         f->lock_epoch =
             view->lock_epoch; /* the one here is newer, and still to be said */
         return;

@@ -102,9 +102,9 @@ static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
 {
     keel_relay_tell_link(r, true, NULL);
     r->retired_until = 0;
+    /* The server has lost its data: what we know, it wants to hear. */
     if (r->gen && synced->gen != r->gen)
-        keel_relay_rejoin_all(
-            r); /* the server has lost its data: what we know, it wants to hear */
+        keel_relay_rejoin_all(r);
     r->gen = synced->gen;
     r->beat_at = now + spread(BEAT_NS);
     r->members = synced->live;
