@@ -52,6 +52,14 @@ static keel_command *fresh_command(keel_relay *r)
     return &r->command;
 }
 
+/* True: there is an answer, and it was understood. */
+static bool is_answered(keel_relay *r, const redisReply *reply, bool is_understood)
+{
+    if (reply && !is_understood)
+        keel_relay_distrust(r);
+    return is_understood;
+}
+
 /* ---- probes and locks --------------------------------------------------------------- */
 
 static void send_results(keel_relay *r, keel_follower *f, const keel_plan *plan,
@@ -68,10 +76,8 @@ static void send_results(keel_relay *r, keel_follower *f, const keel_plan *plan,
         reply = keel_relay_ask(r, &r->command);
         if (!reply)
             return;
-        if (keel_wire_result_read(reply, &known, &ended))
+        if (is_answered(r, reply, keel_wire_result_read(reply, &known, &ended)))
             keel_follower_ended(f, plan, &result, &ended, now);
-        else
-            keel_relay_distrust(r);
         freeReplyObject(reply);
     }
 }
@@ -87,20 +93,15 @@ static void send_claim(keel_relay *r, keel_follower *f, const keel_plan *plan,
         return;
     keel_wire_claim_write(fresh_command(r), &r->fleet, &claim);
     reply = keel_relay_ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_claim_read(reply, &claim, &claimed))
+    if (is_answered(r, reply, keel_wire_claim_read(reply, &claim, &claimed)))
         keel_follower_claimed(f, plan, &claimed, now);
-    else
-        keel_relay_distrust(r);
     freeReplyObject(reply);
 }
 
 static void send_lock(keel_relay *r, keel_follower *f, const keel_plan *plan,
                       uint64_t now)
 {
-    const keel_wire_known known = { f->epoch,
-                                    keel_follower_opening(f, &plan->policy).most_ms };
+    const keel_wire_known known = { f->epoch, keel_follower_most_ms(&plan->policy) };
     keel_wire_lock lock;
     keel_wire_locked locked;
     keel_note note;
@@ -110,12 +111,8 @@ static void send_lock(keel_relay *r, keel_follower *f, const keel_plan *plan,
         return;
     keel_wire_lock_write(fresh_command(r), &r->fleet, &lock);
     reply = keel_relay_ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_lock_read(reply, &known, &locked))
+    if (is_answered(r, reply, keel_wire_lock_read(reply, &known, &locked)))
         keel_follower_locked(f, plan, &locked, now);
-    else
-        keel_relay_distrust(r);
     freeReplyObject(reply);
 }
 
@@ -130,12 +127,8 @@ static void ask_reason(keel_relay *r, keel_follower *f, const keel_plan *plan,
         return;
     keel_wire_looks_write(fresh_command(r), &r->fleet, names, 1);
     reply = keel_relay_ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_looks_read(reply, &look, 1))
+    if (is_answered(r, reply, keel_wire_looks_read(reply, &look, 1)))
         keel_follower_explain_lock(f, plan, &look, now);
-    else
-        keel_relay_distrust(r);
     freeReplyObject(reply);
 }
 
@@ -168,12 +161,9 @@ static void lease_places(keel_relay *r, keel_lessee *l, const keel_plan *plan,
     if (!keel_wire_places_write(fresh_command(r), &r->fleet, &request))
         return;
     reply = keel_relay_ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_places_read(reply, request.want, &granted, &others_wait))
+    if (is_answered(r, reply,
+                    keel_wire_places_read(reply, request.want, &granted, &others_wait)))
         keel_lessee_placed(l, plan, granted, others_wait, now);
-    else
-        keel_relay_distrust(r);
     freeReplyObject(reply);
 }
 
@@ -190,12 +180,9 @@ static void lease_tokens(keel_relay *r, keel_lessee *l, const keel_plan *plan,
     if (!keel_wire_rate_write(fresh_command(r), &r->fleet, &request))
         return;
     reply = keel_relay_ask(r, &r->command);
-    if (!reply)
-        return;
-    if (keel_wire_rate_read(reply, request.want, &granted, &wait_ms))
+    if (is_answered(r, reply,
+                    keel_wire_rate_read(reply, request.want, &granted, &wait_ms)))
         keel_lessee_lent(l, plan, &request, granted, wait_ms, now);
-    else
-        keel_relay_distrust(r);
     freeReplyObject(reply);
 }
 

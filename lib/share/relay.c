@@ -385,8 +385,7 @@ static bool start_thread(keel_relay *r)
 
 static void destroy(keel_relay *r)
 {
-    keel_allocator given = r->rt->memory_given;
-    const keel_allocator *memory = r->rt->memory ? &given : NULL;
+    const keel_allocator *memory = r->rt->memory;
 
     for (uint32_t i = 0; i < r->count; i++)
         keel_memory_free(memory, r->followers[i]);

@@ -127,6 +127,13 @@ typedef struct packer {
     char *at;
 } packer;
 
+static bool pack_begin(packer *p, keel_command *c, size_t length)
+{
+    p->at = reserve(c, length);
+    argument_at(c, p->at, length);
+    return !c->failed;
+}
+
 static void pack(packer *p, unsigned bytes, uint64_t number)
 {
     for (unsigned shift = 8 * bytes; shift > 0; shift -= 8)
@@ -177,11 +184,10 @@ static void pack_policy(packer *p, const keel_wire_report *r)
 static void argument_report(keel_command *c, const keel_wire_report *r)
 {
     size_t length = REPORT_SIZE + (size_t)r->delta_count * DELTA_SIZE;
-    packer p = { reserve(c, length) };
+    packer p;
 
-    if (!p.at)
+    if (!pack_begin(&p, c, length))
         return;
-    argument_at(c, p.at, length);
     pack_seen(&p, r);
     pack_policy(&p, r);
     for (size_t i = 0; i < r->delta_count; i++) {
@@ -252,10 +258,8 @@ bool keel_wire_claim_write(keel_command *c, const keel_fleet *f,
 
     begin(c, KEEL_SCRIPT_CLAIM, 5);
     keys_of_round(c, f, claim->name);
-    p.at = reserve(c, CLAIM_SIZE);
-    if (!p.at)
+    if (!pack_begin(&p, c, CLAIM_SIZE))
         return false;
-    argument_at(c, p.at, CLAIM_SIZE);
     pack(&p, 8, claim->epoch);
     pack(&p, 2, claim->permits);
     pack(&p, 2, claim->want);
@@ -273,10 +277,8 @@ bool keel_wire_result_write(keel_command *c, const keel_fleet *f,
 
     begin(c, KEEL_SCRIPT_RESULT, 5);
     keys_of_round(c, f, r->name);
-    p.at = reserve(c, RESULT_SIZE);
-    if (!p.at)
+    if (!pack_begin(&p, c, RESULT_SIZE))
         return false;
-    argument_at(c, p.at, RESULT_SIZE);
     pack(&p, 8, r->epoch);
     pack(&p, 4, r->fence);
     pack(&p, 1, r->ending);
@@ -356,10 +358,8 @@ bool keel_wire_rate_write(keel_command *c, const keel_fleet *f, const keel_wire_
         return false;
     begin(c, KEEL_SCRIPT_RATE, 1);
     argument_key(c, f, "rl:", r->name);
-    p.at = reserve(c, RATE_SIZE);
-    if (!p.at)
+    if (!pack_begin(&p, c, RATE_SIZE))
         return false;
-    argument_at(c, p.at, RATE_SIZE);
     pack(&p, 8, r->count);
     pack(&p, 8, r->period_us);
     pack(&p, 8, r->burst);
@@ -380,10 +380,8 @@ bool keel_wire_places_write(keel_command *c, const keel_fleet *f,
     argument_key(c, f, "bh:", r->name);
     argument_key(c, f, "bw:", r->name);
     argument_member(c, f);
-    p.at = reserve(c, PLACES_SIZE);
-    if (!p.at)
+    if (!pack_begin(&p, c, PLACES_SIZE))
         return false;
-    argument_at(c, p.at, PLACES_SIZE);
     pack(&p, 4, r->limit);
     pack(&p, 2, r->want);
     pack(&p, 2, r->have);
