@@ -23,3 +23,8 @@ double keel_random_draw(const keel_random *random)
         return random->fn(random->ctx);
     return (double)(next(keel_thread_self()) >> 11) * 0x1p-53;
 }
+
+uint64_t keel_random_spread(const keel_random *random, uint64_t length_ns)
+{
+    return (uint64_t)((double)length_ns * (0.8 + 0.4 * keel_random_draw(random)));
+}

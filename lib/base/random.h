@@ -18,4 +18,7 @@ typedef struct keel_random {
 /* Uniform in [0, 1). */
 double keel_random_draw(const keel_random *random);
 
+/* A length, a fifth more or less, so that many do not act all at once. */
+uint64_t keel_random_spread(const keel_random *random, uint64_t length_ns);
+
 #endif

@@ -75,6 +75,8 @@ bool keel_breaker_change(const keel_breaker *breaker, const keel_breaker_now *se
         keel_word_swap(&breaker->words->state, &claimed_word, seen->word);
         return false;
     }
+    if (to == KEEL_BREAKER_OPEN && breaker->fleet) /* who sees it open can say why */
+        keel_fleet_tripped(breaker, next.generation, cause);
     if (!keel_word_swap(&breaker->words->state, &claimed_word, keel_state_pack(&next)))
         return false;
     if (to != KEEL_BREAKER_OPEN) /* while open, what tripped stays readable */
@@ -496,6 +498,10 @@ bool keel_breaker_end(const keel_breaker *breaker, const keel_policy *policy,
 
     if (permit->start_index)
         keel_starts_leave(&breaker->starts, permit->start_index);
+    if (breaker->fleet && result->outcome == KEEL_OUTCOME_FAILED)
+        keel_fleet_wish(breaker, result->retry_after_ns
+                                     ? keel_ns_add(now, result->retry_after_ns)
+                                     : 0);
     switch ((keel_breaker_tracking)permit->tracking) {
     case KEEL_TRACK_NOTHING:
         return true;

@@ -63,9 +63,11 @@ static inline uint32_t keel_word_generation(uint64_t word)
 typedef struct keel_fleet_words {
     _Atomic uint64_t view;          /* state 2 | epoch 62 */
     _Atomic uint64_t governs_until; /* moved on while somebody speaks to the fleet */
-    _Atomic uint64_t wanted_at; /* when a probe was last asked for, and none there */
-    _Atomic uint64_t news;      /* not 0: something to tell the fleet at once */
-    uint64_t spare[4];
+    _Atomic uint64_t wanted_at;  /* when a probe was last asked for, and none there */
+    _Atomic uint64_t news;       /* not 0: something to tell the fleet at once */
+    _Atomic uint64_t wish_until; /* the other side's, by the last failure; 0: none */
+    _Atomic uint64_t trip;       /* the last one here: generation 32 | cause 32 */
+    uint64_t spare[2];
 } keel_fleet_words;
 
 /* Where a breaker's words are; immutable. */

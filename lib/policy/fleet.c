@@ -13,6 +13,29 @@ void keel_fleet_want_probe(const keel_breaker *breaker, uint64_t now)
     atomic_store_explicit(&breaker->fleet->news, 1, memory_order_release);
 }
 
+void keel_fleet_wish(const keel_breaker *breaker, uint64_t until)
+{
+    _Atomic uint64_t *wish = &breaker->fleet->wish_until;
+
+    if (atomic_load_explicit(wish, memory_order_relaxed) != until)
+        atomic_store_explicit(wish, until, memory_order_relaxed);
+}
+
+void keel_fleet_tripped(const keel_breaker *breaker, uint32_t generation,
+                        keel_cause cause)
+{
+    atomic_store_explicit(&breaker->fleet->trip,
+                          (uint64_t)generation << 32 | (uint32_t)cause,
+                          memory_order_relaxed);
+}
+
+keel_cause keel_fleet_trip_cause(const keel_breaker *breaker, uint32_t generation)
+{
+    uint64_t trip = atomic_load_explicit(&breaker->fleet->trip, memory_order_relaxed);
+
+    return trip >> 32 == generation ? (keel_cause)(uint32_t)trip : KEEL_CAUSE_NONE;
+}
+
 static bool is_near(uint64_t a, uint64_t b)
 {
     return a > b ? a - b < NEAR_NS : b - a < NEAR_NS;

@@ -50,8 +50,21 @@ static inline bool keel_fleet_governs(const keel_breaker *breaker, uint64_t now)
     return now < until && until - now <= 2 * KEEL_FLEET_SAY_NS;
 }
 
-/* A call was refused that would have been a probe. */
+/*
+ * Marks that callers leave for the relay.
+ *
+ * keel_fleet_want_probe  a call was refused that would have been a probe
+ * keel_fleet_wish        a call failed; the other side asked not to be called until an
+ *                        instant, or 0. As with a lone breaker the last failure counts
+ * keel_fleet_tripped     it is about to open here, and why
+ */
 void keel_fleet_want_probe(const keel_breaker *breaker, uint64_t now);
+void keel_fleet_wish(const keel_breaker *breaker, uint64_t until);
+void keel_fleet_tripped(const keel_breaker *breaker, uint32_t generation,
+                        keel_cause cause);
+
+/* Why it opened with a generation; KEEL_CAUSE_NONE: another one was the last. */
+keel_cause keel_fleet_trip_cause(const keel_breaker *breaker, uint32_t generation);
 
 /*
  * The moves of the relay. Each is done, or there is nothing to do.

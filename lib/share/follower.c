@@ -78,18 +78,29 @@ static uint32_t micro_of(double value)
     return value * 1e6 < UINT32_MAX ? (uint32_t)(value * 1e6) : UINT32_MAX;
 }
 
-keel_wire_opening keel_follower_opening(const keel_follower *f, const keel_policy *p)
+uint32_t keel_follower_most_ms(const keel_policy *p)
 {
     double jitter = (double)p->open_jitter_ppm / KEEL_PPM;
+
+    return ms_of((uint64_t)((double)p->open_longest_ns * (1 + jitter)));
+}
+
+keel_wire_opening keel_follower_opening(const keel_follower *f, const keel_plan *plan,
+                                        uint64_t now)
+{
+    const keel_policy *p = &plan->policy;
+    double jitter = (double)p->open_jitter_ppm / KEEL_PPM;
     double draw = keel_random_draw(&f->pipeline->runtime->random);
+    uint64_t wish =
+        atomic_load_explicit(&plan->breaker.fleet->wish_until, memory_order_relaxed);
 
     return (keel_wire_opening){ .first_ms = ms_of(p->open_first_ns),
                                 .longest_ms = ms_of(p->open_longest_ns),
-                                .most_ms = ms_of((uint64_t)((double)p->open_longest_ns *
-                                                            (1 + jitter))),
+                                .most_ms = keel_follower_most_ms(p),
                                 .multiplier_micro = micro_of(p->open_multiplier),
                                 .jitter_ppm = micro_of(1 - jitter + 2 * jitter * draw),
-                                .stable_ms = ms_of(p->stable_ns) };
+                                .stable_ms = ms_of(p->stable_ns),
+                                .wish_ms = ms_of(keel_ns_left(wish, now)) };
 }
 
 uint32_t keel_follower_keep_ms(const keel_policy *p)
@@ -128,9 +139,11 @@ static void describe_settings(keel_follower *f, const keel_policy *p)
     f->cfg_version = (uint32_t)keel_wall_seconds();
 }
 
-static void write_rules(keel_follower *f, const keel_policy *p, uint32_t slot_ms,
-                        keel_wire_report *r)
+static void write_rules(keel_follower *f, const keel_plan *plan, uint32_t slot_ms,
+                        uint64_t now, keel_wire_report *r)
 {
+    const keel_policy *p = &plan->policy;
+
     describe_settings(f, p);
     r->cfg_hash = f->cfg_hash;
     r->cfg_version = f->cfg_version;
@@ -142,7 +155,7 @@ static void write_rules(keel_follower *f, const keel_policy *p, uint32_t slot_ms
     r->slow_ppm = p->slow_call_ns ? p->slow_rate_ppm : 0;
     r->consecutive = p->consecutive;
     r->reporters = p->share_reporters;
-    r->opening = keel_follower_opening(f, p);
+    r->opening = keel_follower_opening(f, plan, now);
 }
 
 /* A breaker that tripped by itself, where one is enough for all; and one whose window is
@@ -173,25 +186,33 @@ static bool is_due(const keel_follower *f, uint64_t now, keel_occasion occasion,
            (occasion != KEEL_OCCASION_NONE && f->state != KEEL_BREAKER_CLOSED);
 }
 
+/* What was counted since it was last told. Returns a slot's length, ms. */
+static uint32_t count_news(keel_follower *f, const keel_window *window,
+                           const keel_breaker_view *here, uint64_t now)
+{
+    uint32_t slot_ms = 0;
+
+    f->deltas.count = 0;
+    f->deltas.has_bad = false;
+    if (!keel_deltas_fit(&f->deltas, window, &slot_ms)) {
+        f->deltas.slots = 1;
+        return 1000;
+    }
+    /* while open, what tripped stays readable, as of the generation before */
+    if (here->state != KEEL_BREAKER_HALF_OPEN)
+        keel_deltas_look(&f->deltas, window,
+                         here->generation - (here->state == KEEL_BREAKER_OPEN), now);
+    return slot_ms;
+}
+
 bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
                           keel_occasion occasion, keel_wire_report *report,
                           uint64_t *next)
 {
-    const keel_breaker *breaker = &plan->breaker;
-    keel_breaker_view here = keel_breaker_look(breaker, now);
-    uint32_t slot_ms = 1;
+    keel_breaker_view here = keel_breaker_look(&plan->breaker, now);
+    uint32_t slot_ms = count_news(f, &plan->breaker.window, &here, now);
     bool trips = wants_open(f, plan, &here), with_news;
 
-    f->deltas.count = 0;
-    f->deltas.has_bad = false;
-    if (!keel_deltas_fit(&f->deltas, &breaker->window, &slot_ms)) {
-        f->deltas.slots = 1;
-        slot_ms = 1000;
-    } else if (here.state != KEEL_BREAKER_HALF_OPEN) {
-        /* while open, what tripped stays readable, as of the generation before */
-        keel_deltas_look(&f->deltas, &breaker->window,
-                         here.generation - (here.state == KEEL_BREAKER_OPEN), now);
-    }
     *next = f->again_at;
     if (!is_due(f, now, occasion, trips, &with_news)) {
         if (with_news || trips)
@@ -203,29 +224,23 @@ bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
                                   .state = f->state,
                                   .remaining_ms = ms_of(keel_ns_left(f->until_at, now)),
                                   .want_open = trips,
-                                  .cause = KEEL_CAUSE_FAILURE_RATE,
+                                  .cause = (uint8_t)keel_fleet_trip_cause(
+                                      &plan->breaker, here.generation),
                                   .registers = now >= f->register_at,
                                   .answered = f->watch,
                                   .deltas = f->deltas.news,
                                   .delta_count = with_news ? f->deltas.count : 0 };
-    write_rules(f, &plan->policy, slot_ms, report);
+    write_rules(f, plan, slot_ms, now, report);
     if (trips)
         f->tripped_in = here.generation + 1;
     return true;
 }
 
-/* A fifth more or less, so that members do not speak all at once. */
-uint64_t keel_follower_spread(const keel_follower *f, uint64_t length_ns)
-{
-    double draw = keel_random_draw(&f->pipeline->runtime->random);
-
-    return (uint64_t)((double)length_ns * (0.8 + 0.4 * draw));
-}
-
 void keel_follower_sent(keel_follower *f, const keel_wire_report *report, uint64_t now)
 {
     if (report->registers)
-        f->register_at = now + keel_follower_spread(f, REGISTER_EVERY_NS);
+        f->register_at =
+            now + keel_random_spread(&f->pipeline->runtime->random, REGISTER_EVERY_NS);
     if (report->delta_count)
         keel_deltas_tell(&f->deltas);
     f->answered = report->answered;
@@ -270,10 +285,9 @@ static void follow_closed(keel_follower *f, const keel_breaker *breaker, bool is
 }
 
 /* No longer than these settings ever keep it open, whoever says so. */
-static uint64_t open_left(const keel_follower *f, const keel_plan *plan,
-                          const keel_wire_view *view)
+static uint64_t open_left(const keel_plan *plan, const keel_wire_view *view)
 {
-    uint64_t most = keel_follower_opening(f, &plan->policy).most_ms;
+    uint64_t most = keel_follower_most_ms(&plan->policy);
 
     return view->state == KEEL_BREAKER_OPEN
                ? keel_ns_min(view->remaining_ms, most) * KEEL_MS
@@ -296,7 +310,7 @@ static void follow(keel_follower *f, const keel_plan *plan, const keel_wire_view
     f->others_wait = false;
     f->claim_at = now;
     f->claim_pause_ns = 0;
-    f->until_at = now + open_left(f, plan, view);
+    f->until_at = now + open_left(plan, view);
     keel_runtime_log(
         f->pipeline->runtime, KEEL_LOG_INFO, "fleet",
         "pipeline=%s epoch=%" PRIu64 " state=%s left_ms=%" PRIu64 " data=%016" PRIx64,
@@ -314,7 +328,7 @@ static void hear_again(keel_follower *f, const keel_plan *plan,
                        const keel_wire_view *view, uint64_t now)
 {
     keel_changes changes = { .count = 0 };
-    uint64_t until = now + open_left(f, plan, view);
+    uint64_t until = now + open_left(plan, view);
 
     if (view->state != KEEL_BREAKER_OPEN || until >= f->until_at)
         return;

@@ -86,8 +86,8 @@ void keel_follower_exit(const keel_follower *f, const keel_follower_visit *visit
  */
 typedef enum keel_occasion {
     KEEL_OCCASION_NONE,
-    KEEL_OCCASION_TICK, /* once a second: what is open is asked for, lest a message was lost */
-    KEEL_OCCASION_BEAT /* every few seconds: it is said again that it is known here */
+    KEEL_OCCASION_TICK, /* once a second what is open is asked for: messages get lost */
+    KEEL_OCCASION_BEAT  /* every few seconds it is said that it is known here */
 } keel_occasion;
 bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
                           keel_occasion occasion, keel_wire_report *report,
@@ -127,11 +127,16 @@ void keel_follower_hear_lock(keel_follower *f, const keel_plan *plan,
 void keel_follower_explain_lock(keel_follower *f, const keel_plan *plan,
                                 const keel_wire_look *look, uint64_t now);
 
-uint64_t keel_follower_spread(const keel_follower *f, uint64_t length_ns);
-
-/* What the wire asks of settings. */
+/*
+ * What the wire asks of settings.
+ * keep_ms  how long the breaker's keys outlive their last use
+ * most_ms  longer than this it is never open
+ * opening  with its jitter drawn, and what the other side wishes
+ */
 uint32_t keel_follower_keep_ms(const keel_policy *policy);
-keel_wire_opening keel_follower_opening(const keel_follower *f, const keel_policy *p);
+uint32_t keel_follower_most_ms(const keel_policy *policy);
+keel_wire_opening keel_follower_opening(const keel_follower *f, const keel_plan *plan,
+                                        uint64_t now);
 
 /* The fleet has its say, until a moment from now; heard just now, or only kept up. */
 void keel_follower_hold(const keel_follower *f, const keel_plan *plan, uint64_t now);

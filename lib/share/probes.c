@@ -75,7 +75,7 @@ bool keel_follower_claim(keel_follower *f, const keel_plan *plan, uint64_t now,
         .permits = (uint8_t)p->half_open_permits,
         .want = share_of_round(f, p),
         .lease_ms = lease_ms(p),
-        .most_ms = keel_follower_opening(f, p).most_ms,
+        .most_ms = keel_follower_most_ms(p),
         .keep_ms = keel_follower_keep_ms(p),
     };
     return true;
@@ -116,9 +116,11 @@ void keel_follower_claimed(keel_follower *f, const keel_plan *plan,
 
 /* ---- ending ------------------------------------------------------------------------- */
 
-static void fill_rules(const keel_follower *f, const keel_policy *p,
+static void fill_rules(const keel_follower *f, const keel_plan *plan, uint64_t now,
                        keel_wire_result *result)
 {
+    const keel_policy *p = &plan->policy;
+
     *result = (keel_wire_result){
         .name = f->name,
         .epoch = f->epoch,
@@ -129,7 +131,7 @@ static void fill_rules(const keel_follower *f, const keel_policy *p,
         .allowed_slow = p->slow_call_ns ? (uint8_t)p->half_open_slow : 255,
         .lease_ms = lease_ms(p),
         .keep_ms = keel_follower_keep_ms(p),
-        .opening = keel_follower_opening(f, p),
+        .opening = keel_follower_opening(f, plan, now),
     };
 }
 
@@ -180,7 +182,7 @@ bool keel_follower_result(keel_follower *f, const keel_plan *plan, uint64_t now,
     round = keel_fleet_look(&plan->breaker, &plan->policy, now,
                             &f->pipeline->runtime->random, &changes);
     keel_pipeline_tell_changes(f->pipeline, &changes, now);
-    fill_rules(f, &plan->policy, result);
+    fill_rules(f, plan, now, result);
     result->ending = KEEL_WIRE_UNUSED;
     if (round.generation != f->generation)
         return true; /* somebody here has ended the round */
@@ -237,9 +239,9 @@ static bool draws_alone(keel_follower *f)
     return true;
 }
 
-static uint64_t open_length(const keel_follower *f, const keel_policy *p)
+static uint64_t open_length(const keel_follower *f, const keel_plan *plan, uint64_t now)
 {
-    keel_wire_opening o = keel_follower_opening(f, p);
+    keel_wire_opening o = keel_follower_opening(f, plan, now);
 
     return (uint64_t)o.first_ms * o.jitter_ppm / KEEL_PPM * KEEL_MS;
 }
@@ -248,7 +250,7 @@ static void stay_open(keel_follower *f, const keel_plan *plan, uint64_t now)
 {
     keel_changes changes = { .count = 0 };
 
-    f->until_at = now + open_length(f, &plan->policy);
+    f->until_at = now + open_length(f, plan, now);
     keel_fleet_open(&plan->breaker, now, f->until_at, &changes);
     keel_pipeline_tell_changes(f->pipeline, &changes, now);
 }
@@ -272,7 +274,7 @@ void keel_follower_alone(keel_follower *f, const keel_plan *plan, uint64_t now)
     if (f->epoch == 0 || f->state == KEEL_BREAKER_CLOSED || f->is_alone)
         return;
     if (now >= f->until_at && f->alone_at == KEEL_NEVER)
-        f->alone_at = now + (uint64_t)((double)open_length(f, &plan->policy) *
+        f->alone_at = now + (uint64_t)((double)open_length(f, plan, now) *
                                        keel_random_draw(&f->pipeline->runtime->random));
     if (now < f->until_at || now < f->alone_at) {
         keel_follower_hold(f, plan, now);

@@ -31,12 +31,6 @@ static void gather_one(keel_relay *r, keel_follower *f, uint64_t now,
     keel_follower_exit(f, &visit);
 }
 
-/* A fifth more or less, so that members do not speak all at once. */
-static uint64_t spread(uint64_t length_ns)
-{
-    return length_ns * 4 / 5 + keel_seed() % (length_ns * 2 / 5);
-}
-
 static keel_occasion occasion_of(const keel_relay *r, uint64_t now)
 {
     if (now >= r->beat_at)
@@ -60,7 +54,7 @@ static void gather_all(keel_relay *r, uint64_t now, uint64_t *next)
         r->first = (r->first + KEEL_WIRE_BATCH) % r->count;
         *next = now;
     } else if (occasion != KEEL_OCCASION_NONE) {
-        r->tick_at = now + spread(TICK_NS);
+        r->tick_at = now + keel_random_spread(&r->rt->random, TICK_NS);
         r->tick++;
     }
 }
@@ -106,7 +100,7 @@ static void learn(keel_relay *r, const keel_wire_synced *synced, uint64_t now)
     if (r->gen && synced->gen != r->gen)
         keel_relay_rejoin_all(r);
     r->gen = synced->gen;
-    r->beat_at = now + spread(BEAT_NS);
+    r->beat_at = now + keel_random_spread(&r->rt->random, BEAT_NS);
     r->members = synced->live;
     for (uint32_t i = 0; i < r->count; i++) {
         r->followers[i]->members = synced->live;

@@ -74,6 +74,41 @@ START_TEST(an_open_fleet_lets_nobody_probe_by_himself_and_hears_who_wants_to)
 }
 END_TEST
 
+START_TEST(the_last_failure_says_what_the_other_side_wishes)
+{
+    keel_breaker_permit p;
+
+    begin();
+    ck_assert_int_eq(loose_admit(&b, &p), KEEL_OK);
+    loose_end_with(&b, &p, (keel_breaker_result){ FAILED, 0, 7 * KEEL_S });
+    ck_assert_uint_eq(fleet.wish_until, b.now + 7 * KEEL_S);
+    loose_calls(&b, OK, 1);
+    ck_assert_uint_eq(fleet.wish_until, b.now + 7 * KEEL_S);
+    loose_calls(&b, FAILED, 1);
+    ck_assert_uint_eq(fleet.wish_until, 0);
+}
+END_TEST
+
+START_TEST(why_it_opened_here_is_known_of_that_generation_alone)
+{
+    uint32_t generation;
+
+    begin();
+    loose_trip(&b);
+    generation = loose_look(&b).generation;
+    ck_assert_int_eq(keel_fleet_trip_cause(&b.breaker, generation),
+                     KEEL_CAUSE_FAILURE_RATE);
+    ck_assert_int_eq(keel_fleet_trip_cause(&b.breaker, generation + 1),
+                     KEEL_CAUSE_NONE);
+    keel_fleet_close(&b.breaker, b.now, &b.changes);
+    b.policy.consecutive = 1;
+    b.policy.min_calls = 100;
+    loose_calls(&b, FAILED, 1);
+    ck_assert_int_eq(keel_fleet_trip_cause(&b.breaker, generation + 2),
+                     KEEL_CAUSE_CONSECUTIVE);
+}
+END_TEST
+
 START_TEST(a_relay_that_is_gone_has_no_say)
 {
     keel_breaker_permit p;
@@ -210,6 +245,8 @@ END_TEST
 
 SUITE("fleet", 10, ONE(a_fleet_that_is_closed_leaves_the_breaker_to_its_own_rules),
       ONE(an_open_fleet_lets_nobody_probe_by_himself_and_hears_who_wants_to),
+      ONE(the_last_failure_says_what_the_other_side_wishes),
+      ONE(why_it_opened_here_is_known_of_that_generation_alone),
       ONE(a_relay_that_is_gone_has_no_say),
       ONE(as_many_probes_pass_as_were_lent_and_no_more),
       ROWS(what_lent_probes_show_is_told_and_not_judged_here, verdicts),

@@ -148,6 +148,60 @@ START_TEST(with_share_trip_any_one_is_enough)
 }
 END_TEST
 
+/* What the server keeps as the reason of the only breaker's state. */
+static unsigned stored_cause(void)
+{
+    redisReply *reply =
+        test_redis_ask(&redis, "GETRANGE keel1:{default}:b:payments 3 3");
+    unsigned cause;
+
+    ck_assert_ptr_nonnull(reply);
+    ck_assert_uint_eq(reply->len, 1);
+    cause = (unsigned char)reply->str[0];
+    freeReplyObject(reply);
+    return cause;
+}
+
+START_TEST(a_trip_by_a_row_of_failures_is_told_as_one)
+{
+    start(2, BREAKER "breaker.consecutive=3; breaker.open=1h; share.trip=any");
+    for (unsigned i = 0; i < 3; i++)
+        opened_call(&members[0], NULL, KEEL_FAILED, NULL);
+    COMES(view_of(&members[1]) == KEEL_BREAKER_OPEN);
+    ck_assert_uint_eq(stored_cause(), KEEL_CAUSE_CONSECUTIVE);
+    leave();
+}
+END_TEST
+
+static void fail_with_a_wish(opened *o, uint64_t wish_ns)
+{
+    const keel_outcome outcome = { .size = sizeof outcome,
+                                   .status = KEEL_FAILED,
+                                   .retry_after_ns = wish_ns };
+    keel_call call;
+
+    keel_call_begin(&call, o->pipeline, NULL);
+    while (keel_call_next(&call))
+        keel_call_report_attempt(&call, 1, &outcome);
+    keel_call_end(&call, NULL);
+}
+
+/* None of them has seen enough failures to open by itself. */
+START_TEST(a_retry_after_keeps_the_whole_fleet_open_as_long)
+{
+    keel_pipeline_stats seen;
+
+    start(MEMBERS, BREAKER "breaker.open=300ms..10m");
+    for (unsigned i = 0; i < 9; i++)
+        fail_with_a_wish(&members[i % MEMBERS], 300 * KEEL_S);
+    COMES(all_are(KEEL_BREAKER_OPEN));
+    COMES(view_of(&members[1]) == KEEL_BREAKER_OPEN);
+    seen = opened_look(&members[1]);
+    ck_assert_uint_gt(seen.open_left_ns, 200 * KEEL_S);
+    leave();
+}
+END_TEST
+
 START_TEST(a_lock_reaches_every_member_with_who_and_why)
 {
     const keel_lock_options options = { .size = sizeof options,
@@ -338,6 +392,8 @@ SUITE("relay", 180,
       ONE(what_the_fleet_sees_together_opens_it_for_all_and_probes_close_it),
       ONE(one_sick_host_among_healthy_ones_stays_alone),
       ONE(with_share_trip_any_one_is_enough),
+      ONE(a_trip_by_a_row_of_failures_is_told_as_one),
+      ONE(a_retry_after_keeps_the_whole_fleet_open_as_long),
       ONE(a_lock_reaches_every_member_with_who_and_why),
       ONE(a_lock_outlives_everybody_and_the_server_that_forgot_it),
       ONE(a_lock_that_the_server_could_not_be_told_is_told_later),
