@@ -302,7 +302,7 @@ const char *channel_heard(void)
 
 /* ---- what is stored -------------------------------------------------------------- */
 
-enum { FIELDS = 19, FIXED_SIZE = 76, SLOT_SIZE = 16 };
+enum { FIELDS = 19, FIXED_SIZE = 116, SLOT_SIZE = 16 };
 
 static const unsigned widths[FIELDS] = { 1, 1, 1, 1, 4, 8, 8, 4, 2, 2,
                                          2, 2, 4, 4, 8, 8, 4, 4, 8 };
@@ -340,7 +340,7 @@ void store(const stored *s)
     for (size_t i = 0; i < FIELDS; i++)
         for (unsigned shift = 8 * widths[i]; shift > 0; shift -= 8)
             raw[at++] = (unsigned char)(values[i] >> (shift - 8));
-    store_raw(BREAKER_KEY, raw, at + s->slots * SLOT_SIZE);
+    store_raw(BREAKER_KEY, raw, FIXED_SIZE + s->slots * SLOT_SIZE);
 }
 
 stored read_stored(void)

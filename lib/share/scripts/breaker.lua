@@ -4,7 +4,7 @@
 
 -- A double holds every whole number below 2^53. No epoch gets 2^20 ahead of one that
 -- was seen a moment ago.
-local WHOLE, JUMP, U32 = 2 ^ 53, 2 ^ 20, 2 ^ 32
+local WHOLE, JUMP = 2 ^ 53, 2 ^ 20
 
 local CLOSED, OPEN, HALF_OPEN, UNKNOWN = 0, 1, 2, 3
 local FAILURE_RATE, SLOW_RATE, CONSECUTIVE = 1, 2, 3
@@ -16,18 +16,8 @@ local changes = {}
 
 -- ---- breakers --------------------------------------------------------------------
 
-local BREAKER = '>BBBBI4I8I8I4HHHHI4I4I8I8I4I4I8'
-local BREAKER_SIZE, SLOT_SIZE, WIDTH_MAX = 76, 16, 64
-local slots_format = {}
-
-local function format_of(width)
-    local format = slots_format[width]
-    if not format then
-        format = '>' .. string.rep('I4I4I4I4', width)
-        slots_format[width] = format
-    end
-    return format
-end
+local BREAKER = '>BBBBI4I8I8I4HHHHI4I4I8I8I4I4I8I4I4I4I4I8I8I8'
+local BREAKER_SIZE = 116
 
 -- nil where nothing is stored, or nothing that can be trusted. What a later keel has
 -- written is read as far as its header, which never changes, and is not written.
@@ -52,7 +42,8 @@ local function breaker_read(key, raw)
         return nil
     end
     local magic, fmt, state, cause, cfg, epoch, due, fence, ok, bad, slow, opens, version,
-        slot_ms, changed, watch, answered, expected, waited = struct.unpack(BREAKER, raw)
+        slot_ms, changed, watch, answered, expected, waited, newest, new_ok, new_bad,
+        new_slow, calls, failed, slowed = struct.unpack(BREAKER, raw)
     if magic ~= 75 or fmt ~= 1 or state > HALF_OPEN or epoch < 1 or epoch >= WHOLE or
         slot_ms < 1 then
         corrupt = corrupt + 1
@@ -62,58 +53,39 @@ local function breaker_read(key, raw)
         state = state, cause = cause, cfg = cfg, epoch = epoch, due = due, fence = fence,
         ok = ok, bad = bad, slow = slow, opens = opens, version = version,
         slot_ms = slot_ms, changed = math.min(changed, now), watch = watch,
-        answered = answered, expected = expected, waited = waited, width = width,
-        raw = raw
+        answered = answered, expected = expected, waited = waited, newest = newest,
+        new_ok = new_ok, new_bad = new_bad, new_slow = new_slow, calls = calls,
+        failed = failed, slowed = slowed, width = width, raw = raw,
+        slots_at = BREAKER_SIZE + 1
     }
 end
 
--- The window's numbers: stamp, ok, bad, slow of each slot, one after the other.
-local function slots_of(b)
-    if not b.slots then
-        b.slots = b.raw and { struct.unpack(format_of(b.width), b.raw, BREAKER_SIZE + 1) }
-    end
-    if not b.slots then
-        b.slots = {}
-        for i = 1, b.width * 4 do
-            b.slots[i] = 0
-        end
-    end
-    return b.slots
-end
+-- ---- storing it ------------------------------------------------------------------
 
--- Calls, failures and slow ones of the window, from the slot on in which it closed.
-local function total(b)
-    local slots, newest = slots_of(b), math.floor(now / b.slot_ms)
-    local oldest = math.max(newest - b.width + 1, math.floor(b.changed / b.slot_ms))
-    local calls, bad, slow = 0, 0, 0
-    for n = oldest, newest do
-        local at = n % b.width * 4 + 1
-        if slots[at] == n % U32 then
-            calls = calls + slots[at + 1] + slots[at + 2]
-            bad = bad + slots[at + 2]
-            slow = slow + slots[at + 3]
-        end
+-- What is the same but for the numbers in front is changed in its place, and keeps the
+-- end it has; renewed, or written anew, it lives so long from now on.
+local function breaker_write(key, b, keep_ms, renewed)
+    local fixed = struct.pack(BREAKER, 75, 1, b.state, b.cause, b.cfg, b.epoch, b.due,
+        b.fence, b.ok, b.bad, b.slow, b.opens, b.version, b.slot_ms, b.changed, b.watch,
+        b.answered, b.expected, b.waited, b.newest, b.new_ok, b.new_bad, b.new_slow,
+        b.calls, b.failed, b.slowed)
+    if b.raw and not b.slots and not b.moved and not renewed then
+        redis.call('SETRANGE', key, 0, fixed)
+        return
     end
-    return calls, bad, slow
-end
-
-local function breaker_write(key, b, keep_ms)
-    local slots = b.slots and struct.pack(format_of(b.width), unpack(b.slots)) or
-        b.raw and string.sub(b.raw, BREAKER_SIZE + 1) or
-        string.rep('\0', b.width * SLOT_SIZE)
-    redis.call('SET', key, struct.pack(BREAKER, 75, 1, b.state, b.cause, b.cfg, b.epoch,
-        b.due, b.fence, b.ok, b.bad, b.slow, b.opens, b.version, b.slot_ms, b.changed,
-        b.watch, b.answered, b.expected, b.waited) .. slots, 'PX', keep_ms)
+    redis.call('SET', key, fixed .. slots_pack(b), 'PX', keep_ms)
 end
 
 -- Fences go on from the clock, so that those of a breaker that was lost do not return.
 local function breaker_new(epoch, cfg, version, width, slot_ms)
-    return {
+    local b = {
         state = CLOSED, cause = 0, cfg = cfg, epoch = epoch, due = 0,
         fence = now % 2147483648, ok = 0, bad = 0, slow = 0, opens = 0, version = version,
         slot_ms = slot_ms, changed = 0, watch = 0, answered = 0, expected = 0, waited = 0,
         width = width
     }
+    window_clear(b)
+    return b
 end
 
 local function move(b, state, cause, epoch)
@@ -121,6 +93,14 @@ local function move(b, state, cause, epoch)
     b.due, b.ok, b.bad, b.slow = 0, 0, 0, 0
     b.watch, b.answered, b.expected, b.waited = 0, 0, 0, 0
     b.dirty, b.moved = true, true
+end
+
+-- How long it opens, as a member's settings have it: 28 bytes of what it sent.
+local function opening_read(raw, at)
+    local first, longest, most, multiplier, jitter, stable, wish =
+        struct.unpack('>I4I4I4I4I4I4I4', raw, at)
+    return { first = first, longest = longest, most = most, multiplier = multiplier,
+             jitter = jitter, stable = stable, wish = wish }
 end
 
 -- min(longest, first x multiplier^(opens - 1)) x jitter; a longer wish of the other

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- With: common breaker
+-- With: common window breaker
 --
 -- Asks for places of a half-open round: leases, numbered so that a late result of a lost
 -- one is known for what it is. At most `permits` are out or used up in one epoch. The

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- With: common breaker
+-- With: common window breaker
 --
 -- An operator's lock is set, lifted, or brought back by a member that knows more than a
 -- server which lost it. Of two operators the second is told what the first did: a change

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- With: common breaker
+-- With: common window breaker
 --
 -- A look for people: which breakers there are, or what they and their locks say. Writes
 -- nothing, so that a replica can answer; never for admission.

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- With: common breaker
+-- With: common window breaker
 --
 -- What became of a leased place of a half-open round: a good or a bad probe, one that
 -- was not used, or one that needs more time. Counts only in the epoch it was leased in;
@@ -14,11 +14,9 @@ local GOOD, BAD, UNUSED, RENEW = 0, 1, 2, 3
 local SLOW, LATE = 1, 2
 
 local member, sharded = ARGV[1], ARGV[2] == '1'
-local epoch, fence, what, flags, permits, allowed, allowed_slow, lease_ms, keep, first,
-    longest, most, multiplier, jitter, stable, wish =
-    struct.unpack('>I8I4BBHHHI4I4I4I4I4I4I4I4I4', ARGV[3])
-local opening = { first = first, longest = longest, most = most, multiplier = multiplier,
-                  jitter = jitter, stable = stable, wish = wish }
+local epoch, fence, what, flags, permits, allowed, allowed_slow, lease_ms, keep, at =
+    struct.unpack('>I8I4BBHHHI4I4', ARGV[3])
+local opening = opening_read(ARGV[3], at)
 local lease = member .. ':' .. fence
 
 -- Whether the lease was still good. It ends with this, unless it is to be renewed.
@@ -52,7 +50,7 @@ local function verdict(b)
         open(b, PROBES_FAILED, opening)
     elseif b.ok >= math.max(permits - allowed, 1) and b.slow + to_come <= allowed_slow then
         move(b, CLOSED, PROBES_OK, b.epoch + 1)
-        b.raw, b.slots = nil, nil
+        window_clear(b)
     end
 end
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- With: common breaker members
+-- With: common window breaker members
 --
 -- What a member has to report: outcomes are added to the fleet's windows, and the
 -- fleet's breakers open where these say so. Answers with each breaker's state. Applied
@@ -11,8 +11,8 @@
 --       sequence, sharded (0, 1); then for each breaker a report (README.md)
 
 local FIXED, EACH = 5, 4
-local REPORT = '>BBBBBI4I4I8I4I8' .. string.rep('I4', 14)
-local REPORT_SIZE, DELTA_SIZE = 89, 13
+local REPORT, REPORT_SIZE = '>BBBBBI4I4I8I4I8' .. string.rep('I4', 7), 89
+local DELTA, DELTA_SIZE = '>BI4I4I4', 13
 local WANT_OPEN, REGISTER = 1, 2
 local MISMATCH, REFUSED, NEWER = 1, 2, 4
 local WATCH_MS, WATCH_OLD_MS, WATCH_PAUSE_MS = 100, 200, 20
@@ -41,28 +41,33 @@ end
 
 local function report_read(raw)
     local flags, state, width, deltas, cause, cfg, version, epoch, rest, answered, slot_ms,
-        keep, min_calls, failure, slow, consecutive, reporters, first, longest, most,
-        multiplier, jitter, stable, wish = struct.unpack(REPORT, raw)
+        keep, min_calls, failure, slow, consecutive, reporters, at =
+        struct.unpack(REPORT, raw)
     return {
         want_open = flags % 2 >= WANT_OPEN, register = flags % 4 >= REGISTER,
         state = state, width = width, deltas = deltas, cause = cause, cfg = cfg,
         version = version, epoch = epoch, rest = rest, answered = answered,
         slot_ms = slot_ms, keep = keep, min_calls = min_calls, failure = failure,
-        slow = slow, consecutive = consecutive, reporters = reporters, first = first,
-        longest = longest, most = most, multiplier = multiplier, jitter = jitter,
-        stable = stable, wish = wish, raw = raw
+        slow = slow, consecutive = consecutive, reporters = reporters, raw = raw,
+        opening_at = at
     }
+end
+
+-- Seldom asked for.
+local function opening_of(r)
+    return opening_read(r.raw, r.opening_at)
 end
 
 -- The server lost what the member knows. Probes of a half-open round that nobody counts
 -- any more may be under way: it comes back as open, with a short rest.
 local function adopt(b, r)
+    local o = opening_of(r)
     if r.state == HALF_OPEN then
         move(b, OPEN, RESEEDED, r.epoch + 1)
-        b.due = now + math.floor(math.min(REST_MS, r.longest) * r.jitter / 1000000)
+        b.due = now + math.floor(math.min(REST_MS, o.longest) * o.jitter / 1000000)
     elseif r.state == OPEN then
         move(b, OPEN, RESEEDED, r.epoch)
-        b.due = now + math.min(r.rest, r.most)
+        b.due = now + math.min(r.rest, o.most)
     elseif r.state == CLOSED then
         move(b, CLOSED, RESEEDED, r.epoch)
         b.changed = 0
@@ -75,10 +80,11 @@ end
 
 -- Two histories met at one number. The more protective state is never the closed one.
 local function settle(b, r)
+    local o = opening_of(r)
     local due = math.max(b.state == OPEN and b.due or 0,
-        r.state == OPEN and now + math.min(r.rest, r.most) or 0)
+        r.state == OPEN and now + math.min(r.rest, o.most) or 0)
     move(b, OPEN, SPLIT, b.epoch + 1)
-    b.due = due > 0 and due or now + math.min(REST_MS, r.longest)
+    b.due = due > 0 and due or now + math.min(REST_MS, o.longest)
 end
 
 -- Brings what is stored and what the member has seen together. Second result: the
@@ -120,25 +126,19 @@ local function same_settings(b, r)
         return false
     end
     b.cfg, b.version, b.width, b.slot_ms = r.cfg, r.version, r.width, r.slot_ms
-    b.raw, b.slots, b.dirty = nil, nil, true
+    b.dirty = true
+    window_clear(b)
     return true
 end
 
 -- Adds the member's outcomes; returns how many of them were failures or slow.
 local function add(b, r)
-    local slots, newest, worse = slots_of(b), math.floor(now / b.slot_ms), 0
+    local worse = 0
+    window_turn(b)
     for i = 0, r.deltas - 1 do
         local age, ok, bad, slow =
-            struct.unpack('>BI4I4I4', r.raw, REPORT_SIZE + 1 + i * DELTA_SIZE)
-        if age < b.width then
-            local n = newest - age
-            local at, stamp = n % b.width * 4 + 1, n % U32
-            if slots[at] ~= stamp then
-                slots[at], slots[at + 1], slots[at + 2], slots[at + 3] = stamp, 0, 0, 0
-            end
-            slots[at + 1] = math.min(slots[at + 1] + ok, U32 - 1)
-            slots[at + 2] = math.min(slots[at + 2] + bad, U32 - 1)
-            slots[at + 3] = math.min(slots[at + 3] + slow, U32 - 1)
+            struct.unpack(DELTA, r.raw, REPORT_SIZE + 1 + i * DELTA_SIZE)
+        if window_add(b, age, ok, bad, slow) then
             worse = worse + bad + slow
         end
     end
@@ -218,7 +218,7 @@ local function judge(b, r, know, cause, calls)
     watch_end(b)
     b.asks = false
     if cause and (cause == CONSECUTIVE or calls >= r.min_calls) then
-        open(b, cause, r)
+        open(b, cause, opening_of(r))
     end
     return 0
 end
@@ -230,7 +230,7 @@ local function closed(b, r, lock, know, failed)
         return 0
     end
     if r.want_open and r.epoch == b.epoch then
-        open(b, r.cause, r)
+        open(b, r.cause, opening_of(r))
         return 0
     end
     local calls, bad, slow = total(b)
@@ -248,19 +248,21 @@ local function register(r, know, name)
 end
 
 -- Outcomes of another epoch are too late to count. Returns the view.
-local function take(r, name, b, refused, lock, know, failed)
+local function take(r, key, b, refused, lock, know, failed)
     local again = 0
     local mismatch = not same_settings(b, r)
-    clamp(b, r.most)
+    if b.state == OPEN then
+        clamp(b, opening_of(r).most)
+    end
     if apply and b.state == CLOSED and not mismatch and
         (r.epoch == b.epoch or r.state == UNKNOWN) then
         again = closed(b, r, lock, know, failed)
     end
     if r.register then
-        register(r, know, name)
+        register(r, know, name_of(META, key))
     end
     if b.asks or b.moved and not (b.born and b.state == CLOSED) then
-        tell(name, b, lock)
+        tell(name_of(META, key), b, lock)
     end
     return view(b, lock, (mismatch and MISMATCH or 0) + (refused and REFUSED or 0), again)
 end
@@ -272,9 +274,9 @@ local function one(key, raw, raw_lock, know, failed, raw_report)
     if b.newer then
         return view(b, lock, NEWER)
     end
-    local seen = take(r, name_of(META, key), b, refused, lock, know, failed)
+    local seen = take(r, key, b, refused, lock, know, failed)
     if b.dirty or r.register then
-        breaker_write(key, b, r.keep)
+        breaker_write(key, b, r.keep, r.register)
     end
     return seen
 end
