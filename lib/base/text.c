@@ -389,3 +389,10 @@ const char *keel_quote(char to[KEEL_QUOTE_SIZE], keel_text text)
     memcpy(to + at, end, strlen(end) + 1);
     return to;
 }
+
+void keel_unquote(char *sentence)
+{
+    for (; *sentence; sentence++)
+        if (*sentence == '"')
+            *sentence = '\'';
+}

@@ -68,4 +68,7 @@ enum { KEEL_QUOTE_SIZE = 64 };
  */
 const char *keel_quote(char to[KEEL_QUOTE_SIZE], keel_text text);
 
+/* A sentence, fit to stand between quotation marks of a log line: ' for its own ones. */
+void keel_unquote(char *sentence);
+
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/detail.h"
+#include "base/text.h"
 #include "net/redis_find.h"
 
 #define TRY_MOST_NS                                                                    \
@@ -204,6 +205,14 @@ static keel_status exchange(keel_link *link, const keel_command *command,
                           keel_socket_now() + link->timeout_ns, why);
 }
 
+static keel_status refuse(keel_detail *why, const redisReply *error)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+
+    return keel_failf(why, KEEL_FAILED, "Redis refuses: %s",
+                      keel_quote(quoted, (keel_text){ error->str, error->len }));
+}
+
 keel_status keel_link_ask(keel_link *link, keel_command *command, redisReply **reply,
                           keel_detail *why)
 {
@@ -215,7 +224,7 @@ keel_status keel_link_ask(keel_link *link, keel_command *command, redisReply **r
         status = exchange(link, command, reply, why);
     }
     if (status == KEEL_OK && (*reply)->type == REDIS_REPLY_ERROR) {
-        status = keel_failf(why, KEEL_FAILED, "Redis refuses: %.120s", (*reply)->str);
+        status = refuse(why, *reply);
         freeReplyObject(*reply);
     }
     if (status != KEEL_OK) {

@@ -69,17 +69,21 @@ static void follow_new_ones(keel_relay *r)
 
 void keel_relay_tell_link(keel_relay *r, bool is_up, const keel_detail *why)
 {
+    char said[sizeof why->storage];
+
     if (!is_up && r->link.failures == 1)
         r->was_up = true; /* so that the first failure of all is told */
     if (r->was_up == is_up)
         return;
     r->was_up = is_up;
-    if (is_up)
+    if (is_up) {
         keel_runtime_log(r->rt, KEEL_LOG_INFO, "fleet", "fleet=joined member=%s",
                          r->member);
-    else
-        keel_runtime_log(r->rt, KEEL_LOG_WARNING, "fleet", "fleet=lost why=\"%s\"",
-                         why->text);
+        return;
+    }
+    snprintf(said, sizeof said, "%s", why->text);
+    keel_unquote(said);
+    keel_runtime_log(r->rt, KEEL_LOG_WARNING, "fleet", "fleet=lost why=\"%s\"", said);
 }
 
 /* ---- the loop ----------------------------------------------------------------------- */

@@ -266,6 +266,15 @@ START_TEST(quoted_text_is_fit_for_a_log)
 }
 END_TEST
 
+START_TEST(a_sentence_loses_its_own_quotation_marks)
+{
+    char sentence[] = "Redis refuses AUTH: \"WRONGPASS\"";
+
+    keel_unquote(sentence);
+    ck_assert_str_eq(sentence, "Redis refuses AUTH: 'WRONGPASS'");
+}
+END_TEST
+
 static const struct {
     const char *why;
     const char *name;
@@ -341,5 +350,6 @@ SUITE("text", 10,
       ROWS(what_is_written_is_read_back_as_the_same, samples),
       ONE(values_are_written_in_their_largest_unit),
       ROWS(quoted_text_is_fit_for_a_log, quotes),
+      ONE(a_sentence_loses_its_own_quotation_marks),
       ROWS(a_name_is_lower_case_words_joined, names), ONE(a_name_folds_to_its_variable),
       ROWS(a_slip_of_the_finger_is_near_another_word_is_not, slips))

@@ -98,6 +98,33 @@ START_TEST(a_child_forked_while_a_connection_is_freed_reads_nothing_of_it)
 }
 END_TEST
 
+/* argv: three of them */
+static void fill(keel_command *command, const char *const argv[])
+{
+    for (command->count = 0; command->count < 3; command->count++) {
+        command->argv[command->count] = argv[command->count];
+        command->lengths[command->count] = strlen(argv[command->count]);
+    }
+}
+
+START_TEST(what_a_server_says_drives_no_terminal)
+{
+    static const char *const hostile[] = {
+        "EVAL", "return redis.error_reply('ERR \\027[2J' .. string.rep('x', 4000))", "0"
+    };
+    static char bytes[64];
+    keel_command command;
+    redisReply *reply;
+
+    connect_link();
+    keel_command_init(&command, bytes, sizeof bytes);
+    fill(&command, hostile);
+    ck_assert_int_eq(keel_link_ask(&link_of_test, &command, &reply, &why), KEEL_FAILED);
+    ck_assert_ptr_nonnull(strstr(why.text, "Redis refuses: \"ERR \\x1b[2Jxxx"));
+    ck_assert_uint_lt(strlen(why.text), 100);
+}
+END_TEST
+
 static unsigned count_fds(void)
 {
     unsigned count = 0;
@@ -185,6 +212,7 @@ int main(void)
         ONE(a_child_forked_while_a_connection_is_freed_reads_nothing_of_it),
         ONE(a_child_keeps_no_descriptor_of_its_parents),
         ONE(a_child_closes_no_file_of_the_applications),
+        ONE(what_a_server_says_drives_no_terminal),
         ROWS(a_password_is_not_waited_for_where_there_is_no_file, password_cases),
     };
 
