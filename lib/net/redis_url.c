@@ -92,8 +92,7 @@ static keel_status read_db(keel_redis_url *url, keel_text text, keel_detail *why
 
     if (keel_parse_count(text, &db) != KEEL_PARSE_OK || db > MOST_DB)
         return keel_failf(why, KEEL_E_CONFIG,
-                          "KEEL_REDIS: what stands for the database is not a number "
-                          "from 0 to %d",
+                          "what stands for the database is not a number from 0 to %d",
                           MOST_DB);
     url->db = (uint32_t)db;
     return KEEL_OK;
@@ -106,8 +105,8 @@ static keel_status read_user_info(keel_redis_url *url, keel_text info, keel_deta
     keel_text_split(info, ":", &user, &password);
     if (!decode(url->user, user) || !decode(url->password, password))
         return keel_failf(why, KEEL_E_CONFIG,
-                          "KEEL_REDIS: user and password have at most %d bytes each, "
-                          "and a %% stands before two hexadecimal digits",
+                          "user and password have at most %d bytes each, and a %% "
+                          "stands before two hexadecimal digits",
                           KEEL_REDIS_NAME_SIZE - 1);
     return KEEL_OK;
 }
@@ -168,14 +167,14 @@ static keel_status read_host(keel_redis_url *url, keel_text text, uint16_t port,
     if (!take_host_name(&text, &name) || !name.length ||
         name.length >= sizeof host->name)
         return keel_failf(why, KEEL_E_CONFIG,
-                          "KEEL_REDIS: host %u is not a host: a name, an IPv4 address, "
-                          "or an IPv6 address in brackets, then perhaps :port",
+                          "host %u is not a host: a name, an IPv4 address, or an "
+                          "IPv6 address in brackets, then perhaps :port",
                           (unsigned)url->host_count + 1);
     host->port = port;
     if (!read_port(text, &host->port))
         return keel_failf(why, KEEL_E_CONFIG,
-                          "KEEL_REDIS: what follows host %s is not a port: a colon and "
-                          "a number from 1 to 65535 (an IPv6 address has brackets)",
+                          "what follows host %s is not a port: a colon and a number "
+                          "from 1 to 65535 (an IPv6 address has brackets)",
                           keel_quote(quoted, name));
     memcpy(host->name, name.at, name.length);
     url->host_count++;
@@ -193,10 +192,9 @@ static keel_status read_hosts(keel_redis_url *url, keel_text text, const scheme 
         keel_status status;
 
         if (url->host_count == most)
-            return keel_failf(
-                why, KEEL_E_CONFIG,
-                "KEEL_REDIS: %s takes at most %u hosts, and there are more", by->begin,
-                (unsigned)most);
+            return keel_failf(why, KEEL_E_CONFIG,
+                              "%s takes at most %u hosts, and there are more",
+                              by->begin, (unsigned)most);
         has_more = keel_text_split(text, ",", &one, &text);
         status = read_host(url, has_more ? one : text, by->port, why);
         if (status != KEEL_OK)
@@ -212,16 +210,16 @@ static keel_status read_tail(keel_redis_url *url, keel_text tail, keel_detail *w
 
     if (url->kind == KEEL_REDIS_CLUSTER && tail.length)
         return keel_fail(why, KEEL_E_CONFIG,
-                         "KEEL_REDIS: redis+cluster:// ends with its hosts: a cluster "
-                         "has only database 0");
+                         "redis+cluster:// ends with its hosts: a cluster has only "
+                         "database 0");
     if (url->kind == KEEL_REDIS_SERVER)
         return tail.length ? read_db(url, tail, why) : KEEL_OK;
     if (url->kind == KEEL_REDIS_SENTINEL) {
         keel_text_split(tail, "/", &master, &db);
         if (!master.length || !decode(url->master, master))
             return keel_fail(why, KEEL_E_CONFIG,
-                             "KEEL_REDIS: redis+sentinel:// needs the master's name "
-                             "after its hosts, as in redis+sentinel://s1,s2/mymaster");
+                             "redis+sentinel:// needs the master's name after its "
+                             "hosts, as in redis+sentinel://s1,s2/mymaster");
     }
     return db.length ? read_db(url, db, why) : KEEL_OK;
 }
@@ -262,13 +260,12 @@ static keel_status read_unix(keel_redis_url *url, keel_text text, keel_detail *w
     if (!path.length || path.at[0] != '/' || path.length >= sizeof url->path ||
         memchr(path.at, '\0', path.length))
         return keel_failf(why, KEEL_E_CONFIG,
-                          "KEEL_REDIS: unix: is followed by a path that begins with / "
-                          "and has at most %u bytes",
+                          "unix: is followed by a path that begins with / and has at "
+                          "most %u bytes",
                           (unsigned)sizeof url->path - 1);
     memcpy(url->path, path.at, path.length);
     if (query.length < 3 || memcmp(query.at, "db=", 3) != 0)
-        return keel_fail(why, KEEL_E_CONFIG,
-                         "KEEL_REDIS: after unix:PATH only ?db=N is known");
+        return keel_fail(why, KEEL_E_CONFIG, "after unix:PATH only ?db=N is known");
     return read_db(url, text_after(query, 3), why);
 }
 
@@ -278,13 +275,13 @@ static keel_status read_all(keel_redis_url *url, keel_text text, keel_detail *wh
 
     if (!by)
         return keel_fail(why, KEEL_E_CONFIG,
-                         "KEEL_REDIS begins with none of redis://, rediss://, unix:, "
+                         "begins with none of redis://, rediss://, unix:, "
                          "redis+sentinel:// and redis+cluster://");
     if (by->tls && !keel_redis_has_tls())
         return keel_fail(why, KEEL_E_UNSUPPORTED,
-                         "KEEL_REDIS: rediss:// needs a keel built with hiredis 1.0 or "
-                         "newer and its ssl library; until then use a unix socket "
-                         "(unix:PATH) or a local TLS tunnel");
+                         "rediss:// needs a keel built with hiredis 1.0 or newer and "
+                         "its ssl library; until then use a unix socket (unix:PATH) or "
+                         "a local TLS tunnel");
     url->kind = by->kind;
     url->tls = by->tls;
     text = text_after(text, strlen(by->begin));

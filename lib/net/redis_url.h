@@ -53,8 +53,8 @@ typedef struct keel_redis_url {
  *
  * url      all zero on failure; holds the password: keel_redis_url_wipe when done
  * Returns  KEEL_OK
- *          KEEL_E_CONFIG       why says what was read and what is allowed, and nothing
- *                              of what may be a password
+ *          KEEL_E_CONFIG       why says what is wrong and what is allowed, and nothing
+ *                              of what may be a password; not where the text stood
  *          KEEL_E_UNSUPPORTED  rediss, and this keel was built without TLS to Redis
  */
 keel_status keel_redis_url_read(keel_redis_url *url, keel_text text, keel_detail *why);

@@ -93,11 +93,11 @@ static void set_name(redis_source *r)
 static keel_status open_client(redis_source *r, const keel_process_settings *settings,
                                const char *url, keel_detail *why)
 {
-    keel_status status = keel_redis_client_open(&r->client, settings, url, why);
     keel_detail what = KEEL_DETAIL_INIT;
+    keel_status status = keel_redis_client_open(&r->client, settings, url, &what);
 
     if (status != KEEL_OK)
-        return status;
+        return keel_failf(why, status, "%s: %s", url ? "URL" : "KEEL_REDIS", what.text);
     set_name(r);
     status = keel_redis_client_connect(r->client, &what);
     if (status == KEEL_OK)

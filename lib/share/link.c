@@ -37,7 +37,7 @@ keel_status keel_link_init(keel_link *link, const keel_link_options *options,
     status = keel_resolver_new(&link->resolver, NULL);
     if (status != KEEL_OK) {
         keel_redis_url_wipe(&link->url);
-        return keel_fail(why, status, "no memory to look up the hosts of KEEL_REDIS");
+        return keel_fail(why, status, "no memory to look up its hosts");
     }
     link->dialer = (keel_dialer){ .memory = options->memory,
                                   .resolver = link->resolver,

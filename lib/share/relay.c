@@ -415,13 +415,13 @@ void keel_relay_start(keel_runtime *rt)
     r->rt = rt;
     r->stop = r->wake = (keel_descriptor)KEEL_DESCRIPTOR_NONE;
     if (!open_fds(r)) {
-        keel_fail(&why, KEEL_E_SYSTEM, "KEEL_REDIS: no descriptors for its thread");
+        keel_fail(&why, KEEL_E_SYSTEM, "no descriptors for its thread");
         goto fail;
     }
     if (open_link(r, &why) != KEEL_OK)
         goto fail;
     if (!start_thread(r)) {
-        keel_fail(&why, KEEL_E_SYSTEM, "KEEL_REDIS: no thread to be had");
+        keel_fail(&why, KEEL_E_SYSTEM, "no thread to be had");
         goto fail_link;
     }
     atomic_store(&rt->relay, r);
@@ -430,7 +430,8 @@ void keel_relay_start(keel_runtime *rt)
 fail_link:
     keel_link_cleanup(&r->link);
 fail:
-    keel_warn(&rt->warnings, "%s; nothing is shared by the fleet", why.text);
+    keel_warn(&rt->warnings, "KEEL_REDIS: %s; nothing is shared by the fleet",
+              why.text);
     destroy(r);
 }
 

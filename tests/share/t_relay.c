@@ -370,8 +370,8 @@ static const struct {
     const char *variable;
     const char *said;
 } wrong_urls[] = {
-    { "KEEL_REDIS=http://h", "KEEL_REDIS begins with none of" },
-    { "KEEL_REDIS=redis://", "KEEL_REDIS" },
+    { "KEEL_REDIS=http://h", "KEEL_REDIS: begins with none of" },
+    { "KEEL_REDIS=redis://", "KEEL_REDIS: host 1 is not a host" },
 };
 
 START_TEST(a_url_that_is_wrong_is_one_warning_and_nothing_is_shared)

@@ -89,8 +89,8 @@ for subcommand in status 'events --follow' 'lock payments open' 'unlock payments
     # shellcheck disable=SC2086
     expect 2 'which board?' $subcommand
 done
-expect 2 'begins with none of redis://' status --redis=nonsense
-KEEL_REDIS=nonsense expect 78 'begins with none of redis://' status
+expect 2 'keel status: URL: begins with none of redis://' status --redis=nonsense
+KEEL_REDIS=nonsense expect 78 'keel status: KEEL_REDIS: begins with none of redis://' status
 KEEL_REDIS=$url KEEL_REDIS_PASSWORD_FILE=/nowhere expect 78 \
     'KEEL_REDIS_PASSWORD_FILE: /nowhere is no file that can be read' status
 
