@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,6 +277,11 @@ static bool is_ours(const keel_board_file *file, int fd)
            st.st_ino == file->inode;
 }
 
+static int open_path(const char *path)
+{
+    return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
 static void close_fd(keel_board_file *file)
 {
     if (file->fd >= 0)
@@ -292,7 +298,7 @@ bool keel_board_file_reopen(keel_board_file *file)
     snprintf(path, sizeof path, "/proc/self/fd/%d", old);
     file->fd = open(path, O_RDWR | O_CLOEXEC);
     if (file->fd < 0)
-        file->fd = open(file->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        file->fd = open_path(file->path);
     if (old >= 0)
         close(old);
     if (!is_ours(file, file->fd))
@@ -326,7 +332,7 @@ static keel_status try_open(keel_board_file *file, const keel_allocator *memory,
 {
     int error;
 
-    file->fd = open(file->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    file->fd = open_path(file->path);
     if (file->fd < 0 && errno == ENOENT && may_make) {
         error = make_first(memory, file->path);
         return error ? refuse_errno(why, file->path, "cannot be made", error)
@@ -378,6 +384,36 @@ void keel_board_file_close(keel_board_file *file, const keel_allocator *memory)
     close_fd(file);
     keel_memory_free(memory, file->path);
     *file = (keel_board_file){ .fd = -1 };
+}
+
+/* ---- only looking ------------------------------------------------------------------- */
+
+/* Whether a new file can be made beside the path. */
+static keel_status check_folder(const char *path, const char *what, keel_detail *why)
+{
+    char folder[PATH_MAX]; /* a longer path was refused by the system */
+
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') + 1 - path), path);
+    if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS))
+        return refuse_errno(why, path, what, errno);
+    return KEEL_OK;
+}
+
+keel_status keel_board_file_check(const char *path, keel_detail *why)
+{
+    keel_board_file file = { .fd = open_path(path),
+                             .path = (char *)(uintptr_t)path /* to be named */ };
+    found there;
+
+    if (file.fd < 0 && errno == ENOENT)
+        return check_folder(path, "cannot be made", why);
+    if (file.fd < 0)
+        return refuse_errno(why, path, "cannot be opened", errno);
+    there = examine(&file, true, why);
+    close_fd(&file);
+    if (there == OUTDATED)
+        return check_folder(path, "cannot be replaced", why);
+    return there == GOOD ? KEEL_OK : KEEL_E_SYSTEM;
 }
 
 /* ---- locking ------------------------------------------------------------------------ */

@@ -24,6 +24,13 @@ keel_status keel_board_file_open(keel_board_file *file, const keel_allocator *me
                                  const char *path, bool may_make, keel_detail *why);
 void keel_board_file_close(keel_board_file *file, const keel_allocator *memory);
 
+/*
+ * Whether it could be opened, made or replaced by this user, as far as can be told without
+ * doing it, and in the same words: KEEL_E_SYSTEM. A full disk is found only by making one.
+ * path: absolute
+ */
+keel_status keel_board_file_check(const char *path, keel_detail *why);
+
 /* Whether its path still leads to it. */
 bool keel_board_file_is_in_place(const keel_board_file *file);
 

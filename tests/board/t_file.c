@@ -295,6 +295,97 @@ START_TEST(a_path_too_long_is_refused_by_name_of_the_reason)
                      KEEL_E_SYSTEM);
     ck_assert_int_eq(why.system_errno, ENAMETOOLONG);
     ck_assert_uint_lt(strlen(why.text), sizeof why.storage);
+    ck_assert_int_eq(keel_board_file_check(path, &why), KEEL_E_SYSTEM);
+    ck_assert_int_eq(why.system_errno, ENAMETOOLONG);
+}
+END_TEST
+
+/* ---- only looking --------------------------------------------------------------------- */
+
+/* Whether a look refuses it, and opening it then does so in the same words. */
+static bool is_foretold(void)
+{
+    keel_detail said = KEEL_DETAIL_INIT;
+
+    return keel_board_file_check(file.path, &said) == KEEL_E_SYSTEM &&
+           open_board() == KEEL_E_SYSTEM && strcmp(said.text, why.text) == 0;
+}
+
+START_TEST(a_look_refuses_in_the_words_of_opening_and_changes_nothing)
+{
+    struct stat before;
+
+    if (is_root_needed(bad_files[_i].make))
+        return;
+    board_file_init(&file);
+    bad_files[_i].make();
+    before = found();
+    ck_assert_msg(is_foretold(), "%s", why.text);
+    check_left_alone(&before);
+    board_file_cleanup(&file);
+}
+END_TEST
+
+static void an_old_one(void)
+{
+    make_good();
+    add_to(offsetof(keel_board_head, boot), 1);
+}
+
+static void an_old_one_of_nobody(void)
+{
+    an_old_one();
+    ck_assert_int_eq(chown(file.path, 65534, 65534), 0);
+}
+
+static void nothing(void)
+{
+}
+
+static const struct {
+    void (*make)(void);
+    const char *says;
+} forbidden[] = {
+    { nothing, "cannot be made: Permission denied" },
+    { make_good, "cannot be opened: Permission denied" },
+    { an_old_one_of_nobody, "cannot be replaced: Permission denied" },
+};
+
+static const char *forbidden_says;
+
+static void look_as_nobody(void)
+{
+    CHILD(setgid(65534) == 0 && setuid(65534) == 0);
+    CHILD(is_foretold());
+    CHILD(strstr(why.text, forbidden_says) != NULL);
+}
+
+START_TEST(a_look_tells_what_this_user_may_not)
+{
+    if (geteuid() != 0)
+        return; /* only root can become somebody else */
+    board_file_init(&file);
+    forbidden[_i].make();
+    forbidden_says = forbidden[_i].says;
+    ck_assert_int_eq(chmod(file.directory, 0755), 0);
+    child_await(child_fork(look_as_nobody));
+    board_file_cleanup(&file);
+}
+END_TEST
+
+static void (*const good_files[])(void) = { nothing, make_good, an_old_one };
+
+START_TEST(a_look_at_what_can_be_opened_makes_and_replaces_nothing)
+{
+    struct stat before;
+
+    board_file_init(&file);
+    good_files[_i]();
+    before = found();
+    ck_assert_int_eq(keel_board_file_check(file.path, &why), KEEL_OK);
+    check_left_alone(&before);
+    make_good();
+    board_file_cleanup(&file);
 }
 END_TEST
 
@@ -564,6 +655,9 @@ SUITE("file", 20,
       ONE(a_file_that_may_not_be_opened_is_refused),
       ONE(a_folder_that_may_not_be_written_is_refused),
       ONE(a_path_too_long_is_refused_by_name_of_the_reason),
+      ROWS(a_look_refuses_in_the_words_of_opening_and_changes_nothing, bad_files),
+      ROWS(a_look_tells_what_this_user_may_not, forbidden),
+      ROWS(a_look_at_what_can_be_opened_makes_and_replaces_nothing, good_files),
       ONE(a_full_file_system_is_refused_and_left_as_it_was),
       ONE(a_copy_with_holes_is_filled),
       ONE(a_copy_with_holes_on_a_full_disk_is_refused),
