@@ -2,17 +2,13 @@
 /* Connecting to Redis, asking and listening. Not for what is asked. */
 #include "share/link.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/detail.h"
 #include "base/text.h"
 #include "net/redis_find.h"
+#include "share/password_file.h"
 
 #define TRY_MOST_NS                                                                    \
     (1500 * KEEL_MS) /* below what a fleet's say lasts: policy/fleet.h */
@@ -89,26 +85,18 @@ void keel_link_lose(keel_link *link)
 
 /* ---- connecting --------------------------------------------------------------------- */
 
-static bool is_regular(int fd)
+/* As KEEL_REDIS says it, with the password of the file. */
+static keel_status read_login(const keel_link *link, keel_redis_url *login,
+                              keel_detail *why)
 {
-    struct stat st;
+    keel_detail what = KEEL_DETAIL_INIT;
 
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-/* The first line of the file; false: it cannot be read. A FIFO would be waited for. */
-static bool read_password(const char *path, char *to, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    ssize_t n = fd >= 0 && is_regular(fd) ? read(fd, to, size - 1) : -1;
-
-    if (fd >= 0)
-        close(fd);
-    if (n < 0)
-        return false;
-    to[n] = '\0';
-    to[strcspn(to, "\r\n")] = '\0';
-    return true;
+    *login = link->url;
+    if (!link->password_file ||
+        keel_password_file_read(link->password_file, login->password,
+                                sizeof login->password, &what) == KEEL_OK)
+        return KEEL_OK;
+    return keel_failf(why, what.code, "KEEL_REDIS_PASSWORD_FILE: %s", what.text);
 }
 
 static keel_status find(keel_link *link, keel_redis_url *login, uint64_t until,
@@ -173,17 +161,13 @@ static keel_status connect_both(keel_link *link, keel_redis_url *login,
 
 keel_status keel_link_connect(keel_link *link, keel_detail *why)
 {
-    keel_redis_url login = link->url;
+    keel_redis_url login;
     keel_status status;
 
     if (keel_socket_now() < link->retry_at)
         return keel_fail(why, KEEL_E_BUSY, "waiting before the next try");
-    if (link->password_file &&
-        !read_password(link->password_file, login.password, sizeof login.password))
-        status = keel_failf(why, KEEL_E_CONFIG,
-                            "KEEL_REDIS_PASSWORD_FILE: %s is no file that can be read",
-                            link->password_file);
-    else
+    status = read_login(link, &login, why);
+    if (status == KEEL_OK)
         status = connect_both(link, &login, why);
     keel_redis_url_wipe(&login);
     link->up_since = keel_socket_now();

@@ -92,7 +92,7 @@ done
 expect 2 'keel status: URL: begins with none of redis://' status --redis=nonsense
 KEEL_REDIS=nonsense expect 78 'keel status: KEEL_REDIS: begins with none of redis://' status
 KEEL_REDIS=$url KEEL_REDIS_PASSWORD_FILE=/nowhere expect 78 \
-    'KEEL_REDIS_PASSWORD_FILE: /nowhere is no file that can be read' status
+    'KEEL_REDIS_PASSWORD_FILE: the file it names cannot be read: No such file' status
 
 "$server" --port 0 --unixsocket "$work/socket" --save '' --dir "$work" >/dev/null &
 server_pid=$!
