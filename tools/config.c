@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/name.h"
+#include "call/sharing.h"
 #include "config_findings.h"
 #include "config_list.h"
 #include "keel.h"
@@ -343,6 +344,7 @@ static int check_all(look *l, const char *file, bool json)
         fprintf(stderr, "keel config: %s\n", l->why.text);
         return l->why.code == KEEL_E_NOMEM ? KEEL_EXIT_SYSTEM : KEEL_EXIT_CONFIG;
     }
+    (void)keel_config_check_process(l->config, keel_sharing_check, NULL);
     (void)keel_config_verify(l->config, NULL);
     if (l->findings.is_out_of_memory) {
         fputs("keel config: out of memory\n", stderr);

@@ -90,7 +90,8 @@ typedef struct keel_options {
  * Returns  KEEL_OK
  *          KEEL_E_NOMEM
  *          KEEL_E_SYSTEM    no monotonic clock, no memory map, no way to notice fork
- *          KEEL_E_CONFIG    KEEL_STRICT=on and something in the environment is wrong
+ *          KEEL_E_CONFIG    KEEL_STRICT=on and something in the environment is wrong,
+ *                           or a board or a password file that it names cannot be used
  *          KEEL_E_ARGUMENT  out is NULL, options are from a newer keel, or size is 0
  * Threads  any; starts none
  */

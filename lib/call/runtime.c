@@ -14,6 +14,7 @@
 #include "call/host.h"
 #include "call/pipeline.h"
 #include "call/relay.h"
+#include "call/sharing.h"
 
 /* log */
 
@@ -200,6 +201,14 @@ static keel_status open_config(keel_runtime *rt, const keel_options *options,
     return KEEL_OK;
 }
 
+/* Not strict: who cannot use it says so, and nothing is shared. Disabled: nobody uses it. */
+static keel_status check_sharing(keel_runtime *rt, keel_detail *why)
+{
+    if (!keel_config_process(rt->config)->strict || keel_runtime_is_disabled(rt))
+        return KEEL_OK;
+    return keel_config_check_process(rt->config, keel_sharing_check, why);
+}
+
 /* Everything that keel_close undoes, in reverse. */
 static keel_status open_parts(keel_runtime *rt, const keel_options *options,
                               keel_detail *why)
@@ -216,6 +225,9 @@ static keel_status open_parts(keel_runtime *rt, const keel_options *options,
     status = open_config(rt, options, why);
     if (status != KEEL_OK)
         goto fail_warnings;
+    status = check_sharing(rt, why);
+    if (status != KEEL_OK)
+        goto fail_config;
     status = keel_board_open(&rt->board, rt->memory);
     if (status != KEEL_OK) {
         keel_fail(why, status,

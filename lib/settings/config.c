@@ -208,6 +208,15 @@ const keel_process_settings *keel_config_process(const keel_config *config)
     return &config->process;
 }
 
+keel_status keel_config_check_process(keel_config *config, keel_process_check_fn *check,
+                                      keel_detail *why)
+{
+    keel_report report = new_report(config);
+
+    check(&config->process, &report);
+    return conclude(config, &report, why);
+}
+
 size_t keel_config_mistakes(const keel_config *config)
 {
     return config->mistakes;

@@ -118,6 +118,15 @@ keel_status keel_config_tell_reload(const keel_config *config, keel_detail *why)
  * in strict mode. */
 keel_status keel_config_verify(keel_config *config, keel_detail *why);
 
+/*
+ * Lets a later room look at what the process-wide variables name, and report what is wrong.
+ * KEEL_OK, KEEL_E_CONFIG (strict and wrong)
+ */
+typedef void keel_process_check_fn(const keel_process_settings *process,
+                                   keel_report *report);
+keel_status keel_config_check_process(keel_config *config, keel_process_check_fn *check,
+                                      keel_detail *why);
+
 /* For `keel config`, which knows no pipeline. */
 
 /* As keel_config_open; listener hears of all that is found, also by what follows. */

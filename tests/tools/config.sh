@@ -148,11 +148,33 @@ expect 0 'bulkhead.scope               host         KEEL_PAYMENTS col 1: KEEL_PA
 expect 3 'KEEL_ORDERS col 1: share=fleet needs KEEL_REDIS, which is not set; off holds' \
     KEEL_ORDERS=share=fleet -- check
 expect 0 '1 name, no mistakes' KEEL_ORDERS=share=fleet KEEL_REDIS=redis://cache -- check
-expect 0 '0 names, no mistakes' KEEL_BOARD=/run/board KEEL_REDIS=redis://cache \
-    KEEL_REDIS_PASSWORD_FILE=/run/password KEEL_REDIS__TIMEOUT=50ms KEEL_NAMESPACE=eu -- check
+echo sesame >"$work/password"
+expect 0 '0 names, no mistakes' KEEL_BOARD="$work/board" KEEL_REDIS=redis://cache \
+    KEEL_REDIS_PASSWORD_FILE="$work/password" KEEL_REDIS__TIMEOUT=50ms KEEL_NAMESPACE=eu -- check
+if [ -e "$work/board" ]; then fail "a check has made a board"; else pass; fi
 expect 78 'KEEL_BOARD col 1: "board" not understood' KEEL_BOARD=board -- check
 expect 78 'KEEL_REDIS__TIMEOUT col 1: "50" needs a unit' KEEL_REDIS__TIMEOUT=50 -- check
 expect 78 'KEEL_NAMESPACE col 1: "a/b" not understood' KEEL_NAMESPACE=a/b -- check
+expect 78 'keel config: KEEL_REDIS: begins with none of redis://' KEEL_REDIS=nonsense -- check
+expect 78 'keel config: KEEL_REDIS: begins with none of redis://' KEEL_STRICT=on \
+    KEEL_REDIS=nonsense -- check
+expect 78 'KEEL_REDIS: host 2 is not a host' KEEL_REDIS=redis+cluster://a,,c -- check
+expect 78 'KEEL_REDIS: what follows host "cache" is not a port' KEEL_REDIS=redis://cache:0 -- check
+expect 78 'KEEL_REDIS: after unix:PATH only ?db=N is known' \
+    KEEL_REDIS=unix:/run/redis.sock?user=joe -- check
+expect 78 'KEEL_BOARD: the board /nowhere/board cannot be made: No such file or directory' \
+    KEEL_BOARD=/nowhere/board -- check
+expect 78 "KEEL_BOARD: the board $work cannot be opened: Is a directory" KEEL_BOARD="$work" -- check
+expect 78 'KEEL_REDIS_PASSWORD_FILE: the file it names cannot be read: No such file' \
+    KEEL_REDIS_PASSWORD_FILE=hunter2 -- check
+case $output in
+*hunter*) fail 'keel config check tells what stands for the path of a password' ;;
+*) pass ;;
+esac
+expect 78 '{"where":"KEEL_REDIS","line":null,"column":null,"severity":"error","message":"host 1 is' \
+    KEEL_REDIS=redis:// -- check --json
+expect 78 'KEEL_DISABLED is on: none of these settings is in force
+keel config: KEEL_REDIS: host 1' KEEL_DISABLED=on KEEL_REDIS=redis:// -- check
 for form in check 'check --json' 'explain payments' 'explain --json payments'; do
     code=0
     case $form in check*) code=3 ;; esac

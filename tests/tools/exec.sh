@@ -132,6 +132,8 @@ KEEL_G='timeot=1s' expect 0 'unknown setting "timeot"' g -- true
 KEEL_STRICT=on KEEL_G='timeot=1s' expect 78 'unknown setting "timeot"' g -- true
 KEEL_DISABLED=on expect 1 '' c --settings "$trips" -- false
 KEEL_BOARD=/nowhere/board expect 0 'nothing is shared' g -- true
+KEEL_STRICT=on KEEL_BOARD=/nowhere/board expect 78 'KEEL_BOARD: the board /nowhere/board cannot' \
+    g -- true
 expect 78 'no name for a pipeline' Payments -- true
 
 # The example for cron: silent while the service is known to be down.
