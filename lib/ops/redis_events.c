@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/detail.h"
 #include "base/wall.h"
 
 #define LOOK_EVERY_NS (5 * KEEL_S)
@@ -254,6 +255,12 @@ static keel_event_found say_away(keel_redis_events *e)
     return is_news ? KEEL_EVENT_AWAY : KEEL_EVENT_END;
 }
 
+static keel_event_found say_lost(keel_redis_events *e, keel_detail *why)
+{
+    keel_fail(why, KEEL_FAILED, "the connection is lost");
+    return say_away(e);
+}
+
 /* What was missed meanwhile is seen by a look. */
 static keel_event_found come_back(keel_redis_events *e, keel_detail *why)
 {
@@ -286,12 +293,13 @@ static keel_event_found gather(keel_redis_events *e, keel_detail *why)
         } else if (go_on_with_message(e)) {
             continue;
         } else if (!keel_link_is_up(&e->client->link)) {
-            return e->is_away ? come_back(e, why) : say_away(e);
+            return e->is_away ? come_back(e, why) : say_lost(e, why);
         } else if (keel_socket_now() >= e->look_at) {
             if (!take_look(e, why))
                 return say_away(e);
         } else if (!take_message(e)) {
-            return keel_link_is_up(&e->client->link) ? KEEL_EVENT_END : say_away(e);
+            return keel_link_is_up(&e->client->link) ? KEEL_EVENT_END
+                                                     : say_lost(e, why);
         }
     }
     return KEEL_EVENT_FOUND;

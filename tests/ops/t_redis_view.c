@@ -479,9 +479,10 @@ static keel_event_found next(keel_event_view *event)
     uint64_t until = now_ns() + 10 * KEEL_S, lost;
     keel_event_found found;
 
-    do
+    do {
+        why = (keel_detail)KEEL_DETAIL_INIT;
         found = source->next(source, &cursor, event, &lost, &why);
-    while (found == KEEL_EVENT_END && now_ns() < until);
+    } while (found == KEEL_EVENT_END && now_ns() < until);
     return found;
 }
 
