@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/shown_text.h"
 #include "base/warnings.h"
 #include "keel.h"
-#include "ops/shown_text.h"
 
 /* ---- the place --------------------------------------------------------------------- */
 

@@ -32,7 +32,7 @@ enum { UNITS = sizeof units / sizeof *units };
 
 keel_text keel_text_of(const char *string)
 {
-    return (keel_text){ string, strlen(string) };
+    return string ? (keel_text){ string, strlen(string) } : (keel_text){ "", 0 };
 }
 
 bool keel_text_is(keel_text text, const char *string)
@@ -54,6 +54,14 @@ keel_text keel_text_trim(keel_text text)
     while (text.length && keel_is_blank(text.at[text.length - 1]))
         text.length--;
     return text;
+}
+
+void keel_text_copy(char *to, size_t size, keel_text text)
+{
+    size_t length = text.length < size - 1 ? text.length : size - 1;
+
+    memcpy(to, text.at, length);
+    memset(to + length, 0, size - length);
 }
 
 static keel_text skip(keel_text text, size_t length)

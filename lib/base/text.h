@@ -23,10 +23,13 @@ typedef struct keel_text {
     size_t length;
 } keel_text;
 
-keel_text keel_text_of(const char *string);
+keel_text keel_text_of(const char *string); /* NULL: empty */
 bool keel_text_is(keel_text text, const char *string);
 keel_text keel_text_trim(keel_text text); /* without the blanks around it */
 bool keel_is_blank(char c);               /* space, tab, carriage return */
+
+/* Cut to size, with an ending NUL; what is left of the room is zero. */
+void keel_text_copy(char *to, size_t size, keel_text text);
 
 /* Splits at the first occurrence; false: there is none and nothing is set. */
 bool keel_text_split(keel_text text, const char *at, keel_text *before,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/detail.h"
+#include "base/text.h"
 #include "base/wall.h"
 
 /* the operator's side of the breaker */
@@ -38,16 +39,6 @@ static keel_status visit_end(visit *v, const keel_changes *changes, keel_status 
     return status;
 }
 
-/* Cut to what a note has room for. */
-static void copy_text(char *to, size_t size, const char *from)
-{
-    size_t length = from ? strnlen(from, size - 1) : 0;
-
-    if (length)
-        memcpy(to, from, length);
-    memset(to + length, 0, size - length);
-}
-
 static bool wants_a_note(const visit *v, const keel_lock_options *options)
 {
     return v->pipeline->notice || options->actor || options->reason;
@@ -67,8 +58,8 @@ static bool write_note(const visit *v, keel_lock lock, const keel_lock_options *
     if (!notice)
         return false;
     note.until_s = options->for_ns ? note.set_s + options->for_ns / KEEL_S : 0;
-    copy_text(note.actor, sizeof note.actor, options->actor);
-    copy_text(note.reason, sizeof note.reason, options->reason);
+    keel_text_copy(note.actor, sizeof note.actor, keel_text_of(options->actor));
+    keel_text_copy(note.reason, sizeof note.reason, keel_text_of(options->reason));
     *number = keel_notice_write(notice, &note);
     return true;
 }

@@ -2,18 +2,11 @@
 /* Compare-and-set on the lock word of a breaker on a board. */
 #include "ops/board_lock.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "board/journal.h"
-
-/* Cut to what a note has room for; the rest of it is zero already. */
-static void set_text(char *to, size_t size, const char *from)
-{
-    if (from)
-        memcpy(to, from, strnlen(from, size - 1));
-}
 
 static uint32_t write_note(const keel_board_parts *parts,
                            const keel_lock_options *options,
@@ -23,8 +16,8 @@ static uint32_t write_note(const keel_board_parts *parts,
 
     if (options->for_ns)
         note.until_s = note.set_s + options->for_ns / KEEL_S;
-    set_text(note.actor, sizeof note.actor, options->actor);
-    set_text(note.reason, sizeof note.reason, options->reason);
+    keel_text_copy(note.actor, sizeof note.actor, keel_text_of(options->actor));
+    keel_text_copy(note.reason, sizeof note.reason, keel_text_of(options->reason));
     return keel_notice_write(parts->notice, &note);
 }
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/shown_text.h"
 #include "board/layout.h"
-#include "ops/shown_text.h"
 
 enum { COUNT_WINDOW_MOST = 100000 };
 

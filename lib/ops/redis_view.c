@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/detail.h"
+#include "base/shown_text.h"
 #include "base/wall.h"
-#include "ops/shown_text.h"
 
 #define LOOK_NS (5 * KEEL_S)
 

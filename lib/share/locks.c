@@ -6,8 +6,6 @@
  */
 #include "share/follower.h"
 
-#include <string.h>
-
 #include "base/wall.h"
 
 /* The lock here is of the fleet's that has run out: the fleet forgets it by itself. */
@@ -60,15 +58,6 @@ bool keel_follower_lock(keel_follower *f, const keel_plan *plan, uint64_t now,
 
 /* ---- from the fleet to here --------------------------------------------------------- */
 
-/* Cut to what a note has room for. */
-static void copy_text(char *to, size_t size, keel_text from)
-{
-    size_t length = from.length < size - 1 ? from.length : size - 1;
-
-    memcpy(to, from.at, length);
-    to[length] = '\0';
-}
-
 static uint32_t write_note(const keel_follower *f, const keel_wire_view *view,
                            keel_text actor, keel_text reason)
 {
@@ -80,8 +69,8 @@ static uint32_t write_note(const keel_follower *f, const keel_wire_view *view,
         return 0;
     note.until_s =
         view->lock_remaining_ms ? note.set_s + view->lock_remaining_ms / 1000 : 0;
-    copy_text(note.actor, sizeof note.actor, actor);
-    copy_text(note.reason, sizeof note.reason, reason);
+    keel_text_copy(note.actor, sizeof note.actor, actor);
+    keel_text_copy(note.reason, sizeof note.reason, reason);
     return keel_notice_write(notice, &note);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/name.h"
 #include "base/text.h"
+#include "base/wall.h"
 #include "support/suite.h"
 
 typedef struct value_case {
@@ -339,6 +340,46 @@ START_TEST(a_slip_of_the_finger_is_near_another_word_is_not)
 }
 END_TEST
 
+/* Cut where there is no room for all of it and the NUL. */
+static const struct {
+    const char *from;
+    const char *expected;
+} copies[] = { { "", "" }, { "abc", "abc" }, { "abcd", "abc" }, { NULL, "" } };
+
+START_TEST(a_copy_is_cut_to_size_and_the_rest_of_the_room_is_zero)
+{
+    char to[4] = "????";
+
+    keel_text_copy(to, sizeof to, keel_text_of(copies[_i].from));
+    ck_assert_str_eq(to, copies[_i].expected);
+    for (size_t i = strlen(to); i < sizeof to; i++)
+        ck_assert_int_eq(to[i], 0);
+}
+END_TEST
+
+static const struct {
+    uint64_t seconds;
+    const char *expected;
+} dates[] = {
+    { 0, "1970-01-01T00:00:00Z" },
+    { 951782399, "2000-02-28T23:59:59Z" }, /* a century that has its leap day, */
+    { 951782400, "2000-02-29T00:00:00Z" },
+    { 951868800, "2000-03-01T00:00:00Z" },
+    { 4107542400, "2100-03-01T00:00:00Z" }, /* and one that has not */
+    { 1795237502, "2026-11-21T05:05:02Z" },
+    { 253402300799, "9999-12-31T23:59:59Z" },
+    { 253402300800, "?" },
+    { UINT64_MAX, "?" },
+};
+
+START_TEST(an_instant_of_wall_time_is_written_as_a_date_in_utc)
+{
+    char to[KEEL_WALL_TEXT_SIZE];
+
+    ck_assert_str_eq(keel_wall_write(to, dates[_i].seconds), dates[_i].expected);
+}
+END_TEST
+
 SUITE("text", 10,
       ROWS(a_duration_is_read_exactly_or_refused_with_the_reason, durations),
       ROWS(a_ratio_is_parts_per_million_exactly, ratios),
@@ -351,5 +392,7 @@ SUITE("text", 10,
       ONE(values_are_written_in_their_largest_unit),
       ROWS(quoted_text_is_fit_for_a_log, quotes),
       ONE(a_sentence_loses_its_own_quotation_marks),
+      ROWS(a_copy_is_cut_to_size_and_the_rest_of_the_room_is_zero, copies),
+      ROWS(an_instant_of_wall_time_is_written_as_a_date_in_utc, dates),
       ROWS(a_name_is_lower_case_words_joined, names), ONE(a_name_folds_to_its_variable),
       ROWS(a_slip_of_the_finger_is_near_another_word_is_not, slips))

@@ -8,12 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/shown_text.h"
 #include "board/layout.h"
 #include "call/pipeline.h"
 #include "ops/board_events.h"
 #include "ops/board_history.h"
 #include "ops/board_lock.h"
-#include "ops/shown_text.h"
 #include "support/board_file.h"
 #include "support/child.h"
 #include "support/opened.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which bytes are characters that may be shown. */
-#include "ops/shown_text.h"
+#include "base/shown_text.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * Text that somebody else has written, made fit to be shown: whole UTF-8 without control
  * characters, so that it neither steers a terminal nor breaks JSON. Not for quoting.
  */
-#ifndef KEEL_OPS_SHOWN_TEXT_H
-#define KEEL_OPS_SHOWN_TEXT_H
+#ifndef KEEL_BASE_SHOWN_TEXT_H
+#define KEEL_BASE_SHOWN_TEXT_H
 
 /* In place; each byte that will not do becomes '?'. */
 void keel_shown_text(char *text);
