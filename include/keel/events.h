@@ -24,7 +24,7 @@ typedef enum keel_event_type {
     KEEL_EVENT_PERMIT_LEAKED = 8, /* a place older than ten deadlines */
     KEEL_EVENT_FALLBACK = 9,      /* status it stood in for */
     KEEL_EVENT_RELOADED = 10,
-    KEEL_EVENT_LOCKED = 11 /* lock: what holds from now on, none included */
+    KEEL_EVENT_LOCKED = 11 /* lock: what holds from now on, none included; cause */
 } keel_event_type;
 
 /* Why a breaker changed its state. */
@@ -39,7 +39,8 @@ typedef enum keel_cause {
     KEEL_CAUSE_HALF_OPEN_MAX_WAIT = 7,
     KEEL_CAUSE_OPERATOR = 8,
     KEEL_CAUSE_RESET = 9,
-    KEEL_CAUSE_FLEET = 10 /* the fleet's state; see keel-fleet(7) */
+    KEEL_CAUSE_FLEET = 10,  /* the fleet's state; see keel-fleet(7) */
+    KEEL_CAUSE_EXPIRED = 11 /* a lock's time is over */
 } keel_cause;
 
 /* "transition", "failure_rate", "half_open"; static; "?": keel does not know it. */

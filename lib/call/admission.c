@@ -326,6 +326,7 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
     *answer = (keel_admission_answer){ .status = KEEL_OK };
     if (pipeline->runtime->has_peers) /* a lease or a place needs its owner */
         keel_runtime_notice_fork(pipeline->runtime);
+    keel_pipeline_see_lock(pipeline, plan, request->now);
     if (go_on(pipeline, plan, admission, request, answer))
         admission->stage = KEEL_ADMISSION_GRANTED;
     else if (answer->status != KEEL_OK)
@@ -376,6 +377,7 @@ bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
                               &pipeline->runtime->random, changes);
     if (judge->policy.breaker)
         keel_pipeline_sample(pipeline, judge, now);
+    keel_pipeline_see_lock(pipeline, judge, now);
     if (judge->breaker.fleet && is_news(&judge->policy, permit, result))
         keel_pipeline_news(pipeline, judge);
     return counts;

@@ -109,11 +109,11 @@ keel_status keel_events_listen(keel_runtime *runtime, keel_event_fn *fn, void *c
     keel_runtime_notice_fork(runtime);
     pthread_mutex_lock(&runtime->listener_mu);
     now = runtime->told;
+    if (!runtime->listener != !fn)
+        atomic_fetch_add(&runtime->watchers, fn ? 1 : UINT32_MAX);
     runtime->listener = fn;
     runtime->listener_ctx = ctx;
     atomic_store(&runtime->has_listener, fn != NULL);
-    atomic_store(&runtime->is_watched,
-                 fn != NULL || keel_runtime_logs(runtime, KEEL_LOG_DEBUG));
     /* the old one may be running; it may also be the one who asks */
     while (runtime->is_told && runtime->told == now &&
            !pthread_equal(runtime->told_by, pthread_self()))
@@ -137,7 +137,7 @@ const char *keel_cause_name(keel_cause cause)
     static const char *const names[] = {
         "none",         "failure_rate", "slow_rate",     "consecutive",
         "open_elapsed", "probes_ok",    "probes_failed", "half_open_max_wait",
-        "operator",     "reset",        "fleet"
+        "operator",     "reset",        "fleet",         "expired"
     };
 
     return (size_t)cause < sizeof names / sizeof names[0] ? names[cause] : "?";

@@ -102,6 +102,7 @@ static bool admit_call(keel_machine *m, uint64_t now)
     if (!m->plan->policy.per_call || !m->plan->policy.breaker ||
         m->flags.has_call_permit)
         return true;
+    keel_pipeline_see_lock(m->pipeline, m->plan, now);
     answer.status = keel_breaker_admit(&m->plan->breaker, &m->plan->policy, now,
                                        &m->pipeline->runtime->random, &m->call_permit,
                                        &answer.retry_after_ns, &answer.changes);

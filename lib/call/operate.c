@@ -3,7 +3,6 @@
 #include "call/pipeline.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/detail.h"
@@ -76,8 +75,10 @@ static keel_status say_conflict(const visit *v, uint64_t standing, keel_detail *
                       *note.reason ? note.reason : "no reason was given");
 }
 
+/* *word: the lock's, once it is set */
 static keel_status relock(const visit *v, keel_lock lock,
-                          const keel_lock_options *options, keel_detail *why)
+                          const keel_lock_options *options, uint64_t *word,
+                          keel_detail *why)
 {
     keel_breaker_words *words = v->plan->breaker.words;
     uint64_t until = options->for_ns ? keel_ns_add(v->now, options->for_ns) : 0;
@@ -90,21 +91,37 @@ static keel_status relock(const visit *v, keel_lock lock,
     if (!write_note(v, lock, options, &note))
         return keel_fail(why, KEEL_E_LIMIT,
                          "the board has no room for the lock's note");
-    while (!keel_breaker_relock(words, &seen, keel_lock_pack(lock, note, until)))
+    *word = keel_lock_pack(lock, note, until);
+    while (!keel_breaker_relock(words, &seen, *word))
         if (!options->any_version)
             return say_conflict(v, seen, why);
     return keel_succeed(why);
 }
 
-static void tell_lock(const visit *v, keel_lock lock, const keel_lock_options *options)
+/* There is nothing to lift. */
+static bool is_idle(const visit *v, keel_lock lock, const keel_lock_options *options)
 {
-    keel_runtime_log(v->pipeline->runtime, KEEL_LOG_INFO, "operator",
-                     "pipeline=%s lock=%s for_ns=%" PRIu64, v->pipeline->name,
-                     keel_lock_name(lock), options->for_ns);
-    keel_pipeline_tell(
-        v->pipeline,
-        (keel_event_record){ .type = KEEL_EVENT_LOCKED, .lock = (uint8_t)lock },
-        v->now);
+    return lock == KEEL_LOCK_NONE && (options->any_version || !options->version) &&
+           !keel_lock_standing(&v->plan->breaker.words->lock, v->now);
+}
+
+static keel_status lock_it(const visit *v, keel_lock lock,
+                           const keel_lock_options *options, keel_detail *why)
+{
+    keel_status status;
+    uint64_t word = 0;
+
+    if (!v->plan->policy.breaker)
+        return keel_fail(why, KEEL_E_STATE, "the pipeline has no breaker to lock");
+    keel_pipeline_see_lock(v->pipeline, v->plan, v->now); /* what was, is told first */
+    if (is_idle(v, lock, options))
+        return keel_succeed(why);
+    status = relock(v, lock, options, &word, why);
+    if (status != KEEL_OK)
+        return status;
+    keel_pipeline_locked(v->pipeline, v->plan, word, v->now);
+    keel_pipeline_news(v->pipeline, v->plan);
+    return KEEL_OK;
 }
 
 keel_status keel_pipeline_lock_as(keel_pipeline *pipeline, keel_lock lock,
@@ -122,14 +139,7 @@ keel_status keel_pipeline_lock_as(keel_pipeline *pipeline, keel_lock lock,
                          "no such lock, or keel_lock_options: " KEEL_OPTIONS_REFUSED);
     if (!visit_begin(&v, pipeline))
         return keel_fail(why, KEEL_E_ARGUMENT, "no pipeline");
-    status = v.plan->policy.breaker
-                 ? relock(&v, lock, &options, why)
-                 : keel_fail(why, KEEL_E_STATE, "the pipeline has no breaker to lock");
-    if (status == KEEL_OK) {
-        tell_lock(&v, lock, &options);
-        keel_pipeline_news(pipeline, v.plan);
-    }
-    status = visit_end(&v, &none, status);
+    status = visit_end(&v, &none, lock_it(&v, lock, &options, why));
     errno = saved;
     return status;
 }
@@ -148,20 +158,13 @@ keel_status keel_pipeline_unlock(keel_pipeline *pipeline)
     return keel_pipeline_lock(pipeline, KEEL_LOCK_NONE, 0);
 }
 
-/* The word names the note: the same before and after, the note is its own. */
 static keel_lock_state read_lock(const visit *v)
 {
     keel_lock_state state = { .size = 0 };
-    keel_note note = { .set_s = 0 };
-    const _Atomic uint64_t *lock = &v->plan->breaker.words->lock;
-    uint64_t word, until;
+    keel_note note;
+    uint64_t word = keel_pipeline_lock_read(v->pipeline, v->plan, v->now, &note);
+    uint64_t until = keel_lock_until_ns(word);
 
-    do {
-        word = keel_lock_standing(lock, v->now);
-        if (v->pipeline->notice)
-            keel_notice_read(v->pipeline->notice, keel_lock_note(word), &note);
-    } while (word != keel_lock_standing(lock, v->now));
-    until = keel_lock_until_ns(word);
     state.lock = keel_lock_kind(word);
     state.version = word;
     state.left_ns = until ? keel_ns_left(until, v->now) : 0;
@@ -182,6 +185,7 @@ keel_status keel_pipeline_lock_look(keel_pipeline *pipeline, keel_lock_state *st
         return KEEL_E_ARGUMENT;
     if (!v.plan->policy.breaker)
         return visit_end(&v, &none, KEEL_E_STATE);
+    keel_pipeline_see_lock(pipeline, v.plan, v.now);
     all = read_lock(&v);
     size = all.size = state->size < sizeof all ? state->size : sizeof all;
     memcpy((char *)state + sizeof size, (char *)&all + sizeof size, size - sizeof size);
@@ -267,7 +271,9 @@ keel_status keel_pipeline_look(keel_pipeline *pipeline, keel_pipeline_stats *sta
         all.queued = keel_bulkhead_waiting(&v.plan->bulkhead);
     }
     look_at_counters(pipeline, &all);
+    keel_pipeline_see_lock(pipeline, v.plan, v.now);
     keel_plan_exit(pipeline, v.phase);
+    keel_events_deliver(pipeline->runtime);
     size = all.size = stats->size < sizeof all ? stats->size : sizeof all;
     memcpy((char *)stats + sizeof size, (char *)&all + sizeof size, size - sizeof size);
     return KEEL_OK;

@@ -62,6 +62,7 @@ struct keel_pipeline {
     uint32_t public_number;        /* as this block */
     keel_history *history;         /* there, too, if there was room; or NULL */
     keel_scopes scopes;            /* as they were when it was opened */
+    _Atomic uint64_t lock_told;    /* the lock word that this process told last */
     _Atomic uint32_t warned;       /* bits of keel_warned */
     _Atomic(void *) http;          /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);
@@ -140,7 +141,7 @@ static inline bool keel_gate_refuses(keel_pipeline *pipeline, uint32_t gate_bits
     uint64_t now = keel_gate_now(&pipeline->runtime->clock, gate_bits);
 
     if (now >= until ||
-        atomic_load_explicit(&pipeline->runtime->is_watched, memory_order_relaxed))
+        atomic_load_explicit(&pipeline->runtime->watchers, memory_order_relaxed))
         return false;
     *retry_after_ns = until - now;
     keel_count_rejected(pipeline);
@@ -190,6 +191,44 @@ void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record,
                         uint64_t now);
 void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,
                                 uint64_t now);
+
+/* To others than this process. lock: whose note says who and why; 0: there is none */
+void keel_pipeline_note(const keel_pipeline *pipeline, const keel_event_record *record,
+                        uint64_t lock);
+
+/*
+ * An operator's lock, and what is told of it: each change once, by each process that
+ * comes to stand under it, or no longer, to its log and its listener; by whoever makes
+ * it, or sees first that its time is over, to the board. locked.c
+ */
+
+/* The lock that stands, and what its note says. */
+uint64_t keel_pipeline_lock_read(const keel_pipeline *pipeline, const keel_plan *plan,
+                                 uint64_t now, keel_note *note);
+
+/* This process has set it, and this is its word; 0: has lifted it. */
+void keel_pipeline_locked(keel_pipeline *pipeline, const keel_plan *plan, uint64_t word,
+                          uint64_t now);
+
+/* Looks at it, whatever plan there is. */
+void keel_pipeline_look_at_lock(keel_pipeline *pipeline);
+
+void keel_pipeline_see_lock_anew(keel_pipeline *pipeline, const keel_plan *plan,
+                                 uint64_t now);
+
+/* In passing; cheap where it is as it was told. */
+static inline void keel_pipeline_see_lock(keel_pipeline *pipeline,
+                                          const keel_plan *plan, uint64_t now)
+{
+    uint64_t word;
+
+    if (!plan->policy.breaker)
+        return;
+    word = atomic_load_explicit(&plan->breaker.words->lock, memory_order_relaxed);
+    if (word != atomic_load_explicit(&pipeline->lock_told, memory_order_relaxed) ||
+        keel_lock_is_over(word, now))
+        keel_pipeline_see_lock_anew(pipeline, plan, now);
+}
 
 void keel_pipeline_warn_once(keel_pipeline *pipeline, keel_warned what);
 

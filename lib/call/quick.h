@@ -69,7 +69,7 @@ static inline bool keel_machine_try_refuse(keel_machine *m, uint64_t now)
     if (m->phase != KEEL_PHASE_READY || m->cancel || !plan->is_simple ||
         !plan->policy.breaker || m->attempts > 0 || m->flags.is_idempotent ||
         keel_machine_is_late(m, now) ||
-        atomic_load_explicit(&m->pipeline->runtime->is_watched, memory_order_relaxed) ||
+        atomic_load_explicit(&m->pipeline->runtime->watchers, memory_order_relaxed) ||
         atomic_load_explicit(&plan->breaker.words->lock, memory_order_relaxed))
         return false;
     state = atomic_load_explicit(&plan->breaker.words->state, memory_order_acquire);

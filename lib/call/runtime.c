@@ -63,7 +63,7 @@ static void choose_log(keel_runtime *rt, const keel_options *options)
         rt->log.level = level >= 0 ? level : KEEL_LOG_INFO;
     else if (level >= 0)
         rt->log = (keel_log){ .fn = log_to_stderr, .level = level };
-    atomic_store(&rt->is_watched, keel_runtime_logs(rt, KEEL_LOG_DEBUG));
+    atomic_store(&rt->watchers, keel_runtime_logs(rt, KEEL_LOG_DEBUG));
     keel_warnings_log(&rt->warnings);
 }
 

@@ -41,7 +41,8 @@ struct keel_runtime {
     bool has_peers;           /* of either kind: a child must not pass for its parent */
     _Atomic bool is_disabled; /* KEEL_DISABLED=on */
     _Atomic bool has_listener;
-    _Atomic bool is_watched;        /* by a listener, or by a log of everything */
+    _Atomic uint32_t watchers;      /* of each call: a listener, a log of everything,
+                                       pipelines under a lock */
     _Atomic uint64_t delivering_in; /* the process whose thread delivers; 0: none */
     _Atomic uint64_t locks_of;      /* the process whose locks these are, or is at it */
     _Atomic bool reload_wanted;

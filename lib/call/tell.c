@@ -9,10 +9,10 @@
 #include "base/wall.h"
 #include "board/journal.h"
 
-/* A transition has a line of its own, at a level that is read every day. */
+/* Transitions and locks have lines of their own, at a level that is read every day. */
 static void log_event(const keel_pipeline *pipeline, const keel_event_record *r)
 {
-    if (r->type != KEEL_EVENT_TRANSITION &&
+    if (r->type != KEEL_EVENT_TRANSITION && r->type != KEEL_EVENT_LOCKED &&
         keel_runtime_logs(pipeline->runtime, KEEL_LOG_DEBUG))
         keel_runtime_log(
             pipeline->runtime, KEEL_LOG_DEBUG,
@@ -41,25 +41,24 @@ void keel_pipeline_wants(const keel_pipeline *pipeline, _Atomic uint64_t *wanted
         keel_relay_wake(pipeline->runtime);
 }
 
-/* What others than this process want to know: not what happens with every call. */
-static bool is_for_the_journal(const keel_pipeline *pipeline, keel_event_type type)
+/* What others want to know: not what happens with every call. Of a lock the journal is
+ * told by whoever makes it. */
+static bool is_for_the_journal(keel_event_type type)
 {
-    return pipeline->is_public &&
-           (type == KEEL_EVENT_TRANSITION || type == KEEL_EVENT_WOULD_TRIP ||
-            type == KEEL_EVENT_PERMIT_LEAKED || type == KEEL_EVENT_LOCKED);
+    return type == KEEL_EVENT_TRANSITION || type == KEEL_EVENT_WOULD_TRIP ||
+           type == KEEL_EVENT_PERMIT_LEAKED;
 }
 
-/* The note of the lock that holds, and by what a reader knows it again. */
-static void name_note(const keel_pipeline *pipeline, const keel_breaker *breaker,
+/* A lock's note, and by what a reader knows it again. */
+static void name_note(const keel_pipeline *pipeline, uint64_t lock,
                       keel_journal_record *record)
 {
-    uint64_t lock = atomic_load_explicit(&breaker->words->lock, memory_order_acquire);
-
     record->note = (uint8_t)keel_lock_note(lock);
     record->note_check = keel_notice_check(pipeline->notice, record->note);
 }
 
-static void note_in_journal(const keel_pipeline *pipeline, const keel_event_record *r)
+void keel_pipeline_note(const keel_pipeline *pipeline, const keel_event_record *r,
+                        uint64_t lock)
 {
     const keel_plan *plan = atomic_load_explicit(&pipeline->plan, memory_order_acquire);
     keel_journal_record record = { .at_ns = r->at_ns,
@@ -73,14 +72,16 @@ static void note_in_journal(const keel_pipeline *pipeline, const keel_event_reco
                                    .cause = r->cause,
                                    .lock = r->lock };
 
+    if (!pipeline->is_public)
+        return;
     if (plan && plan->policy.breaker) {
         keel_totals totals = keel_breaker_look(&plan->breaker, r->at_ns).totals;
 
         record.total = (uint32_t)keel_ns_min(totals.total, UINT32_MAX);
         record.failed = (uint32_t)keel_ns_min(totals.failed, UINT32_MAX);
-        if (r->type == KEEL_EVENT_LOCKED)
-            name_note(pipeline, &plan->breaker, &record);
     }
+    if (r->type == KEEL_EVENT_LOCKED)
+        name_note(pipeline, lock, &record);
     keel_journal_put(keel_board_journal(pipeline->runtime->shared), &record);
 }
 
@@ -90,8 +91,8 @@ void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record, uint6
     record.pipeline = pipeline->number;
     record.at_ns = now;
     keel_event_put(pipeline->runtime, &record);
-    if (is_for_the_journal(pipeline, (keel_event_type)record.type))
-        note_in_journal(pipeline, &record);
+    if (is_for_the_journal((keel_event_type)record.type))
+        keel_pipeline_note(pipeline, &record, 0);
 }
 
 void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,

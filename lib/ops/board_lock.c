@@ -22,7 +22,8 @@ static uint32_t write_note(const keel_board_parts *parts,
 }
 
 static void note_in_journal(keel_board *board, const keel_board_parts *parts,
-                            keel_lock lock, uint32_t note, const keel_instant *instant)
+                            keel_lock lock, keel_cause cause, uint32_t note,
+                            const keel_instant *instant)
 {
     uint64_t state = atomic_load_explicit(&parts->breaker->state, memory_order_acquire);
     const keel_journal_record record = { .at_ns = instant->now,
@@ -31,6 +32,7 @@ static void note_in_journal(keel_board *board, const keel_board_parts *parts,
                                          .pid = (uint32_t)getpid(),
                                          .generation = keel_word_generation(state),
                                          .type = KEEL_EVENT_LOCKED,
+                                         .cause = (uint8_t)cause,
                                          .lock = (uint8_t)lock,
                                          .note = (uint8_t)note,
                                          .note_check =
@@ -39,18 +41,22 @@ static void note_in_journal(keel_board *board, const keel_board_parts *parts,
     keel_journal_put(keel_board_journal(board), &record);
 }
 
-/* One whose time is over is none. */
-static uint64_t version_of(uint64_t word, uint64_t now)
+/* One whose time is over is taken off by whoever sees it first. */
+static void take_off(keel_board *board, const keel_board_parts *parts,
+                     const keel_instant *instant)
 {
-    uint64_t until = keel_lock_until_ns(word);
+    uint64_t ended = keel_breaker_take_lock_off(parts->breaker, instant->now);
 
-    return until && until <= now ? 0 : word;
+    if (ended)
+        note_in_journal(board, parts, KEEL_LOCK_NONE, KEEL_CAUSE_EXPIRED,
+                        keel_lock_note(ended), instant);
 }
 
 /* What is expected to stand does. */
 static bool is_expected(uint64_t seen, const keel_lock_options *options, uint64_t now)
 {
-    return options->any_version || version_of(seen, now) == options->version;
+    return options->any_version ||
+           (keel_lock_is_over(seen, now) ? 0 : seen) == options->version;
 }
 
 /* Notes are few: none is written for a lock that cannot come. */
@@ -81,6 +87,7 @@ keel_status keel_board_lock(keel_board *board, const keel_board_parts *parts,
     *standing = (keel_lock_state){ .size = 0 };
     if (!parts->breaker)
         return KEEL_E_STATE;
+    take_off(board, parts, instant);
     *standing = keel_board_lock_look(parts, instant->now);
     if (lock == KEEL_LOCK_NONE && !standing->size && !options->version)
         return KEEL_OK;
@@ -88,6 +95,6 @@ keel_status keel_board_lock(keel_board *board, const keel_board_parts *parts,
     *standing = keel_board_lock_look(parts, instant->now);
     if (!is_done)
         return KEEL_E_CONFLICT;
-    note_in_journal(board, parts, lock, note, instant);
+    note_in_journal(board, parts, lock, KEEL_CAUSE_NONE, note, instant);
     return KEEL_OK;
 }

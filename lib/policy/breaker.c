@@ -311,16 +311,6 @@ keel_status keel_breaker_foresee(const keel_breaker *breaker, uint64_t now,
     return KEEL_REJECTED_OPEN;
 }
 
-/* An expired lock is taken off, so that the next calls need not look at it. */
-static void forget_lock(const keel_breaker *breaker, uint64_t now)
-{
-    uint64_t word = atomic_load_explicit(&breaker->words->lock, memory_order_relaxed);
-    uint64_t until = keel_lock_until_ns(word);
-
-    if (until && until <= now)
-        atomic_compare_exchange_strong(&breaker->words->lock, &word, 0);
-}
-
 /* True: they tripped it. */
 static bool slow_ones_trip(const keel_breaker *breaker, const keel_policy *policy,
                            uint32_t generation, const keel_asking *asking)
@@ -407,8 +397,6 @@ static bool ask(const keel_breaker *breaker, const keel_policy *policy,
 
     if (lock != KEEL_LOCK_NONE)
         return ask_locked(breaker, policy, lock, until, asking);
-    if (until)
-        forget_lock(breaker, asking->now);
     switch (seen.s.state) {
     case KEEL_BREAKER_CLOSED:
         return ask_closed(breaker, policy, &seen, asking);

@@ -163,6 +163,9 @@ void keel_breaker_lock(const keel_breaker *breaker, keel_lock lock, uint64_t unt
 /* The same for one who has seen a lock word and packed another. False: it has changed,
  * and *seen is what it is now. */
 bool keel_breaker_relock(keel_breaker_words *words, uint64_t *seen, uint64_t fresh);
+/* Takes a lock off whose time is over, so that the next calls need not look at it. Returns
+ * its word, to one caller of all; 0: there is none, or somebody else was first. */
+uint64_t keel_breaker_take_lock_off(keel_breaker_words *words, uint64_t now);
 void keel_breaker_reset(const keel_breaker *breaker, uint64_t now,
                         keel_changes *changes);
 keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *policy,

@@ -25,7 +25,10 @@ enum {
     KEEL_LOCK_REASON_SIZE = 184
 };
 
-/* Texts end with NUL; seconds are wall time, 0: none. */
+/*
+ * Texts end with NUL; seconds are wall time, 0: none. A fleet tells of a lock before it
+ * tells who has set it, and why; until it is known, set_s is 0.
+ */
 typedef struct keel_note {
     uint64_t set_s;
     uint64_t until_s;
@@ -43,6 +46,12 @@ typedef struct keel_notice {
 
 _Static_assert(sizeof(keel_note) == KEEL_NOTE_WORDS * sizeof(uint64_t),
                "a note fills its words");
+
+/* False: who and why are still to come. */
+static inline bool keel_note_is_complete(const keel_note *note)
+{
+    return note->set_s || !note->epoch;
+}
 
 /* Returns the note's number, 1 to KEEL_NOTES. */
 uint32_t keel_notice_write(keel_notice *notice, const keel_note *note);
@@ -86,13 +95,20 @@ static inline uint64_t keel_lock_until_ns(uint64_t word)
     return (word & (((uint64_t)1 << 58) - 1)) * KEEL_LOCK_UNIT_NS;
 }
 
+/* Its time is over; that of no lock never is. */
+static inline bool keel_lock_is_over(uint64_t word, uint64_t now)
+{
+    uint64_t until = keel_lock_until_ns(word);
+
+    return until && until <= now;
+}
+
 /* The lock that stands now: one that has run out is none. */
 static inline uint64_t keel_lock_standing(const _Atomic uint64_t *lock, uint64_t now)
 {
     uint64_t word = atomic_load_explicit(lock, memory_order_acquire);
-    uint64_t until = keel_lock_until_ns(word);
 
-    return until && until <= now ? 0 : word;
+    return keel_lock_is_over(word, now) ? 0 : word;
 }
 
 #endif

@@ -18,6 +18,14 @@ bool keel_breaker_relock(keel_breaker_words *words, uint64_t *seen, uint64_t fre
         &words->lock, seen, fresh, memory_order_acq_rel, memory_order_acquire);
 }
 
+uint64_t keel_breaker_take_lock_off(keel_breaker_words *words, uint64_t now)
+{
+    uint64_t word = atomic_load_explicit(&words->lock, memory_order_relaxed);
+
+    return keel_lock_is_over(word, now) && keel_breaker_relock(words, &word, 0) ? word
+                                                                                : 0;
+}
+
 void keel_breaker_reset(const keel_breaker *breaker, uint64_t now,
                         keel_changes *changes)
 {

@@ -123,12 +123,14 @@ static void ask_reason(keel_relay *r, keel_follower *f, const keel_plan *plan,
     keel_wire_look look;
     redisReply *reply;
 
-    if (!f->wants_reason || !keel_link_is_up(&r->link))
+    if (!f->wants_reason)
         return;
     keel_wire_looks_write(fresh_command(r), &r->fleet, names, 1);
     reply = keel_relay_ask(r, &r->command);
     if (is_answered(r, reply, keel_wire_looks_read(reply, &look, 1)))
         keel_follower_explain_lock(f, plan, &look, now);
+    else
+        keel_follower_leave_unexplained(f, plan, now);
     freeReplyObject(reply);
 }
 

@@ -124,8 +124,12 @@ void keel_follower_locked(keel_follower *f, const keel_plan *plan,
 void keel_follower_hear_lock(keel_follower *f, const keel_plan *plan,
                              const keel_wire_view *view, uint64_t now);
 
+/* Who has set the fleet's lock, and why; with that it is told. */
 void keel_follower_explain_lock(keel_follower *f, const keel_plan *plan,
                                 const keel_wire_look *look, uint64_t now);
+/* It could not be asked: what is known so far is told, the rest when it is there. */
+void keel_follower_leave_unexplained(keel_follower *f, const keel_plan *plan,
+                                     uint64_t now);
 
 /*
  * What the wire asks of settings.

@@ -320,6 +320,15 @@ static void forget_the_present(keel_relay *r)
         keel_lessee_init(r->lessees[i], r->lessees[i]->pipeline);
 }
 
+/* Others may lock what this process has not called for hours. */
+static void look_at_locks(const keel_relay *r)
+{
+    uint32_t count = atomic_load(&r->rt->pipeline_count);
+
+    for (uint32_t i = 0; i < count; i++)
+        keel_pipeline_look_at_lock(r->rt->pipelines[i]);
+}
+
 static uint64_t stand_by(keel_relay *r)
 {
     if (keel_link_is_up(&r->link))
@@ -337,6 +346,7 @@ static void *run(void *ctx)
             forget_the_present(r); /* stopped, or its host was */
         r->leads = is_leader(r);
         next = r->leads ? pass(r) : stand_by(r);
+        look_at_locks(r);
     } while (sleep_until(r, next));
     return NULL;
 }

@@ -24,7 +24,22 @@ START_TEST(a_lock_open_refuses_and_says_when_it_ends_if_it_does)
     b.now += KEEL_S; /* its end is exclusive */
     ck_assert_int_eq(loose_look(&b).lock, KEEL_LOCK_NONE);
     ck_assert_int_eq(loose_admit(&b, &p), KEEL_OK);
+}
+END_TEST
+
+START_TEST(a_lock_whose_time_is_over_is_taken_off_once)
+{
+    uint64_t word;
+
+    loose_breaker_init(&b);
+    keel_breaker_lock(&b.breaker, KEEL_LOCK_OPEN, b.now + KEEL_S);
+    word = b.words.lock;
+    ck_assert_uint_eq(keel_breaker_take_lock_off(&b.words, b.now), 0);
+    ck_assert_uint_eq(b.words.lock, word);
+    b.now += KEEL_S;
+    ck_assert_uint_eq(keel_breaker_take_lock_off(&b.words, b.now), word);
     ck_assert_uint_eq(b.words.lock, 0); /* and off the quick way */
+    ck_assert_uint_eq(keel_breaker_take_lock_off(&b.words, b.now), 0);
 }
 END_TEST
 
@@ -282,6 +297,7 @@ START_TEST(a_longer_window_shows_what_tripped_the_shorter_one)
 END_TEST
 
 SUITE("operator", 10, ONE(a_lock_open_refuses_and_says_when_it_ends_if_it_does),
+      ONE(a_lock_whose_time_is_over_is_taken_off_once),
       ROWS(the_other_locks_admit_all_and_never_trip, admitting),
       ROWS(the_other_locks_admit_whatever_the_state_beneath, admitting),
       ONE(an_observer_is_told_once_a_breach_and_again_of_the_next),

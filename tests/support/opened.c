@@ -13,10 +13,18 @@ static double draw(void *ctx)
 void opened_init(opened *o, opened_clock clock, const char *const *environment,
                  const char *settings)
 {
+    opened_init_with_log(o, clock, environment, settings, NULL, NULL);
+}
+
+void opened_init_with_log(opened *o, opened_clock clock, const char *const *environment,
+                          const char *settings, keel_log_fn *log, void *ctx)
+{
     static const char *const nothing[] = { NULL };
     keel_options options = { .size = sizeof options,
                              .allocator = &o->memory.allocator,
-                             .environment = environment ? environment : nothing };
+                             .environment = environment ? environment : nothing,
+                             .log = log,
+                             .log_ctx = ctx };
 
     o->draw = 0.5;
     o->why = (keel_detail)KEEL_DETAIL_INIT;

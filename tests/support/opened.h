@@ -32,6 +32,10 @@ typedef struct opened {
 void opened_init(opened *o, opened_clock clock, const char *const *environment,
                  const char *settings);
 
+/* The same with a hook for its log. */
+void opened_init_with_log(opened *o, opened_clock clock, const char *const *environment,
+                          const char *settings, keel_log_fn *log, void *ctx);
+
 /* Fails the test if something still runs or memory was not given back. */
 void opened_cleanup(opened *o);
 
