@@ -12,6 +12,7 @@
 #include "support/child.h"
 #include "support/opened.h"
 #include "support/suite.h"
+#include "support/told.h"
 
 #define BREAKER                                                                        \
     "none; breaker.min_calls=8; breaker.open=5s; breaker.open_jitter=0;"               \
@@ -20,26 +21,13 @@
 /* A process, as far as keel can tell: what its log and its listener were told of locks. */
 typedef struct teller {
     opened o;
-    _Atomic unsigned lines;
-    char line[512]; /* the last one */
+    told log;
     _Atomic unsigned events;
     keel_event event;
 } teller;
 
 static board_file file;
 static teller a, b;
-
-static void note_line(keel_log_level level, const char *subsystem, const char *message,
-                      void *ctx)
-{
-    teller *t = ctx;
-
-    if (strcmp(subsystem, "operator") != 0)
-        return;
-    ck_assert_int_eq(level, KEEL_LOG_INFO);
-    snprintf(t->line, sizeof t->line, "%s", message);
-    atomic_fetch_add(&t->lines, 1);
-}
 
 static void note_event(const keel_event *event, void *ctx)
 {
@@ -53,9 +41,10 @@ static void note_event(const keel_event *event, void *ctx)
 
 static void teller_init(teller *t, const char *const *environment)
 {
-    atomic_store(&t->lines, 0);
+    t->log = (told)TOLD_INIT;
     atomic_store(&t->events, 0);
-    opened_init_with_log(&t->o, OPENED_VIRTUAL, environment, BREAKER, note_line, t);
+    opened_init_with_log(&t->o, OPENED_VIRTUAL, environment, BREAKER, told_line,
+                         &t->log);
     ck_assert_int_eq(keel_events_listen(t->o.rt, note_event, t), KEEL_OK);
 }
 
@@ -93,9 +82,9 @@ static void lock_by(const teller *t, keel_lock lock, uint64_t for_ns)
 }
 
 /* Its log and its listener have heard so often. */
-static void has_heard(const teller *t, unsigned times)
+static void has_heard(teller *t, unsigned times)
 {
-    ck_assert_uint_eq(t->lines, times);
+    ck_assert_uint_eq(told_lines(&t->log), times);
     ck_assert_uint_eq(t->events, times);
 }
 
@@ -124,14 +113,14 @@ START_TEST(who_sets_a_lock_has_a_line_and_an_event_of_it)
     teller_init(&a, NULL);
     lock_by(&a, KEEL_LOCK_OPEN, 0);
     has_heard(&a, 1);
-    ck_assert_str_eq(a.line, "pipeline=payments lock=open was=none until=lifted "
-                             "actor=\"ada\" reason=\"their tables are moved\"");
+    ck_assert_str_eq(a.log.last, "pipeline=payments lock=open was=none until=lifted "
+                                 "actor=\"ada\" reason=\"their tables are moved\"");
     ck_assert_int_eq(a.event.lock, KEEL_LOCK_OPEN);
     lock_by(&a, KEEL_LOCK_CLOSED, 0);
-    ck_assert_ptr_nonnull(strstr(a.line, "lock=closed was=open "));
+    ck_assert_ptr_nonnull(strstr(a.log.last, "lock=closed was=open "));
     ck_assert_int_eq(keel_pipeline_unlock(a.o.pipeline), KEEL_OK);
     has_heard(&a, 3);
-    ck_assert_str_eq(a.line, "pipeline=payments lock=none was=closed why=lifted");
+    ck_assert_str_eq(a.log.last, "pipeline=payments lock=none was=closed why=lifted");
     ck_assert_int_eq(a.event.lock, KEEL_LOCK_NONE);
     ck_assert_int_eq(a.event.cause, KEEL_CAUSE_NONE);
     opened_cleanup(&a.o);
@@ -158,7 +147,7 @@ START_TEST(the_line_says_until_when_by_the_wall_clock)
 
     teller_init(&a, NULL);
     lock_by(&a, KEEL_LOCK_OPEN, 3600 * KEEL_S);
-    at = strstr(a.line, "until=");
+    at = strstr(a.log.last, "until=");
     ck_assert_ptr_nonnull(at);
     snprintf(until, sizeof until, "%s", at + strlen("until="));
     keel_wall_write(least, now_s + 3600);
@@ -179,7 +168,8 @@ START_TEST(what_is_in_a_note_cannot_break_the_line)
     teller_init(&a, NULL);
     ck_assert_int_eq(
         keel_pipeline_lock_as(a.o.pipeline, KEEL_LOCK_OPEN, &options, NULL), KEEL_OK);
-    ck_assert_ptr_nonnull(strstr(a.line, "actor=\"?[31m\" reason=\"a' lock=none??\""));
+    ck_assert_ptr_nonnull(
+        strstr(a.log.last, "actor=\"?[31m\" reason=\"a' lock=none??\""));
     opened_cleanup(&a.o);
 }
 END_TEST
@@ -231,7 +221,7 @@ START_TEST(a_lock_that_another_process_sets_is_told_once_at_the_next_call_or_loo
     for (int i = 0; i < 3; i++)
         glances[_i](&b);
     has_heard(&b, 1);
-    ck_assert_str_eq(b.line, a.line);
+    ck_assert_str_eq(b.log.last, a.log.last);
     ck_assert_int_eq(b.event.lock, KEEL_LOCK_OPEN);
     finish();
 }
@@ -249,7 +239,7 @@ START_TEST(that_it_is_lifted_is_told_once_within_a_bucket_of_the_window)
     for (int i = 0; i < 3; i++)
         glances[_i](&b);
     has_heard(&b, 2);
-    ck_assert_str_eq(b.line, "pipeline=payments lock=none was=closed why=lifted");
+    ck_assert_str_eq(b.log.last, "pipeline=payments lock=none was=closed why=lifted");
     ck_assert_int_eq(b.event.lock, KEEL_LOCK_NONE);
     finish();
 }
@@ -265,14 +255,14 @@ START_TEST(that_it_is_lifted_from_an_open_breaker_is_told_by_the_next_refusal)
     opened_calls(&a.o, KEEL_FAILED, 8);
     lock_by(&a, KEEL_LOCK_CLOSED, 0);
     call(&b);
-    ck_assert_uint_eq(b.lines, 1);
+    ck_assert_uint_eq(told_lines(&b.log), 1);
     ck_assert_int_eq(keel_pipeline_unlock(a.o.pipeline), KEEL_OK);
     if (_i)
         ck_assert_int_eq(keel_permit_take(b.o.pipeline, &permit, NULL),
                          KEEL_REJECTED_OPEN);
     else
         ck_assert_int_eq(opened_call(&b.o, NULL, KEEL_OK, NULL), KEEL_REJECTED_OPEN);
-    ck_assert_uint_eq(b.lines, 2);
+    ck_assert_uint_eq(told_lines(&b.log), 2);
     ck_assert_uint_eq(b.o.rt->watchers, 0); /* and the next one is quick again */
     finish();
 }
@@ -312,10 +302,10 @@ END_TEST
 
 static void stand_in_a_child(void)
 {
-    unsigned before = atomic_load(&b.lines);
+    unsigned before = told_lines(&b.log);
 
     CHILD(opened_call(&b.o, NULL, KEEL_OK, NULL) == KEEL_REJECTED_FORCED_OPEN);
-    CHILD(atomic_load(&b.lines) == before);
+    CHILD(told_lines(&b.log) == before);
 }
 
 START_TEST(a_child_that_is_forked_under_a_lock_does_not_say_again_what_its_parent_said)
@@ -356,7 +346,7 @@ START_TEST(a_lock_of_the_fleets_is_told_when_it_is_known_who_set_it)
     call(&b);
     has_heard(&b, 1);
     ck_assert_ptr_nonnull(
-        strstr(b.line, "lock=open was=none until=lifted actor=\"ada\""));
+        strstr(b.log.last, "lock=open was=none until=lifted actor=\"ada\""));
     finish();
 }
 END_TEST
@@ -380,7 +370,7 @@ START_TEST(that_its_time_is_over_is_told_to_all_and_once_to_the_board)
     }
     has_heard(&a, 2);
     has_heard(&b, 2);
-    ck_assert_str_eq(b.line, "pipeline=payments lock=none was=open why=expired");
+    ck_assert_str_eq(b.log.last, "pipeline=payments lock=none was=open why=expired");
     ck_assert_int_eq(a.event.cause, KEEL_CAUSE_EXPIRED);
     ck_assert_uint_eq(journal_has(&last), 2);
     ck_assert_int_eq(last.lock, KEEL_LOCK_NONE);
@@ -399,7 +389,7 @@ START_TEST(a_lock_that_follows_one_whose_time_was_over_is_told_after_its_end)
     advance(5 * KEEL_S);
     lock_by(&a, KEEL_LOCK_CLOSED, 0);
     has_heard(&a, 3);
-    ck_assert_ptr_nonnull(strstr(a.line, "lock=closed was=none "));
+    ck_assert_ptr_nonnull(strstr(a.log.last, "lock=closed was=none "));
     ck_assert_uint_eq(journal_has(&last), 3);
     ck_assert_int_eq(last.lock, KEEL_LOCK_CLOSED);
     finish();
