@@ -37,12 +37,16 @@ static void print_transition(const keel_event_view *e)
         printf(", %" PRIu64 " of %" PRIu64 " failed", e->failed, e->total);
 }
 
-static void print_lock(const keel_lock_state *lock)
+static void print_lock(const keel_event_view *e)
 {
-    if (lock->lock == KEEL_LOCK_NONE)
-        fputs("unlocked", stdout);
-    else
+    const keel_lock_state *lock = &e->lock;
+
+    if (lock->lock != KEEL_LOCK_NONE)
         printf("locked %s", keel_lock_name(lock->lock));
+    else if (e->cause == KEEL_CAUSE_EXPIRED)
+        printf("unlocked (expired)%s", *lock->actor ? ", was locked" : "");
+    else
+        fputs("unlocked", stdout);
     if (*lock->actor)
         printf(" by %s", lock->actor);
     printf("%s%s", *lock->reason ? ": " : "", lock->reason);
@@ -56,7 +60,7 @@ static void print_text(const keel_event_view *e)
     if (e->type == KEEL_EVENT_TRANSITION)
         print_transition(e);
     else if (e->type == KEEL_EVENT_LOCKED)
-        print_lock(&e->lock);
+        print_lock(e);
     else
         printf("%s%s%s", keel_event_type_name(e->type), e->cause ? " " : "",
                e->cause ? keel_cause_name(e->cause) : "");
@@ -129,6 +133,12 @@ static void print_event(const keel_event_view *event, const choices *chosen)
 
 /* ---- following --------------------------------------------------------------------- */
 
+static void print_away(const keel_source *source, const keel_detail *why)
+{
+    keel_operator_failed("events", source, why);
+    fputs("keel events: trying again\n", stderr);
+}
+
 /* Prints what there is. KEEL_EVENT_AWAIT: there will be more in a moment. */
 static keel_event_found print_all(keel_source *source, keel_event_cursor *cursor,
                                   const choices *chosen)
@@ -144,7 +154,7 @@ static keel_event_found print_all(keel_source *source, keel_event_cursor *cursor
         else if (found == KEEL_EVENT_LOST)
             print_lost(chosen, lost);
         else if (found == KEEL_EVENT_AWAY)
-            keel_operator_failed("events", source, &why);
+            print_away(source, &why);
         else if (found == KEEL_EVENT_BACK)
             fprintf(stderr, "keel events: %s: there again\n", source->name);
         else

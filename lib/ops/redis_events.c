@@ -192,12 +192,12 @@ static void begin_message(keel_redis_events *e, keel_text text)
     e->gen = e->rest.gen ? e->rest.gen : e->gen;
 }
 
-static bool take_message(keel_redis_events *e)
+static bool take_message(keel_redis_events *e, keel_detail *why)
 {
     keel_text text;
 
     if (!keel_link_is_up(&e->client->link) ||
-        !keel_link_message(&e->client->link, &e->message, &text))
+        !keel_link_message(&e->client->link, &e->message, &text, why))
         return false;
     begin_message(e, text);
     return true;
@@ -245,20 +245,16 @@ static void go_on_with_look(keel_redis_events *e)
 
 /* ---- the connection ---------------------------------------------------------------- */
 
-/* Said once, however long it lasts. */
-static keel_event_found say_away(keel_redis_events *e)
+/* Said once, however long it lasts. It may have been lost when nobody asked why. */
+static keel_event_found say_away(keel_redis_events *e, keel_detail *why)
 {
     bool is_news = !e->is_away;
 
+    if (why && !*why->text)
+        keel_fail(why, KEEL_FAILED, "the connection is lost");
     end_message(e);
     e->is_away = true;
     return is_news ? KEEL_EVENT_AWAY : KEEL_EVENT_END;
-}
-
-static keel_event_found say_lost(keel_redis_events *e, keel_detail *why)
-{
-    keel_fail(why, KEEL_FAILED, "the connection is lost");
-    return say_away(e);
 }
 
 /* What was missed meanwhile is seen by a look. */
@@ -293,13 +289,13 @@ static keel_event_found gather(keel_redis_events *e, keel_detail *why)
         } else if (go_on_with_message(e)) {
             continue;
         } else if (!keel_link_is_up(&e->client->link)) {
-            return e->is_away ? come_back(e, why) : say_lost(e, why);
+            return e->is_away ? come_back(e, why) : say_away(e, why);
         } else if (keel_socket_now() >= e->look_at) {
             if (!take_look(e, why))
-                return say_away(e);
-        } else if (!take_message(e)) {
+                return say_away(e, why);
+        } else if (!take_message(e, why)) {
             return keel_link_is_up(&e->client->link) ? KEEL_EVENT_END
-                                                     : say_lost(e, why);
+                                                     : say_away(e, why);
         }
     }
     return KEEL_EVENT_FOUND;

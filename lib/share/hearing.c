@@ -48,7 +48,8 @@ void keel_relay_listen(keel_relay *r, uint64_t now)
     redisReply *reply;
     keel_text text;
 
-    while (keel_link_is_up(&r->link) && keel_link_message(&r->link, &reply, &text)) {
+    while (keel_link_is_up(&r->link) &&
+           keel_link_message(&r->link, &reply, &text, NULL)) {
         if (keel_wire_message_read(text, &message))
             while (keel_wire_message_next(&message, &event))
                 hear_event(r, &event, message.gen, now);

@@ -222,12 +222,16 @@ keel_status keel_link_ask(keel_link *link, keel_command *command, redisReply **r
     return KEEL_OK;
 }
 
-bool keel_link_message(keel_link *link, redisReply **reply, keel_text *message)
+bool keel_link_message(keel_link *link, redisReply **reply, keel_text *message,
+                       keel_detail *why)
 {
-    keel_status status = keel_redis_receive(link->messages, reply, 0, NULL);
+    keel_detail what = KEEL_DETAIL_INIT;
+    keel_status status = keel_redis_receive(link->messages, reply, 0, &what);
 
-    if (status != KEEL_OK && status != KEEL_TIMEOUT && status != KEEL_CANCELLED)
+    if (status != KEEL_OK && status != KEEL_TIMEOUT && status != KEEL_CANCELLED) {
         keel_link_lose(link);
+        keel_detail_fill(why, &what);
+    }
     if (status != KEEL_OK)
         return false;
     if (!keel_redis_message(*reply, message))

@@ -67,8 +67,10 @@ keel_status keel_link_connect(keel_link *link, keel_detail *why);
 keel_status keel_link_ask(keel_link *link, keel_command *command, redisReply **reply,
                           keel_detail *why);
 
-/* The next message, if there is one; false: there is none, or the connection is lost. */
-bool keel_link_message(keel_link *link, redisReply **reply, keel_text *message);
+/* The next message, if there is one; false: there is none, or the connection is lost,
+ * and why. */
+bool keel_link_message(keel_link *link, redisReply **reply, keel_text *message,
+                       keel_detail *why);
 
 /* To be polled beside others; -1: none. */
 int keel_link_fd(const keel_link *link);

@@ -40,6 +40,16 @@ expect()
     fail "keel $*: exit $got, not $code with \"$words\": $output"
 }
 
+# says_replaced BEGINNING END: the last line of the last output.
+says_replaced()
+{
+    case ${output##*
+} in
+    "$1"*"$2") pass ;;
+    *) fail "not \"$1\"…\"$2\" at the end of: $output" ;;
+    esac
+}
+
 # expect_not WORDS: what the last output must not say.
 expect_not()
 {
@@ -177,6 +187,7 @@ expect 4 'moving the tables
 expect 75 'an operator holds the breaker open' exec --wait-share 20s \
     --settings "$settings" orders -- true
 expect 0 'orders: locked disabled by bob' lock --replace orders disabled --actor bob
+says_replaced 'orders: was locked open by alice at 20' 'moving the tables'
 expect 0 orders status --check orders
 expect 4 'keel unlock: not done, orders: locked disabled by bob' unlock orders \
     --if-version "$version"
@@ -207,7 +218,12 @@ comes 'Z orders locked open by alice: why' "$work/events"
 expect 0 '' unlock orders --actor bob
 comes 'Z orders unlocked by bob' "$work/events"
 kill "$server_pid" && wait "$server_pid" 2>/dev/null
-comes "keel events: $url (namespace default): " "$work/errors"
+comes 'keel events: trying again' "$work/errors"
+if grep -q "^keel events: $url (namespace default): [^ ]" "$work/errors"; then
+    pass
+else
+    fail "events --follow does not say what was lost: $(cat "$work/errors")"
+fi
 "$server" --port 0 --unixsocket "$work/socket" --save '' --dir "$work" >/dev/null &
 server_pid=$!
 comes 'there again' "$work/errors"
