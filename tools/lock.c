@@ -41,11 +41,12 @@ static int wrong_usage(const order *o, const char *what)
 
 /* ---- what comes of it -------------------------------------------------------------- */
 
-static void print_lock(FILE *out, const char *name, const keel_lock_state *lock)
+static void print_lock(FILE *out, const char *name, const char *how,
+                       const keel_lock_state *lock)
 {
     char text[KEEL_OUTPUT_TEXT_SIZE];
 
-    fprintf(out, "%s: locked %s by %s", name, keel_lock_name(lock->lock),
+    fprintf(out, "%s: %s %s by %s", name, how, keel_lock_name(lock->lock),
             *lock->actor ? lock->actor : "somebody");
     if (lock->set_s)
         fprintf(out, " at %s", keel_output_instant(text, lock->set_s * 1000, 0));
@@ -58,7 +59,7 @@ static int say_conflict(const order *o, const keel_lock_state *standing)
 {
     fprintf(stderr, "keel %s: not done, ", o->command);
     if (standing->size)
-        print_lock(stderr, o->name, standing);
+        print_lock(stderr, o->name, "locked", standing);
     else
         fprintf(stderr, "%s: not locked any more\n", o->name);
     if (o->lock)
@@ -93,18 +94,28 @@ static int say_failure(const order *o, const keel_source *source,
     return code;
 }
 
+/* Whoever takes somebody else's lock away sees what he had to say. */
+static int say_done(const order *o, const keel_lock_state *standing,
+                    const keel_lock_state *replaced)
+{
+    if (standing->size)
+        print_lock(stdout, o->name, "locked", standing);
+    else
+        printf("%s: not locked\n", o->name);
+    if (replaced->size)
+        print_lock(stdout, o->name, "was locked", replaced);
+    return 0;
+}
+
 static int obey(const order *o, keel_source *source)
 {
     keel_detail why = KEEL_DETAIL_INIT;
-    keel_lock_state standing;
+    keel_lock_state standing, replaced;
 
-    switch (source->lock(source, o->name, o->lock, &o->options, &standing, &why)) {
+    switch (source->lock(source, o->name, o->lock, &o->options, &standing, &replaced,
+                         &why)) {
     case KEEL_OK:
-        if (standing.size)
-            print_lock(stdout, o->name, &standing);
-        else
-            printf("%s: not locked\n", o->name);
-        return 0;
+        return say_done(o, &standing, &replaced);
     case KEEL_E_CONFLICT:
         return say_conflict(o, &standing);
     case KEEL_E_ARGUMENT:

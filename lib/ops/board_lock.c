@@ -62,7 +62,7 @@ static bool is_expected(uint64_t seen, const keel_lock_options *options, uint64_
 /* Notes are few: none is written for a lock that cannot come. */
 static bool swap(const keel_board_parts *parts, keel_lock lock,
                  const keel_lock_options *options, const keel_instant *instant,
-                 uint32_t *note)
+                 uint32_t *note, keel_lock_state *replaced)
 {
     uint64_t until = options->for_ns ? keel_ns_add(instant->now, options->for_ns) : 0;
     uint64_t seen = atomic_load_explicit(&parts->breaker->lock, memory_order_acquire);
@@ -70,28 +70,31 @@ static bool swap(const keel_board_parts *parts, keel_lock lock,
     if (!is_expected(seen, options, instant->now))
         return false;
     *note = write_note(parts, options, instant);
-    while (
-        !keel_breaker_relock(parts->breaker, &seen, keel_lock_pack(lock, *note, until)))
+    do {
         if (!is_expected(seen, options, instant->now))
             return false;
+        *replaced = keel_board_lock_look(parts, instant->now);
+    } while (!keel_breaker_relock(parts->breaker, &seen,
+                                  keel_lock_pack(lock, *note, until)));
     return true;
 }
 
 keel_status keel_board_lock(keel_board *board, const keel_board_parts *parts,
                             keel_lock lock, const keel_lock_options *options,
-                            const keel_instant *instant, keel_lock_state *standing)
+                            const keel_instant *instant, keel_lock_state *standing,
+                            keel_lock_state *replaced)
 {
     bool is_done;
     uint32_t note;
 
-    *standing = (keel_lock_state){ .size = 0 };
+    *standing = *replaced = (keel_lock_state){ .size = 0 };
     if (!parts->breaker)
         return KEEL_E_STATE;
     take_off(board, parts, instant);
     *standing = keel_board_lock_look(parts, instant->now);
     if (lock == KEEL_LOCK_NONE && !standing->size && !options->version)
         return KEEL_OK;
-    is_done = swap(parts, lock, options, instant, &note);
+    is_done = swap(parts, lock, options, instant, &note, replaced);
     *standing = keel_board_lock_look(parts, instant->now);
     if (!is_done)
         return KEEL_E_CONFLICT;

@@ -16,11 +16,13 @@
  * options   as for keel_pipeline_lock_as; actor and reason may be NULL
  * standing  out: the lock that stands, of whoever came first where there is a conflict;
  *           size 0: none
+ * replaced  out: the one in whose place this is done; size 0: none stood
  * Returns   KEEL_OK, also where there was nothing to unlock; KEEL_E_CONFLICT: another lock
  *           stands; KEEL_E_STATE: it has no breaker
  */
 keel_status keel_board_lock(keel_board *board, const keel_board_parts *parts,
                             keel_lock lock, const keel_lock_options *options,
-                            const keel_instant *instant, keel_lock_state *standing);
+                            const keel_instant *instant, keel_lock_state *standing,
+                            keel_lock_state *replaced);
 
 #endif

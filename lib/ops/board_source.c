@@ -44,7 +44,7 @@ static keel_status look(keel_source *source, keel_view *view, keel_detail *why)
 
 static keel_status lock(keel_source *source, const char *name, keel_lock lock,
                         const keel_lock_options *options, keel_lock_state *standing,
-                        keel_detail *why)
+                        keel_lock_state *replaced, keel_detail *why)
 {
     board_source *b = inside(source);
     keel_instant instant = instant_of(b);
@@ -53,7 +53,8 @@ static keel_status lock(keel_source *source, const char *name, keel_lock lock,
     (void)why; /* it can always be asked */
     if (!keel_board_find(b->board, name, &parts))
         return KEEL_E_ARGUMENT;
-    return keel_board_lock(b->board, &parts, lock, options, &instant, standing);
+    return keel_board_lock(b->board, &parts, lock, options, &instant, standing,
+                           replaced);
 }
 
 static keel_status history(keel_source *source, const char *name,

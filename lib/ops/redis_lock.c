@@ -102,12 +102,13 @@ static bool is_expected(const seen *s, const keel_lock_options *options)
 
 keel_status keel_redis_lock(keel_redis_client *client, const char *name, keel_lock lock,
                             const keel_lock_options *options, keel_lock_state *standing,
-                            keel_detail *why)
+                            keel_lock_state *replaced, keel_detail *why)
 {
     seen s = { .number = 0 };
     keel_status status = find(client, name, &s, why);
     bool has_to = lock != KEEL_LOCK_NONE || s.standing.size || options->version;
 
+    *replaced = s.standing;
     if (status != KEEL_OK)
         say_applied(why, KEEL_APPLIED_NO, status);
     else if (has_to)

@@ -14,12 +14,13 @@
  * one that was seen.
  *
  * options, standing  as keel_board_lock
+ * replaced  as there, as it was seen just before
  * Returns   KEEL_OK, also where there was nothing to unlock; KEEL_E_CONFLICT: another lock
  *           stands; KEEL_E_ARGUMENT: the fleet knows no such breaker; or as
  *           keel_redis_client_ask, and then why->applied says whether it may be set
  */
 keel_status keel_redis_lock(keel_redis_client *client, const char *name, keel_lock lock,
                             const keel_lock_options *options, keel_lock_state *standing,
-                            keel_detail *why);
+                            keel_lock_state *replaced, keel_detail *why);
 
 #endif

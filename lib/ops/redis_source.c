@@ -28,9 +28,10 @@ static keel_status look(keel_source *source, keel_view *view, keel_detail *why)
 
 static keel_status lock(keel_source *source, const char *name, keel_lock lock,
                         const keel_lock_options *options, keel_lock_state *standing,
-                        keel_detail *why)
+                        keel_lock_state *replaced, keel_detail *why)
 {
-    return keel_redis_lock(inside(source)->client, name, lock, options, standing, why);
+    return keel_redis_lock(inside(source)->client, name, lock, options, standing,
+                           replaced, why);
 }
 
 static keel_status history(keel_source *source, const char *name,

@@ -34,7 +34,7 @@ typedef struct keel_source {
     keel_status (*look)(struct keel_source *source, keel_view *view, keel_detail *why);
     keel_status (*lock)(struct keel_source *source, const char *name, keel_lock lock,
                         const keel_lock_options *options, keel_lock_state *standing,
-                        keel_detail *why);
+                        keel_lock_state *replaced, keel_detail *why);
     keel_status (*history)(struct keel_source *source, const char *name,
                            keel_history_view *view);
     keel_event_cursor (*begin)(struct keel_source *source);

@@ -109,13 +109,13 @@ static void follow(keel_board *board, uint64_t now)
 static void lock(keel_board *board, const keel_instant *instant)
 {
     const keel_lock_options options = { .any_version = true, .actor = "fuzz" };
-    keel_lock_state standing;
+    keel_lock_state standing, replaced;
     keel_board_parts parts;
 
     if (!keel_board_find(board, "a", &parts) || !parts.breaker)
         return;
-    if (keel_board_lock(board, &parts, KEEL_LOCK_OPEN, &options, instant, &standing) ==
-            KEEL_OK &&
+    if (keel_board_lock(board, &parts, KEEL_LOCK_OPEN, &options, instant, &standing,
+                        &replaced) == KEEL_OK &&
         standing.lock != KEEL_LOCK_OPEN)
         __builtin_trap();
     memset((void *)parts.notice, 0, sizeof *parts.notice);

@@ -26,6 +26,7 @@ static board_file file;
 static opened o;
 static keel_board *board; /* the onlooker's */
 static keel_view view;
+static keel_lock_state standing, replaced; /* of the onlooker's last lock */
 
 static void begin(const char *settings)
 {
@@ -147,7 +148,6 @@ END_TEST
 START_TEST(a_pipeline_without_a_breaker_is_seen_and_cannot_be_locked)
 {
     const keel_lock_options any = { .size = sizeof any, .any_version = true };
-    keel_lock_state standing;
     keel_board_parts parts;
     keel_instant at;
 
@@ -156,7 +156,7 @@ START_TEST(a_pipeline_without_a_breaker_is_seen_and_cannot_be_locked)
     ck_assert(!look()->has_breaker);
     ck_assert(keel_board_find(board, "payments", &parts));
     ck_assert_int_eq(
-        keel_board_lock(board, &parts, KEEL_LOCK_OPEN, &any, &at, &standing),
+        keel_board_lock(board, &parts, KEEL_LOCK_OPEN, &any, &at, &standing, &replaced),
         KEEL_E_STATE);
     finish();
 }
@@ -242,15 +242,13 @@ END_TEST
 
 /* ---- locks ------------------------------------------------------------------------- */
 
-static keel_lock_state standing;
-
 static keel_status lock_with(keel_lock lock, const keel_lock_options *options)
 {
     keel_instant at = instant();
     keel_board_parts parts;
 
     ck_assert(keel_board_find(board, "payments", &parts));
-    return keel_board_lock(board, &parts, lock, options, &at, &standing);
+    return keel_board_lock(board, &parts, lock, options, &at, &standing, &replaced);
 }
 
 static keel_status lock_as(keel_lock lock, const char *actor, const char *reason)
@@ -307,6 +305,8 @@ START_TEST(a_lock_that_stands_is_not_overwritten_unseen_however_often_one_tries)
                   &(keel_lock_options){ .actor = "bob", .any_version = true }),
         KEEL_OK);
     ck_assert_str_eq(standing.actor, "bob");
+    ck_assert_str_eq(replaced.actor, "alice");
+    ck_assert_str_eq(replaced.reason, "first");
     finish();
 }
 END_TEST
@@ -389,6 +389,30 @@ START_TEST(events_come_in_order_with_who_and_why)
     ck_assert_str_eq(event.lock.reason, "it is not them");
     ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
     ck_assert_int_eq(event.lock.lock, KEEL_LOCK_NONE);
+    ck_assert_str_eq(event.lock.actor, "bob");
+    ck_assert_int_eq(next(), KEEL_EVENT_END);
+    finish();
+}
+END_TEST
+
+START_TEST(who_locks_what_is_over_says_so_first)
+{
+    const keel_lock_options hour = { .for_ns = 3600 * KEEL_S, .actor = "alice" };
+
+    begin(BREAKER);
+    ck_assert_int_eq(lock_with(KEEL_LOCK_OPEN, &hour), KEEL_OK);
+    cursor = keel_board_events_begin(board);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    vclock_advance(&o.clock, 3601 * KEEL_S);
+    ck_assert_int_eq(next(), KEEL_EVENT_END); /* nobody has seen it yet */
+    ck_assert_int_eq(lock_as(KEEL_LOCK_CLOSED, "bob", NULL), KEEL_OK);
+    ck_assert_uint_eq(replaced.size, 0);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(event.type, KEEL_EVENT_LOCKED);
+    ck_assert_int_eq(event.lock.lock, KEEL_LOCK_NONE);
+    ck_assert_int_eq(event.cause, KEEL_CAUSE_EXPIRED);
+    ck_assert_str_eq(event.lock.actor, "alice");
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
     ck_assert_str_eq(event.lock.actor, "bob");
     ck_assert_int_eq(next(), KEEL_EVENT_END);
     finish();
@@ -732,6 +756,7 @@ SUITE("board_view", 60,
       ONE(a_lock_whose_time_is_over_is_none_and_in_nobodys_way),
       ONE(a_lock_outlives_all_processes_and_their_restart),
       ONE(events_come_in_order_with_who_and_why),
+      ONE(who_locks_what_is_over_says_so_first),
       ONE(a_lock_of_the_services_own_is_told_with_its_note),
       ONE(a_lock_whose_note_is_another_locks_by_now_names_nobody),
       ONE(what_was_overwritten_is_counted_and_the_rest_is_read),

@@ -44,6 +44,16 @@ version_of()
     "$keel" status --json "$1" | sed -n 's/.*"version":"\([0-9]*\)".*/\1/p'
 }
 
+# says_replaced BEGINNING END: the last line of the last output.
+says_replaced()
+{
+    case ${output##*
+} in
+    "$1"*"$2") pass ;;
+    *) fail "not \"$1\"…\"$2\" at the end of: $output" ;;
+    esac
+}
+
 # expect_not WORDS: what the last output must not say.
 expect_not()
 {
@@ -132,7 +142,9 @@ expect 4 'keel lock: not done, orders: locked open by alice at 20' lock orders d
 expect 4 -- lock orders closed --actor bob
 expect 4 'moving the tables
 --replace takes its place' lock orders closed
+expect_not 'was locked'
 expect 0 'orders: locked disabled by bob' lock --replace orders disabled --actor bob
+says_replaced 'orders: was locked open by alice at 20' 'moving the tables'
 expect 0 orders status --check orders
 expect 4 'keel unlock: not done, orders: locked disabled by bob' unlock orders \
     --if-version "$version"
@@ -207,6 +219,12 @@ expect 0 'Z orders unlocked by carol [' events
 expect 0 '"name":"payments","type":"transition","pid":' events --json
 expect 0 '"from":"closed","to":"open","generation":1,"cause":"failure_rate","calls":2,"failures":2}' \
     events --json
+expect 0 'locked observe' lock orders observe --for 1ms --actor dora --reason brief
+while [ -n "$(version_of orders)" ]; do :; done
+expect 0 'orders: not locked' unlock orders
+expect_not 'was locked'
+expect 0 'Z orders unlocked (expired), was locked by dora: brief [' events
+expect 0 '"lock":"none","actor":"dora","reason":"brief","cause":"expired"' events --json
 expect 0 '"type":"locked","pid":' events --json
 expect 0 '"lock":"none","actor":"carol","reason":"","cause":"none"' events --json
 expect 0 'locked open by erin' events --since 1h
