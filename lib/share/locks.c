@@ -96,6 +96,7 @@ static void set_here(keel_follower *f, const keel_plan *plan,
                      const keel_wire_view *view, const explanation *why, uint64_t now)
 {
     keel_breaker_words *words = plan->breaker.words;
+    bool is_explained = why || view->lock == KEEL_LOCK_NONE;
     uint64_t seen, fresh;
 
     keel_pipeline_see_lock(f->pipeline, plan, now); /* what was, is told first */
@@ -105,7 +106,7 @@ static void set_here(keel_follower *f, const keel_plan *plan,
         ;
     f->lock_word = fresh;
     f->lock_epoch = view->lock_epoch;
-    if (why ? fresh != 0 : seen && !fresh)
+    if (is_explained && (seen || fresh))
         keel_pipeline_locked(f->pipeline, plan, fresh, now);
 }
 

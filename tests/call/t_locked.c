@@ -245,11 +245,23 @@ START_TEST(that_it_is_lifted_is_told_once_within_a_bucket_of_the_window)
 }
 END_TEST
 
-/* Without a listener, as that has every refusal go the long way. */
-START_TEST(that_it_is_lifted_from_an_open_breaker_is_told_by_the_next_refusal)
+static keel_status refused_call(void)
+{
+    return opened_call(&b.o, NULL, KEEL_OK, NULL);
+}
+
+static keel_status refused_permit(void)
 {
     keel_permit permit;
 
+    return keel_permit_take(b.o.pipeline, &permit, NULL);
+}
+
+static keel_status (*const refusals[])(void) = { refused_call, refused_permit };
+
+/* Without a listener, as that has every refusal go the long way. */
+START_TEST(that_it_is_lifted_from_an_open_breaker_is_told_by_the_next_refusal)
+{
     begin();
     ck_assert_int_eq(keel_events_listen(b.o.rt, NULL, NULL), KEEL_OK);
     opened_calls(&a.o, KEEL_FAILED, 8);
@@ -257,11 +269,7 @@ START_TEST(that_it_is_lifted_from_an_open_breaker_is_told_by_the_next_refusal)
     call(&b);
     ck_assert_uint_eq(told_lines(&b.log), 1);
     ck_assert_int_eq(keel_pipeline_unlock(a.o.pipeline), KEEL_OK);
-    if (_i)
-        ck_assert_int_eq(keel_permit_take(b.o.pipeline, &permit, NULL),
-                         KEEL_REJECTED_OPEN);
-    else
-        ck_assert_int_eq(opened_call(&b.o, NULL, KEEL_OK, NULL), KEEL_REJECTED_OPEN);
+    ck_assert_int_eq(refusals[_i](), KEEL_REJECTED_OPEN);
     ck_assert_uint_eq(told_lines(&b.log), 2);
     ck_assert_uint_eq(b.o.rt->watchers, 0); /* and the next one is quick again */
     finish();
@@ -441,8 +449,6 @@ START_TEST(of_many_threads_that_see_a_change_at_once_one_tells_it)
     finish();
 }
 END_TEST
-
-static const int refusals[] = { 0, 1 };
 
 SUITE("locked", 30, ONE(who_sets_a_lock_has_a_line_and_an_event_of_it),
       ONE(to_lift_what_does_not_stand_is_no_news),

@@ -167,6 +167,25 @@ START_TEST(a_lock_that_nobody_can_be_asked_about_is_told_and_explained_later)
 }
 END_TEST
 
+START_TEST(that_the_fleet_had_lifted_it_meanwhile_is_told)
+{
+    const keel_wire_locked answer = {
+        .view = { .state = KEEL_WIRE_UNKNOWN, .lock = KEEL_LOCK_NONE, .lock_epoch = 9 },
+        .actor = { "bob", 3 },
+        .reason = { "", 0 }
+    };
+    keel_follower f;
+
+    start((const char *const[]){ NULL });
+    lock(&members[0]);
+    keel_follower_init(&f, members[0].pipeline);
+    keel_follower_locked(&f, atomic_load(&members[0].pipeline->plan), &answer, 1);
+    ck_assert_uint_eq(told_lines(&logs[0]), 2);
+    ck_assert(told_says(&logs[0], "lock=none was=open why=lifted"));
+    stop();
+}
+END_TEST
+
 START_TEST(who_takes_over_as_relay_asks_what_the_one_before_could_not)
 {
     const keel_wire_view view = { .lock = KEEL_LOCK_OPEN, .lock_epoch = 9 };
@@ -191,6 +210,7 @@ int main(void)
         ONE(each_process_of_a_board_says_it_by_a_relay_that_stands_by),
         ONE(the_listener_hears_what_the_relay_has_seen_at_the_next_call),
         ONE(a_lock_that_nobody_can_be_asked_about_is_told_and_explained_later),
+        ONE(that_the_fleet_had_lifted_it_meanwhile_is_told),
         ONE(who_takes_over_as_relay_asks_what_the_one_before_could_not),
     };
 
