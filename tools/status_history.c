@@ -11,21 +11,19 @@
 static void print_second(const keel_second_view *second)
 {
     const keel_sample *s = &second->sample;
-    char instant[KEEL_OUTPUT_TEXT_SIZE], failed[48];
+    char instant[KEEL_OUTPUT_TEXT_SIZE], failed[48] = "-";
 
-    fputs(keel_output_instant(instant, second->at_s * 1000, 0), stdout);
-    if (!second->has_sample) {
-        puts("  -");
-        return;
-    }
-    snprintf(failed, sizeof failed, "%" PRIu64 "/%" PRIu64, s->failures, s->calls);
-    printf("  %-9s  %-15s  %s\n", keel_breaker_state_name(s->state), failed,
-           s->lock ? keel_lock_name(s->lock) : "-");
+    if (second->has_sample)
+        snprintf(failed, sizeof failed, "%" PRIu64 "/%" PRIu64, s->failures, s->calls);
+    printf("%s  %-9s  %-15s  %-9" PRIu64 "  %s\n",
+           keel_output_instant(instant, second->at_s * 1000, 0),
+           second->is_known ? keel_breaker_state_name(s->state) : "-", failed,
+           second->refused, s->lock ? keel_lock_name(s->lock) : "-");
 }
 
 static void print_text(const keel_history_view *history)
 {
-    printf("%-20s  %-9s  %-15s  LOCK\n", "AT", "STATE", "FAILED");
+    printf("%-20s  %-9s  %-15s  %-9s  LOCK\n", "AT", "STATE", "FAILED", "REFUSED");
     for (size_t i = 0; i < KEEL_HISTORY_SECONDS; i++)
         print_second(&history->seconds[i]);
 }
@@ -35,11 +33,14 @@ static void print_second_json(const char *before, const keel_second_view *second
     const keel_sample *s = &second->sample;
 
     keel_print_json_number(stdout, before, "at_s", second->at_s);
+    keel_print_json_number(stdout, ",", "refused", second->refused);
     printf(",\"sample\":%s", second->has_sample ? "true" : "false");
-    if (second->has_sample) {
+    if (second->is_known) {
         keel_print_json_text(stdout, ",", "state", keel_breaker_state_name(s->state));
         keel_print_json_text(stdout, ",", "lock", keel_lock_name(s->lock));
         keel_print_json_number(stdout, ",", "generation", s->generation);
+    }
+    if (second->has_sample) {
         keel_print_json_number(stdout, ",", "calls", s->calls);
         keel_print_json_number(stdout, ",", "failures", s->failures);
         keel_print_json_number(stdout, ",", "slow", s->slow);

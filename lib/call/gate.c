@@ -11,12 +11,9 @@ static uint32_t set_breaker(keel_gate *gate, const keel_plan *plan)
     if (!gate->breaker)
         gate->breaker = plan->breaker.words;
     /* one who saw the gate before may read it just now */
-    if (plan->breaker.window.time) {
-        atomic_store_explicit(&gate->lines, plan->breaker.window.stripes,
-                              memory_order_relaxed);
+    if (plan->breaker.window.time)
         atomic_store_explicit(&gate->window, plan->breaker.window.time,
                               memory_order_relaxed);
-    }
     if (!plan->is_simple || policy->bulkhead || !policy->window_ns)
         return KEEL_GATE_BREAKER;
     if (!policy->slow_call_ns)
@@ -65,7 +62,12 @@ static uint32_t set_policies(keel_gate *gate, const keel_plan *plan)
 
 void keel_gate_set(keel_gate *gate, const keel_plan *plan)
 {
-    uint32_t bits = set_policies(gate, plan);
+    uint32_t bits;
+
+    if (plan->breaker.window.stripes) /* also where the gate is shut: refusals */
+        atomic_store_explicit(&gate->lines, plan->breaker.window.stripes,
+                              memory_order_relaxed);
+    bits = set_policies(gate, plan);
 
     if (bits && plan->uses_coarse_clock)
         bits |= KEEL_GATE_COARSE;

@@ -27,7 +27,8 @@ typedef struct keel_gate {
     _Atomic uint32_t bits;
     keel_breaker_words *breaker;
     _Atomic(keel_time_window_words *) window; /* once there is one, never NULL again */
-    _Atomic(const keel_stripes *) lines;      /* that count for it; the same */
+    _Atomic(const keel_stripes *) lines;      /* that count for it, and the refusals of
+                                                 a shared breaker; the same */
     keel_starts starts;
     _Atomic uint64_t slow_call_ns;
     keel_bulkhead places; /* words and what is common, no more */

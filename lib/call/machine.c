@@ -21,7 +21,7 @@
 static void tell_rejection(keel_machine *m, keel_status status, uint64_t retry_after_ns,
                            uint64_t now)
 {
-    keel_count_rejected(m->pipeline);
+    keel_count_rejected(m->pipeline, keel_machine_stripe(m), now);
     keel_pipeline_tell(m->pipeline,
                        (keel_event_record){ .type = KEEL_EVENT_REJECTED,
                                             .reason = m->reason,

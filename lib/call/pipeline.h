@@ -115,9 +115,15 @@ static inline void keel_plan_hold(keel_pipeline *pipeline, uint32_t phase)
     keel_stripe_add(keel_stripe_mine(&pipeline->stripes), KEEL_STRIPE_BEGUN + phase, 1);
 }
 
-static inline void keel_count_rejected(keel_pipeline *pipeline)
+/* A refusal for the last minute that others see; see history.h. */
+void keel_pipeline_note_refused(keel_pipeline *pipeline, uint64_t now);
+
+static inline void keel_count_rejected(keel_pipeline *pipeline, keel_stripe stripe,
+                                       uint64_t now)
 {
-    keel_stripe_add(keel_stripe_mine(&pipeline->stripes), KEEL_STRIPE_REJECTED, 1);
+    keel_stripe_add(stripe, KEEL_STRIPE_REJECTED, 1);
+    if (pipeline->history)
+        keel_pipeline_note_refused(pipeline, now);
 }
 
 /* The instant by the clock this plan goes by. */
@@ -144,7 +150,7 @@ static inline bool keel_gate_refuses(keel_pipeline *pipeline, uint32_t gate_bits
         atomic_load_explicit(&pipeline->runtime->watchers, memory_order_relaxed))
         return false;
     *retry_after_ns = until - now;
-    keel_count_rejected(pipeline);
+    keel_count_rejected(pipeline, keel_stripe_mine(&pipeline->stripes), now);
     return true;
 }
 

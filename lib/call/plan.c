@@ -55,7 +55,7 @@ static void *borrow(placing *p, keel_board *board, keel_block_kind kind, uint64_
 }
 
 /* A shared window has stripes of its own: other windows of that name may count elsewhere
- * at the same time. */
+ * at the same time. In all of them refusals are counted (history.h). */
 static const keel_stripes *place_lines(placing *p, keel_lines *lines, uint64_t width,
                                        uint32_t count)
 {
@@ -91,15 +91,18 @@ static void place_time_window(placing *p, keel_window *window,
 
 static void place_window(placing *p, keel_window *window, const keel_policy *policy)
 {
+    uint32_t calls = policy->window_calls;
     void *words;
 
-    if (!policy->window_calls) {
+    if (!calls) {
         place_time_window(p, window, policy);
         return;
     }
-    words = borrow(p, board_of(p, policy->share), KEEL_BLOCK_COUNT_WINDOW, 0,
-                   policy->window_calls, keel_count_window_size(policy->window_calls));
-    keel_count_window_init(window, words, policy->window_calls);
+    words = borrow(p, board_of(p, policy->share), KEEL_BLOCK_COUNT_WINDOW, 0, calls,
+                   keel_count_window_size(calls));
+    keel_count_window_init(window, words, calls);
+    if (is_shared(p, policy->share)) /* where refusals are counted */
+        window->stripes = place_lines(p, &window->lines, 0, calls);
 }
 
 static void place_breaker(placing *p, keel_breaker *breaker, const keel_policy *policy)

@@ -23,7 +23,7 @@ static void tell_refusal(const permit *p, const keel_admission_answer *answer,
 
     if (answer->status == KEEL_REJECTED_BULKHEAD_FULL)
         keel_pipeline_look_for_leaks(pipeline, p->plan, now);
-    keel_count_rejected(pipeline);
+    keel_count_rejected(pipeline, keel_stripe_mine(&pipeline->stripes), now);
     keel_pipeline_tell(
         pipeline,
         (keel_event_record){ .type = KEEL_EVENT_REJECTED,

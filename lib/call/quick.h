@@ -80,7 +80,7 @@ static inline bool keel_machine_try_refuse(keel_machine *m, uint64_t now)
     m->phase = KEEL_PHASE_ENDED;
     m->reason = KEEL_REASON_OPEN;
     m->retry_after_ns = due - now;
-    keel_stripe_add(keel_machine_stripe(m), KEEL_STRIPE_REJECTED, 1);
+    keel_count_rejected(m->pipeline, keel_machine_stripe(m), now);
     return true;
 }
 

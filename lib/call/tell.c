@@ -95,6 +95,40 @@ void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record, uint6
         keel_pipeline_note(pipeline, &record, 0);
 }
 
+/* The first refusal of a second on a line. */
+static KEEL_SELDOM void begin_second(keel_pipeline *pipeline, keel_stripe line,
+                                     uint64_t now)
+{
+    uint32_t phase;
+    keel_stripe stripe = keel_stripe_mine(&pipeline->stripes);
+    const keel_plan *plan = keel_plan_enter_as_it_is(pipeline, stripe, &phase);
+
+    keel_history_refused(pipeline->history, line, now);
+    if (plan->policy.breaker)
+        keel_pipeline_sample(pipeline, plan, now);
+    keel_plan_exit_at(stripe, phase);
+}
+
+void keel_pipeline_note_refused(keel_pipeline *pipeline, uint64_t now)
+{
+    const keel_stripes *lines =
+        atomic_load_explicit(&pipeline->gate.lines, memory_order_relaxed);
+    keel_stripe line =
+        lines ? keel_stripe_mine(lines) : (keel_stripe){ &keel_stripe_nowhere, false };
+
+    if (!keel_history_try_refused(line, now))
+        begin_second(pipeline, line, now);
+}
+
+/* What a second was at its end is what the next ones without a call are shown as. */
+static void sample_again(const keel_pipeline *pipeline, uint64_t now)
+{
+    const keel_plan *plan = atomic_load_explicit(&pipeline->plan, memory_order_acquire);
+
+    if (pipeline->history && plan->policy.breaker)
+        keel_history_retake(pipeline->history, &plan->breaker, now);
+}
+
 void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,
                                 uint64_t now)
 {
@@ -117,6 +151,8 @@ void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *cha
                                                 .generation = t->generation },
                            now);
     }
+    if (changes->count)
+        sample_again(pipeline, now);
     if (!changes->would_trip)
         return;
     keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "breaker",

@@ -9,11 +9,18 @@
 #include "ops/board_view.h"
 #include "policy/history.h"
 
-/* has_sample false: no call went the long way in that second, and all but at_s is zero */
+/*
+ * has_sample  false: no call has looked at the window in that second
+ * is_known    the state was sampled, then or before. Without a sample the calls, failures
+ *             and slow ones of it are zero, the rest is what it was
+ * refused     calls
+ */
 typedef struct keel_second_view {
     uint64_t at_s; /* since 1970 */
     bool has_sample;
+    bool is_known;
     keel_sample sample;
+    uint64_t refused;
 } keel_second_view;
 
 /* Newest last. */
@@ -22,7 +29,7 @@ typedef struct keel_history_view {
 } keel_history_view;
 
 /* False: the board keeps none of that name. */
-bool keel_board_history(const keel_board *board, const char *name,
+bool keel_board_history(keel_board *board, const char *name,
                         const keel_instant *instant, keel_history_view *view);
 
 #endif

@@ -23,7 +23,8 @@ enum {
     KEEL_STRIPE_CALLS = 1,  /* calls begun, for the retry budget */
     KEEL_STRIPE_BEGUN = 2,  /* settings phases: +0, +1 */
     KEEL_STRIPE_ENDED = 4,  /* settings phases: +0, +1 */
-    KEEL_STRIPE_REJECTED = 6
+    KEEL_STRIPE_REJECTED = 6,
+    KEEL_STRIPE_REFUSED = 7 /* on a shared board, of one second: history.h */
 };
 
 /* In a window's word: what it holds is just being added to its bucket (time_window.c). */

@@ -64,7 +64,7 @@ typedef struct keel_count_window_words {
 typedef struct keel_window {
     keel_time_window_words *time; /* exactly one of the two is set */
     keel_count_window_words *by_count;
-    const keel_stripes *stripes; /* this process's; time windows only */
+    const keel_stripes *stripes; /* this process's; of time windows, and shared ones */
     keel_lines lines;            /* everybody's, of a shared window */
     uint32_t stripe_word;        /* which word of each line */
     uint32_t count;              /* buckets, or calls */

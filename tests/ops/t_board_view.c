@@ -728,6 +728,137 @@ START_TEST(the_last_minute_says_what_each_second_was_and_which_had_no_calls)
 }
 END_TEST
 
+/* ---- refusals in it ---------------------------------------------------------------- */
+
+static void refuse_permit(void)
+{
+    keel_permit permit;
+
+    ck_assert_int_eq(keel_permit_take(o.pipeline, &permit, NULL), KEEL_REJECTED_OPEN);
+}
+
+static void refuse_call(void)
+{
+    ck_assert_int_eq(opened_call(&o, NULL, KEEL_OK, NULL), KEEL_REJECTED_OPEN);
+}
+
+static void refuse_run(void)
+{
+    ck_assert_int_eq(keel_run(o.pipeline, opened_succeed, NULL, NULL, NULL),
+                     KEEL_REJECTED_OPEN);
+}
+
+/* With a token no quick way is gone. */
+static void refuse_by_hand(void)
+{
+    keel_permit permit;
+
+    ck_assert_int_eq(keel_permit_wait(o.pipeline, &permit, 0, NULL, NULL),
+                     KEEL_REJECTED_OPEN);
+}
+
+typedef struct refused_case {
+    const char *settings;
+    void (*refuse)(void);
+} refused_case;
+
+static const refused_case refused_cases[] = {
+    { BREAKER, refuse_permit },
+    { BREAKER, refuse_call },
+    { BREAKER, refuse_run },
+    { BREAKER, refuse_by_hand },
+    { BREAKER "; breaker.window=100calls", refuse_permit },
+    { BREAKER "; bulkhead=5; bulkhead.queue=5", refuse_permit },
+    { BREAKER "; rate=1000/s", refuse_call },
+};
+
+START_TEST(a_second_in_which_all_is_refused_says_open_and_how_many)
+{
+    const refused_case *c = &refused_cases[_i];
+
+    begin(c->settings);
+    opened_calls(&o, KEEL_FAILED, 8);
+    for (int second = 1; second <= 3; second++) {
+        vclock_advance(&o.clock, KEEL_S);
+        for (int i = 0; i < second * 10; i++)
+            c->refuse();
+    }
+    look_back();
+    for (unsigned ago = 0; ago < 3; ago++) {
+        ck_assert_uint_eq(second_ago(ago)->refused, (3 - ago) * 10);
+        ck_assert(second_ago(ago)->has_sample);
+        ck_assert_int_eq(second_ago(ago)->sample.state, KEEL_BREAKER_OPEN);
+    }
+    ck_assert_uint_eq(second_ago(3)->refused, 0);
+    finish();
+}
+END_TEST
+
+START_TEST(a_second_without_calls_is_what_the_one_before_was)
+{
+    begin(BREAKER);
+    vclock_advance(&o.clock, 200 * KEEL_S);
+    opened_calls(&o, KEEL_FAILED, 8);
+    vclock_advance(&o.clock, 4 * KEEL_S);
+    look_back();
+    for (unsigned ago = 0; ago < 4; ago++) {
+        ck_assert(!second_ago(ago)->has_sample && second_ago(ago)->is_known);
+        ck_assert_int_eq(second_ago(ago)->sample.state, KEEL_BREAKER_OPEN);
+        ck_assert_uint_eq(second_ago(ago)->sample.calls, 0);
+    }
+    ck_assert(!second_ago(5)->is_known);
+    vclock_advance(&o.clock, 300 * KEEL_S);
+    look_back();
+    for (unsigned ago = 0; ago < KEEL_HISTORY_SECONDS; ago++)
+        ck_assert_int_eq(second_ago(ago)->sample.state, KEEL_BREAKER_OPEN);
+    finish();
+}
+END_TEST
+
+static void refuse_in_child(void)
+{
+    keel_permit permit;
+
+    for (int i = 0; i < 7; i++)
+        CHILD(keel_permit_take(o.pipeline, &permit, NULL) == KEEL_REJECTED_OPEN);
+}
+
+START_TEST(refusals_of_all_processes_are_summed_and_outlive_them)
+{
+    begin(BREAKER);
+    opened_calls(&o, KEEL_FAILED, 8);
+    vclock_advance(&o.clock, KEEL_S);
+    refuse_permit();
+    child_await(child_fork(refuse_in_child));
+    child_await(child_fork(refuse_in_child));
+    look_back();
+    ck_assert_uint_eq(second_ago(0)->refused, 1 + 7 + 7);
+    vclock_advance(&o.clock, KEEL_S);
+    refuse_permit();
+    look_back();
+    ck_assert_uint_eq(second_ago(1)->refused, 1 + 7 + 7);
+    ck_assert_uint_eq(second_ago(0)->refused, 1);
+    finish();
+}
+END_TEST
+
+START_TEST(refusals_are_kept_across_a_reload_to_another_window)
+{
+    begin(BREAKER);
+    opened_calls(&o, KEEL_FAILED, 8);
+    vclock_advance(&o.clock, KEEL_S);
+    refuse_permit();
+    ck_assert_int_eq(
+        keel_pipeline_override(o.pipeline, "breaker.window=50calls", KEEL_S, NULL),
+        KEEL_OK);
+    refuse_permit();
+    refuse_permit();
+    look_back();
+    ck_assert_uint_eq(second_ago(0)->refused, 3);
+    finish();
+}
+END_TEST
+
 START_TEST(what_has_no_last_minute_is_not_found)
 {
     keel_instant at;
@@ -768,4 +899,8 @@ SUITE("board_view", 60,
       ROWS(text_of_others_neither_steers_a_terminal_nor_breaks_json, texts),
       ONE(who_locks_is_shown_without_control_characters),
       ONE(the_last_minute_says_what_each_second_was_and_which_had_no_calls),
+      ROWS(a_second_in_which_all_is_refused_says_open_and_how_many, refused_cases),
+      ONE(a_second_without_calls_is_what_the_one_before_was),
+      ONE(refusals_of_all_processes_are_summed_and_outlive_them),
+      ONE(refusals_are_kept_across_a_reload_to_another_window),
       ONE(what_has_no_last_minute_is_not_found))

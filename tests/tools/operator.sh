@@ -115,13 +115,13 @@ expect 0 'usage: keel status' status --help
 expect 0 'usage: keel status' status -h
 
 # The last minute, newest last.
-expect 0 'AT                    STATE      FAILED           LOCK
+expect 0 'AT                    STATE      FAILED           REFUSED    LOCK
 20' status --history payments
 is 61 "$("$keel" status --history payments | wc -l)" 'lines of the last minute'
 expect 0 '"name":"payments","seconds":[
 {"at_s":' status --history payments --json
 expect 0 '"sample":false},' status --history payments --json
-expect 0 '"sample":true,"state":"closed","lock":"none","generation":' \
+expect 0 '"sample":true,"state":"open","lock":"none","generation":1,"calls":2,"failures":2' \
     status --history payments --json
 expect 2 'did you mean "payments"?' status --history paymens
 expect 2 '--history is of one NAME, and alone' status --history payments orders
