@@ -95,15 +95,24 @@ void keel_pipeline_tell(keel_pipeline *pipeline, keel_event_record record, uint6
         keel_pipeline_note(pipeline, &record, 0);
 }
 
+/* The caller's line of the board's; nobody's where the pipeline has no breaker. */
+static inline keel_stripe line_of(const keel_pipeline *pipeline)
+{
+    const keel_stripes *lines =
+        atomic_load_explicit(&pipeline->gate.lines, memory_order_relaxed);
+
+    return lines ? keel_stripe_mine(lines)
+                 : (keel_stripe){ &keel_stripe_nowhere, false };
+}
+
 /* The first refusal of a second on a line. */
-static KEEL_SELDOM void begin_second(keel_pipeline *pipeline, keel_stripe line,
-                                     uint64_t now)
+static KEEL_SELDOM void begin_second(keel_pipeline *pipeline, uint64_t now)
 {
     uint32_t phase;
     keel_stripe stripe = keel_stripe_mine(&pipeline->stripes);
     const keel_plan *plan = keel_plan_enter_as_it_is(pipeline, stripe, &phase);
 
-    keel_history_refused(pipeline->history, line, now);
+    keel_history_refused(pipeline->history, line_of(pipeline), now);
     if (plan->policy.breaker)
         keel_pipeline_sample(pipeline, plan, now);
     keel_plan_exit_at(stripe, phase);
@@ -111,13 +120,8 @@ static KEEL_SELDOM void begin_second(keel_pipeline *pipeline, keel_stripe line,
 
 void keel_pipeline_note_refused(keel_pipeline *pipeline, uint64_t now)
 {
-    const keel_stripes *lines =
-        atomic_load_explicit(&pipeline->gate.lines, memory_order_relaxed);
-    keel_stripe line =
-        lines ? keel_stripe_mine(lines) : (keel_stripe){ &keel_stripe_nowhere, false };
-
-    if (!keel_history_try_refused(line, now))
-        begin_second(pipeline, line, now);
+    if (!keel_history_try_refused(line_of(pipeline), now))
+        begin_second(pipeline, now);
 }
 
 /* What a second was at its end is what the next ones without a call are shown as. */
