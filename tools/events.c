@@ -29,12 +29,21 @@ typedef struct choices {
 
 /* ---- printing ---------------------------------------------------------------------- */
 
+static void print_calls(const keel_event_view *e)
+{
+    if (e->cause == KEEL_CAUSE_PROBES_OK || e->cause == KEEL_CAUSE_PROBES_FAILED)
+        printf(", %" PRIu64 " of %" PRIu64 " probes succeeded", e->total - e->failed,
+               e->total);
+    else
+        printf(", %" PRIu64 " of %" PRIu64 " failed", e->failed, e->total);
+}
+
 static void print_transition(const keel_event_view *e)
 {
     printf("%s -> %s (%s)", keel_breaker_state_name(e->from),
            keel_breaker_state_name(e->to), keel_view_cause_name(e->cause));
-    if (!e->is_of_fleet)
-        printf(", %" PRIu64 " of %" PRIu64 " failed", e->failed, e->total);
+    if (e->total) /* a fleet does not tell; after an open time there are none */
+        print_calls(e);
 }
 
 static void print_lock(const keel_event_view *e)

@@ -30,6 +30,8 @@ typedef struct keel_event_record {
     uint8_t cause;
     uint8_t reason;
     uint8_t lock;
+    uint8_t probes; /* of a transition that ended a round */
+    uint8_t probes_failed;
 } keel_event_record;
 
 typedef struct keel_event_cell {

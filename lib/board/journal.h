@@ -24,7 +24,7 @@ typedef struct keel_journal_record {
     uint32_t pipeline; /* its block's number in the directory */
     uint32_t pid;
     uint32_t generation;
-    uint32_t total; /* in the window */
+    uint32_t total; /* in the window; where probes ended a round, of them */
     uint32_t failed;
     uint16_t status;
     uint8_t type; /* a keel_event_type */

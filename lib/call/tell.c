@@ -57,6 +57,19 @@ static void name_note(const keel_pipeline *pipeline, uint64_t lock,
     record->note_check = keel_notice_check(pipeline->notice, record->note);
 }
 
+/* The calls it was about: a round's probes, which the window that follows has not, or
+ * those in the window. */
+static void count_calls(const keel_breaker *breaker, const keel_event_record *r,
+                        keel_journal_record *record)
+{
+    keel_totals totals = { .total = r->probes, .failed = r->probes_failed };
+
+    if (!totals.total)
+        totals = keel_breaker_look(breaker, r->at_ns).totals;
+    record->total = (uint32_t)keel_ns_min(totals.total, UINT32_MAX);
+    record->failed = (uint32_t)keel_ns_min(totals.failed, UINT32_MAX);
+}
+
 void keel_pipeline_note(const keel_pipeline *pipeline, const keel_event_record *r,
                         uint64_t lock)
 {
@@ -75,10 +88,7 @@ void keel_pipeline_note(const keel_pipeline *pipeline, const keel_event_record *
     if (!pipeline->is_public)
         return;
     if (plan && plan->policy.breaker) {
-        keel_totals totals = keel_breaker_look(&plan->breaker, r->at_ns).totals;
-
-        record.total = (uint32_t)keel_ns_min(totals.total, UINT32_MAX);
-        record.failed = (uint32_t)keel_ns_min(totals.failed, UINT32_MAX);
+        count_calls(&plan->breaker, r, &record);
     }
     if (r->type == KEEL_EVENT_LOCKED)
         name_note(pipeline, lock, &record);
@@ -133,28 +143,34 @@ static void sample_again(const keel_pipeline *pipeline, uint64_t now)
         keel_history_retake(pipeline->history, &plan->breaker, now);
 }
 
+static void tell_transition(keel_pipeline *pipeline, const keel_changes *changes,
+                            const keel_transition *t, uint64_t now)
+{
+    keel_event_record record = { .type = KEEL_EVENT_TRANSITION,
+                                 .from = (uint8_t)t->from,
+                                 .to = (uint8_t)t->to,
+                                 .cause = (uint8_t)t->cause,
+                                 .generation = t->generation };
+
+    if (t->cause == KEEL_CAUSE_PROBES_OK || t->cause == KEEL_CAUSE_PROBES_FAILED) {
+        record.probes = changes->probes;
+        record.probes_failed = changes->probes_failed;
+    }
+    if (pipeline->is_public)
+        keel_notice_tell(pipeline->notice, t->generation, t->cause,
+                         (uint64_t)keel_wall_seconds());
+    keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "breaker",
+                     "pipeline=%s from=%s to=%s cause=%s generation=%u", pipeline->name,
+                     keel_breaker_state_name(t->from), keel_breaker_state_name(t->to),
+                     keel_cause_name(t->cause), (unsigned)t->generation);
+    keel_pipeline_tell(pipeline, record, now);
+}
+
 void keel_pipeline_tell_changes(keel_pipeline *pipeline, const keel_changes *changes,
                                 uint64_t now)
 {
-    for (uint32_t i = 0; i < changes->count; i++) {
-        const keel_transition *t = &changes->items[i];
-
-        if (pipeline->is_public)
-            keel_notice_tell(pipeline->notice, t->generation, t->cause,
-                             (uint64_t)keel_wall_seconds());
-        keel_runtime_log(pipeline->runtime, KEEL_LOG_INFO, "breaker",
-                         "pipeline=%s from=%s to=%s cause=%s generation=%u",
-                         pipeline->name, keel_breaker_state_name(t->from),
-                         keel_breaker_state_name(t->to), keel_cause_name(t->cause),
-                         (unsigned)t->generation);
-        keel_pipeline_tell(pipeline,
-                           (keel_event_record){ .type = KEEL_EVENT_TRANSITION,
-                                                .from = (uint8_t)t->from,
-                                                .to = (uint8_t)t->to,
-                                                .cause = (uint8_t)t->cause,
-                                                .generation = t->generation },
-                           now);
-    }
+    for (uint32_t i = 0; i < changes->count; i++)
+        tell_transition(pipeline, changes, &changes->items[i], now);
     if (changes->count)
         sample_again(pipeline, now);
     if (!changes->would_trip)

@@ -59,7 +59,7 @@ static void describe(const keel_board *board, const keel_journal_record *r,
                                 .cause = (keel_cause)r->cause,
                                 .generation = r->generation,
                                 .total = r->total,
-                                .failed = r->failed };
+                                .failed = r->failed < r->total ? r->failed : r->total };
     notice = notice_of(board, r->pipeline, event->name);
     if (event->type == KEEL_EVENT_LOCKED)
         describe_lock(notice, r, event);

@@ -84,7 +84,7 @@ typedef struct keel_event_view {
     keel_breaker_state to;
     keel_cause cause;
     uint64_t generation;
-    uint64_t total; /* in the window */
+    uint64_t total; /* in the window; of a cause that is about probes, probes */
     uint64_t failed;
     keel_lock_state lock; /* actor and reason empty: not known, or not any more */
 } keel_event_view;

@@ -93,6 +93,9 @@ typedef struct keel_changes {
     uint32_t count;
     keel_transition items[4];
     keel_cause would_trip; /* under an observe lock, at the start of a breach */
+    /* of the half-open round that came to its end by a verdict; 0: none did */
+    uint8_t probes;
+    uint8_t probes_failed;
 } keel_changes;
 
 typedef enum keel_breaker_tracking {

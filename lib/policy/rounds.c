@@ -41,6 +41,16 @@ static keel_state with_probe(keel_state s, const keel_policy *policy,
     return s;
 }
 
+/* What a round came to. True, as ending it was. */
+static bool tell_round(const keel_state *after, keel_changes *changes)
+{
+    uint32_t probes = after->ok + after->failed;
+
+    changes->probes = (uint8_t)(probes < UINT8_MAX ? probes : UINT8_MAX);
+    changes->probes_failed = (uint8_t)after->failed;
+    return true;
+}
+
 /* What the round comes to with one more probe. False: somebody else was first. */
 static bool go_on(const keel_breaker *breaker, const keel_policy *policy,
                   const keel_breaker_now *seen, const keel_state *after,
@@ -52,9 +62,11 @@ static bool go_on(const keel_breaker *breaker, const keel_policy *policy,
     switch (keel_fleet_governs(breaker, now) ? UNDECIDED : judge_round(policy, after)) {
     case BAD:
         return keel_breaker_open(breaker, policy, seen, now, retry_after_ns, random,
-                                 KEEL_CAUSE_PROBES_FAILED, changes);
+                                 KEEL_CAUSE_PROBES_FAILED, changes) &&
+               tell_round(after, changes);
     case GOOD:
-        return keel_breaker_close(breaker, seen, now, KEEL_CAUSE_PROBES_OK, changes);
+        return keel_breaker_close(breaker, seen, now, KEEL_CAUSE_PROBES_OK, changes) &&
+               tell_round(after, changes);
     case UNDECIDED:
         break;
     }

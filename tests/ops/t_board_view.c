@@ -419,6 +419,36 @@ START_TEST(who_locks_what_is_over_says_so_first)
 }
 END_TEST
 
+static void next_transition(keel_breaker_state to, keel_cause cause, uint64_t total,
+                            uint64_t failed)
+{
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(event.to, to);
+    ck_assert_int_eq(event.cause, cause);
+    ck_assert_uint_eq(event.total, total);
+    ck_assert_uint_eq(event.failed, failed);
+}
+
+START_TEST(what_ended_a_round_is_told_with_its_probes)
+{
+    begin(BREAKER "; breaker.half_open_permits=3");
+    cursor = keel_board_events_begin(board);
+    opened_calls(&o, KEEL_FAILED, 8);
+    vclock_advance(&o.clock, 5 * KEEL_S);
+    opened_calls(&o, KEEL_OK, 1);
+    opened_calls(&o, KEEL_FAILED, 2);
+    vclock_advance(&o.clock, 20 * KEEL_S);
+    opened_calls(&o, KEEL_OK, 3);
+    next_transition(KEEL_BREAKER_OPEN, KEEL_CAUSE_FAILURE_RATE, 8, 8);
+    next_transition(KEEL_BREAKER_HALF_OPEN, KEEL_CAUSE_OPEN_ELAPSED, 0, 0);
+    next_transition(KEEL_BREAKER_OPEN, KEEL_CAUSE_PROBES_FAILED, 3, 2);
+    next_transition(KEEL_BREAKER_HALF_OPEN, KEEL_CAUSE_OPEN_ELAPSED, 0, 0);
+    /* two are enough, where one of three may fail */
+    next_transition(KEEL_BREAKER_CLOSED, KEEL_CAUSE_PROBES_OK, 2, 0);
+    finish();
+}
+END_TEST
+
 START_TEST(a_lock_of_the_services_own_is_told_with_its_note)
 {
     const keel_lock_options options = { .size = sizeof options,
@@ -888,6 +918,7 @@ SUITE("board_view", 60,
       ONE(a_lock_outlives_all_processes_and_their_restart),
       ONE(events_come_in_order_with_who_and_why),
       ONE(who_locks_what_is_over_says_so_first),
+      ONE(what_ended_a_round_is_told_with_its_probes),
       ONE(a_lock_of_the_services_own_is_told_with_its_note),
       ONE(a_lock_whose_note_is_another_locks_by_now_names_nobody),
       ONE(what_was_overwritten_is_counted_and_the_rest_is_read),

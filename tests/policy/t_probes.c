@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Half-open rounds: permits, verdicts, leases, and the ways out of them. */
+#include <string.h>
+
 #include "support/loose_breaker.h"
 #include "support/suite.h"
 
@@ -64,6 +66,15 @@ static const struct {
     { "the most failures there may be", 3, 2, true, "o", CLOSED },
 };
 
+static unsigned probes_in(const char *ends, const char *kinds)
+{
+    unsigned count = 0;
+
+    for (; *ends; ends++)
+        count += strchr(kinds, *ends) != NULL;
+    return count;
+}
+
 START_TEST(a_round_is_decided_as_soon_as_it_can_be)
 {
     keel_breaker_permit p;
@@ -84,6 +95,8 @@ START_TEST(a_round_is_decided_as_soon_as_it_can_be)
     ck_assert_int_eq(b.changes.items[0].cause, verdicts[_i].then == OPEN
                                                    ? KEEL_CAUSE_PROBES_FAILED
                                                    : KEEL_CAUSE_PROBES_OK);
+    ck_assert_uint_eq(b.changes.probes, probes_in(verdicts[_i].ends, "of"));
+    ck_assert_uint_eq(b.changes.probes_failed, probes_in(verdicts[_i].ends, "f"));
 }
 END_TEST
 
