@@ -108,6 +108,19 @@ expect_some "no keys in lib/share/scripts/README.md" "$kept"
 expect_none "a key in Redis that keel-fleet.7 does not list" \
     "$(echo "$kept" | without_entry 'It' "$src/man/keel-fleet.7")"
 
+# Every cause that an operator may be shown is explained to him.
+causes=$(sed -n '/^const char \*keel_cause_name/,/^}/p' "$src/lib/call/deliver.c" |
+    grep -o '"[a-z_]*"' | tr -d '"' | grep -vx none)
+fleet_causes=$(sed -n '/^const char \*keel_view_cause_name/,/^}/s/.*return "\(.*\)";/\1/p' \
+    "$src/lib/ops/view.c")
+expect_some "keel_cause_name names no cause" "$causes"
+expect_some "keel_view_cause_name names no cause of its own" "$fleet_causes"
+expect_none "a cause that keel-events.1 does not explain" \
+    "$(printf '%s\n' "$causes" "$fleet_causes" |
+        without_entry 'It' "$src/man/keel-events.1")"
+expect_none "a fleet's cause that keel-fleet.7 does not explain" \
+    "$(echo "$fleet_causes" | without_entry 'It' "$src/man/keel-fleet.7")"
+
 # All pages are of one day.
 expect_none "pages of several dates" \
     "$(sed -n 's/^\.Dd //p' "$src"/man/*.[1-9] | sort -u | sed 1d)"
