@@ -65,6 +65,19 @@ static void write_probe(char *cell, const keel_pipeline_view *p)
         write_cell(cell, false, NULL);
 }
 
+/* "12/20", "3/-" where the calls are not known, "-". */
+static void write_failed(char *cell, const keel_pipeline_view *p)
+{
+    const keel_totals *t = &p->totals;
+
+    if (!p->has_breaker || t->failed == KEEL_VIEW_UNKNOWN)
+        write_cell(cell, false, NULL);
+    else if (t->total == KEEL_VIEW_UNKNOWN)
+        snprintf(cell, CELL_SIZE, "%" PRIu64 "/-", t->failed);
+    else
+        snprintf(cell, CELL_SIZE, "%" PRIu64 "/%" PRIu64, t->failed, t->total);
+}
+
 static void write_row(row cells, const keel_pipeline_view *p)
 {
     char text[KEEL_OUTPUT_TEXT_SIZE];
@@ -74,8 +87,7 @@ static void write_row(row cells, const keel_pipeline_view *p)
     write_cell(cells[2], p->since_s, keel_output_instant(text, p->since_s * 1000, 0));
     write_cell(cells[3], p->cause, keel_view_cause_name(p->cause));
     write_probe(cells[4], p);
-    snprintf(cells[5], CELL_SIZE, "%" PRIu64 "/%" PRIu64, p->totals.failed,
-             p->totals.total);
+    write_failed(cells[5], p);
 }
 
 static void widen(int widths[COLUMNS], const row cells)
@@ -158,6 +170,14 @@ static void print_told_json(const char *name, const keel_pipeline_view *p,
         keel_print_json_number(stdout, ",", name, number);
 }
 
+static void print_number_json(const char *name, uint64_t number)
+{
+    if (number == KEEL_VIEW_UNKNOWN)
+        printf(",\"%s\":null", name);
+    else
+        keel_print_json_number(stdout, ",", name, number);
+}
+
 static void print_breaker_json(const keel_pipeline_view *p)
 {
     keel_print_json_text(stdout, ",", "state", state_name(p));
@@ -166,9 +186,9 @@ static void print_breaker_json(const keel_pipeline_view *p)
     keel_print_json_text(stdout, ",", "cause", keel_view_cause_name(p->cause));
     keel_print_json_number(stdout, ",", "probe_in_ns", p->probe_in_ns);
     print_told_json("permits", p, p->permits);
-    keel_print_json_number(stdout, ",", "calls", p->totals.total);
-    keel_print_json_number(stdout, ",", "failures", p->totals.failed);
-    keel_print_json_number(stdout, ",", "slow", p->totals.slow);
+    print_number_json("calls", p->totals.total);
+    print_number_json("failures", p->totals.failed);
+    print_number_json("slow", p->totals.slow);
     print_lock_json(&p->lock);
 }
 

@@ -88,6 +88,30 @@ static uint64_t since(const keel_wire_view *view)
     return is_known ? (keel_wall_ms() - view->since_ms) / 1000 : 0;
 }
 
+/* Causes by which the fleet's window has opened it. */
+static bool is_of_window(keel_cause cause)
+{
+    return cause == KEEL_CAUSE_FAILURE_RATE || cause == KEEL_CAUSE_SLOW_RATE ||
+           cause == KEEL_CAUSE_CONSECUTIVE;
+}
+
+/*
+ * Members tell failures at once, and successes when they are asked, which they are before
+ * the window opens the breaker. With share.trip=any nobody was asked, and there are none.
+ */
+static void set_totals(const keel_wire_look *look, keel_pipeline_view *view)
+{
+    bool knows_calls = view->state == KEEL_BREAKER_OPEN && is_of_window(view->cause) &&
+                       look->calls > 0;
+    bool knows_bad =
+        knows_calls || (view->has_state && view->state == KEEL_BREAKER_CLOSED);
+
+    view->totals =
+        (keel_totals){ .total = knows_calls ? look->calls : KEEL_VIEW_UNKNOWN,
+                       .failed = knows_bad ? look->bad : KEEL_VIEW_UNKNOWN,
+                       .slow = knows_bad ? look->slow : KEEL_VIEW_UNKNOWN };
+}
+
 static void set_view(const keel_wire_look *look, const char *name,
                      keel_pipeline_view *view)
 {
@@ -97,15 +121,14 @@ static void set_view(const keel_wire_look *look, const char *name,
     memcpy(view->name, name, strlen(name) + 1);
     set_lock(look, &view->lock);
     view->has_state = v->state != KEEL_WIRE_UNKNOWN;
-    if (!view->has_state)
-        return;
-    view->state = (keel_breaker_state)v->state;
-    view->generation = v->epoch;
-    view->since_s = since(v);
-    view->cause = (keel_cause)v->cause;
-    view->probe_in_ns = v->remaining_ms * KEEL_MS;
-    view->totals =
-        (keel_totals){ .total = look->calls, .failed = look->bad, .slow = look->slow };
+    if (view->has_state) {
+        view->state = (keel_breaker_state)v->state;
+        view->generation = v->epoch;
+        view->since_s = since(v);
+        view->cause = (keel_cause)v->cause;
+        view->probe_in_ns = v->remaining_ms * KEEL_MS;
+    }
+    set_totals(look, view);
 }
 
 static keel_status read_looks(keel_redis_client *client, const char *const *names,

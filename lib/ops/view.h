@@ -11,16 +11,20 @@
 #include "base/name.h"
 #include "policy/window.h"
 
+/* Of a number: nobody here knows it. */
+#define KEEL_VIEW_UNKNOWN UINT64_MAX
+
 /*
  * is_of_fleet    a fleet has said it, which does not tell processes and permits
  * has_breaker    false: all that follows but processes is zero
- * has_state      false: it is known by its lock or its name alone; state, generation,
- *                cause and totals are zero
+ * has_state      false: it is known by its lock or its name alone; state, generation
+ *                and cause are zero
  * generation     of a fleet's: its epoch
  * since_s, cause of the latest transition, in seconds since 1970; 0: none was told
  * probe_in_ns    until an open breaker lets probes through; 0: now, or it is not open
  * permits        what a half-open one still has to give
- * totals         of all its windows that count
+ * totals         of all its windows that count; while it is open, as they were then. A
+ *                number of them may be unknown
  * processes      that use it now
  * lock           size 0: none stands
  */

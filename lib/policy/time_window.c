@@ -559,25 +559,40 @@ static uint64_t sum_once(const keel_window *window, uint32_t generation, uint64_
     return ok;
 }
 
-keel_totals keel_time_window_sum(const keel_window *window, uint32_t generation,
-                                 uint64_t now)
+static keel_totals sum_at(const keel_window *window, uint32_t generation,
+                          uint64_t epoch)
 {
-    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_acquire);
-    int64_t ahead = ahead_of(head, keel_window_number(window, now));
     keel_totals totals = { 0, 0, 0, 0 };
-    uint64_t epoch, ok = 0;
+    uint64_t ok = 0;
     bool steady = false;
 
-    if (head_generation(head) != (generation & GENERATION_MASK) ||
-        ahead >= (int64_t)window->count)
-        return totals;
-    epoch = epoch_at(window, head, ahead > 0 ? ahead : 0);
     /* a fold takes a few instructions; if its thread was stopped there, its successes
      * may count twice this once, which can only delay a trip */
     for (int i = 0; i < SUM_TRIES && !steady; i++)
         ok = sum_once(window, generation, epoch, &totals, &steady);
     totals.total += ok;
     return totals;
+}
+
+keel_totals keel_time_window_sum(const keel_window *window, uint32_t generation,
+                                 uint64_t now)
+{
+    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_acquire);
+    int64_t ahead = ahead_of(head, keel_window_number(window, now));
+
+    if (head_generation(head) != (generation & GENERATION_MASK) ||
+        ahead >= (int64_t)window->count)
+        return (keel_totals){ 0, 0, 0, 0 };
+    return sum_at(window, generation, epoch_at(window, head, ahead > 0 ? ahead : 0));
+}
+
+keel_totals keel_time_window_last(const keel_window *window, uint32_t generation)
+{
+    uint64_t head = atomic_load_explicit(&window->time->head, memory_order_acquire);
+
+    return head_generation(head) == (generation & GENERATION_MASK)
+               ? sum_at(window, generation, head_epoch(head))
+               : (keel_totals){ 0, 0, 0, 0 };
 }
 
 static void place_buckets(const keel_window *window, uint64_t epoch,

@@ -44,6 +44,12 @@ keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
                         : keel_count_window_sum(window, generation);
 }
 
+keel_totals keel_window_last(const keel_window *window, uint32_t generation)
+{
+    return window->time ? keel_time_window_last(window, generation)
+                        : keel_count_window_sum(window, generation);
+}
+
 void keel_window_refit(const keel_window *to, const keel_window *from,
                        uint32_t generation, uint64_t now)
 {

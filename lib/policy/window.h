@@ -123,6 +123,9 @@ uint32_t keel_window_generation(const keel_window *window);
 keel_totals keel_window_sum(const keel_window *window, uint32_t generation,
                             uint64_t now);
 
+/* The same as it was in the bucket of the latest outcome, however long ago that is. */
+keel_totals keel_window_last(const keel_window *window, uint32_t generation);
+
 /*
  * The same by age, of a time window: totals[0] is the current bucket, and so on, count
  * of them. Returns the current bucket's number, by which the next look can tell what is

@@ -11,6 +11,7 @@ void keel_time_window_begin(const keel_window *window, uint64_t head,
                             uint32_t generation);
 keel_totals keel_time_window_sum(const keel_window *window, uint32_t generation,
                                  uint64_t now);
+keel_totals keel_time_window_last(const keel_window *window, uint32_t generation);
 void keel_time_window_retire(const keel_window *window);
 void keel_time_window_revive(const keel_window *window);
 void keel_time_window_renew(const keel_window *window, uint32_t generation,

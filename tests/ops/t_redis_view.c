@@ -184,7 +184,43 @@ START_TEST(outcomes_that_were_told_are_counted)
     visit_it();
     opened_calls(&o, KEEL_FAILED, 3);
     COMES(look()->totals.failed == 3);
-    ck_assert_uint_eq(view.pipelines[0].totals.total, 3);
+    ck_assert_uint_eq(view.pipelines[0].totals.total, KEEL_VIEW_UNKNOWN);
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* Successes are asked for before the window decides. */
+START_TEST(an_open_breaker_shows_the_window_that_opened_it)
+{
+    const keel_pipeline_view *p;
+    opened o, other;
+
+    join(&o);
+    join(&other);
+    opened_calls(&other, KEEL_OK, 2);
+    visit_it();
+    opened_calls(&o, KEEL_FAILED, 8);
+    COMES(look()->state == KEEL_BREAKER_OPEN);
+    p = &view.pipelines[0];
+    ck_assert_int_eq(p->cause, KEEL_CAUSE_FAILURE_RATE);
+    ck_assert_uint_eq(p->totals.failed, 8);
+    ck_assert_uint_eq(p->totals.total, 8 + 2);
+    opened_cleanup(&other);
+    opened_cleanup(&o);
+}
+END_TEST
+
+START_TEST(a_window_that_nobody_was_asked_for_is_not_known)
+{
+    opened o;
+
+    opened_init(&o, OPENED_REAL, environment, BREAKER "; share.trip=any");
+    COMES(is_in(&o));
+    visit_it();
+    opened_calls(&o, KEEL_FAILED, 8);
+    COMES(look()->state == KEEL_BREAKER_OPEN);
+    ck_assert_uint_eq(view.pipelines[0].totals.total, KEEL_VIEW_UNKNOWN);
+    ck_assert_uint_eq(view.pipelines[0].totals.failed, KEEL_VIEW_UNKNOWN);
     opened_cleanup(&o);
 }
 END_TEST
@@ -737,6 +773,8 @@ int main(void)
         ONE(an_empty_server_has_no_pipelines),
         ONE(a_breaker_says_its_state_since_when_why_and_until_when),
         ONE(outcomes_that_were_told_are_counted),
+        ONE(an_open_breaker_shows_the_window_that_opened_it),
+        ONE(a_window_that_nobody_was_asked_for_is_not_known),
         ONE(of_many_pages_each_name_is_seen_once_and_in_order),
         ONE(pages_full_of_names_that_are_none_do_not_hide_the_ones_behind),
         ROWS(what_is_no_breaker_is_not_known_and_never_closed, odd_values),

@@ -121,7 +121,7 @@ comes 'orders  closed' status
 expect 0 "{\"schema\":1,\"source\":\"$url (namespace default)\",\"pipelines\":[
 {\"name\":\"orders\",\"processes\":null,\"breaker\":true,\"state\":\"closed\",\"generation\":1," \
     status --json
-expect 0 '"probe_in_ns":0,"permits":null,"calls":0,"failures":0,"slow":0,"lock":null}' \
+expect 0 '"probe_in_ns":0,"permits":null,"calls":null,"failures":0,"slow":0,"lock":null}' \
     status --json
 expect 0 '"processes":[],
 "members":1}' status --json

@@ -23,13 +23,21 @@ local function names()
     return either('ZRANGEBYSCORE', INDEX, now, '+inf', 'LIMIT', ARGV[1], ARGV[2]) or {}
 end
 
+-- While it is open nothing is added: the window is the one that opened it.
+local function window(b)
+    if b.state == OPEN then
+        return total_then(b)
+    end
+    return total(b)
+end
+
 local function look(i)
     local values = redis.call('MGET', KEYS[i], KEYS[i + 1])
     local b, lock = breaker_read(KEYS[i], values[1]), lock_read(values[2])
     if not b or b.newer then
         return { view(b, lock, b and 4 or 0), lock.reason, lock.actor, lock.at, 0, 0, 0 }
     end
-    return { view(b, lock, 0), lock.reason, lock.actor, lock.at, total(b) }
+    return { view(b, lock, 0), lock.reason, lock.actor, lock.at, window(b) }
 end
 
 local gen = either('HGET', META, 'gen') or ''

@@ -231,6 +231,7 @@ local function closed(b, r, lock, know, failed)
     end
     if r.want_open and r.epoch == b.epoch then
         open(b, r.cause, opening_of(r))
+        window_clear(b) -- nobody was asked for his part of it
         return 0
     end
     local calls, bad, slow = total(b)

@@ -100,8 +100,13 @@ local function window_add(b, age, ok, bad, slow)
     return true
 end
 
--- Calls, failures and slow ones of the window.
+-- Calls, failures and slow ones of the window that ends with the newest slot.
+local function total_then(b)
+    return b.calls + b.new_ok + b.new_bad, b.failed + b.new_bad, b.slowed + b.new_slow
+end
+
+-- The same of the window of now.
 local function total(b)
     window_turn(b)
-    return b.calls + b.new_ok + b.new_bad, b.failed + b.new_bad, b.slowed + b.new_slow
+    return total_then(b)
 end
