@@ -209,26 +209,19 @@ static void print_events(keel_source **source, const choices *chosen)
 
 /* ---- the subcommand ---------------------------------------------------------------- */
 
-static int wrong_usage(const char *what)
-{
-    fprintf(stderr, "%s%s", what, usage);
-    return KEEL_EXIT_USAGE;
-}
-
 /* NULL: the source can be asked for that. */
 static const char *what_is_missing(const keel_source *source, const choices *chosen)
 {
     if (source->keeps_events)
         return NULL;
     if (chosen->has_since)
-        return "keel events: Redis keeps no journal, so there is no --since; a board "
-               "keeps one\n";
+        return "Redis keeps no journal, so there is no --since; a board keeps one";
     return chosen->follow ? NULL
-                          : "keel events: Redis keeps no journal; --follow prints what "
-                            "happens from now on\n";
+                          : "Redis keeps no journal; --follow prints what happens from "
+                            "now on";
 }
 
-static int run(const choices *chosen)
+static int run(const keel_operator_command *command, const choices *chosen)
 {
     int code;
     keel_source *source = keel_operator_source("events", &chosen->place, &code);
@@ -239,7 +232,8 @@ static int run(const choices *chosen)
     if (!missing)
         print_events(&source, chosen);
     source->close(source);
-    return missing ? wrong_usage(missing) : keel_output_end("events", 0);
+    return missing ? keel_operator_wrong(command, missing)
+                   : keel_output_end("events", 0);
 }
 
 static bool read_since(const char *text, uint64_t *since_ms)
@@ -253,6 +247,20 @@ static bool read_since(const char *text, uint64_t *since_ms)
     return true;
 }
 
+static const char *take_option(void *to, int option, const char *argument)
+{
+    choices *chosen = to;
+
+    chosen->follow |= option == 'f';
+    chosen->json |= option == 'j';
+    if (option != 's')
+        return NULL;
+    chosen->has_since = true;
+    return read_since(argument, &chosen->since_ms)
+               ? NULL
+               : "--since takes a length of time with its unit, such as 10m";
+}
+
 int keel_tool_events(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -260,30 +268,15 @@ int keel_tool_events(int argc, char **argv)
         { "follow", no_argument, NULL, 'f' },
         { "json", no_argument, NULL, 'j' },
         { "since", required_argument, NULL, 's' },
-        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    static char own_name[] = "keel events";
+    const keel_operator_command command = { "events", usage, options, take_option };
     choices chosen = { .follow = false };
-    int option;
+    int code = keel_operator_read(&command, &chosen.place, &chosen, argc, argv);
 
-    argv[0] = own_name; /* getopt's complaints begin with it */
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(usage, stdout);
-            return keel_output_end("events", 0);
-        }
-        if (option == '?')
-            return wrong_usage("");
-        if (option == 's' && !read_since(optarg, &chosen.since_ms))
-            return wrong_usage("keel events: --since takes a length of time with its "
-                               "unit, such as 10m\n");
-        keel_operator_take(&chosen.place, option, optarg, argv);
-        chosen.has_since = chosen.has_since || option == 's';
-        chosen.follow = chosen.follow || option == 'f';
-        chosen.json = chosen.json || option == 'j';
-    }
+    if (code >= 0)
+        return code;
     if (optind < argc)
-        return wrong_usage("keel events: takes options alone\n");
-    return run(&chosen);
+        return keel_operator_wrong(&command, "takes options alone");
+    return run(&command, &chosen);
 }

@@ -24,20 +24,11 @@ static const char unlock_usage[] =
 /* An order as it was given. lock: KEEL_LOCK_NONE, unlock */
 typedef struct order {
     const char *command;
-    const char *usage;
     keel_operator_place place;
     const char *name;
     keel_lock lock;
     keel_lock_options options;
 } order;
-
-static int wrong_usage(const order *o, const char *what)
-{
-    if (*what)
-        fprintf(stderr, "keel %s: %s\n", o->command, what);
-    fputs(o->usage, stderr);
-    return KEEL_EXIT_USAGE;
-}
 
 /* ---- what comes of it -------------------------------------------------------------- */
 
@@ -173,16 +164,12 @@ static bool is_too_long(const char *text, size_t size)
 }
 
 /* One option. What is wrong with it; NULL: nothing. */
-static const char *take_option(order *o, int option, const char *argument,
-                               char *const *argv)
+static const char *take_option(void *to, int option, const char *argument)
 {
+    order *o = to;
     uint64_t version;
 
     switch (option) {
-    case 'b':
-    case 'R':
-        keel_operator_take(&o->place, option, argument, argv);
-        return NULL;
     case 'a':
         o->options.actor = argument;
         return NULL;
@@ -204,7 +191,7 @@ static const char *take_option(order *o, int option, const char *argument,
         o->options.any_version = false;
         return NULL;
     default:
-        return "";
+        return NULL;
     }
 }
 
@@ -219,22 +206,17 @@ static const char *check_texts(order *o)
     return NULL;
 }
 
-/* Options, then what is left of the arguments. -1: go on; else what to exit with. */
-static int take_arguments(order *o, int argc, char **argv, const struct option *options)
+/* -1: go on; else what to exit with. */
+static int take_options(order *o, const keel_operator_command *command, int argc,
+                        char **argv)
 {
-    const char *wrong = NULL;
-    int option;
+    const char *wrong;
+    int code = keel_operator_read(command, &o->place, o, argc, argv);
 
-    while (!wrong && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(o->usage, stdout);
-            return keel_output_end(o->command, 0);
-        }
-        wrong = take_option(o, option, optarg, argv);
-    }
-    if (!wrong)
-        wrong = check_texts(o);
-    return wrong ? wrong_usage(o, wrong) : -1;
+    if (code >= 0)
+        return code;
+    wrong = check_texts(o);
+    return wrong ? keel_operator_wrong(command, wrong) : -1;
 }
 
 int keel_tool_lock(int argc, char **argv)
@@ -245,24 +227,21 @@ int keel_tool_lock(int argc, char **argv)
         { "reason", required_argument, NULL, 'r' },
         { "actor", required_argument, NULL, 'a' },
         { "replace", no_argument, NULL, 'x' },
-        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    static char own_name[] = "keel lock";
-    order o = { .command = "lock",
-                .usage = lock_usage,
-                .options = { .size = sizeof o.options } };
-    int code;
+    const keel_operator_command command = { "lock", lock_usage, options, take_option };
+    order o = { .command = "lock", .options = { .size = sizeof o.options } };
+    int code = take_options(&o, &command, argc, argv);
 
-    argv[0] = own_name; /* getopt's complaints begin with it */
-    code = take_arguments(&o, argc, argv, options);
     if (code >= 0)
         return code;
     if (argc - optind != 2)
-        return wrong_usage(&o, "which NAME, and open, closed, disabled or observe?");
+        return keel_operator_wrong(
+            &command, "which NAME, and open, closed, disabled or observe?");
     o.name = argv[optind];
     if (!read_lock(argv[optind + 1], &o.lock))
-        return wrong_usage(&o, "a lock is open, closed, disabled or observe");
+        return keel_operator_wrong(&command,
+                                   "a lock is open, closed, disabled or observe");
     return give(&o);
 }
 
@@ -272,21 +251,18 @@ int keel_tool_unlock(int argc, char **argv)
         KEEL_OPERATOR_OPTIONS,
         { "actor", required_argument, NULL, 'a' },
         { "if-version", required_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    static char own_name[] = "keel unlock";
+    const keel_operator_command command = { "unlock", unlock_usage, options,
+                                            take_option };
     order o = { .command = "unlock",
-                .usage = unlock_usage,
                 .options = { .size = sizeof o.options, .any_version = true } };
-    int code;
+    int code = take_options(&o, &command, argc, argv);
 
-    argv[0] = own_name;
-    code = take_arguments(&o, argc, argv, options);
     if (code >= 0)
         return code;
     if (argc - optind != 1)
-        return wrong_usage(&o, "which NAME?");
+        return keel_operator_wrong(&command, "which NAME?");
     o.name = argv[optind];
     return give(&o);
 }

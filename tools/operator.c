@@ -8,21 +8,63 @@
 #include "base/shown_text.h"
 #include "base/warnings.h"
 #include "keel.h"
+#include "output.h"
 
-/* ---- the place --------------------------------------------------------------------- */
+/* ---- the command line -------------------------------------------------------------- */
 
-void keel_operator_take(keel_operator_place *place, int option, const char *argument,
-                        char *const *argv)
+int keel_operator_wrong(const keel_operator_command *command, const char *what)
 {
-    if (option == 'b')
-        place->board = argument;
-    if (option != 'R')
-        return;
+    fprintf(stderr, "keel %s: %s\n%s", command->name, what, command->usage);
+    return KEEL_EXIT_USAGE;
+}
+
+static void take_redis(keel_operator_place *place, const char *url, char *const *argv)
+{
     place->by_redis = true;
-    if (!argument && argv[optind] && strchr(argv[optind], ':'))
-        argument = argv[optind++];
-    if (argument)
-        place->url = argument;
+    if (!url && argv[optind] && strchr(argv[optind], ':'))
+        url = argv[optind++];
+    if (url)
+        place->url = url;
+}
+
+/* getopt's complaints begin with it */
+static char *own_name(const char *name)
+{
+    static char text[32];
+
+    snprintf(text, sizeof text, "keel %s", name);
+    return text;
+}
+
+static int print_usage(const keel_operator_command *command)
+{
+    fputs(command->usage, stdout);
+    return keel_output_end(command->name, 0);
+}
+
+int keel_operator_read(const keel_operator_command *command, keel_operator_place *place,
+                       void *choices, int argc, char **argv)
+{
+    const char *wrong = NULL;
+    int option;
+
+    argv[0] = own_name(command->name);
+    while (!wrong &&
+           (option = getopt_long(argc, argv, "h", command->options, NULL)) != -1) {
+        if (option == 'h')
+            return print_usage(command);
+        if (option == '?') {
+            fputs(command->usage, stderr);
+            return KEEL_EXIT_USAGE;
+        }
+        if (option == 'b')
+            place->board = optarg;
+        else if (option == 'R')
+            take_redis(place, optarg, argv);
+        else
+            wrong = command->take(choices, option, optarg);
+    }
+    return wrong ? keel_operator_wrong(command, wrong) : -1;
 }
 
 /* ---- the settings of this environment ---------------------------------------------- */

@@ -20,16 +20,33 @@ typedef struct keel_operator_place {
 /* Of a table for getopt_long. */
 #define KEEL_OPERATOR_OPTIONS                                                          \
     { "board", required_argument, NULL, 'b' },                                         \
+        { "redis", optional_argument, NULL, 'R' },                                     \
     {                                                                                  \
-        "redis", optional_argument, NULL, 'R'                                          \
+        "help", no_argument, NULL, 'h'                                                 \
     }
 
 /*
- * Takes an option of these two; any other is passed over. The URL may also be the next of
- * the arguments, which has a colon then, as no pipeline's name has.
+ * A subcommand's command line.
+ * options  KEEL_OPERATOR_OPTIONS among them
+ * take     an option that is none of these; NULL: taken, else what is wrong with it
  */
-void keel_operator_take(keel_operator_place *place, int option, const char *argument,
-                        char *const *argv);
+typedef struct keel_operator_command {
+    const char *name; /* "status" */
+    const char *usage;
+    const struct option *options;
+    const char *(*take)(void *choices, int option, const char *argument);
+} keel_operator_command;
+
+/*
+ * Reads options; argv[optind] is the first other argument then. The URL of --redis may
+ * also be the next of the arguments, which has a colon then, as no pipeline's name has.
+ * -1: go on; else it was helped, or said what is wrong, and it is what to exit with.
+ */
+int keel_operator_read(const keel_operator_command *command, keel_operator_place *place,
+                       void *choices, int argc, char **argv);
+
+/* Says what is wrong with the command line. Returns what to exit with. */
+int keel_operator_wrong(const keel_operator_command *command, const char *what);
 
 /*
  * The source: --board, else --redis, else KEEL_BOARD, else KEEL_REDIS. NULL: it has been

@@ -290,10 +290,15 @@ static int run(const choices *chosen)
     return keel_output_end("status", code);
 }
 
-static int wrong_usage(const char *what)
+static const char *take_option(void *to, int option, const char *argument)
 {
-    fprintf(stderr, "%s%s", what, usage);
-    return KEEL_EXIT_USAGE;
+    choices *chosen = to;
+
+    chosen->check |= option == 'c';
+    chosen->json |= option == 'j';
+    if (option == 'H')
+        chosen->history = argument;
+    return NULL;
 }
 
 int keel_tool_status(int argc, char **argv)
@@ -303,32 +308,19 @@ int keel_tool_status(int argc, char **argv)
         { "check", no_argument, NULL, 'c' },
         { "json", no_argument, NULL, 'j' },
         { "history", required_argument, NULL, 'H' },
-        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    static char own_name[] = "keel status";
+    const keel_operator_command command = { "status", usage, options, take_option };
     choices chosen = { .check = false };
-    int option;
+    int code = keel_operator_read(&command, &chosen.place, &chosen, argc, argv);
 
-    argv[0] = own_name; /* getopt's complaints begin with it */
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(usage, stdout);
-            return keel_output_end("status", 0);
-        }
-        if (option == '?')
-            return wrong_usage("");
-        keel_operator_take(&chosen.place, option, optarg, argv);
-        if (option == 'H')
-            chosen.history = optarg;
-        chosen.check = chosen.check || option == 'c';
-        chosen.json = chosen.json || option == 'j';
-    }
+    if (code >= 0)
+        return code;
     chosen.names = argv + optind;
     chosen.name_count = argc - optind;
     if (chosen.check && !chosen.name_count)
-        return wrong_usage("keel status: --check which NAME?\n");
+        return keel_operator_wrong(&command, "--check which NAME?");
     if (chosen.history && (chosen.check || chosen.name_count))
-        return wrong_usage("keel status: --history is of one NAME, and alone\n");
+        return keel_operator_wrong(&command, "--history is of one NAME, and alone");
     return run(&chosen);
 }
