@@ -118,7 +118,41 @@ static void print_lock(const keel_lock_state *lock)
     printf("%s%s\n", *lock->reason ? ": " : "", lock->reason);
 }
 
-static void print_text(const keel_view *view, const choices *chosen)
+/* ---- the limits of those that are named -------------------------------------------- */
+
+static void print_places(const keel_pipeline_view *p)
+{
+    const keel_places_view *places = &p->places;
+
+    if (places->limit)
+        printf("%s: bulkhead of the %s, %" PRIu64 " of %" PRIu64 " places %s%s\n",
+               p->name, p->is_of_fleet ? "fleet" : "host", places->in_use,
+               places->limit, p->is_of_fleet ? "leased" : "in use",
+               places->others_wait ? ", a member waits for more" : "");
+}
+
+static void print_tokens(const keel_pipeline_view *p)
+{
+    const keel_tokens_view *tokens = &p->tokens;
+    char period[KEEL_OUTPUT_TEXT_SIZE];
+
+    if (tokens->count)
+        printf("%s: rate of the %s, %" PRIu64 " of %" PRIu64 " tokens left, %" PRIu64
+               " in %s\n",
+               p->name, p->is_of_fleet ? "fleet" : "host", tokens->left, tokens->burst,
+               tokens->count, keel_output_length(period, tokens->period_ns));
+}
+
+static void print_limits(const keel_view *view, const choices *chosen)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (is_chosen(chosen, view->pipelines[i].name)) {
+            print_places(&view->pipelines[i]);
+            print_tokens(&view->pipelines[i]);
+        }
+}
+
+static void print_table(const keel_view *view, const choices *chosen)
 {
     int widths[COLUMNS] = { 0 };
     row cells;
@@ -137,6 +171,13 @@ static void print_text(const keel_view *view, const choices *chosen)
             print_row(widths, cells);
             print_lock(&view->pipelines[i].lock);
         }
+}
+
+static void print_text(const keel_view *view, const choices *chosen)
+{
+    print_table(view, chosen);
+    if (chosen->name_count)
+        print_limits(view, chosen);
 }
 
 /* ---- JSON -------------------------------------------------------------------------- */
@@ -192,6 +233,25 @@ static void print_breaker_json(const keel_pipeline_view *p)
     print_lock_json(&p->lock);
 }
 
+/* What is not known here is absent. */
+static void print_limits_json(const keel_pipeline_view *p)
+{
+    if (p->places.limit) {
+        keel_print_json_number(stdout, ",\"bulkhead\":{", "in_use", p->places.in_use);
+        keel_print_json_number(stdout, ",", "limit", p->places.limit);
+        if (p->is_of_fleet)
+            printf(",\"others_wait\":%s", p->places.others_wait ? "true" : "false");
+        putchar('}');
+    }
+    if (p->tokens.count) {
+        keel_print_json_number(stdout, ",\"rate\":{", "left", p->tokens.left);
+        keel_print_json_number(stdout, ",", "burst", p->tokens.burst);
+        keel_print_json_number(stdout, ",", "count", p->tokens.count);
+        keel_print_json_number(stdout, ",", "period_ns", p->tokens.period_ns);
+        putchar('}');
+    }
+}
+
 static void print_pipeline_json(const keel_pipeline_view *p, const char *before)
 {
     keel_print_json_text(stdout, before, "name", p->name);
@@ -199,6 +259,7 @@ static void print_pipeline_json(const keel_pipeline_view *p, const char *before)
     printf(",\"breaker\":%s", p->has_breaker ? "true" : "false");
     if (p->has_breaker)
         print_breaker_json(p);
+    print_limits_json(p);
     putchar('}');
 }
 

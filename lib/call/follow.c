@@ -159,6 +159,7 @@ void keel_pipeline_follow_locked(keel_pipeline *pipeline)
     keel_plan_take_over(plan, old, clock->now(clock->ctx));
     atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
     set_gate(pipeline, plan);
+    keel_pipeline_publish_limits_locked(pipeline);
     retire_locked(pipeline, old);
 }
 

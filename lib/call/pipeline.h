@@ -250,6 +250,8 @@ void keel_pipeline_look_for_leaks(keel_pipeline *pipeline, const keel_plan *plan
  */
 keel_notice *keel_pipeline_notice(keel_pipeline *pipeline);
 void keel_pipeline_publish_locked(keel_pipeline *pipeline);
+/* The limits of its settings, for those who look; nothing unless it is public. */
+void keel_pipeline_publish_limits_locked(keel_pipeline *pipeline);
 
 /* Frees a pipeline; for keel_close. */
 void keel_pipeline_destroy(keel_pipeline *pipeline);

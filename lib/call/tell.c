@@ -203,6 +203,21 @@ keel_notice *keel_pipeline_notice(keel_pipeline *pipeline)
     return place_notice(pipeline, pipeline->runtime->board);
 }
 
+void keel_pipeline_publish_limits_locked(keel_pipeline *pipeline)
+{
+    const keel_policy *p = &atomic_load(&pipeline->plan)->policy;
+    bool has_rate = p->rate.count && p->rate_scope == KEEL_SCOPE_HOST;
+    bool has_places = p->bulkhead_scope == KEEL_SCOPE_HOST;
+    keel_notice *notice = pipeline->notice;
+
+    if (!pipeline->is_public)
+        return;
+    atomic_store(&notice->places, has_places ? p->bulkhead : 0);
+    atomic_store(&notice->rate_count, has_rate ? p->rate.count : 0);
+    atomic_store(&notice->rate_period_ns, has_rate ? p->rate.period_ns : 0);
+    atomic_store(&notice->rate_burst, has_rate ? p->rate_burst : 0);
+}
+
 void keel_pipeline_publish_locked(keel_pipeline *pipeline)
 {
     keel_board *shared = pipeline->runtime->shared;
@@ -214,6 +229,7 @@ void keel_pipeline_publish_locked(keel_pipeline *pipeline)
     pipeline->public_number = keel_board_number(shared, pipeline->notice);
     pipeline->history = keel_board_block(shared, &history, sizeof *pipeline->history);
     pipeline->is_public = true;
+    keel_pipeline_publish_limits_locked(pipeline);
 }
 
 enum { LEAK_DEADLINES = 10 };

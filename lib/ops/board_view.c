@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/shown_text.h"
 #include "board/layout.h"
+#include "ops/board_limits.h"
 
 enum { COUNT_WINDOW_MOST = 100000 };
 
@@ -236,6 +237,7 @@ static void look_at_pipeline(const directory *d, const entry *at, const bool *is
 
     memcpy(view->name, at->e.name, strlen(at->e.name) + 1);
     view->processes = count_users(&at->e, is_alive);
+    keel_board_limits(d->board, at->block, now, view);
     breaker = find_breaker(d, view->name);
     if (!breaker)
         return;

@@ -15,6 +15,28 @@
 #define KEEL_VIEW_UNKNOWN UINT64_MAX
 
 /*
+ * Places of a bulkhead and tokens of a rate limit that are counted together: by a host on
+ * its board, by a fleet in its Redis. limit 0, count 0: there is none, or it is not known
+ * there.
+ *
+ * in_use       of a host; of a fleet those that its members have leased
+ * others_wait  of a fleet: some member found too few; a host's queues are its processes'
+ * left         tokens, without those that members of a fleet have in stock
+ */
+typedef struct keel_places_view {
+    uint64_t in_use;
+    uint64_t limit;
+    bool others_wait;
+} keel_places_view;
+
+typedef struct keel_tokens_view {
+    uint64_t left;
+    uint64_t burst;
+    uint64_t count; /* in period_ns */
+    uint64_t period_ns;
+} keel_tokens_view;
+
+/*
  * is_of_fleet    a fleet has said it, which does not tell processes and permits
  * has_breaker    false: all that follows but processes is zero
  * has_state      false: it is known by its lock or its name alone; state, generation
@@ -25,6 +47,7 @@
  * permits        what a half-open one still has to give
  * totals         of all its windows that count; while it is open, as they were then. A
  *                number of them may be unknown
+ * places, tokens by the scope of who has said it
  * processes      that use it now
  * lock           size 0: none stands
  */
@@ -40,6 +63,8 @@ typedef struct keel_pipeline_view {
     uint64_t probe_in_ns;
     uint32_t permits;
     keel_totals totals;
+    keel_places_view places;
+    keel_tokens_view tokens;
     uint32_t processes;
     keel_lock_state lock;
 } keel_pipeline_view;

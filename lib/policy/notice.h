@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is told of a pipeline to those who look from outside: its latest transition, and
- * who holds its breaker, and why. Not for decisions: the lock itself is one word of the
+ * What is told of a pipeline to those who look from outside: its latest transition, its
+ * limits, and who holds its breaker, and why. Not for decisions: the lock itself is one word of the
  * breaker's, which names a note here.
  *
  *   lock word   kind 3 | note 3 | until 58      until in 64 ns; 0: until lifted
@@ -40,7 +40,12 @@ typedef struct keel_note {
 typedef struct keel_notice {
     _Atomic uint64_t told;
     _Atomic uint64_t tickets;
-    uint64_t spare[6];
+    /* limits that the host counts together, as the latest settings have them; 0: none */
+    _Atomic uint64_t places;
+    _Atomic uint64_t rate_count;
+    _Atomic uint64_t rate_period_ns;
+    _Atomic uint64_t rate_burst;
+    uint64_t spare[2];
     _Atomic uint64_t notes[KEEL_NOTES][KEEL_NOTE_WORDS];
 } keel_notice;
 

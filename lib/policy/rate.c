@@ -45,6 +45,15 @@ bool keel_rate_take(const keel_rate *rate, uint64_t now, uint64_t most_wait_ns,
     return true;
 }
 
+uint64_t keel_rate_left(const keel_rate *rate, uint64_t now)
+{
+    uint64_t tat = atomic_load_explicit(&rate->words->tat, memory_order_relaxed);
+    uint64_t ahead = keel_ns_left(tat, now);
+
+    return ahead > rate->burst_ns ? 0
+                                  : (rate->burst_ns - ahead) / rate->interval_ns + 1;
+}
+
 void keel_rate_give_back(const keel_rate *rate, uint64_t tat)
 {
     atomic_compare_exchange_strong_explicit(&rate->words->tat, &tat,

@@ -53,6 +53,9 @@ static inline bool keel_rate_try(const keel_rate *rate, uint64_t now, uint64_t *
                                                    memory_order_relaxed);
 }
 
+/* Tokens that are there at an instant. */
+uint64_t keel_rate_left(const keel_rate *rate, uint64_t now);
+
 /* Gives an unused token back, if no later one was taken. It may have been taken at another
  * interval; then what is given back is a little more or less than it was. */
 void keel_rate_give_back(const keel_rate *rate, uint64_t tat);

@@ -127,6 +127,44 @@ START_TEST(a_half_open_one_says_how_many_permits_are_left)
 }
 END_TEST
 
+START_TEST(what_a_host_limits_together_says_what_is_left)
+{
+    keel_permit permit[3];
+    const keel_pipeline_view *p;
+
+    begin(BREAKER "; bulkhead=5; bulkhead.scope=host; rate=10/s; rate.scope=host");
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(keel_permit_take(o.pipeline, &permit[i], NULL), KEEL_OK);
+    p = look();
+    ck_assert_uint_eq(p->places.limit, 5);
+    ck_assert_uint_eq(p->places.in_use, 3);
+    ck_assert_uint_eq(p->tokens.count, 10);
+    ck_assert_uint_eq(p->tokens.period_ns, KEEL_S);
+    ck_assert_uint_eq(p->tokens.burst, 10);
+    ck_assert_uint_eq(p->tokens.left, 7);
+    for (int i = 0; i < 3; i++)
+        keel_permit_end(&permit[i], KEEL_OK);
+    vclock_advance(&o.clock, 200 * KEEL_MS);
+    p = look();
+    ck_assert_uint_eq(p->places.in_use, 0);
+    ck_assert_uint_eq(p->tokens.left, 9);
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "bulkhead=7", KEEL_S, NULL),
+                     KEEL_OK);
+    ck_assert_uint_eq(look()->places.limit, 7);
+    finish();
+}
+END_TEST
+
+START_TEST(what_each_process_limits_alone_is_not_known_to_the_board)
+{
+    begin(BREAKER "; bulkhead=5; rate=10/s");
+    opened_calls(&o, KEEL_OK, 3);
+    ck_assert_uint_eq(look()->places.limit, 0);
+    ck_assert_uint_eq(view.pipelines[0].tokens.count, 0);
+    finish();
+}
+END_TEST
+
 START_TEST(pipelines_come_in_the_order_of_their_names)
 {
     static const char *const names[] = { "zebra", "apple", "mango" };
@@ -908,6 +946,8 @@ SUITE("board_view", 60,
       ROWS(a_look_from_outside_says_what_the_process_itself_would, windows),
       ROWS(an_open_breaker_says_since_when_why_and_until_when, waited),
       ONE(a_half_open_one_says_how_many_permits_are_left),
+      ONE(what_a_host_limits_together_says_what_is_left),
+      ONE(what_each_process_limits_alone_is_not_known_to_the_board),
       ONE(pipelines_come_in_the_order_of_their_names),
       ONE(a_pipeline_without_a_breaker_is_seen_and_cannot_be_locked),
       ONE(what_is_not_shared_is_not_seen), ONE(processes_are_those_that_live),
