@@ -129,6 +129,13 @@ static void set_view(const keel_wire_look *look, const char *name,
         view->probe_in_ns = v->remaining_ms * KEEL_MS;
     }
     set_totals(look, view);
+    view->places = (keel_places_view){ .in_use = look->places,
+                                       .limit = look->places_limit,
+                                       .others_wait = look->others_wait };
+    view->tokens = (keel_tokens_view){ .left = look->tokens,
+                                       .burst = look->burst,
+                                       .count = look->rate_count,
+                                       .period_ns = look->period_us * 1000 };
 }
 
 static keel_status read_looks(keel_redis_client *client, const char *const *names,

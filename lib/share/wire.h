@@ -32,7 +32,9 @@ enum {
     KEEL_WIRE_MEMBER = 40,   /* hexadecimal digits and '-' */
     KEEL_WIRE_REASON = 256,  /* of a lock; longer ones are cut by the server */
     KEEL_WIRE_ACTOR = 128,   /* the same */
-    KEEL_WIRE_ARGUMENTS = 3 + 5 + 4 * KEEL_WIRE_BATCH + 5 + KEEL_WIRE_BATCH,
+    KEEL_WIRE_LOOK_KEYS = 6, /* of a breaker that is looked at, and its limits */
+    /* of a look at a batch; a sync has fewer */
+    KEEL_WIRE_ARGUMENTS = 3 + 5 + KEEL_WIRE_LOOK_KEYS * KEEL_WIRE_BATCH + 5,
     KEEL_WIRE_BYTES_COMMON = 2048,
     KEEL_WIRE_BYTES_BREAKER = 2048
 };
@@ -286,7 +288,12 @@ typedef struct keel_wire_look {
     keel_wire_view view;
     keel_text reason, actor; /* of the lock; in the reply; any bytes */
     uint64_t locked_at_ms;
-    uint64_t calls, bad, slow; /* in the window */
+    uint64_t calls, bad, slow;      /* in the window; open: in the one that opened it */
+    uint64_t places, places_limit;  /* limit 0: none is known */
+    uint64_t others_wait;           /* 1: for places */
+    uint64_t tokens;                /* left; without those that members have in stock */
+    uint64_t rate_count, period_us; /* count 0: no limit is known */
+    uint64_t burst;
 } keel_wire_look;
 
 /* views: count of them, in the order of the reports */

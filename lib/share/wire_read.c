@@ -287,14 +287,22 @@ bool keel_wire_names_read(const redisReply *reply, keel_text *names, size_t size
 static bool look_read(const redisReply *reply, keel_wire_look *look)
 {
     static const keel_wire_known nothing = { 0, UINT32_MAX };
-    redisReply *const *e = elements(reply, 7);
+    redisReply *const *e = elements(reply, 14);
 
     return e && view_read(e[0], &nothing, &look->view) &&
            text(e[1], KEEL_WIRE_REASON, &look->reason) &&
            text(e[2], KEEL_WIRE_ACTOR, &look->actor) &&
            number(e[3], EPOCH_END, &look->locked_at_ms) &&
            number(e[4], EPOCH_END, &look->calls) &&
-           number(e[5], EPOCH_END, &look->bad) && number(e[6], EPOCH_END, &look->slow);
+           number(e[5], EPOCH_END, &look->bad) &&
+           number(e[6], EPOCH_END, &look->slow) &&
+           number(e[7], EPOCH_END, &look->places) &&
+           number(e[8], EPOCH_END, &look->places_limit) &&
+           number(e[9], 1, &look->others_wait) &&
+           number(e[10], EPOCH_END, &look->tokens) &&
+           number(e[11], EPOCH_END, &look->rate_count) &&
+           number(e[12], EPOCH_END, &look->period_us) &&
+           number(e[13], EPOCH_END, &look->burst);
 }
 
 bool keel_wire_looks_read(const redisReply *reply, keel_wire_look *looks, size_t count)

@@ -319,7 +319,7 @@ bool keel_wire_lock_write(keel_command *c, const keel_fleet *f,
 
 static void keys_of_look(keel_command *c, const keel_fleet *f, size_t breakers)
 {
-    begin(c, KEEL_SCRIPT_READ, 3 + 2 * breakers);
+    begin(c, KEEL_SCRIPT_READ, 3 + KEEL_WIRE_LOOK_KEYS * breakers);
     argument_key(c, f, "meta", NULL);
     argument_key(c, f, "m", NULL);
     argument_key(c, f, "idx", NULL);
@@ -337,13 +337,15 @@ bool keel_wire_names_write(keel_command *c, const keel_fleet *f, uint32_t first,
 bool keel_wire_looks_write(keel_command *c, const keel_fleet *f,
                            const char *const names[], size_t count)
 {
+    static const char *const kinds[KEEL_WIRE_LOOK_KEYS] = { "b:",  "lk:", "bh:",
+                                                            "bw:", "bl:", "rl:" };
+
     if (!count || count > KEEL_WIRE_BATCH)
         return false;
     keys_of_look(c, f, count);
-    for (size_t i = 0; i < count; i++) {
-        argument_key(c, f, "b:", names[i]);
-        argument_key(c, f, "lk:", names[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < KEEL_WIRE_LOOK_KEYS; k++)
+            argument_key(c, f, kinds[k], names[i]);
     return end(c);
 }
 
@@ -376,9 +378,10 @@ bool keel_wire_places_write(keel_command *c, const keel_fleet *f,
 
     if (r->want > KEEL_WIRE_PLACES || r->have > KEEL_WIRE_PLACES)
         return false;
-    begin(c, KEEL_SCRIPT_PLACES, 2);
+    begin(c, KEEL_SCRIPT_PLACES, 3);
     argument_key(c, f, "bh:", r->name);
     argument_key(c, f, "bw:", r->name);
+    argument_key(c, f, "bl:", r->name);
     argument_member(c, f);
     if (!pack_begin(&p, c, PLACES_SIZE))
         return false;

@@ -225,6 +225,59 @@ START_TEST(a_window_that_nobody_was_asked_for_is_not_known)
 }
 END_TEST
 
+#define LIMITED                                                                        \
+    "; bulkhead=50; bulkhead.scope=fleet; rate=1000/h; rate.scope=fleet; deadline=0"
+
+START_TEST(what_a_fleet_limits_together_says_what_is_left)
+{
+    const keel_pipeline_view *p;
+    keel_permit permit;
+    opened o;
+
+    opened_init(&o, OPENED_REAL, environment, BREAKER LIMITED);
+    visit_it();
+    COMES(keel_permit_take(o.pipeline, &permit, NULL) == KEEL_OK);
+    COMES(look() && view.pipelines[0].places.in_use > 0 &&
+          view.pipelines[0].tokens.count > 0);
+    p = &view.pipelines[0];
+    ck_assert_uint_eq(p->places.limit, 50);
+    ck_assert_uint_le(p->places.in_use, 50);
+    ck_assert(!p->places.others_wait);
+    ck_assert_uint_eq(p->tokens.count, 1000);
+    ck_assert_uint_eq(p->tokens.period_ns, 3600 * KEEL_S);
+    ck_assert_uint_le(p->tokens.left, p->tokens.burst);
+    keel_permit_end(&permit, KEEL_OK);
+    opened_cleanup(&o);
+}
+END_TEST
+
+/* What a limit's keys may hold that is none; each is as if it were not there. */
+static const struct {
+    const char *command, *key;
+} no_limits[] = {
+    { "SET", KEY("rl:payments") },   { "RPUSH", KEY("rl:payments") },
+    { "SET", KEY("bl:payments") },   { "RPUSH", KEY("bl:payments") },
+    { "RPUSH", KEY("bh:payments") }, { "RPUSH", KEY("bw:payments") },
+};
+
+static const char *const no_values[] = { "x", "-1", "nan", "",
+                                         "0123456789012345678901234567890123456789" };
+
+START_TEST(what_is_no_limit_is_shown_as_none)
+{
+    for (size_t i = 0; i < sizeof no_values / sizeof no_values[0]; i++) {
+        TELL("FLUSHALL");
+        list("payments");
+        TELL("%s %s %s", no_limits[_i].command, no_limits[_i].key, no_values[i]);
+        if (!source)
+            visit_it();
+        ck_assert_ptr_nonnull(look());
+        ck_assert_uint_eq(view.pipelines[0].tokens.count, 0);
+        ck_assert_uint_eq(view.pipelines[0].places.in_use, 0);
+    }
+}
+END_TEST
+
 START_TEST(of_many_pages_each_name_is_seen_once_and_in_order)
 {
     char name[16];
@@ -774,6 +827,8 @@ int main(void)
         ONE(a_breaker_says_its_state_since_when_why_and_until_when),
         ONE(outcomes_that_were_told_are_counted),
         ONE(an_open_breaker_shows_the_window_that_opened_it),
+        ONE(what_a_fleet_limits_together_says_what_is_left),
+        ROWS(what_is_no_limit_is_shown_as_none, no_limits),
         ONE(a_window_that_nobody_was_asked_for_is_not_known),
         ONE(of_many_pages_each_name_is_seen_once_and_in_order),
         ONE(pages_full_of_names_that_are_none_do_not_hide_the_ones_behind),

@@ -72,7 +72,7 @@ END_TEST
 
 START_TEST(a_full_bucket_far_ahead_is_an_empty_one_at_most)
 {
-    unsigned char raw[16] = { 82, 1, 0, 0, 0, 0, 0, 0, 0, 0x1f, 0, 0, 0, 0, 0, 0 };
+    unsigned char raw[40] = { 82, 1, 0, 0, 0, 0, 0, 0, 0, 0x1f };
     member a = member_named("a");
     uint32_t wait_ms;
 
@@ -82,7 +82,8 @@ START_TEST(a_full_bucket_far_ahead_is_an_empty_one_at_most)
 }
 END_TEST
 
-static const char *const no_buckets[] = { "", "x", "0123456789012345" };
+static const char *const no_buckets[] = { "", "x", "0123456789012345",
+                                          "0123456789012345678901234567890123456789" };
 
 START_TEST(what_cannot_be_a_bucket_is_a_new_one)
 {

@@ -5,10 +5,10 @@
 -- on, counting those it has, and renews them with that; what it does not renew runs out.
 -- Said twice it comes to the same. Who holds idle places is told when others wait.
 --
--- KEYS  places, waiting
+-- KEYS  places, waiting, limit (for who looks)
 -- ARGV  member, request (README.md)
 
-local PLACES, WAITING = unpack(KEYS)
+local PLACES, WAITING, LIMIT = unpack(KEYS)
 local member = ARGV[1]
 local limit, want, have, lease_ms = struct.unpack('>I4HHI4', ARGV[2])
 
@@ -60,6 +60,7 @@ expire()
 local others = redis.call('ZCARD', PLACES) - held()
 local granted = math.max(math.min(want, limit - others), 0)
 hold(granted)
+redis.call('SET', LIMIT, limit, 'PX', 2 * lease_ms)
 if granted < want then
     redis.call('SET', WAITING, member, 'PX', lease_ms)
 end

@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: MIT
 -- With: common window breaker
 --
--- A look for people: which breakers there are, or what they and their locks say. Writes
--- nothing, so that a replica can answer; never for admission.
+-- A look for people: which breakers there are, or what they, their locks and the limits of
+-- that name say. Writes nothing, so that a replica can answer; never for admission.
 --
--- KEYS  meta, members, index; then for each breaker: breaker, lock
+-- KEYS  meta, members, index; then for each breaker: breaker, lock, places, who waits for
+--       one, their limit, rate limit
 -- ARGV  the first name wanted and how many, where names are asked for
 
 local META, MEMBERS, INDEX = unpack(KEYS)
-local FIXED, EACH = 3, 2
+local FIXED, EACH = 3, 6
 
 -- Nothing where the key is of another type.
 local function either(command, ...)
@@ -31,13 +32,39 @@ local function window(b)
     return total(b)
 end
 
-local function look(i)
-    local values = redis.call('MGET', KEYS[i], KEYS[i + 1])
-    local b, lock = breaker_read(KEYS[i], values[1]), lock_read(values[2])
-    if not b or b.newer then
-        return { view(b, lock, b and 4 or 0), lock.reason, lock.actor, lock.at, 0, 0, 0 }
+-- A number that a reply can hold, whatever was stored.
+local function whole(n)
+    n = tonumber(n) or 0
+    return n >= 0 and math.min(math.floor(n), WHOLE - 1) or 0
+end
+
+-- Tokens that are there, and the limit they are of; of the limit of a later keel nothing.
+local function tokens(raw)
+    if not raw or #raw ~= 40 then
+        return 0, 0, 0, 0
     end
-    return { view(b, lock, 0), lock.reason, lock.actor, lock.at, window(b) }
+    local magic, fmt, _, at, count, period_us, burst = struct.unpack('>BBI6I8I8I8I8', raw)
+    if magic ~= 82 or fmt ~= 1 or count < 1 or period_us < 1 then
+        return 0, 0, 0, 0
+    end
+    local ahead = math.max(at - clock[1] * 1000000 - clock[2], 0)
+    return whole(burst - ahead * count / period_us + 0.000001), whole(count),
+        whole(period_us), whole(burst)
+end
+
+local function look(i)
+    local values = redis.call('MGET', KEYS[i], KEYS[i + 1], KEYS[i + 3], KEYS[i + 4],
+        KEYS[i + 5])
+    local b, lock = breaker_read(KEYS[i], values[1]), lock_read(values[2])
+    local calls, bad, slow, flags = 0, 0, 0, 0
+    if b and b.newer then
+        flags = 4
+    elseif b then
+        calls, bad, slow = window(b)
+    end
+    return { view(b, lock, flags), lock.reason, lock.actor, lock.at, calls, bad, slow,
+        either('ZCOUNT', KEYS[i + 2], now, '+inf') or 0, whole(values[4]),
+        values[3] and 1 or 0, tokens(values[5]) }
 end
 
 local gen = either('HGET', META, 'gen') or ''
