@@ -118,6 +118,7 @@ mkfifo "$work/go"
 "$keel" exec --settings "$settings" orders -- cat "$work/go" &
 child=$!
 comes 'orders  closed' status
+expect 0 '  0/-     -' status orders
 expect 0 "{\"schema\":1,\"source\":\"$url (namespace default)\",\"pipelines\":[
 {\"name\":\"orders\",\"processes\":null,\"breaker\":true,\"state\":\"closed\",\"generation\":1," \
     status --json
@@ -202,6 +203,20 @@ expect 2 'no process has opened a pipeline "else where"' lock 'else where' open
 expect 0 'locked observe by a?[31mb at 20' lock orders observe \
     --actor "$(printf 'a\033[31mb')" --redis "$url"
 expect 0 'not locked' unlock --redis "$url" orders
+
+# Limits that the fleet counts together.
+rm "$work/go" && mkfifo "$work/go"
+"$keel" exec --settings "$settings; bulkhead=40; bulkhead.scope=fleet; rate=1000/h;
+    rate.scope=fleet" orders -- cat "$work/go" &
+child=$!
+comes 'orders: bulkhead of the fleet, ' status orders
+expect 0 ' of 40 places leased' status orders
+comes 'orders: rate of the fleet, ' status orders
+expect 0 ' tokens left, 1000 in 1h' status orders
+expect 0 '"limit":40,"others_wait":false},"rate":{"left":' status --json orders
+: >"$work/go"
+wait $child
+child=''
 
 # Events: there is no journal, but what happens is told.
 expect 2 'Redis keeps no journal; --follow prints what happens from now on' events

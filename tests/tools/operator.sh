@@ -114,6 +114,18 @@ expect 2 'requires an argument' status --board
 expect 0 'usage: keel status' status --help
 expect 0 'usage: keel status' status -h
 
+# Limits that the host counts together, of those that are named; not in the table.
+"$keel" exec --settings 'none; bulkhead=4; bulkhead.scope=host; rate=10/h; rate.scope=host' \
+    limited -- true
+expect 0 'limited: bulkhead of the host, 0 of 4 places in use
+limited: rate of the host, 9 of 10 tokens left, 10 in 1h' status limited
+expect 0 limited status
+expect_not places
+expect 0 '"bulkhead":{"in_use":0,"limit":4},"rate":{"left":9,"burst":10,"count":10,"period_ns":3600000000000}}' \
+    status --json
+expect 0 payments status --json payments
+expect_not bulkhead
+
 # The last minute, newest last.
 expect 0 'AT                    STATE      FAILED           REFUSED    LOCK
 20' status --history payments
@@ -123,6 +135,11 @@ expect 0 '"name":"payments","seconds":[
 expect 0 '"sample":false},' status --history payments --json
 expect 0 '"sample":true,"state":"open","lock":"none","generation":1,"calls":2,"failures":2' \
     status --history payments --json
+call payments 0
+call payments 0
+is 2 "$("$keel" status --history payments --json | sed -n \
+    's/.*"refused":\([0-9]*\),.*"state":"open".*/\1/p' | awk '{ n += $1 } END { print n }')" \
+    'calls that were refused in the last minute'
 expect 2 'did you mean "payments"?' status --history paymens
 expect 2 '--history is of one NAME, and alone' status --history payments orders
 expect 2 '--history is of one NAME, and alone' status --history payments --check orders
@@ -171,7 +188,7 @@ expect 0 payments status --check payments
 expect 0 'not locked' unlock payments
 
 expect 2 'did you mean "payments"?
-there are: orders payments' lock payment open
+there are: limited orders payments' lock payment open
 expect 2 'no process has opened a pipeline "elsewhere"' unlock elsewhere
 expect_not 'did you mean'
 expect 2 'which NAME, and open, closed, disabled or observe?' lock orders
@@ -213,6 +230,12 @@ expect 0 'not locked' unlock orders --actor carol
 
 # Events, in order; of the oldest locks it is not known any more who, with who and why.
 expect 0 'Z payments closed -> open (failure_rate), 2 of 2 failed [' events
+"$keel" exec --settings 'none; breaker.min_calls=1; breaker.open=1ms;
+    breaker.half_open_permits=1' recovered -- false
+until "$keel" exec --settings 'none; breaker.min_calls=1; breaker.open=1ms;
+    breaker.half_open_permits=1' recovered -- true; do :; done
+expect 0 'Z recovered open -> half_open (open_elapsed) [' events
+expect 0 'Z recovered half_open -> closed (probes_ok), 1 of 1 probes succeeded [' events
 expect 0 'Z orders locked open [' events
 expect 0 'Z orders locked observe by a?[31mb: a?[31mb [' events
 expect 0 'Z orders unlocked by carol [' events
