@@ -118,6 +118,27 @@ static void print_lock(const keel_lock_state *lock)
     printf("%s%s\n", *lock->reason ? ": " : "", lock->reason);
 }
 
+static void print_table(const keel_view *view, const choices *chosen)
+{
+    int widths[COLUMNS] = { 0 };
+    row cells;
+
+    widen(widths, titles);
+    for (size_t i = 0; i < view->count; i++)
+        if (is_chosen(chosen, view->pipelines[i].name)) {
+            write_row(cells, &view->pipelines[i]);
+            widen(widths, cells);
+        }
+    print_row(widths, titles);
+    puts("LOCK");
+    for (size_t i = 0; i < view->count; i++)
+        if (is_chosen(chosen, view->pipelines[i].name)) {
+            write_row(cells, &view->pipelines[i]);
+            print_row(widths, cells);
+            print_lock(&view->pipelines[i].lock);
+        }
+}
+
 /* ---- the limits of those that are named -------------------------------------------- */
 
 static void print_places(const keel_pipeline_view *p)
@@ -149,27 +170,6 @@ static void print_limits(const keel_view *view, const choices *chosen)
         if (is_chosen(chosen, view->pipelines[i].name)) {
             print_places(&view->pipelines[i]);
             print_tokens(&view->pipelines[i]);
-        }
-}
-
-static void print_table(const keel_view *view, const choices *chosen)
-{
-    int widths[COLUMNS] = { 0 };
-    row cells;
-
-    widen(widths, titles);
-    for (size_t i = 0; i < view->count; i++)
-        if (is_chosen(chosen, view->pipelines[i].name)) {
-            write_row(cells, &view->pipelines[i]);
-            widen(widths, cells);
-        }
-    print_row(widths, titles);
-    puts("LOCK");
-    for (size_t i = 0; i < view->count; i++)
-        if (is_chosen(chosen, view->pipelines[i].name)) {
-            write_row(cells, &view->pipelines[i]);
-            print_row(widths, cells);
-            print_lock(&view->pipelines[i].lock);
         }
 }
 

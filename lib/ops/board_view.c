@@ -180,7 +180,7 @@ static void sum_windows(const directory *d, keel_breaker *breaker, uint64_t now,
         if ((only_used && !is_used(&at->e)) ||
             !is_window_of(d, at, view->name, &breaker->window))
             continue;
-        totals = keel_breaker_look(breaker, now).totals;
+        totals = keel_breaker_look_back(breaker, now).totals;
         add_totals(&view->totals, &totals);
     }
 }

@@ -201,6 +201,9 @@ typedef struct keel_breaker_view {
 
 keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now);
 
+/* The same, but while it is open its window does not age: it is what opened it. */
+keel_breaker_view keel_breaker_look_back(const keel_breaker *breaker, uint64_t now);
+
 /*
  * The common admission: closed, no lock, no slow call in sight. The permit is filled in
  * but for its start. False: nothing was done, use keel_breaker_admit.

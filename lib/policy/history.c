@@ -45,7 +45,7 @@ static void take(keel_history *history, const keel_breaker *breaker, uint64_t no
 
     if (old >> 24 > second || (old >> 24 == second && !is_anew))
         return;
-    view = keel_breaker_look(breaker, now_ns);
+    view = keel_breaker_look_back(breaker, now_ns);
     if (atomic_compare_exchange_strong(&sample[0], &old, head_of(second, &view)))
         write_counts(sample, second, &view); /* else somebody else takes it */
 }

@@ -115,16 +115,6 @@ void keel_breaker_take_over_window(const keel_breaker *to, const keel_breaker *f
         keel_window_refit(&to->window, &from->window, generation, now);
 }
 
-/* Nor does it age: for as long as it is open one can see what has opened it. */
-static keel_totals totals_of(const keel_window *window, const keel_state *s,
-                             uint64_t now)
-{
-    uint32_t generation = window_generation(window, s);
-
-    return s->state == KEEL_BREAKER_OPEN ? keel_window_last(window, generation)
-                                         : keel_window_sum(window, generation, now);
-}
-
 keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now)
 {
     keel_breaker_now seen = keel_breaker_read(breaker);
@@ -135,6 +125,17 @@ keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now)
     uint64_t until;
 
     view.lock = keel_breaker_locked(breaker, now, &until);
-    view.totals = totals_of(&breaker->window, &seen.s, now);
+    view.totals = keel_window_sum(&breaker->window,
+                                  window_generation(&breaker->window, &seen.s), now);
+    return view;
+}
+
+keel_breaker_view keel_breaker_look_back(const keel_breaker *breaker, uint64_t now)
+{
+    keel_breaker_view view = keel_breaker_look(breaker, now);
+
+    if (view.state == KEEL_BREAKER_OPEN)
+        view.totals = keel_window_last(&breaker->window,
+                                       keel_window_generation(&breaker->window));
     return view;
 }
