@@ -87,9 +87,8 @@ void keel_pipeline_note(const keel_pipeline *pipeline, const keel_event_record *
 
     if (!pipeline->is_public)
         return;
-    if (plan && plan->policy.breaker) {
+    if (plan && plan->policy.breaker)
         count_calls(&plan->breaker, r, &record);
-    }
     if (r->type == KEEL_EVENT_LOCKED)
         name_note(pipeline, lock, &record);
     keel_journal_put(keel_board_journal(pipeline->runtime->shared), &record);
