@@ -210,6 +210,27 @@ START_TEST(an_open_breaker_shows_the_window_that_opened_it)
 }
 END_TEST
 
+START_TEST(what_opened_a_breaker_is_shown_when_its_window_has_run_out)
+{
+    uint64_t seen_at, failed, total;
+    opened o;
+
+    opened_init(&o, OPENED_REAL, environment, BREAKER "; breaker.window=1s");
+    COMES(is_in(&o));
+    visit_it();
+    opened_calls(&o, KEEL_FAILED, 8);
+    COMES(look()->state == KEEL_BREAKER_OPEN);
+    seen_at = now_ns();
+    failed = view.pipelines[0].totals.failed;
+    total = view.pipelines[0].totals.total;
+    ck_assert_uint_gt(failed, 0);
+    COMES(now_ns() > seen_at + 1500 * KEEL_MS);
+    ck_assert_uint_eq(look()->totals.failed, failed);
+    ck_assert_uint_eq(view.pipelines[0].totals.total, total);
+    opened_cleanup(&o);
+}
+END_TEST
+
 /* By the window of all it would not open. */
 START_TEST(a_window_that_nobody_was_asked_for_is_not_known)
 {
@@ -831,6 +852,7 @@ int main(void)
         ONE(a_breaker_says_its_state_since_when_why_and_until_when),
         ONE(outcomes_that_were_told_are_counted),
         ONE(an_open_breaker_shows_the_window_that_opened_it),
+        ONE(what_opened_a_breaker_is_shown_when_its_window_has_run_out),
         ONE(what_a_fleet_limits_together_says_what_is_left),
         ROWS(what_is_no_limit_is_shown_as_none, no_limits),
         ONE(a_window_that_nobody_was_asked_for_is_not_known),
