@@ -351,7 +351,9 @@ void keel_follower_hear(keel_follower *f, const keel_plan *plan,
         f->must_report = f->must_report || view->epoch < f->epoch;
         return; /* the server is behind: a report will tell it */
     }
-    if (view->epoch == f->epoch && view->state == f->state && !f->is_alone)
+    if (view->epoch == f->epoch && view->state != f->state)
+        f->must_report = true; /* two histories met: the server makes one of them */
+    else if (view->epoch == f->epoch && !f->is_alone)
         hear_again(f, plan, view, now);
     else
         follow(f, plan, view, now);

@@ -349,6 +349,43 @@ START_TEST(a_server_that_lost_its_data_hears_of_it_again)
 }
 END_TEST
 
+/* The server's breaker is closed at the number at which it was open, and says so: what
+ * becomes of a replica that lagged and then went on by itself. */
+static void tell_another_history(uint64_t epoch)
+{
+    redisReply *reply = test_redis_ask(
+        &redis,
+        "EVAL %s 3 keel1:{default}:b:payments keel1:{default}:meta keel1:{default}:ev "
+        "%llu",
+        "redis.call('SETRANGE', KEYS[1], 2, '\\0') "
+        "return redis.call('PUBLISH', KEYS[3], 'v1 ' .. redis.call('HGET', KEYS[2], "
+        "'gen') .. '\\npayments ' .. ARGV[1] .. ' 0 0 5 0 0 0 0')",
+        (unsigned long long)epoch);
+
+    ck_assert_ptr_nonnull(reply);
+    ck_assert_int_eq(reply->type, REDIS_REPLY_INTEGER);
+    freeReplyObject(reply);
+}
+
+START_TEST(of_two_histories_at_one_number_the_open_one_holds)
+{
+    uint64_t epoch;
+
+    start(2, BREAKER "breaker.open=1h; share.trip=any");
+    for (unsigned i = 0; i < 8; i++)
+        opened_call(&members[0], NULL, KEEL_FAILED, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        COMES(view_of(&members[i]) == KEEL_BREAKER_OPEN);
+    epoch = epoch_of(&members[0]);
+    tell_another_history(epoch);
+    for (unsigned i = 0; i < 2; i++)
+        COMES(epoch_of(&members[i]) == epoch + 1);
+    ck_assert_uint_eq(stored_cause(), KEEL_WIRE_CAUSE_SPLIT);
+    ck_assert(all_are(KEEL_BREAKER_OPEN));
+    leave();
+}
+END_TEST
+
 START_TEST(nothing_waits_for_a_server_that_is_frozen)
 {
     uint64_t begun;
@@ -401,5 +438,6 @@ SUITE("relay", 180,
       ONE(without_the_server_everything_goes_on_by_the_rules_here),
       ONE(an_open_fleet_recovers_though_the_server_is_gone),
       ONE(a_server_that_lost_its_data_hears_of_it_again),
+      ONE(of_two_histories_at_one_number_the_open_one_holds),
       ONE(nothing_waits_for_a_server_that_is_frozen),
       ROWS(a_url_that_is_wrong_is_one_warning_and_nothing_is_shared, wrong_urls))
