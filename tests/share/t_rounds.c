@@ -97,6 +97,23 @@ START_TEST(ended_probes_keep_their_places)
 }
 END_TEST
 
+/* It was begun by a member whose settings ask for more probes, and who is gone. */
+START_TEST(a_round_that_nobody_is_left_to_decide_begins_anew)
+{
+    stored s = stored_as(KEEL_BREAKER_HALF_OPEN, ROUND);
+    member a = member_named("a");
+    keel_wire_claimed claimed;
+
+    s.ok = PERMITS;
+    store(&s);
+    claimed = member_claims(&a, ROUND, PERMITS + 1);
+    ck_assert_int_eq(claimed.as, KEEL_WIRE_GRANTED);
+    ck_assert_uint_eq(claimed.count, PERMITS);
+    ck_assert_int_eq(claimed.view.state, KEEL_BREAKER_HALF_OPEN);
+    ck_assert_uint_eq(claimed.view.epoch, AFTER);
+}
+END_TEST
+
 START_TEST(a_lease_that_ran_out_frees_its_place)
 {
     member a = member_named("a"), b = member_named("b");
@@ -455,6 +472,7 @@ FLEET_SUITE("share/rounds", ONE(a_claim_before_the_open_time_is_over_is_early),
             ONE(the_first_claim_after_it_begins_a_round_and_tells),
             ONE(no_more_than_the_permits_are_out_at_once),
             ONE(ended_probes_keep_their_places),
+            ONE(a_round_that_nobody_is_left_to_decide_begins_anew),
             ONE(a_lease_that_ran_out_frees_its_place),
             ONE(a_lease_in_the_far_future_is_given_the_usual_time),
             ROWS(a_claim_is_refused, refusal_cases), ONE(a_lock_lets_nobody_probe),

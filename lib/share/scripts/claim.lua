@@ -33,9 +33,15 @@ local function begin_round(b, lock)
     tell(NAME, b, lock)
 end
 
--- Places that bad and good probes have used up stay taken.
-local function grant(b)
-    local free = permits - leases_out() - b.ok - b.bad
+-- Places that bad and good probes have used up stay taken. Where a member with other
+-- settings began the round they may be more than there are, and none is out to decide it:
+-- then it begins anew.
+local function grant(b, lock)
+    local out = leases_out()
+    if out == 0 and b.ok + b.bad >= permits then
+        begin_round(b, lock)
+    end
+    local free = permits - out - b.ok - b.bad
     local fences = {}
     for i = 1, math.min(want, free) do
         b.fence = (b.fence + 1) % U32
@@ -76,7 +82,7 @@ if not code then
     if b.state == OPEN then
         begin_round(b, lock)
     end
-    fences = grant(b)
+    fences = grant(b, lock)
     code = #fences > 0 and GRANTED or FULL
 end
 if b and b.dirty then
