@@ -239,17 +239,19 @@ typedef struct hostile_case {
     uint64_t epoch;
     uint32_t slot_ms;
     size_t slots;
+    uint64_t watch;
 } hostile_case;
 
 static const hostile_case hostile_cases[] = {
-    { "another magic", 74, 1, OPEN, 5, 1000, 10 },
-    { "no format", 75, 0, OPEN, 5, 1000, 10 },
-    { "no such state", 75, 1, 3, 5, 1000, 10 },
-    { "an epoch beyond counting", 75, 1, OPEN, UINT64_C(1) << 60, 1000, 10 },
-    { "an epoch far ahead", 75, 1, OPEN, 5 + (1 << 21), 1000, 10 },
-    { "no epoch", 75, 1, OPEN, 0, 1000, 10 },
-    { "slots of no length", 75, 1, OPEN, 5, 0, 10 },
-    { "no slots", 75, 1, OPEN, 5, 1000, 0 },
+    { "another magic", 74, 1, OPEN, 5, 1000, 10, 0 },
+    { "no format", 75, 0, OPEN, 5, 1000, 10, 0 },
+    { "no such state", 75, 1, 3, 5, 1000, 10, 0 },
+    { "an epoch beyond counting", 75, 1, OPEN, UINT64_C(1) << 60, 1000, 10, 0 },
+    { "an epoch far ahead", 75, 1, OPEN, 5 + (1 << 21), 1000, 10, 0 },
+    { "no epoch", 75, 1, OPEN, 0, 1000, 10, 0 },
+    { "slots of no length", 75, 1, OPEN, 5, 0, 10, 0 },
+    { "no slots", 75, 1, OPEN, 5, 1000, 0, 0 },
+    { "a watch that no answer can name", 75, 1, SHUT, 5, 1000, 10, UINT64_C(1) << 60 },
 };
 
 START_TEST(a_breaker_that_cannot_be_is_replaced_by_what_a_member_knows)
@@ -264,6 +266,8 @@ START_TEST(a_breaker_that_cannot_be_is_replaced_by_what_a_member_knows)
     s.fmt = row->fmt;
     s.slot_ms = row->slot_ms;
     s.slots = row->slots;
+    s.watch = row->watch;
+    s.expected = row->watch > 0;
     store(&s);
     view = member_report(&a, &r);
     ck_assert_msg(view.state == SHUT && view.epoch == 4, "%s: state %u epoch %llu",

@@ -154,6 +154,22 @@ START_TEST(what_cannot_be_a_lock_locks_nothing_and_is_replaced)
 }
 END_TEST
 
+/* It could not be answered, and with it nothing else in the same batch. */
+START_TEST(a_lock_with_more_to_say_than_an_answer_holds_is_none)
+{
+    unsigned char raw[32 + KEEL_WIRE_REASON + 1] = { 76, 1, KEEL_LOCK_OPEN };
+    member a = member_named("a");
+
+    raw[11] = 1; /* its number */
+    raw[28] = (KEEL_WIRE_REASON + 1) >> 8;
+    raw[29] = (KEEL_WIRE_REASON + 1) & 255;
+    store_raw(KEY("lk:" BREAKER), raw, sizeof raw);
+    ck_assert_int_eq(member_joins(&a).lock, KEEL_LOCK_NONE);
+    ck_assert_uint_eq(a.last.corrupt, 1);
+    ck_assert(set(&a, KEEL_LOCK_OPEN, 0).done);
+}
+END_TEST
+
 /* ---- the look -------------------------------------------------------------------- */
 
 START_TEST(breakers_and_locks_are_listed_by_name)
@@ -236,6 +252,7 @@ FLEET_SUITE("share/locks", ONE(a_lock_without_an_end_has_none),
             ONE(a_lifted_lock_is_remembered_so_that_no_member_brings_it_back),
             ONE(a_lock_that_the_server_lost_comes_back_under_its_number),
             ONE(a_lock_from_the_far_future_is_not_brought_back), ONE(a_lock_is_told),
+            ONE(a_lock_with_more_to_say_than_an_answer_holds_is_none),
             ONE(a_locked_breaker_counts_but_does_not_open),
             ROWS(what_cannot_be_a_lock_locks_nothing_and_is_replaced, no_locks),
             ONE(breakers_and_locks_are_listed_by_name),

@@ -19,7 +19,8 @@ local changes = {}
 local BREAKER = '>BBBBI4I8I8I4HHHHI4I4I8I8I4I4I8I4I4I4I4I8I8I8'
 local BREAKER_SIZE = 116
 
--- nil where nothing is stored, or nothing that can be trusted. What a later keel has
+-- nil where nothing is stored, or nothing that can be trusted: one number that no answer
+-- can carry would spoil the answer about all breakers of a batch. What a later keel has
 -- written is read as far as its header, which never changes, and is not written.
 local function breaker_read(key, raw)
     if not raw then
@@ -31,7 +32,7 @@ local function breaker_read(key, raw)
     local size = #raw
     if size >= 24 and string.byte(raw, 1) == 75 and string.byte(raw, 2) > 1 then
         local _, _, state, cause, _, epoch, due = struct.unpack('>BBBBI4I8I8', raw)
-        if state <= HALF_OPEN and epoch < WHOLE then
+        if state <= HALF_OPEN and epoch >= 1 and epoch < WHOLE then
             return { state = state, cause = cause, epoch = epoch, due = due, newer = true,
                      changed = now, watch = 0, expected = 0 }
         end
@@ -44,8 +45,8 @@ local function breaker_read(key, raw)
     local magic, fmt, state, cause, cfg, epoch, due, fence, ok, bad, slow, opens, version,
         slot_ms, changed, watch, answered, expected, waited, newest, new_ok, new_bad,
         new_slow, calls, failed, slowed = struct.unpack(BREAKER, raw)
-    if magic ~= 75 or fmt ~= 1 or state > HALF_OPEN or epoch < 1 or epoch >= WHOLE or
-        slot_ms < 1 then
+    if magic ~= 75 or fmt ~= 1 or state > HALF_OPEN or epoch < 1 or slot_ms < 1 or
+        math.max(epoch, due, changed, watch, waited, calls, failed, slowed) >= WHOLE then
         corrupt = corrupt + 1
         return nil
     end
@@ -133,6 +134,7 @@ end
 
 local LOCK = '>BBBxI8I8I8HH'
 local LOCK_SIZE = 32
+local REASON_MOST, ACTOR_MOST = 256, 128
 local UNLOCKED = { kind = 0, epoch = 0, till = 0, at = 0, reason = '', actor = '' }
 
 -- Epoch 0: there never was one, or all memory of it is lost.
@@ -142,8 +144,9 @@ local function lock_read(raw)
     end
     if #raw >= LOCK_SIZE then
         local magic, fmt, kind, epoch, till, at, reason, actor = struct.unpack(LOCK, raw)
-        if magic == 76 and fmt == 1 and kind <= 4 and epoch < WHOLE and
-            #raw == LOCK_SIZE + reason + actor then
+        if magic == 76 and fmt == 1 and kind <= 4 and
+            math.max(epoch, till, at) < WHOLE and reason <= REASON_MOST and
+            actor <= ACTOR_MOST and #raw == LOCK_SIZE + reason + actor then
             if till > 0 and till <= now then
                 kind = 0
             end

@@ -16,7 +16,8 @@ local DONE, CONFLICT = 0, 1
 
 local operation, kind, expected = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local length, restored = tonumber(ARGV[4]), tonumber(ARGV[7])
-local reason, actor = string.sub(ARGV[5], 1, 256), string.sub(ARGV[6], 1, 128)
+local reason = string.sub(ARGV[5], 1, REASON_MOST)
+local actor = string.sub(ARGV[6], 1, ACTOR_MOST)
 local sharded = ARGV[8] == '1'
 
 local values = redis.call('MGET', BREAKER_KEY, LOCK_KEY)
