@@ -379,8 +379,7 @@ bool keel_follower_is_busy(const keel_follower *f, uint64_t now)
 {
     if (f->is_off)
         return false;
-    return f->must_report || f->wants_reason || f->fence_count ||
+    return f->must_report || f->wants_reason || f->fence_count || f->lacks_probe ||
            (f->lock_is_lost && f->lock_word) || /* one that is over stays lost */
-           f->watch != f->answered || now < f->earliest_at ||
-           (f->state != KEEL_BREAKER_CLOSED && !f->is_alone && now >= f->until_at);
+           f->watch != f->answered || now < f->earliest_at;
 }

@@ -50,6 +50,7 @@ typedef struct keel_follower {
     uint64_t renew_at;
     uint32_t renewed;  /* of the fences, this time */
     bool others_wait;  /* for a probe */
+    bool lacks_probe;  /* somebody here does, as of the last look */
     uint64_t claim_at; /* no claim before */
     uint64_t claim_pause_ns;
 

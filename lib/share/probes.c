@@ -37,6 +37,14 @@ static bool is_wanted(const keel_follower *f, const keel_breaker *breaker, uint6
     return at >= f->until_at && keel_ns_left(now, at) < WANTED_NS;
 }
 
+/* The fleet's breaker is not closed and may be probed, and there is somebody to do it. */
+static bool lacks_probe(const keel_follower *f, const keel_breaker *breaker,
+                        uint64_t now)
+{
+    return f->epoch && f->state != KEEL_BREAKER_CLOSED && !f->is_alone &&
+           now >= f->until_at && !f->fence_count && is_wanted(f, breaker, now);
+}
+
 /* As many as are this member's part of a round, one at least. */
 static uint8_t share_of_round(const keel_follower *f, const keel_policy *p)
 {
@@ -65,9 +73,8 @@ bool keel_follower_claim(keel_follower *f, const keel_plan *plan, uint64_t now,
 {
     const keel_policy *p = &plan->policy;
 
-    if (f->epoch == 0 || f->state == KEEL_BREAKER_CLOSED || f->is_alone ||
-        now < f->until_at || now < f->claim_at || f->fence_count ||
-        !is_wanted(f, &plan->breaker, now) || !draws_to_claim(f, p, now))
+    f->lacks_probe = lacks_probe(f, &plan->breaker, now);
+    if (!f->lacks_probe || now < f->claim_at || !draws_to_claim(f, p, now))
         return false;
     *claim = (keel_wire_claim){
         .name = f->name,

@@ -25,21 +25,48 @@ static void leave(void)
     opened_cleanup(&o);
 }
 
-/* A closed breaker's view with a lock; the answer to a report. */
-static void hear(keel_lock lock, uint64_t number, uint32_t remaining_ms, uint64_t now)
+/* The answer to a report. */
+static void hear(const keel_wire_view *view, uint64_t now)
 {
     const keel_wire_report report = { .name = follower.name };
+
+    keel_follower_sent(&follower, &report, now);
+    keel_follower_hear(&follower, visit.plan, view, now);
+}
+
+/* ---- probes ------------------------------------------------------------------------- */
+
+/* What is due is asked for by who calls; until then there is nothing to look for. */
+START_TEST(an_open_breaker_that_nobody_calls_keeps_nobody_awake)
+{
+    const keel_wire_view open = { .state = KEEL_BREAKER_OPEN, .epoch = 2 };
+    uint64_t now = o.clock.now_ns;
+    keel_wire_claim claim;
+
+    hear(&open, now);
+    now += KEEL_S;
+    ck_assert(!keel_follower_claim(&follower, visit.plan, now, &claim));
+    ck_assert(!keel_follower_is_busy(&follower, now));
+    keel_fleet_want_probe(&visit.plan->breaker, now);
+    ck_assert(keel_follower_claim(&follower, visit.plan, now, &claim));
+    ck_assert(keel_follower_is_busy(&follower, now));
+}
+END_TEST
+
+/* ---- locks -------------------------------------------------------------------------- */
+
+/* A closed breaker's view with a lock. */
+static void hear_lock(keel_lock lock, uint64_t number, uint32_t remaining_ms,
+                      uint64_t now)
+{
     const keel_wire_view view = { .state = KEEL_BREAKER_CLOSED,
                                   .epoch = 1,
                                   .lock = lock,
                                   .lock_epoch = number,
                                   .lock_remaining_ms = remaining_ms };
 
-    keel_follower_sent(&follower, &report, now);
-    keel_follower_hear(&follower, visit.plan, &view, now);
+    hear(&view, now);
 }
-
-/* ---- locks -------------------------------------------------------------------------- */
 
 static const struct {
     const char *why;
@@ -57,12 +84,12 @@ START_TEST(a_lock_that_is_over_and_forgotten_leaves_nothing_to_do)
     keel_wire_lock lock;
     keel_note note;
 
-    hear(KEEL_LOCK_OPEN, 7, ends[_i].remaining_ms, now);
+    hear_lock(KEEL_LOCK_OPEN, 7, ends[_i].remaining_ms, now);
     follower.wants_reason = false;
     now += 2 * KEEL_S;
     if (ends[_i].is_lifted)
-        hear(KEEL_LOCK_NONE, 8, 0, now);
-    hear(KEEL_LOCK_NONE, 0, 0, now);
+        hear_lock(KEEL_LOCK_NONE, 8, 0, now);
+    hear_lock(KEEL_LOCK_NONE, 0, 0, now);
     ck_assert_msg(!keel_follower_lock(&follower, visit.plan, now, &lock, &note) &&
                       !keel_follower_is_busy(&follower, now + KEEL_S),
                   "%s", ends[_i].why);
@@ -75,8 +102,8 @@ START_TEST(a_lock_that_stands_and_is_forgotten_is_brought_back)
     keel_wire_lock lock;
     keel_note note;
 
-    hear(KEEL_LOCK_OPEN, 7, 0, now);
-    hear(KEEL_LOCK_NONE, 0, 0, now);
+    hear_lock(KEEL_LOCK_OPEN, 7, 0, now);
+    hear_lock(KEEL_LOCK_NONE, 0, 0, now);
     ck_assert(keel_follower_is_busy(&follower, now + KEEL_S));
     ck_assert(keel_follower_lock(&follower, visit.plan, now, &lock, &note));
     ck_assert_uint_eq(lock.restored, 7);
@@ -86,6 +113,7 @@ END_TEST
 int main(void)
 {
     const suite_test tests[] = {
+        ONE(an_open_breaker_that_nobody_calls_keeps_nobody_awake),
         ROWS(a_lock_that_is_over_and_forgotten_leaves_nothing_to_do, ends),
         ONE(a_lock_that_stands_and_is_forgotten_is_brought_back),
     };
