@@ -10,7 +10,8 @@
 void keel_fleet_want_probe(const keel_breaker *breaker, uint64_t now)
 {
     atomic_store_explicit(&breaker->fleet->wanted_at, now, memory_order_relaxed);
-    atomic_store_explicit(&breaker->fleet->news, 1, memory_order_release);
+    /* seq_cst, with the relay's look before it sleeps: one of the two sees the other */
+    atomic_store(&breaker->fleet->news, 1);
 }
 
 void keel_fleet_wish(const keel_breaker *breaker, uint64_t until)

@@ -157,7 +157,8 @@ static void take_news(const keel_relay *r)
 
         if (!keel_follower_enter(r->followers[i], &visit))
             continue;
-        atomic_store(&visit.plan->breaker.fleet->news, 0);
+        /* acquires what was marked with it; a store would not */
+        atomic_exchange(&visit.plan->breaker.fleet->news, 0);
         keel_follower_exit(r->followers[i], &visit);
     }
 }
