@@ -11,7 +11,8 @@ server=redis-server
 [ "${KEEL_TEST_REDIS-}" = valkey ] && server=valkey-server
 command -v $server >/dev/null || { echo "no $server here"; exit 77; }
 
-keel=./keel
+. "$src/tests/support/tool.sh"
+
 work=$(mktemp -d) || exit 1
 server_pid='' child=''
 end()
@@ -27,38 +28,6 @@ KEEL_REDIS__TIMEOUT=2s
 export KEEL_REDIS__TIMEOUT
 url=unix:$work/socket
 
-# expect CODE WORDS SUBCOMMAND [ARGUMENT...]: exit status, and words among the output.
-expect()
-{
-    code=$1 words=$2
-    shift 2
-    output=$(timeout 60 "$keel" "$@" 2>&1 </dev/null)
-    got=$?
-    case $output in
-    *"$words"*) [ "$got" -eq "$code" ] && { pass; return; } ;;
-    esac
-    fail "keel $*: exit $got, not $code with \"$words\": $output"
-}
-
-# says_replaced BEGINNING END: the last line of the last output.
-says_replaced()
-{
-    case ${output##*
-} in
-    "$1"*"$2") pass ;;
-    *) fail "not \"$1\"…\"$2\" at the end of: $output" ;;
-    esac
-}
-
-# expect_not WORDS: what the last output must not say.
-expect_not()
-{
-    case $output in
-    *"$1"*) fail "\"$1\" in: $output" ;;
-    *) pass ;;
-    esac
-}
-
 # comes WORDS FILE or comes WORDS SUBCOMMAND...: waits until the words are there.
 comes()
 {
@@ -73,20 +42,12 @@ comes()
     fail "$*: no \"$words\" in: $seen"
 }
 
-# version_of NAME: of the lock that stands
-version_of()
-{
-    "$keel" status --json "$1" | sed -n 's/.*"version":"\([0-9]*\)".*/\1/p'
-}
-
 # end_child: of those in the background the one there is
 end_child()
 {
     kill "$child" && wait "$child" 2>/dev/null
     child=''
 }
-
-[ -x "$keel" ] || { fail "no $keel here"; report; exit 1; }
 
 # Nobody is there, or nobody is named.
 for subcommand in status 'events --follow' 'lock payments open' 'unlock payments'; do

@@ -5,26 +5,13 @@
 set -u
 src=${srcdir:-$(dirname "$0")/../..}
 . "$src/tests/support/report.sh"
+. "$src/tests/support/tool.sh"
 
-keel=./keel
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 KEEL_BOARD=$work/board
 export KEEL_BOARD
 unset SUDO_USER
-
-# expect CODE WORDS SUBCOMMAND [ARGUMENT...]: exit status, and words among the output.
-expect()
-{
-    code=$1 words=$2
-    shift 2
-    output=$("$keel" "$@" 2>&1 </dev/null)
-    got=$?
-    case $output in
-    *"$words"*) [ "$got" -eq "$code" ] && { pass; return; } ;;
-    esac
-    fail "keel $*: exit $got, not $code with \"$words\": $output"
-}
 
 # is EXPECTED FOUND WHAT
 is()
@@ -38,39 +25,12 @@ says()
     if grep -q -- "$1" "$2"; then pass; else fail "no \"$1\" in: $(cat "$2")"; fi
 }
 
-# version_of NAME: of the lock that stands
-version_of()
-{
-    "$keel" status --json "$1" | sed -n 's/.*"version":"\([0-9]*\)".*/\1/p'
-}
-
-# says_replaced BEGINNING END: the last line of the last output.
-says_replaced()
-{
-    case ${output##*
-} in
-    "$1"*"$2") pass ;;
-    *) fail "not \"$1\"…\"$2\" at the end of: $output" ;;
-    esac
-}
-
-# expect_not WORDS: what the last output must not say.
-expect_not()
-{
-    case $output in
-    *"$1"*) fail "\"$1\" in: $output" ;;
-    *) pass ;;
-    esac
-}
-
 # call NAME EXIT_STATUS: one call by a process of its own.
 call()
 {
     "$keel" exec --settings 'none; breaker.min_calls=2; breaker.open=1h' "$1" \
         -- sh -c "exit $2"
 }
-
-[ -x "$keel" ] || { fail "no $keel here"; report; exit 1; }
 
 # No board, or none that can be used.
 for subcommand in status events 'lock payments open' 'unlock payments'; do
