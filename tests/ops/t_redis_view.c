@@ -5,7 +5,6 @@
  * brings takes its time, so these tests wait for what must come, and fail if it does not.
  */
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include "ops/source.h"
 #include "policy/fleet.h"
 #include "support/board_file.h"
+#include "support/comes.h"
 #include "support/opened.h"
 #include "support/proxy.h"
 #include "support/redis.h"
@@ -30,18 +30,12 @@ static const char *environment[] = { variable, NULL, NULL };
 static keel_process_settings settings = { .redis = url,
                                           .redis_timeout_ns = 2 * KEEL_S,
                                           .name_space = "default" };
-static keel_clock clock_real;
 static keel_source *source;
 static keel_view view;
 static keel_detail why = KEEL_DETAIL_INIT;
 static keel_lock_state replaced; /* by the last lock */
 
 /* ---- the server and who looks at it ------------------------------------------------ */
-
-static uint64_t now_ns(void)
-{
-    return clock_real.now(clock_real.ctx);
-}
 
 static void set_port(unsigned port)
 {
@@ -51,7 +45,6 @@ static void set_port(unsigned port)
 
 static void start(void)
 {
-    ck_assert(keel_clock_real(&clock_real));
     ck_assert(test_redis_start(&redis, ""));
     set_port(redis.port);
     settings.redis_timeout_ns = 2 * KEEL_S;
@@ -80,16 +73,6 @@ static void visit_it(void)
 {
     source = visit();
 }
-
-/* Waits for what others bring about; ten seconds are never needed. */
-#define COMES(condition)                                                               \
-    do {                                                                               \
-        uint64_t comes_until = now_ns() + 10 * KEEL_S;                                 \
-                                                                                       \
-        while (!(condition) && now_ns() < comes_until)                                 \
-            sched_yield();                                                             \
-        ck_assert(condition);                                                          \
-    } while (0)
 
 static bool is_in(const opened *o)
 {

@@ -9,10 +9,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "call/pipeline.h"
 #include "policy/fleet.h"
+#include "support/comes.h"
 #include "support/opened.h"
 #include "support/proxy.h"
 #include "support/redis.h"
@@ -45,29 +45,6 @@ static proxy *between; /* NULL: none */
 static member members[MEMBERS];
 static char url[SPAWNED_PATH_SIZE + 32];
 static const char *environment[] = { url, NULL };
-static keel_clock clock_real;
-
-static uint64_t now_ns(void)
-{
-    return clock_real.now(clock_real.ctx);
-}
-
-static void a_moment(void)
-{
-    const struct timespec pause = { 0, KEEL_MS / 4 };
-
-    nanosleep(&pause, NULL);
-}
-
-/* Waits for what other threads bring about; far longer than any back-off. */
-#define COMES(condition)                                                               \
-    do {                                                                               \
-        uint64_t comes_until = now_ns() + 40 * KEEL_S;                                 \
-                                                                                       \
-        while (!(condition) && now_ns() < comes_until)                                 \
-            a_moment();                                                                \
-        ck_assert(condition);                                                          \
-    } while (0)
 
 /* ---- members ------------------------------------------------------------------------ */
 
@@ -479,7 +456,6 @@ static const struct {
 
 static void start(void)
 {
-    ck_assert(keel_clock_real(&clock_real));
     ck_assert(test_redis_start(&redis, ""));
     snprintf(url, sizeof url, "KEEL_REDIS=redis://127.0.0.1:%u", redis.port);
 }
@@ -617,7 +593,6 @@ START_TEST(a_cluster_is_a_fleets_server_too)
     unsigned node;
     redisReply *slot;
 
-    ck_assert(keel_clock_real(&clock_real));
     ck_assert(test_redis_cluster_start(&cluster));
     slot = test_redis_ask(&cluster.nodes[0], "CLUSTER KEYSLOT keel1:{default}:meta");
     node = (unsigned)slot->integer / (16384 / TEST_REDIS_NODES + 1);

@@ -10,6 +10,7 @@
 #include "call/pipeline.h"
 #include "call/relay.h"
 #include "support/board_file.h"
+#include "support/comes.h"
 #include "support/opened.h"
 #include "support/redis.h"
 #include "support/suite.h"
@@ -29,27 +30,9 @@ static member members[MEMBERS];
 static unsigned member_count;
 static char url[64];
 static const char *environment[] = { url, NULL };
-static keel_clock clock_real;
-
-static uint64_t now_ns(void)
-{
-    return clock_real.now(clock_real.ctx);
-}
-
-/* Waits for what other threads bring about; a quarter of a minute is never needed. */
-#define COMES(condition)                                                               \
-    do {                                                                               \
-        uint64_t comes_until = now_ns() + 40 * KEEL_S;                                 \
-        bool has_come;                                                                 \
-                                                                                       \
-        while (!(has_come = (condition)) && now_ns() < comes_until)                    \
-            sched_yield();                                                             \
-        ck_assert_msg(has_come, "%s", #condition);                                     \
-    } while (0)
 
 static void start_server(void)
 {
-    ck_assert(keel_clock_real(&clock_real));
     ck_assert(test_redis_start(&redis, ""));
     snprintf(url, sizeof url, "KEEL_REDIS=redis://127.0.0.1:%u", redis.port);
 }

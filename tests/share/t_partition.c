@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "support/comes.h"
 #include "support/opened.h"
 #include "support/redis.h"
 #include "support/suite.h"
@@ -40,29 +40,7 @@ static test_redis redis;
 static opened near;
 static char url[64];
 static const char *environment[] = { url, NULL };
-static keel_clock clock_real;
 static pid_t far_pid;
-
-static uint64_t now_ns(void)
-{
-    return clock_real.now(clock_real.ctx);
-}
-
-static void a_moment(void)
-{
-    const struct timespec pause = { 0, KEEL_MS };
-
-    nanosleep(&pause, NULL);
-}
-
-#define COMES(condition)                                                               \
-    do {                                                                               \
-        uint64_t comes_until = now_ns() + 30 * KEEL_S;                                 \
-                                                                                       \
-        while (!(condition) && now_ns() < comes_until)                                 \
-            a_moment();                                                                \
-        ck_assert(condition);                                                          \
-    } while (0)
 
 /* ---- networks ----------------------------------------------------------------------- */
 
@@ -163,7 +141,6 @@ static long long members(void)
 
 static void start(void)
 {
-    ck_assert(keel_clock_real(&clock_real));
     far = mmap(NULL, sizeof *far, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
                -1, 0);
     ck_assert(far != MAP_FAILED);

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "support/board_file.h"
 #include "support/child.h"
+#include "support/comes.h"
 #include "support/opened.h"
 #include "support/redis.h"
 #include "support/suite.h"
@@ -51,34 +51,10 @@ static test_redis redis;
 static board_file board;
 static char url[64];
 static const char *environment[] = { url, NULL };
-static keel_clock clock_real;
 static pid_t workers[WORKERS];
-
-static uint64_t now_ns(void)
-{
-    return clock_real.now(clock_real.ctx);
-}
-
-static void a_moment(void)
-{
-    const struct timespec pause = { 0, KEEL_MS };
-
-    nanosleep(&pause, NULL);
-}
-
-/* Waits for what other processes bring about. */
-#define COMES(condition)                                                               \
-    do {                                                                               \
-        uint64_t comes_until = now_ns() + 30 * KEEL_S;                                 \
-                                                                                       \
-        while (!(condition) && now_ns() < comes_until)                                 \
-            a_moment();                                                                \
-        ck_assert(condition);                                                          \
-    } while (0)
 
 static void start(void)
 {
-    ck_assert(keel_clock_real(&clock_real));
     ck_assert(test_redis_start(&redis, ""));
     snprintf(url, sizeof url, "KEEL_REDIS=redis://127.0.0.1:%u", redis.port);
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,

@@ -3,7 +3,6 @@
  * Members of a fleet, each a runtime with its relay, on a real Redis. What the network
  * brings takes its time, so these tests wait for what must come, and fail if it does not.
  */
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "call/relay.h"
 #include "policy/fleet.h"
 #include "share/wire.h"
+#include "support/comes.h"
 #include "support/opened.h"
 #include "support/proxy.h"
 #include "support/redis.h"
@@ -28,16 +28,9 @@ static opened members[MEMBERS];
 static unsigned member_count;
 static char url[64];
 static const char *environment[] = { url, NULL, NULL };
-static keel_clock clock_real;
-
-static uint64_t now_ns(void)
-{
-    return clock_real.now(clock_real.ctx);
-}
 
 static void start_server(void)
 {
-    ck_assert(keel_clock_real(&clock_real));
     ck_assert(test_redis_start(&redis, ""));
     snprintf(url, sizeof url, "KEEL_REDIS=redis://127.0.0.1:%u", redis.port);
 }
@@ -54,16 +47,6 @@ static void leave(void)
         opened_cleanup(&members[i]);
     test_redis_cleanup(&redis);
 }
-
-/* Waits for what other threads bring about; a minute is never needed. */
-#define COMES(condition)                                                               \
-    do {                                                                               \
-        uint64_t comes_until = now_ns() + 40 * KEEL_S;                                 \
-                                                                                       \
-        while (!(condition) && now_ns() < comes_until)                                 \
-            sched_yield();                                                             \
-        ck_assert(condition);                                                          \
-    } while (0)
 
 static const keel_fleet_words *fleet_of(const opened *o)
 {
