@@ -96,8 +96,8 @@ bool dependency_become(dependency *d, mood wanted)
         perror("nginx.conf");
         return false;
     }
-    if (d->nginx.pid)
-        return kill(d->nginx.pid, SIGHUP) == 0;
+    if (d->nginx.process.pid)
+        return kill(d->nginx.process.pid, SIGHUP) == 0;
     if (nginx_start(&d->nginx, SIGTERM))
         return true;
     nginx_print_errors(&d->nginx);

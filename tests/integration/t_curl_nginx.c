@@ -92,7 +92,7 @@ END_TEST
 START_TEST(a_frozen_server_costs_the_timeout_and_no_more)
 {
     begin("timeout=200ms; retry.attempts=1", "/");
-    kill(server.nginx.pid, SIGSTOP);
+    kill(server.nginx.process.pid, SIGSTOP);
     ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
     ck_assert_int_eq(client.code, CURLE_OPERATION_TIMEDOUT);
     ck_assert_uint_lt(client.why.elapsed_ns, 5000 * MS);
@@ -105,7 +105,7 @@ static void write_slow_document(void)
     char path[256], *zeroes = calloc(1, 1 << 20);
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/slow", server.nginx.dir);
+    snprintf(path, sizeof path, "%s/slow", server.nginx.process.dir);
     file = fopen(path, "we");
     ck_assert_ptr_nonnull(file);
     ck_assert_ptr_nonnull(zeroes);
@@ -210,12 +210,13 @@ static void begin_tls(const char *settings, const char *path)
              "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=keel "
              "-addext subjectAltName=IP:127.0.0.1 -keyout %s/key.pem -out %s/cert.pem "
              "2>%s/openssl.log",
-             server.nginx.dir, server.nginx.dir, server.nginx.dir);
+             server.nginx.process.dir, server.nginx.process.dir,
+             server.nginx.process.dir);
     ck_assert_int_eq(system(command), 0);
     ck_assert(test_server_start(&server, PLAIN TLS));
     curl_client_open(&client, settings, server.port, "/");
     curl_client_aim(&client, "https", server.tls_port, path);
-    snprintf(trusted, sizeof trusted, "%s/cert.pem", server.nginx.dir);
+    snprintf(trusted, sizeof trusted, "%s/cert.pem", server.nginx.process.dir);
     curl_easy_setopt(client.easy, CURLOPT_CAINFO, trusted);
 }
 

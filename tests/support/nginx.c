@@ -2,18 +2,12 @@
 /* Starting and stopping a private nginx. */
 #include "support/nginx.h"
 
-#include <errno.h>
-#include <ftw.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 256, POLL_MS = 5, START_POLLS = 2000 };
+enum { POLL_MS = 5, START_POLLS = 2000 };
 
 static const char *const places[] = { "/usr/sbin/nginx", "/usr/local/sbin/nginx",
                                       "/usr/bin/nginx" };
@@ -31,25 +25,9 @@ bool nginx_is_installed(void)
     return nginx_path() != NULL;
 }
 
-static void path_in(const nginx *n, const char *name, char *path)
-{
-    snprintf(path, PATH_SIZE, "%s/%s", n->dir, name);
-}
-
 bool nginx_init(nginx *n)
 {
-    const char *tmp = getenv("TMPDIR");
-    int length;
-
-    *n = (nginx){ .pid = 0 };
-    if (!tmp || !*tmp)
-        tmp = "/tmp";
-    length = snprintf(n->dir, sizeof n->dir, "%s/keel-nginx-XXXXXX", tmp);
-    if (length > 0 && (size_t)length < sizeof n->dir && mkdtemp(n->dir))
-        return true;
-    fprintf(stderr, "no directory can be made in %s\n", tmp);
-    n->dir[0] = '\0';
-    return false;
+    return spawned_init(&n->process, "nginx");
 }
 
 /* ---- configuration --------------------------------------------------------------- */
@@ -58,10 +36,10 @@ FILE *nginx_config_begin(const nginx *n, const char *directives)
 {
     static const char *const kinds[] = { "client_body", "proxy", "fastcgi", "uwsgi",
                                          "scgi" };
-    char path[PATH_SIZE];
+    char path[SPAWNED_PATH_SIZE];
     FILE *config;
 
-    path_in(n, "nginx.conf", path);
+    spawned_path(&n->process, "nginx.conf", path);
     config = fopen(path, "we");
     if (!config)
         return NULL;
@@ -73,9 +51,9 @@ FILE *nginx_config_begin(const nginx *n, const char *directives)
             "events { worker_connections 512; }\n"
             "http {\n"
             "access_log off;\n",
-            directives, n->dir, n->dir);
+            directives, n->process.dir, n->process.dir);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        fprintf(config, "%s_temp_path %s/%s;\n", kinds[i], n->dir, kinds[i]);
+        fprintf(config, "%s_temp_path %s/%s;\n", kinds[i], n->process.dir, kinds[i]);
     return config;
 }
 
@@ -87,38 +65,24 @@ bool nginx_config_end(FILE *config)
 
 /* ---- starting -------------------------------------------------------------------- */
 
-/*
- * A process group of its own: one signal reaches all of it, and the terminal's Ctrl-C
- * does not.
- */
-static pid_t spawn(const nginx *n, int at_our_end)
+static bool spawn(nginx *n, int at_our_end)
 {
-    char config[PATH_SIZE], errors[PATH_SIZE];
-    pid_t parent = getpid(), pid;
+    char config[SPAWNED_PATH_SIZE], errors[SPAWNED_PATH_SIZE];
+    const char *const argv[] = { nginx_path(), "-p", n->process.dir, "-c",
+                                 config,       "-e", errors,         NULL };
 
-    path_in(n, "nginx.conf", config);
-    path_in(n, "error.log", errors);
-    pid = fork();
-    if (pid > 0)
-        setpgid(pid, pid); /* by both: whoever is first */
-    if (pid != 0)
-        return pid;
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, at_our_end);
-    if (getppid() != parent)
-        _exit(0);
-    execl(nginx_path(), "nginx", "-p", n->dir, "-c", config, "-e", errors,
-          (char *)NULL);
-    _exit(127);
+    spawned_path(&n->process, "nginx.conf", config);
+    spawned_path(&n->process, "error.log", errors);
+    return argv[0] && spawned_start(&n->process, at_our_end, argv);
 }
 
 /* nginx writes its pid file after it listens, and before it answers. */
 static bool is_listening(const nginx *n)
 {
-    char path[PATH_SIZE];
+    char path[SPAWNED_PATH_SIZE];
     struct stat file;
 
-    path_in(n, "pid", path);
+    spawned_path(&n->process, "pid", path);
     return stat(path, &file) == 0 && file.st_size > 0;
 }
 
@@ -129,10 +93,8 @@ static bool await_listening(nginx *n)
     for (int i = 0; i < START_POLLS; i++) {
         if (is_listening(n))
             return true;
-        if (waitpid(n->pid, NULL, WNOHANG) == n->pid) {
-            n->pid = 0;
+        if (spawned_has_ended(&n->process))
             return false;
-        }
         nanosleep(&pause, NULL);
     }
     return false;
@@ -140,12 +102,7 @@ static bool await_listening(nginx *n)
 
 bool nginx_start(nginx *n, int at_our_end)
 {
-    pid_t pid = nginx_is_installed() ? spawn(n, at_our_end) : -1;
-
-    if (pid < 0)
-        return false;
-    n->pid = pid;
-    if (await_listening(n))
+    if (spawn(n, at_our_end) && await_listening(n))
         return true;
     nginx_stop(n);
     return false;
@@ -153,48 +110,25 @@ bool nginx_start(nginx *n, int at_our_end)
 
 void nginx_print_errors(const nginx *n)
 {
-    char path[PATH_SIZE], line[512];
-    FILE *file;
-
     fprintf(stderr, "nginx does not start:\n");
-    path_in(n, "error.log", path);
-    file = fopen(path, "re");
-    if (!file)
-        return;
-    while (fgets(line, sizeof line, file))
-        fputs(line, stderr);
-    fclose(file);
+    spawned_print_output(&n->process);
 }
 
 /* ---- stopping -------------------------------------------------------------------- */
 
+/* Its pid file stays behind, and would say that the next one listens already. */
 void nginx_stop(nginx *n)
 {
-    char path[PATH_SIZE];
+    char path[SPAWNED_PATH_SIZE];
 
-    if (!n->pid)
+    if (!n->process.pid)
         return;
-    kill(-n->pid, SIGKILL);
-    while (waitpid(n->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    n->pid = 0;
-    path_in(n, "pid", path);
+    spawned_stop(&n->process);
+    spawned_path(&n->process, "pid", path);
     unlink(path);
-}
-
-static int remove_entry(const char *path, const struct stat *file, int kind,
-                        struct FTW *walk)
-{
-    (void)file;
-    (void)kind;
-    (void)walk;
-    return remove(path);
 }
 
 void nginx_cleanup(nginx *n)
 {
-    nginx_stop(n);
-    if (n->dir[0])
-        nftw(n->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-    n->dir[0] = '\0';
+    spawned_cleanup(&n->process);
 }

@@ -9,11 +9,11 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <sys/types.h>
+
+#include "support/spawned.h"
 
 typedef struct nginx {
-    pid_t pid;     /* 0: not running */
-    char dir[200]; /* "": none */
+    spawned process;
 } nginx;
 
 bool nginx_is_installed(void);

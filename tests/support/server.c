@@ -45,7 +45,7 @@ static void write_filled(FILE *to, const test_server *s, const char *text)
             fprintf(to, "%u", s->tls_port);
             at += 10;
         } else if (strncmp(at, "@DIR@", 5) == 0) {
-            fputs(s->nginx.dir, to);
+            fputs(s->nginx.process.dir, to);
             at += 5;
         } else {
             fputc(*at++, to);
@@ -76,7 +76,7 @@ bool test_server_start(test_server *s, const char *servers)
 {
     bool keeps_ports = s->port != 0;
 
-    if (!s->nginx.dir[0] && !test_server_init(s))
+    if (!s->nginx.process.dir[0] && !test_server_init(s))
         return false;
     for (int i = 0; i < START_TRIES; i++) {
         if (!keeps_ports) {

@@ -145,7 +145,7 @@ START_TEST(a_configuration_nginx_refuses_is_no_server)
     test_server s = { 0 };
 
     ck_assert(!test_server_start(&s, "server { nonsense }"));
-    ck_assert_int_eq(s.nginx.pid, 0);
+    ck_assert_int_eq(s.nginx.process.pid, 0);
     test_server_cleanup(&s);
 }
 END_TEST
