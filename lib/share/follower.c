@@ -11,6 +11,7 @@
 
 #define REGISTER_EVERY_NS (60 * KEEL_S)
 #define KEEP_LEAST_MS 600000u
+#define LEFT_OUT_EVERY_NS (60 * KEEL_S) /* is said in the log */
 
 void keel_follower_init(keel_follower *f, keel_pipeline *pipeline)
 {
@@ -337,10 +338,23 @@ static void hear_again(keel_follower *f, const keel_plan *plan,
     keel_pipeline_tell_changes(f->pipeline, &changes, now);
 }
 
+/* While a fleet is renewed it is to be expected; for longer, somebody has to know. */
+static void tell_left_out(keel_follower *f, const keel_wire_view *view, uint64_t now)
+{
+    if (!(view->mismatch || view->newer) || now < f->left_out_at)
+        return;
+    f->left_out_at = now + LEFT_OUT_EVERY_NS;
+    keel_runtime_log(f->pipeline->runtime, KEEL_LOG_WARNING, "fleet",
+                     "pipeline=%s counted=no why=\"%s\"", f->name,
+                     view->newer ? "a later keel keeps the fleet's breaker"
+                                 : "other members have later settings");
+}
+
 void keel_follower_hear(keel_follower *f, const keel_plan *plan,
                         const keel_wire_view *view, uint64_t now)
 {
     keel_follower_hear_lock(f, plan, view, now);
+    tell_left_out(f, view, now);
     if (view->again_ms)
         f->again_at = now + view->again_ms * KEEL_MS;
     if (view->watch)

@@ -41,6 +41,7 @@ typedef struct keel_follower {
     uint32_t tripped_in; /* the generation whose trip here has been told, plus 1 */
     uint32_t cfg_hash;
     uint32_t cfg_version;
+    uint64_t left_out_at; /* to say again that outcomes from here do not count */
 
     /* probes that are lent */
     uint32_t fence_count;

@@ -4,6 +4,10 @@
  * Its runtime's own relay knocks at a port where nobody is, and changes nothing.
  */
 #include "share/follower.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
 #include "support/opened.h"
 #include "support/suite.h"
 
@@ -12,9 +16,21 @@ static opened o;
 static keel_follower follower;
 static keel_follower_visit visit;
 
+static atomic_uint left_out; /* lines that say so */
+
+static void listen(keel_log_level level, const char *subsystem, const char *message,
+                   void *ctx)
+{
+    (void)subsystem;
+    (void)ctx;
+    if (level == KEEL_LOG_WARNING && strstr(message, "pipeline=payments counted=no"))
+        left_out++;
+}
+
 static void enter(void)
 {
-    opened_init(&o, OPENED_BY_HAND, environment, "none; breaker.min_calls=8");
+    opened_init_with_log(&o, OPENED_BY_HAND, environment, "none; breaker.min_calls=8",
+                         listen, NULL);
     keel_follower_init(&follower, o.pipeline);
     ck_assert(keel_follower_enter(&follower, &visit));
 }
@@ -33,6 +49,23 @@ static void hear(const keel_wire_view *view, uint64_t now)
     keel_follower_sent(&follower, &report, now);
     keel_follower_hear(&follower, visit.plan, view, now);
 }
+
+/* ---- what does not count ------------------------------------------------------------ */
+
+static const keel_wire_view uncounted[] = {
+    { .epoch = 2, .mismatch = true },
+    { .epoch = 2, .newer = true },
+};
+
+START_TEST(who_is_left_out_of_the_fleets_window_says_so_once_a_minute)
+{
+    uint64_t now = o.clock.now_ns;
+
+    for (unsigned second = 0; second < 90; second++)
+        hear(&uncounted[_i], now + second * KEEL_S);
+    ck_assert_uint_eq(left_out, 2);
+}
+END_TEST
 
 /* ---- probes ------------------------------------------------------------------------- */
 
@@ -113,6 +146,7 @@ END_TEST
 int main(void)
 {
     const suite_test tests[] = {
+        ROWS(who_is_left_out_of_the_fleets_window_says_so_once_a_minute, uncounted),
         ONE(an_open_breaker_that_nobody_calls_keeps_nobody_awake),
         ROWS(a_lock_that_is_over_and_forgotten_leaves_nothing_to_do, ends),
         ONE(a_lock_that_stands_and_is_forgotten_is_brought_back),
