@@ -259,6 +259,21 @@ START_TEST(other_settings_are_not_merged_and_the_latest_win)
 }
 END_TEST
 
+START_TEST(settings_from_the_far_future_hold_nobody)
+{
+    stored s = stored_as(KEEL_BREAKER_CLOSED, 1);
+    member a = member_named("a");
+    keel_wire_delta delta;
+    const keel_wire_report r = report_with(1, 1, 0, &delta);
+
+    s.cfg = 99;
+    s.version = UINT32_MAX;
+    store(&s);
+    ck_assert(!member_report(&a, &r).mismatch);
+    ck_assert_uint_eq(read_stored().cfg, r.cfg_hash);
+}
+END_TEST
+
 /* ---- who decides ----------------------------------------------------------------- */
 
 START_TEST(any_member_opens_the_fleet_where_that_is_wanted)
@@ -570,6 +585,7 @@ FLEET_SUITE("share/sync", ONE(a_beat_keeps_a_member_and_counts_all),
             ONE(outcomes_of_another_epoch_do_not_count),
             ONE(an_open_breaker_counts_nothing),
             ONE(other_settings_are_not_merged_and_the_latest_win),
+            ONE(settings_from_the_far_future_hold_nobody),
             ONE(any_member_opens_the_fleet_where_that_is_wanted),
             ONE(a_wish_to_open_of_another_epoch_is_too_late),
             ONE(a_quorum_needs_that_many_members_who_saw_failures),

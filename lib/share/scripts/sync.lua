@@ -116,13 +116,20 @@ local function agree(b, r)
     return b, false
 end
 
+-- A member whose clock is wrong, by years as they are, would hold the fleet to its settings
+-- long after it is gone: when it took them up is not known.
+local function taken_up_at(version)
+    return version * 1000 <= now + DAY and version or 0
+end
+
 -- Windows are merged among members that judge alike. The latest settings win, and begin
 -- a window of their own.
 local function same_settings(b, r)
     if b.cfg == r.cfg and b.width == r.width and b.slot_ms == r.slot_ms then
         return true
     end
-    if r.version < b.version or (r.version == b.version and r.cfg <= b.cfg) then
+    local theirs, held = taken_up_at(r.version), taken_up_at(b.version)
+    if theirs < held or (theirs == held and r.cfg <= b.cfg) then
         return false
     end
     b.cfg, b.version, b.width, b.slot_ms = r.cfg, r.version, r.width, r.slot_ms
