@@ -3,13 +3,13 @@
  * What processes of a fleet tell of its lock, without a call or a look of theirs: by their
  * relays, on a real Redis. Not for processes without one: that is tests/call/t_locked.c.
  */
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "call/pipeline.h"
 #include "share/follower.h"
 #include "support/board_file.h"
+#include "support/comes.h"
 #include "support/opened.h"
 #include "support/redis.h"
 #include "support/suite.h"
@@ -24,7 +24,6 @@ static board_file file;
 static char url[64];
 static opened members[MEMBERS];
 static told logs[MEMBERS] = { TOLD_INIT, TOLD_INIT, TOLD_INIT };
-static keel_clock clock_real;
 
 static void start(const char *const *environment)
 {
@@ -35,7 +34,6 @@ static void start(const char *const *environment)
 
 static void start_server(void)
 {
-    ck_assert(keel_clock_real(&clock_real));
     ck_assert(test_redis_start(&redis, ""));
     snprintf(url, sizeof url, "KEEL_REDIS=redis://127.0.0.1:%u", redis.port);
 }
@@ -58,14 +56,9 @@ static bool all_say(unsigned lines, const char *words)
 
 static void comes_to_all(unsigned lines, const char *words)
 {
-    uint64_t until = clock_real.now(clock_real.ctx) + 40 * KEEL_S;
-
-    while (!all_say(lines, words) && clock_real.now(clock_real.ctx) < until)
-        sched_yield();
-    for (unsigned i = 0; i < MEMBERS; i++) {
-        ck_assert_msg(told_says(&logs[i], words), "%u: %s", i, logs[i].last);
+    COMES(all_say(lines, words));
+    for (unsigned i = 0; i < MEMBERS; i++)
         ck_assert_uint_eq(told_lines(&logs[i]), lines);
-    }
 }
 
 static void lock(const opened *by)
