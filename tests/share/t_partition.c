@@ -132,11 +132,7 @@ static void lay_cable(void)
 
 static long long members(void)
 {
-    redisReply *reply = test_redis_ask(&redis, "ZCARD keel1:{default}:m");
-    long long count = reply ? reply->integer : 0;
-
-    freeReplyObject(reply);
-    return count;
+    return test_redis_number(&redis, "ZCARD keel1:{default}:m");
 }
 
 static void start(void)

@@ -54,19 +54,38 @@ redisContext *test_redis_connect(const test_redis *r)
     return NULL;
 }
 
-redisReply *test_redis_ask(const test_redis *r, const char *format, ...)
+static redisReply *ask(const test_redis *r, const char *format, va_list arguments)
 {
     redisContext *c = test_redis_connect(r);
+    redisReply *reply = c ? redisvCommand(c, format, arguments) : NULL;
+
+    redisFree(c);
+    return reply;
+}
+
+redisReply *test_redis_ask(const test_redis *r, const char *format, ...)
+{
     redisReply *reply;
     va_list arguments;
 
-    if (!c)
-        return NULL;
     va_start(arguments, format);
-    reply = redisvCommand(c, format, arguments);
+    reply = ask(r, format, arguments);
     va_end(arguments);
-    redisFree(c);
     return reply;
+}
+
+long long test_redis_number(const test_redis *r, const char *format, ...)
+{
+    redisReply *reply;
+    va_list arguments;
+    long long value;
+
+    va_start(arguments, format);
+    reply = ask(r, format, arguments);
+    va_end(arguments);
+    value = reply && reply->type == REDIS_REPLY_INTEGER ? reply->integer : -1;
+    freeReplyObject(reply);
+    return value;
 }
 
 /* Whether the reply, which is freed, is a text that holds another. */

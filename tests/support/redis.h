@@ -60,6 +60,10 @@ redisContext *test_redis_connect(const test_redis *r);
 redisReply *test_redis_ask(const test_redis *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same where the reply is a number; -1: it is none. */
+long long test_redis_number(const test_redis *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Three masters without replicas that hold a third of the slots each. */
 enum { TEST_REDIS_NODES = 3 };
 
