@@ -11,10 +11,10 @@ typedef struct burial {
     uint64_t now;
 } burial;
 
-/* Leases end and places are free; what the dead one counted stays counted. What an
- * entry of a file says of itself is not trusted. */
-static void bury_block(const keel_board_entry *e, void *block, uint32_t slot,
-                       uint64_t now)
+/* Leases end and places are free; what the dead one counted stays counted, and is no
+ * longer being folded. What an entry of a file says of itself is not trusted. */
+static void bury_block(keel_board *board, const keel_board_entry *e, void *block,
+                       uint32_t slot, uint64_t now)
 {
     keel_breaker_words *words = block;
 
@@ -24,6 +24,8 @@ static void bury_block(const keel_board_entry *e, void *block, uint32_t slot,
         keel_leases_forsake(block, e->count, slot, now);
     else if (e->kind == KEEL_BLOCK_PLACES && e->size / sizeof(uint64_t) >= e->count)
         keel_places_forsake(block, e->count, slot);
+    else if (e->kind == KEEL_BLOCK_LINES && e->size >= sizeof(keel_lines_words))
+        keel_lines_forsake(&(keel_lines){ block, board }, slot);
 }
 
 static void bury(keel_board *board, uint32_t slot, void *ctx)
@@ -34,7 +36,7 @@ static void bury(keel_board *board, uint32_t slot, void *ctx)
 
     for (uint32_t i = 0; keel_board_entry_at(board, i, &entry, &block); i++)
         if (block)
-            bury_block(&entry, block, slot, b->now);
+            bury_block(board, &entry, block, slot, b->now);
 }
 
 static bool join(keel_runtime *rt)

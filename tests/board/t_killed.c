@@ -136,16 +136,28 @@ static void check_held(void)
     }
 }
 
+/* Who comes to a slot's lines can count there. */
+static void check_set(const keel_lines *lines, uint32_t slot)
+{
+    keel_stripes set = keel_lines_set(lines, slot);
+
+    for (uint32_t i = 0; i < set.count; i++)
+        ck_assert(!(set.lines[i].words[KEEL_STRIPE_WINDOW] & KEEL_STRIPE_FOLDING));
+}
+
 /* Whoever has lines is among those who are looked at. */
 static void check_lines(void)
 {
     for (uint32_t i = 0; i < raw.layout->head.block_count; i++) {
         const keel_board_entry *e = &raw.layout->directory[i];
-        const keel_lines_words *lines = (void *)(raw.layout->blocks + e->offset);
+        const keel_lines lines = { (void *)(raw.layout->blocks + e->offset),
+                                   o.rt->shared };
 
         if (e->kind == KEEL_BLOCK_LINES)
-            for (uint32_t slot = 0; slot < KEEL_BOARD_OWNERS; slot++)
-                ck_assert(!lines->sets[slot] || slot < lines->used);
+            for (uint32_t slot = 0; slot < KEEL_BOARD_OWNERS; slot++) {
+                ck_assert(!lines.words->sets[slot] || slot < lines.words->used);
+                check_set(&lines, slot);
+            }
     }
 }
 
@@ -429,6 +441,27 @@ static void take_and_give_back_a_place(void)
     keel_places_give_back(places, keel_places_take(places));
 }
 
+/* A success in each of two buckets: the second folds what the first one left. */
+static void count_one(uint64_t later_ns)
+{
+    const keel_breaker *breaker = &atomic_load(&o.pipeline->plan)->breaker;
+    uint64_t now = vclock_now(&o.clock) + later_ns;
+    uint32_t generation = keel_word_generation(atomic_load(&breaker->words->state));
+
+    keel_window_record(&breaker->window, generation, now, false, false);
+}
+
+static void join_and_count(void)
+{
+    join();
+    count_one(0);
+}
+
+static void count_in_the_next_bucket(void)
+{
+    count_one(KEEL_S);
+}
+
 static void make_a_block(void)
 {
     const keel_block_key key = { "a", KEEL_BLOCK_RATE, 1, 1 };
@@ -475,6 +508,7 @@ static const stepping steppings[] = {
     { join, take_and_give_back_a_place },
     { join, take_probe },
     { join_and_take_probe, end_probe },
+    { join_and_count, count_in_the_next_bucket },
     { join, make_a_block },
     { join_and_fill_half, borrow_twice },
     { join, open_another_pipeline },
