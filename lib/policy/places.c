@@ -26,10 +26,16 @@ static bool take(_Atomic uint64_t *place, uint64_t self)
                place, &free, self, memory_order_seq_cst, memory_order_relaxed);
 }
 
+/* Not by a store: whoever took this process for dead has given the place to another. */
 void keel_places_give_back(const keel_places *places, uint16_t place)
 {
-    if (place)
-        atomic_store_explicit(&places->words[place - 1], 0, memory_order_release);
+    uint64_t self;
+
+    if (!place)
+        return;
+    self = atomic_load_explicit(places->self, memory_order_relaxed);
+    atomic_compare_exchange_strong_explicit(&places->words[place - 1], &self, 0,
+                                            memory_order_release, memory_order_relaxed);
 }
 
 static uint32_t limit_of(const keel_places *places)

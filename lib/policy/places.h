@@ -36,7 +36,7 @@ static inline bool keel_places_has_joined(const keel_places *places)
 /* A place's number plus 1; 0: all are taken, or this process has not joined. */
 uint16_t keel_places_take(const keel_places *places);
 
-/* Gives a taken one back; place 0 is none. */
+/* Gives a taken one back, if it is this process's still; place 0 is none. */
 void keel_places_give_back(const keel_places *places, uint16_t place);
 
 /* How many are taken, at a look. */

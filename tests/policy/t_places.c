@@ -52,6 +52,20 @@ START_TEST(as_many_are_taken_as_there_are_and_each_comes_back)
 }
 END_TEST
 
+/* A daemon that closed the descriptor of its slot's lock is taken for dead. */
+START_TEST(what_is_anothers_by_now_is_not_given_back)
+{
+    uint16_t mine;
+
+    begin(LIMIT);
+    mine = keel_places_take(&places);
+    keel_places_forsake(all->words, ROOM, 7);
+    all->words[mine - 1] = WORD(9, 4712);
+    keel_places_give_back(&places, mine);
+    ck_assert_uint_eq(all->words[mine - 1], WORD(9, 4712));
+}
+END_TEST
+
 START_TEST(who_has_not_joined_takes_none)
 {
     begin(LIMIT);
@@ -176,6 +190,7 @@ START_TEST(processes_never_exceed_the_limit)
 END_TEST
 
 SUITE("places", 60, ONE(as_many_are_taken_as_there_are_and_each_comes_back),
+      ONE(what_is_anothers_by_now_is_not_given_back),
       ONE(who_has_not_joined_takes_none),
       ONE(a_smaller_limit_looks_at_fewer_of_the_same_words),
       ROWS(there_is_room_for_a_limit, rooms),
