@@ -243,11 +243,6 @@ uint32_t keel_board_owner_count(const keel_board *board)
     return atomic_load(&board->head->owner_count);
 }
 
-bool keel_board_owner_is_gone(keel_board *board, uint64_t owner)
-{
-    return keel_owner_is_gone(&board->file, owner, keel_board_self_of(board));
-}
-
 static void leave(keel_board *board)
 {
     uint64_t self = keel_board_self_of(board);

@@ -68,7 +68,8 @@ keel_status keel_board_open(keel_board **out, const keel_allocator *memory);
 
 /*
  * The one in a file. may_make: if it is not there, or of an earlier boot; who only looks
- * makes none, and may be root where it is another user's. KEEL_E_NOMEM; KEEL_E_SYSTEM: it cannot be used, why says what is wrong.
+ * makes none, and may be root where it is another user's. KEEL_E_NOMEM; KEEL_E_SYSTEM: it
+ * cannot be used, why says what is wrong.
  */
 keel_status keel_board_map(keel_board **out, const keel_allocator *memory,
                            const char *path, bool may_make, keel_detail *why);
@@ -111,9 +112,6 @@ uint32_t keel_board_owner_count(const keel_board *board);
 
 /* Whether the file is still where it was mapped from: who comes now maps the same one. */
 bool keel_board_is_in_place(const keel_board *board);
-
-/* Whether whoever that was is gone. Some system calls. */
-bool keel_board_owner_is_gone(keel_board *board, uint64_t owner);
 
 /*
  * Finds or makes a block, zeroed when new, aligned to a cache line, never moved. NULL:

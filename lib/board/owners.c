@@ -109,18 +109,6 @@ bool keel_owner_slot_is_dead(keel_board_file *file, uint32_t slot, uint64_t self
     return is_dead;
 }
 
-bool keel_owner_is_gone(keel_board_file *file, uint64_t word, uint64_t self)
-{
-    keel_board_owner *owner = &file->layout->owners[keel_owner_slot(word)];
-
-    if (word == self)
-        return false;
-    /* the id is written before the process: another's id says that this one has left */
-    return !atomic_load_explicit(&owner->process, memory_order_acquire) ||
-           atomic_load_explicit(&owner->id, memory_order_relaxed) != (word & ID_MASK) ||
-           keel_owner_slot_is_dead(file, keel_owner_slot(word), self);
-}
-
 void keel_owner_free_locked(keel_board_file *file, uint32_t slot)
 {
     keel_board_layout *layout = file->layout;

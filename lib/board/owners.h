@@ -3,7 +3,7 @@
  * The processes that map a board: a slot each, so that what a process holds can be told
  * from what nobody holds any more. A slot's owner is gone when the process is (its
  * number and start time), or when it has given up the file without a word (its lock on
- * the slot: an exec). All but keel_owner_is_gone expect the directory's lock to be held.
+ * the slot: an exec).
  */
 #ifndef KEEL_BOARD_OWNERS_H
 #define KEEL_BOARD_OWNERS_H
@@ -31,10 +31,8 @@ void keel_owner_free_locked(keel_board_file *file, uint32_t slot);
 bool keel_owner_read(const keel_board_file *file, uint32_t slot, uint32_t *pid,
                      uint64_t *start_ticks);
 
-/* Whether a slot is taken by a process that is gone. self: whose is no question */
+/* Whether a slot is taken by a process that is gone. self: whose is no question. Some
+ * system calls; any thread */
 bool keel_owner_slot_is_dead(keel_board_file *file, uint32_t slot, uint64_t self);
-
-/* Whether the owner of a word is gone. Some system calls; any thread. */
-bool keel_owner_is_gone(keel_board_file *file, uint64_t word, uint64_t self);
 
 #endif

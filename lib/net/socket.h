@@ -66,8 +66,9 @@ keel_status keel_socket_await(keel_socket *s, short events, uint64_t until_ns,
                               keel_detail *why);
 
 /*
- * Gives the descriptor back, if it is still this socket's; no socket is fine. Also what a forked child does with its
- * parent's, which goes on there and may have been in the midst of any function above.
+ * Gives the descriptor back, if it is still this socket's; no socket is fine. Also what
+ * a forked child does with its parent's, which goes on there and may have been in the
+ * midst of any function above.
  */
 void keel_socket_close(keel_socket *s);
 
