@@ -294,6 +294,8 @@ bool keel_board_file_reopen(keel_board_file *file)
     char path[40];
     int old = is_ours(file, file->fd) ? file->fd : -1;
 
+    if (keel_open_files_is_own(old))
+        return true;
     keel_open_files_remove(file->fd);
     snprintf(path, sizeof path, "/proc/self/fd/%d", old);
     file->fd = open(path, O_RDWR | O_CLOEXEC);

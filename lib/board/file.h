@@ -36,8 +36,9 @@ bool keel_board_file_is_in_place(const keel_board_file *file);
 
 /*
  * Locks belong to an open file, and a forked child shares its parent's; so in a child the
- * file is opened anew. A daemon may have closed the descriptor, or have something else
- * there by now. False: it could not be; locking fails from now on.
+ * file is opened anew, unless fork has seen to it (open_files.h): by now the child may
+ * have given up the right to. A daemon may have closed the descriptor, or have something
+ * else there. False: it could not be; locking fails from now on.
  */
 bool keel_board_file_reopen(keel_board_file *file);
 

@@ -12,11 +12,11 @@
 
 enum { MOST = 64 };
 
-/* A descriptor plus 1, and what was opened there; 0: free, below 0: being filled in. */
 typedef struct open_file {
-    _Atomic int fd_plus_1;
+    _Atomic int fd_plus_1; /* 0: free, below 0: being filled in */
     dev_t device;
     ino_t inode;
+    pid_t opened_by;
 } open_file;
 
 static open_file files[MOST];
@@ -30,17 +30,19 @@ static bool is_there_still(const open_file *file, int fd)
     return fstat(fd, &st) == 0 && st.st_dev == file->device && st.st_ino == file->inode;
 }
 
-static void open_anew(int fd)
+static bool open_anew(int fd)
 {
     char path[40];
     int fresh;
+    bool is_anew;
 
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     fresh = open(path, O_RDWR | O_CLOEXEC);
     if (fresh < 0)
-        return;
-    dup3(fresh, fd, O_CLOEXEC);
+        return false;
+    is_anew = dup3(fresh, fd, O_CLOEXEC) == fd;
     close(fresh);
+    return is_anew;
 }
 
 static void open_all_anew(void)
@@ -50,8 +52,8 @@ static void open_all_anew(void)
     for (int i = 0; i < MOST; i++) {
         int fd = atomic_load_explicit(&files[i].fd_plus_1, memory_order_acquire) - 1;
 
-        if (fd >= 0 && is_there_still(&files[i], fd))
-            open_anew(fd);
+        if (fd >= 0 && is_there_still(&files[i], fd) && open_anew(fd))
+            files[i].opened_by = getpid();
     }
     errno = saved;
 }
@@ -81,6 +83,7 @@ bool keel_open_files_add(int fd)
             continue;
         files[i].device = st.st_dev;
         files[i].inode = st.st_ino;
+        files[i].opened_by = getpid();
         atomic_store_explicit(&files[i].fd_plus_1, fd + 1, memory_order_release);
         return true;
     }
@@ -94,4 +97,12 @@ void keel_open_files_remove(int fd)
 
         atomic_compare_exchange_strong(&files[i].fd_plus_1, &there, 0);
     }
+}
+
+bool keel_open_files_is_own(int fd)
+{
+    for (int i = 0; fd >= 0 && i < MOST; i++)
+        if (atomic_load_explicit(&files[i].fd_plus_1, memory_order_acquire) == fd + 1)
+            return files[i].opened_by == getpid() && is_there_still(&files[i], fd);
+    return false;
 }

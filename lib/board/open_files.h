@@ -18,4 +18,7 @@ bool keel_open_files_add(int fd);
 /* Before it is closed. One that was not added is fine. */
 void keel_open_files_remove(int fd);
 
+/* Whether what is there was opened by this process or, when it was forked, for it. */
+bool keel_open_files_is_own(int fd);
+
 #endif
