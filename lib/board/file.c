@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/detail.h"
+#include "base/high_fd.h"
 #include "base/memory.h"
 #include "base/wall.h"
 #include "board/open_files.h"
@@ -106,7 +107,7 @@ static int make_beside(const keel_allocator *memory, const char *path, char **be
     if (!*beside)
         return ENOMEM;
     snprintf(*beside, size, "%s.XXXXXX", path);
-    fd = mkostemp(*beside, O_CLOEXEC);
+    fd = keel_high_fd(mkostemp(*beside, O_CLOEXEC));
     error = fd < 0 ? errno : fill(fd);
     if (fd >= 0)
         close(fd);
@@ -277,9 +278,15 @@ static bool is_ours(const keel_board_file *file, int fd)
            st.st_ino == file->inode;
 }
 
+/* What is printed where there is no standard error must not be written on a board. */
+static int open_high(const char *path, int flags)
+{
+    return keel_high_fd(open(path, O_RDWR | O_CLOEXEC | flags));
+}
+
 static int open_path(const char *path)
 {
-    return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return open_high(path, O_NOFOLLOW | O_NONBLOCK);
 }
 
 static void close_fd(keel_board_file *file)
@@ -298,7 +305,7 @@ bool keel_board_file_reopen(keel_board_file *file)
         return true;
     keel_open_files_remove(file->fd);
     snprintf(path, sizeof path, "/proc/self/fd/%d", old);
-    file->fd = open(path, O_RDWR | O_CLOEXEC);
+    file->fd = open_high(path, 0);
     if (file->fd < 0)
         file->fd = open_path(file->path);
     if (old >= 0)

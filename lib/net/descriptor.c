@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/high_fd.h"
+
 enum { INFO_SIZE = 512 };
 
 /* From 1; 0: the kernel does not tell (before Linux 5.2, or there is no /proc). */
@@ -48,6 +50,7 @@ static bool identify(int fd, keel_descriptor *d)
 /* The number comes last: a child forked in between finds none, not one unknown. */
 void keel_descriptor_set(keel_descriptor *d, int fd)
 {
+    fd = keel_high_fd(fd);
     if (fd >= 0)
         identify(fd, d);
     atomic_store(&d->fd, fd);

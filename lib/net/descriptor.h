@@ -21,7 +21,10 @@ typedef struct keel_descriptor {
         .fd = -1                                                                       \
     }
 
-/* From now on it is what was just opened at fd, -1: none. It was none before. */
+/*
+ * From now on it is what was just opened at fd, -1: none, which may move it (high_fd.h)
+ * and find no number for it: then it is none, too. It was none before.
+ */
 void keel_descriptor_set(keel_descriptor *d, int fd);
 
 /*

@@ -135,15 +135,15 @@ keel_status keel_socket_connect(keel_socket *s, const keel_address *to,
                                 uint64_t timeout_ns, uint64_t until_ns,
                                 keel_detail *why)
 {
-    int fd = socket(to->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     keel_status status;
 
-    if (fd < 0)
-        return fail(why, KEEL_E_SYSTEM, "socket", errno);
     keel_socket_close(s);
-    keel_descriptor_set(&s->own, fd);
+    keel_descriptor_set(&s->own, socket(to->at.ss_family,
+                                        SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (s->own.fd < 0)
+        return fail(why, KEEL_E_SYSTEM, "socket", errno);
     if (to->at.ss_family != AF_UNIX)
-        set_tcp_options(fd, timeout_ns);
+        set_tcp_options(s->own.fd, timeout_ns);
     status = start_connect(s, to, until_ns, why);
     if (status != KEEL_OK)
         keel_socket_close(s);

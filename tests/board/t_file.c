@@ -250,6 +250,26 @@ START_TEST(with_one_that_is_none_the_service_runs_alone_after_one_warning)
 }
 END_TEST
 
+/* ---- what is printed ------------------------------------------------------------------ */
+
+static void open_without_standard_ones_and_print(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        close(fd);
+    CHILD(open_board() == KEEL_OK);
+    for (int fd = 0; fd <= 2; fd++)
+        CHILD(write(fd, "printed", 7) < 0 && errno == EBADF);
+    CHILD(board.layout->head.magic == KEEL_BOARD_MAGIC);
+}
+
+START_TEST(what_is_printed_without_standard_error_does_not_come_upon_the_board)
+{
+    board_file_init(&file);
+    child_await(child_fork(open_without_standard_ones_and_print));
+    board_file_cleanup(&file);
+}
+END_TEST
+
 /* ---- who may not ---------------------------------------------------------------------- */
 
 /* As a user whom modes stop. */
@@ -652,6 +672,7 @@ END_TEST
 SUITE("file", 20,
       ROWS(a_file_that_is_no_board_is_refused_in_a_sentence_and_left_alone, bad_files),
       ROWS(with_one_that_is_none_the_service_runs_alone_after_one_warning, bad_files),
+      ONE(what_is_printed_without_standard_error_does_not_come_upon_the_board),
       ONE(a_file_that_may_not_be_opened_is_refused),
       ONE(a_folder_that_may_not_be_written_is_refused),
       ONE(a_path_too_long_is_refused_by_name_of_the_reason),

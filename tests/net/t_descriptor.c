@@ -97,7 +97,29 @@ START_TEST(none_is_closed_for_none)
 }
 END_TEST
 
+/* As in a daemon that has closed them: what it prints all the same is nobody's. */
+static void open_without_standard_ones(void)
+{
+    int fd;
+
+    for (fd = 0; fd <= 2; fd++)
+        close(fd);
+    keel_descriptor_set(&d, open_socket());
+    CHILD(d.fd > 2 && fcntl(d.fd, F_GETFD) == FD_CLOEXEC);
+    CHILD(!is_open(0));
+    fd = d.fd;
+    keel_descriptor_close(&d);
+    CHILD(!is_open(fd));
+}
+
+START_TEST(the_numbers_of_the_standard_ones_are_left_alone)
+{
+    child_await(child_fork(open_without_standard_ones));
+}
+END_TEST
+
 SUITE("descriptor", 10,
       ROWS(what_the_application_has_opened_there_stays_open, foreign_cases),
       ROWS(what_is_still_there_is_closed_in_the_child_and_by_its_owner, foreign_cases),
+      ONE(the_numbers_of_the_standard_ones_are_left_alone),
       ONE(none_is_closed_for_none))
