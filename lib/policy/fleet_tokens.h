@@ -14,6 +14,7 @@
 
 #define KEEL_TOKENS_SOON_NS                                                            \
     (10 * (uint64_t)1000000) /* one more may be leased by then */
+#define KEEL_TOKENS_SAY_NS (3 * (uint64_t)1000000000) /* from when it is renewed */
 
 /*
  * tokens: lent 32 | taken 32. Both are counted up for ever, modulo 2^32; their difference
@@ -36,8 +37,11 @@ typedef struct keel_fleet_tokens {
 static inline bool keel_fleet_tokens_govern(const keel_fleet_tokens *words,
                                             uint64_t now)
 {
-    return words &&
-           now < atomic_load_explicit(&words->governs_until, memory_order_relaxed);
+    uint64_t until =
+        words ? atomic_load_explicit(&words->governs_until, memory_order_relaxed) : 0;
+
+    /* a longer say than any relay takes is none of a relay's; a clock may lag a little */
+    return now < until && until - now <= 2 * KEEL_TOKENS_SAY_NS;
 }
 
 /* Takes one. False: there is none here. */

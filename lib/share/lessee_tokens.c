@@ -10,7 +10,6 @@
 #define IDLE_NS KEEL_S          /* unused for so long, what is too many goes back */
 #define WANTED_NS (60 * KEEL_S) /* a call that found none is remembered as long */
 #define PAUSE_NS (10 * KEEL_MS) /* between two exchanges */
-#define GOVERNS_NS (3 * KEEL_S)
 
 static bool is_missed(const keel_plan *plan)
 {
@@ -125,7 +124,7 @@ bool keel_lessee_tokens(keel_lessee *l, const keel_plan *plan, uint32_t members,
     if (!t->is_heard)
         forget(t, words, now);
     else
-        atomic_store_explicit(&words->governs_until, now + GOVERNS_NS,
+        atomic_store_explicit(&words->governs_until, now + KEEL_TOKENS_SAY_NS,
                               memory_order_relaxed);
     atomic_store_explicit(&words->members, members, memory_order_relaxed);
     d = look(t, words, now);
@@ -149,7 +148,7 @@ void keel_lessee_lent(keel_lessee *l, const keel_plan *plan,
     t->is_heard = true;
     keel_fleet_tokens_lend(words, granted);
     atomic_store_explicit(&words->next_at, now + wait, memory_order_relaxed);
-    atomic_store_explicit(&words->governs_until, now + GOVERNS_NS,
+    atomic_store_explicit(&words->governs_until, now + KEEL_TOKENS_SAY_NS,
                           memory_order_relaxed);
     /* no sooner than there may be one, nor much later: others may give theirs back */
     t->ask_at = now + keel_ns_min(wait > pause ? wait : pause, KEEL_S);

@@ -101,6 +101,8 @@ START_TEST(they_are_the_fleets_only_while_somebody_speaks_to_it)
     words.governs_until = 10;
     ck_assert(keel_fleet_tokens_govern(&words, 9));
     ck_assert(!keel_fleet_tokens_govern(&words, 10));
+    words.governs_until = KEEL_NEVER; /* no relay says so */
+    ck_assert(!keel_fleet_tokens_govern(&words, 10));
 }
 END_TEST
 
