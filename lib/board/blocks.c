@@ -197,7 +197,7 @@ void *keel_board_lend(keel_board *board, const keel_block_key *key, size_t size)
 /* Where the lock is not to be had it stays in use, which costs its memory. */
 void keel_board_give_back(keel_board *board, const void *block)
 {
-    if (!keel_directory_lock(board))
+    if (board->is_left || !keel_directory_lock(board))
         return;
     for (uint32_t i = 0; i < keel_board_block_count(board); i++)
         if (memory_of(board, &board->directory[i]) == block && board->uses[i])

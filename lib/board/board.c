@@ -105,30 +105,32 @@ fail:
 
 /* ---- locks --------------------------------------------------------------- */
 
-/* Who was kept waiting in vain waits little before he has got it again: somebody stands
- * still with it, and a runtime with many pipelines has much to give back. */
-static bool lock_file(keel_board *board, bool may_wait)
-{
-    bool is_locked =
-        may_wait ? keel_board_file_lock(&board->file, 0,
-                                        board->was_kept_waiting ? AGAIN_MS : LOCK_MS)
-                 : keel_board_file_try_lock(&board->file, 0);
+typedef enum patience { NONE, LITTLE, FULL } patience;
 
-    if (is_locked || may_wait)
+/* Who was kept waiting in vain waits little before he has got it again: somebody stands
+ * still with it, and a runtime with many pipelines has much to ask for. */
+static bool lock_file(keel_board *board, patience how)
+{
+    bool is_long = how == FULL && !board->was_kept_waiting;
+    bool is_locked = how == NONE ? keel_board_file_try_lock(&board->file, 0)
+                                 : keel_board_file_lock(&board->file, 0,
+                                                        is_long ? LOCK_MS : AGAIN_MS);
+
+    if (is_locked || how != NONE)
         board->was_kept_waiting = !is_locked;
     return is_locked;
 }
 
 /* What is done under the locks has cancellation points, which must not end a thread. */
-static bool lock_as(keel_board *board, bool may_wait)
+static bool lock_with(keel_board *board, patience how)
 {
     int cancel_state;
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    if (may_wait ? pthread_mutex_lock(&board->directory_mu)
-                 : pthread_mutex_trylock(&board->directory_mu))
+    if (how == NONE ? pthread_mutex_trylock(&board->directory_mu)
+                    : pthread_mutex_lock(&board->directory_mu))
         goto fail;
-    if (keel_board_is_mapped(board) && !lock_file(board, may_wait))
+    if (keel_board_is_mapped(board) && !lock_file(board, how))
         goto fail_directory_mu;
     board->cancel_state = cancel_state;
     return true;
@@ -142,7 +144,7 @@ fail:
 
 bool keel_directory_lock(keel_board *board)
 {
-    return lock_as(board, true);
+    return lock_with(board, FULL);
 }
 
 void keel_directory_unlock(keel_board *board)
@@ -206,7 +208,7 @@ void keel_board_bury(keel_board *board, keel_board_bury_fn *bury, void *ctx)
 {
     int saved = errno;
 
-    if (lock_as(board, false)) {
+    if (lock_with(board, NONE)) {
         bury_the_dead_locked(board, bury, ctx);
         keel_directory_unlock(board);
     }
@@ -243,15 +245,20 @@ uint32_t keel_board_owner_count(const keel_board *board)
     return atomic_load(&board->head->owner_count);
 }
 
-static void leave(keel_board *board)
+void keel_board_leave(keel_board *board)
 {
-    uint64_t self = keel_board_self_of(board);
+    uint64_t self;
 
-    if (!self || !keel_directory_lock(board))
+    if (!board)
         return;
-    keel_owner_leave_locked(&board->file, self);
+    board->is_left = true;
+    self = keel_board_self_of(board);
+    /* else he is buried, once the file is closed and the slot's lock with it */
+    if (self && lock_with(board, LITTLE)) {
+        keel_owner_leave_locked(&board->file, self);
+        keel_directory_unlock(board);
+    }
     set_self(board, 0);
-    keel_directory_unlock(board);
 }
 
 void keel_board_close(keel_board *board)
@@ -259,7 +266,7 @@ void keel_board_close(keel_board *board)
     if (!board)
         return;
     if (keel_board_is_mapped(board)) {
-        leave(board);
+        keel_board_leave(board);
         keel_board_file_close(&board->file, board->memory);
     }
     pthread_mutex_destroy(&board->directory_mu);

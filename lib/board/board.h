@@ -91,11 +91,14 @@ void keel_board_forked(keel_board *board);
  *                   order what is theirs (in atomic words alone: a lock is held). Waits
  *                   for nobody: who has the lock buries them, or the next one does
  * keel_board_bury_is_due  true to one of all processes, once in a while of every_ns
+ * keel_board_leave  gives the slot back, for who is about to close the board; with it all
+ *                   that was lent, so that he waits for no lock. NULL is fine
  * keel_board_self   the word of this process: slot 8 | id 56; 0: it has not joined, as
  *                   a forked child that finds the word so
  */
 typedef void keel_board_bury_fn(keel_board *board, uint32_t slot, void *ctx);
 bool keel_board_join(keel_board *board, keel_board_bury_fn *bury, void *ctx);
+void keel_board_leave(keel_board *board);
 void keel_board_bury(keel_board *board, keel_board_bury_fn *bury, void *ctx);
 bool keel_board_bury_is_due(keel_board *board, uint64_t now, uint64_t every_ns);
 const _Atomic uint64_t *keel_board_self(const keel_board *board);

@@ -37,6 +37,7 @@ struct keel_board {
     pthread_mutex_t directory_mu;
     int cancel_state;      /* of who holds it, from before */
     bool was_kept_waiting; /* in vain, for the file's lock, when last it was tried */
+    bool is_left;          /* about to be closed: with the slot all use has ended */
     keel_board_head *head;
     keel_board_entry *directory;
     char *blocks;

@@ -318,6 +318,7 @@ static void destroy(keel_runtime *rt)
     keel_allocator memory = rt->memory_given;
 
     keel_relay_stop(rt);
+    keel_board_leave(rt->shared);
     for (uint32_t i = 0; i < rt->pipeline_count; i++)
         keel_pipeline_destroy(rt->pipelines[i]);
     pthread_cond_destroy(&rt->listener_done);

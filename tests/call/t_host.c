@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "board/file.h"
 #include "call/pipeline.h"
 #include "support/board_file.h"
 #include "support/child.h"
@@ -479,6 +480,32 @@ START_TEST(a_storm_of_children_leaves_no_slot_taken)
 }
 END_TEST
 
+/* One who stands still with the directory's lock. The test's limit is what waiting a
+ * second for each would meet. */
+START_TEST(closing_waits_for_nobody)
+{
+    keel_options options = { .size = sizeof options };
+    keel_runtime *rts[70];
+    keel_pipeline *pipeline;
+    keel_board_file raw;
+
+    begin(BREAKER);
+    options.environment = file.environment;
+    for (int i = 0; i < 70; i++) {
+        ck_assert_int_eq(keel_open(&rts[i], &options, NULL), KEEL_OK);
+        ck_assert_int_eq(
+            keel_pipeline_open(&pipeline, rts[i], "payments", BREAKER, NULL), KEEL_OK);
+        keel_pipeline_close(pipeline);
+    }
+    ck_assert_int_eq(keel_board_file_open(&raw, NULL, file.path, false, NULL), KEEL_OK);
+    ck_assert(keel_board_file_try_lock(&raw, 0));
+    for (int i = 0; i < 70; i++)
+        ck_assert_int_eq(keel_close(rts[i], 0), KEEL_OK);
+    keel_board_file_close(&raw, NULL);
+    finish();
+}
+END_TEST
+
 SUITE("host", 60, ONE(what_one_process_learns_the_other_knows),
       ROWS(the_successes_of_all_count_against_the_failures_of_one, ways),
       ONE(permits_at_the_gate_count_for_all),
@@ -497,4 +524,4 @@ SUITE("host", 60, ONE(what_one_process_learns_the_other_knows),
       ONE(errno_stays_when_a_child_joins_and_when_a_refusal_buries),
       ONE(a_child_that_finds_no_slot_has_the_limit_for_itself_and_shares_the_breaker),
       ONE(a_probe_comes_back_from_a_process_that_was_killed),
-      ONE(a_storm_of_children_leaves_no_slot_taken))
+      ONE(a_storm_of_children_leaves_no_slot_taken), ONE(closing_waits_for_nobody))
