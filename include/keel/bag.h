@@ -99,11 +99,11 @@ typedef struct keel_bag_token {
 
 /* What is worth knowing of an answer. */
 enum {
-    KEEL_BAG_STALE = 1,         /* older than its time: the source could not be asked */
-    KEEL_BAG_FROM_CACHE = 2,    /* not from the source */
-    KEEL_BAG_FROM_STANDBY = 4,  /* not from the primary */
-    KEEL_BAG_REPEATED = 8,      /* a try before may have done it already */
-    KEEL_BAG_UNVERIFIED = 16    /* done, but whether there was one the store cannot tell */
+    KEEL_BAG_STALE = 1,        /* older than its time: the source could not be asked */
+    KEEL_BAG_FROM_CACHE = 2,   /* not from the source */
+    KEEL_BAG_FROM_STANDBY = 4, /* not from the primary */
+    KEEL_BAG_REPEATED = 8,     /* a try before may have done it already */
+    KEEL_BAG_UNVERIFIED = 16 /* done, but whether there was one the store cannot tell */
 };
 
 /*
@@ -203,14 +203,14 @@ KEEL_API size_t keel_bag_describe(const keel_bag *bag, char *text, size_t size);
     X(KEEL_CAN_DELETE_CAS, 9, "delete_cas")                                            \
     X(KEEL_CAN_FLUSH, 10, "flush")                                                     \
     X(KEEL_CAN_SCAN, 11, "scan")                                                       \
-    X(KEEL_CAN_MANY, 12, "many")           /* several keys in one exchange */          \
-    X(KEEL_CAN_TTL, 13, "ttl")             /* items expire */                          \
-    X(KEEL_CAN_TELL_TTL, 14, "tell_ttl")   /* and it is known when */                  \
+    X(KEEL_CAN_MANY, 12, "many")         /* several keys in one exchange */            \
+    X(KEEL_CAN_TTL, 13, "ttl")           /* items expire */                            \
+    X(KEEL_CAN_TELL_TTL, 14, "tell_ttl") /* and it is known when */                    \
     X(KEEL_CAN_FLAGS, 15, "flags")                                                     \
-    X(KEEL_IS_DURABLE, 16, "durable")      /* outlives a crash of its machine */       \
-    X(KEEL_IS_VOLATILE, 17, "volatile")    /* ends with its process */                 \
-    X(KEEL_MAY_EVICT, 18, "evicts")        /* drops items for want of room */          \
-    X(KEEL_HAS_NONCE, 19, "nonce")         /* a write can be known for one's own */    \
+    X(KEEL_IS_DURABLE, 16, "durable")        /* outlives a crash of its machine */     \
+    X(KEEL_IS_VOLATILE, 17, "volatile")      /* ends with its process */               \
+    X(KEEL_MAY_EVICT, 18, "evicts")          /* drops items for want of room */        \
+    X(KEEL_HAS_NONCE, 19, "nonce")           /* a write can be known for one's own */  \
     X(KEEL_TELLS_DELETE, 20, "tells_delete") /* whether there was one */
 
 typedef enum keel_bag_ability {

@@ -64,7 +64,8 @@ typedef enum keel_bag_mode {
     KEEL_BAG_ADD = 1,
     KEEL_BAG_REPLACE = 2,
     KEEL_BAG_CAS = 3,
-    KEEL_BAG_APPEND = 4, /* flags and expiry of the item stay, those given are ignored */
+    KEEL_BAG_APPEND =
+        4, /* flags and expiry of the item stay, those given are ignored */
     KEEL_BAG_PREPEND = 5
 } keel_bag_mode;
 

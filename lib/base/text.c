@@ -281,6 +281,34 @@ keel_parse keel_parse_rate(keel_text text, uint64_t *count, uint64_t *period_ns)
     return KEEL_PARSE_OK;
 }
 
+static const struct {
+    const char *name;
+    uint64_t bytes;
+} sizes[] = {
+    { "GiB", UINT64_C(1) << 30 }, { "MiB", UINT64_C(1) << 20 }, { "KiB", 1024 },
+    { "g", UINT64_C(1) << 30 },   { "m", UINT64_C(1) << 20 },   { "k", 1024 },
+    { "GB", 1000000000 },         { "MB", 1000000 },            { "KB", 1000 },
+    { "B", 1 },
+};
+
+keel_parse keel_parse_size(keel_text text, uint64_t *bytes)
+{
+    number n;
+    keel_parse parse = take_number(&text, &n);
+
+    if (parse)
+        return parse;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (keel_text_is(text, sizes[i].name))
+            return scaled(&n, sizes[i].bytes, bytes);
+    if (text.length)
+        return KEEL_PARSE_FORM;
+    if (n.whole || n.fraction)
+        return KEEL_PARSE_UNIT;
+    *bytes = 0;
+    return KEEL_PARSE_OK;
+}
+
 keel_parse keel_parse_bool(keel_text text, bool *value)
 {
     if (!keel_text_is(text, "on") && !keel_text_is(text, "off"))
@@ -357,6 +385,19 @@ void keel_write_rate(char *to, size_t size, uint64_t count, uint64_t period_ns)
                                                     : "h";
 
     snprintf(to, size, "%" PRIu64 "/%s", count, period);
+}
+
+/* In the largest of the binary units that takes it whole. */
+void keel_write_size(char *to, size_t size, uint64_t bytes)
+{
+    size_t i = 0;
+
+    while (i < 3 && (!bytes || bytes % sizes[i].bytes))
+        i++;
+    if (i == 3)
+        snprintf(to, size, bytes ? "%" PRIu64 "B" : "0", bytes);
+    else
+        snprintf(to, size, "%" PRIu64 "%s", bytes / sizes[i].bytes, sizes[i].name);
 }
 
 /* One byte as it may stand in a log line. Returns how many characters it takes. */

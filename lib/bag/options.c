@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading options by a table. Not for cutting them out of a spec or a URL. */
+#include "bag/options.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/detail.h"
+#include "base/memory.h"
+#include "base/name.h"
+
+#define FROM_FILE "_file"
+#define FROM_ENV "_env"
+
+/* ---- values -------------------------------------------------------------------------- */
+
+size_t keel_bag_word_find(const char *words, keel_text word)
+{
+    keel_text rest = keel_text_of(words), one;
+
+    for (size_t i = 0; rest.length; i++) {
+        one = rest;
+        if (!keel_text_split(rest, "|", &one, &rest))
+            rest.length = 0;
+        if (one.length == word.length && memcmp(one.at, word.at, one.length) == 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+static const char *const forms[] = {
+    [KEEL_BAG_DURATION] = "a duration (250ms, 5s, 1m30s)",
+    [KEEL_BAG_SIZE] = "a size (64KiB, 10MB, 512B)",
+    [KEEL_BAG_COUNT] = "a whole number",
+    [KEEL_BAG_SWITCH] = "on or off",
+    [KEEL_BAG_RATIO] = "a ratio (5%, 0.05)",
+};
+
+static keel_parse parse_number(const keel_bag_option *row, keel_text text,
+                               uint64_t *number)
+{
+    bool is_on = false;
+    keel_parse parse = KEEL_PARSE_FORM;
+
+    switch (row->type) {
+    case KEEL_BAG_DURATION:
+        return keel_parse_duration(text, number);
+    case KEEL_BAG_SIZE:
+        return keel_parse_size(text, number);
+    case KEEL_BAG_COUNT:
+        return keel_parse_count(text, number);
+    case KEEL_BAG_RATIO:
+        return keel_parse_ratio(text, number);
+    case KEEL_BAG_SWITCH:
+        parse = keel_parse_bool(text, &is_on);
+        *number = is_on;
+        return parse;
+    case KEEL_BAG_WORD:
+    case KEEL_BAG_TEXT:
+    case KEEL_BAG_SECRET:
+        break;
+    }
+    return parse;
+}
+
+static void write_limit(const keel_bag_option *row, uint64_t limit, char *to,
+                        size_t size)
+{
+    if (row->type == KEEL_BAG_DURATION)
+        keel_write_duration(to, size, limit);
+    else if (row->type == KEEL_BAG_SIZE)
+        keel_write_size(to, size, limit);
+    else if (row->type == KEEL_BAG_RATIO)
+        keel_write_ratio(to, size, limit);
+    else
+        snprintf(to, size, "%llu", (unsigned long long)limit);
+}
+
+static keel_status refuse_range(const keel_bag_option *row, keel_detail *why)
+{
+    char least[32], most[32];
+
+    write_limit(row, row->min, least, sizeof least);
+    write_limit(row, row->max, most, sizeof most);
+    return keel_failf(why, KEEL_E_CONFIG, "%s is %s to %s", row->name, least, most);
+}
+
+static keel_status read_number(const keel_bag_option *row, const char *text,
+                               keel_bag_value *value, keel_detail *why)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+    uint64_t number;
+
+    if (parse_number(row, keel_text_of(text), &number) != KEEL_PARSE_OK)
+        return keel_failf(why, KEEL_E_CONFIG, "%s is %s, not %s", row->name,
+                          forms[row->type], keel_quote(quoted, keel_text_of(text)));
+    if (row->type != KEEL_BAG_SWITCH && row->max &&
+        (number < row->min || number > row->max))
+        return refuse_range(row, why);
+    value->number = number;
+    return KEEL_OK;
+}
+
+static keel_status read_word(const keel_bag_option *row, const char *text,
+                             keel_bag_value *value, keel_detail *why)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+    size_t which = keel_bag_word_find(row->words, keel_text_of(text));
+
+    if (which == SIZE_MAX)
+        return keel_failf(why, KEEL_E_CONFIG, "%s is one of %s, not %s", row->name,
+                          row->words, keel_quote(quoted, keel_text_of(text)));
+    value->number = which;
+    return KEEL_OK;
+}
+
+static keel_status keep_text(const keel_bag_options_read *o, const char *text,
+                             keel_bag_value *value, keel_detail *why)
+{
+    char *copy = keel_memory_copy(o->source->memory, text);
+
+    if (!copy)
+        return keel_fail(why, KEEL_E_NOMEM, "out of memory");
+    keel_memory_free(o->source->memory, (void *)(uintptr_t)value->text);
+    value->text = copy;
+    return KEEL_OK;
+}
+
+static keel_status read_value(const keel_bag_options_read *o, size_t row,
+                              const char *text, keel_bag_value *value, keel_detail *why)
+{
+    const keel_bag_option *option = &o->table[row];
+
+    switch (option->type) {
+    case KEEL_BAG_WORD:
+        return read_word(option, text, value, why);
+    case KEEL_BAG_TEXT:
+    case KEEL_BAG_SECRET:
+        return keep_text(o, text, value, why);
+    case KEEL_BAG_DURATION:
+    case KEEL_BAG_SIZE:
+    case KEEL_BAG_COUNT:
+    case KEEL_BAG_SWITCH:
+    case KEEL_BAG_RATIO:
+        break;
+    }
+    return read_number(option, text, value, why);
+}
+
+/* ---- secrets ------------------------------------------------------------------------- */
+
+/* The first line of a file. */
+static keel_status read_secret_file(const char *path, char *to, size_t size,
+                                    keel_detail *why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t length = fd < 0 ? -1 : read(fd, to, size - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (length < 0)
+        return keel_fail(why, KEEL_E_CONFIG, "the file of the secret cannot be read");
+    to[length] = '\0';
+    to[strcspn(to, "\r\n")] = '\0';
+    return KEEL_OK;
+}
+
+static keel_status read_secret(const keel_bag_options_read *o, size_t row, bool is_file,
+                               const char *from, keel_bag_value *value,
+                               keel_detail *why)
+{
+    char secret[KEEL_BAG_OPTION_SIZE];
+    const char *variable;
+    keel_status status;
+
+    if (!is_file) {
+        variable = o->source->variable(from, o->source->ctx);
+        if (!variable)
+            return keel_fail(why, KEEL_E_CONFIG, "the secret's variable is not set");
+        return read_value(o, row, variable, value, why);
+    }
+    status = read_secret_file(from, secret, sizeof secret, why);
+    if (status == KEEL_OK)
+        status = read_value(o, row, secret, value, why);
+    explicit_bzero(secret, sizeof secret);
+    return status;
+}
+
+/* ---- which option -------------------------------------------------------------------- */
+
+static bool is_option(const keel_bag_option *row, keel_text key, const char *suffix)
+{
+    size_t length = strlen(row->name);
+
+    return key.length == length + strlen(suffix) &&
+           memcmp(key.at, row->name, length) == 0 &&
+           memcmp(key.at + length, suffix, strlen(suffix)) == 0;
+}
+
+static keel_status refuse_unknown(const keel_bag_options_read *o, keel_text key,
+                                  keel_detail *why)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+
+    keel_quote(quoted, key);
+    for (size_t i = 0; o->table && o->table[i].name; i++) {
+        const char *hint = o->table[i].name;
+
+        if (o->table[i].type == KEEL_BAG_SECRET && is_option(&o->table[i], key, ""))
+            return keel_failf(why, KEEL_E_CONFIG,
+                              "%s does not stand in a spec: write %s_file or %s_env",
+                              hint, hint, hint);
+        if (keel_name_is_near(key, keel_text_of(hint)))
+            return keel_failf(why, KEEL_E_CONFIG,
+                              "there is no option %s; did you mean \"%s\"?", quoted,
+                              hint);
+    }
+    return keel_failf(why, KEEL_E_CONFIG, "there is no option %s", quoted);
+}
+
+/* Whether it is a pipeline's setting at all is for the pipeline to say. */
+static keel_status add_setting(keel_bag_options_read *o, keel_text key,
+                               const char *value, keel_detail *why)
+{
+    size_t used = strlen(o->settings), room = sizeof o->settings - used;
+    int length = snprintf(o->settings + used, room, "%s%.*s=%s", used ? "; " : "",
+                          (int)key.length, key.at, value);
+
+    if (length < 0 || (size_t)length >= room)
+        return keel_fail(why, KEEL_E_CONFIG, "these are too many settings");
+    return KEEL_OK;
+}
+
+keel_status keel_bag_options_take(keel_bag_options_read *o, keel_text key,
+                                  const char *value, keel_detail *why)
+{
+    for (size_t i = 0; o->table && o->table[i].name; i++) {
+        const keel_bag_option *row = &o->table[i];
+        bool is_secret = row->type == KEEL_BAG_SECRET;
+
+        o->values[i].is_given = o->values[i].is_given || is_option(row, key, "");
+        if (!is_secret && is_option(row, key, ""))
+            return read_value(o, i, value, &o->values[i], why);
+        if (is_secret &&
+            (is_option(row, key, FROM_FILE) || is_option(row, key, FROM_ENV)))
+            return read_secret(o, i, is_option(row, key, FROM_FILE), value,
+                               &o->values[i], why);
+    }
+    return o->takes_settings ? add_setting(o, key, value, why)
+                             : refuse_unknown(o, key, why);
+}
+
+keel_status keel_bag_options_begin(keel_bag_options_read *o, const keel_bag_ops *ops,
+                                   const keel_bag_options_source *source,
+                                   keel_detail *why)
+{
+    *o = (keel_bag_options_read){ .table = ops->options,
+                                  .source = source,
+                                  .takes_settings = ops->takes_settings };
+    for (size_t i = 0; o->table && o->table[i].name; i++) {
+        keel_status status = KEEL_OK;
+
+        if (i == KEEL_BAG_OPTIONS_MAX)
+            return keel_fail(why, KEEL_E_LIMIT, "it has too many options");
+        if (o->table[i].standard)
+            status = read_value(o, i, o->table[i].standard, &o->values[i], why);
+        if (status != KEEL_OK) {
+            keel_bag_options_cleanup(o);
+            return status;
+        }
+    }
+    return KEEL_OK;
+}
+
+void keel_bag_options_cleanup(keel_bag_options_read *o)
+{
+    for (size_t i = 0; o->table && o->table[i].name && i < KEEL_BAG_OPTIONS_MAX; i++) {
+        char *text = (char *)(uintptr_t)o->values[i].text;
+
+        if (text && o->table[i].type == KEEL_BAG_SECRET)
+            explicit_bzero(text, strlen(text));
+        keel_memory_free(o->source->memory, text);
+        o->values[i].text = NULL;
+    }
+}

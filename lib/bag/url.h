@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* A store's URL in its pieces, decoded; libcurl's parser does the work. */
+#ifndef KEEL_BAG_URL_H
+#define KEEL_BAG_URL_H
+
+#include <keel/runtime.h>
+
+#include "base/text.h"
+
+/* "" and 0: that piece is not there. plain: the URL without password and query. */
+typedef struct keel_bag_url {
+    const keel_allocator *memory;
+    char *plain;
+    char *user, *password, *host, *location;
+    uint16_t port;
+    keel_text query; /* raw, in the text that was read */
+} keel_bag_url;
+
+/*
+ * text     borrowed, also afterwards: the query lies in it
+ * Returns  KEEL_OK; KEEL_E_CONFIG: it is none, and why; KEEL_E_NOMEM
+ */
+keel_status keel_bag_url_read(keel_bag_url *url, const keel_allocator *memory,
+                              keel_text text, keel_detail *why);
+
+/* Wipes the password. All zero is fine. */
+void keel_bag_url_cleanup(keel_bag_url *url);
+
+/*
+ * The next "key=value" of a query, taken off its front; false: there is none. value is
+ * decoded into `to`; what does not fit or is no encoding is left as "" with *is_bad.
+ */
+bool keel_bag_query_next(keel_text *query, keel_text *key, char *to, size_t size,
+                         bool *is_bad);
+
+#endif
