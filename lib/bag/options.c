@@ -2,14 +2,13 @@
 /* Reading options by a table. Not for cutting them out of a spec or a URL. */
 #include "bag/options.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/detail.h"
 #include "base/memory.h"
 #include "base/name.h"
+#include "share/password_file.h"
 
 #define FROM_FILE "_file"
 #define FROM_ENV "_env"
@@ -151,22 +150,6 @@ static keel_status read_value(const keel_bag_options_read *o, size_t row,
 
 /* ---- secrets ------------------------------------------------------------------------- */
 
-/* The first line of a file. */
-static keel_status read_secret_file(const char *path, char *to, size_t size,
-                                    keel_detail *why)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t length = fd < 0 ? -1 : read(fd, to, size - 1);
-
-    if (fd >= 0)
-        close(fd);
-    if (length < 0)
-        return keel_fail(why, KEEL_E_CONFIG, "the file of the secret cannot be read");
-    to[length] = '\0';
-    to[strcspn(to, "\r\n")] = '\0';
-    return KEEL_OK;
-}
-
 static keel_status read_secret(const keel_bag_options_read *o, size_t row, bool is_file,
                                const char *from, keel_bag_value *value,
                                keel_detail *why)
@@ -181,7 +164,7 @@ static keel_status read_secret(const keel_bag_options_read *o, size_t row, bool 
             return keel_fail(why, KEEL_E_CONFIG, "the secret's variable is not set");
         return read_value(o, row, variable, value, why);
     }
-    status = read_secret_file(from, secret, sizeof secret, why);
+    status = keel_password_file_read(from, secret, sizeof secret, why);
     if (status == KEEL_OK)
         status = read_value(o, row, secret, value, why);
     explicit_bzero(secret, sizeof secret);
