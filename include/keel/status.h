@@ -48,6 +48,13 @@ extern "C" {
     X(KEEL_DEADLINE, 25, "called; the deadline came before an answer")                 \
     X(KEEL_UNKNOWN, 26, "called; whether it took effect is not known")                 \
     X(KEEL_CANCELLED, 27, "cancelled by the caller")                                   \
+    X(KEEL_NOT_FOUND, 28, "answered: there is no such item")                           \
+    X(KEEL_NOT_STORED, 29, "answered: its condition for storing is not met")           \
+    X(KEEL_EXISTS, 30, "answered: the item is another one by now")                     \
+    X(KEEL_NOT_NUMBER, 31, "answered: the value is no number")                         \
+    X(KEEL_READ_ONLY, 32, "refused: only reading is allowed now")                      \
+    X(KEEL_CORRUPT, 33, "called; what is stored is damaged")                           \
+    X(KEEL_PARTIAL, 34, "called; some were answered and some were not")                \
     X(KEEL_E_NOMEM, 40, "out of memory")                                               \
     X(KEEL_E_ARGUMENT, 41, "an argument is not valid")                                 \
     X(KEEL_E_CONFIG, 42, "a setting is not valid")                                     \
@@ -56,7 +63,9 @@ extern "C" {
     X(KEEL_E_STATE, 45, "not possible in this state")                                  \
     X(KEEL_E_LIMIT, 46, "a fixed limit is reached")                                    \
     X(KEEL_E_UNSUPPORTED, 47, "not supported here")                                    \
-    X(KEEL_E_CONFLICT, 48, "somebody else has changed it meanwhile")
+    X(KEEL_E_CONFLICT, 48, "somebody else has changed it meanwhile")                   \
+    X(KEEL_E_TOO_LARGE, 49, "larger than is allowed")                                  \
+    X(KEEL_E_BUFFER, 50, "the caller's buffer is too small")
 
 typedef enum keel_status {
 #define KEEL_STATUS_ENUM(name, number, text) name = number,

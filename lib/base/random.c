@@ -17,6 +17,11 @@ static uint64_t next(keel_thread *thread)
     return keel_mix(thread->random_state += 0x9e3779b97f4a7c15u);
 }
 
+uint64_t keel_random_number(void)
+{
+    return next(keel_thread_self());
+}
+
 double keel_random_draw(const keel_random *random)
 {
     if (random->fn)

@@ -18,6 +18,9 @@ typedef struct keel_random {
 /* Uniform in [0, 1). */
 double keel_random_draw(const keel_random *random);
 
+/* 64 bits of the thread's own generator: to tell one write from another. */
+uint64_t keel_random_number(void);
+
 /* A length, a fifth more or less, so that many do not act all at once. */
 uint64_t keel_random_spread(const keel_random *random, uint64_t length_ns);
 

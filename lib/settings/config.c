@@ -353,6 +353,16 @@ keel_status keel_config_claim(keel_config *config, const char *name, keel_detail
     return keel_claims_add(&config->claims, name, why);
 }
 
+const char *keel_config_variable(keel_config *config, const char *name)
+{
+    for (keel_named_text *entry = config->variables.first; entry; entry = entry->next)
+        if (!strcmp(entry->where, name)) {
+            entry->is_claimed = true;
+            return entry->text;
+        }
+    return NULL;
+}
+
 void keel_config_warn_of_slips(keel_config *config, const char *name)
 {
     keel_report report = new_report(config);

@@ -57,6 +57,12 @@ const keel_process_settings *keel_config_process(const keel_config *config);
  */
 keel_status keel_config_claim(keel_config *config, const char *name, keel_detail *why);
 
+/*
+ * The text of a variable that is no pipeline's (KEEL_BAG_SESSIONS), which claims it; NULL:
+ * it is not set. Lives as long as the configuration.
+ */
+const char *keel_config_variable(keel_config *config, const char *name);
+
 /* Who had the last word on a key: filled for `keel config explain`. */
 typedef struct keel_origin {
     const char *key;   /* static: the table's */

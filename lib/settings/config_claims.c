@@ -93,7 +93,7 @@ static const char *nearest_name(const keel_claims *claims, const char *folded)
 
 static bool is_accounted_for(const keel_claims *claims, const keel_named_text *entry)
 {
-    return keel_named_text_is_default(entry) || entry->is_link ||
+    return keel_named_text_is_default(entry) || entry->is_link || entry->is_claimed ||
            find_claim(claims, entry->name);
 }
 

@@ -15,6 +15,7 @@
  * name      folded: "PAYMENTS", "DEFAULT"
  * is_key    it sets one key: `key`, or one that is not known if that is NULL
  * is_link   Kubernetes' most likely: nobody's mistake where no pipeline has the name
+ * is_claimed  somebody has asked for it by its name
  * where     "KEEL_PAYMENTS", "keel.conf:3"
  */
 typedef struct keel_named_text {
@@ -23,6 +24,7 @@ typedef struct keel_named_text {
     bool is_key;
     const keel_key *key;
     bool is_link;
+    bool is_claimed;
     const char *where;
     const char *text;
     size_t column; /* of text where it stands */

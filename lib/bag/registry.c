@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of keel's own stores and decorators. */
+#include "bag/registry.h"
+
+#include "base/name.h"
+
+static const keel_bag_ops *const builtins[] = {
+    &keel_store_memory,
+};
+
+enum { BUILTINS = sizeof builtins / sizeof *builtins };
+
+const keel_bag_ops *keel_bag_builtin_at(size_t number)
+{
+    return number < BUILTINS ? builtins[number] : NULL;
+}
+
+const keel_bag_ops *keel_bag_builtin(keel_text name)
+{
+    for (size_t i = 0; i < BUILTINS; i++)
+        if (keel_text_is(name, builtins[i]->name))
+            return builtins[i];
+    return NULL;
+}
+
+const char *keel_bag_nearest(keel_text name, bool is_store)
+{
+    for (size_t i = 0; i < BUILTINS; i++)
+        if (!builtins[i]->roles == is_store &&
+            keel_name_is_near(name, keel_text_of(builtins[i]->name)))
+            return builtins[i]->name;
+    return NULL;
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory store: what keel-conform holds all others against, and the fastest cache
+ * there is. Items live in 64 parts with a lock each, and die with the process.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bag/registry.h"
+#include "bag/store/memory_shard.h"
+#include "base/detail.h"
+#include "base/memory.h"
+#include "base/seed.h"
+#include "call/runtime.h"
+
+enum { PARTS = 64 };
+
+enum { OPTION_MAX };
+
+static const keel_bag_option options[] = {
+    { .name = "max",
+      .type = KEEL_BAG_SIZE,
+      .min = 0,
+      .max = UINT64_C(1) << 50,
+      .standard = "0",
+      .meaning = "Items of that size in all are kept, the longest unused go first; 0: "
+                 "all are." },
+    { .name = NULL },
+};
+
+/* shard_mu guards: shard */
+typedef struct part {
+    _Alignas(64) pthread_mutex_t shard_mu;
+    keel_memory_shard shard;
+} part;
+
+typedef struct store {
+    const keel_allocator *memory;
+    void *block; /* what was allocated */
+    bool evicts;
+    uint64_t seed[2]; /* so that nobody can choose keys that meet in one bucket */
+    const char *path;
+    _Atomic uint64_t token; /* of the last write to any item */
+    part parts[PARTS];
+} store;
+
+/* ---- which part ---------------------------------------------------------------------- */
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Multiply and fold, eight bytes at a time, as wyhash does it (Wang Yi, 2019). */
+static uint64_t hash_of(const store *s, keel_bytes key)
+{
+    const char *at = key.at;
+    uint64_t hash = s->seed[0], word;
+    size_t left = key.length;
+
+    for (; left >= sizeof word; left -= sizeof word, at += sizeof word) {
+        memcpy(&word, at, sizeof word);
+        hash = fold(hash ^ word, s->seed[1]);
+    }
+    word = 0;
+    memcpy(&word, at, left);
+    hash = fold(hash ^ word, s->seed[1]);
+    return fold(hash ^ key.length, s->seed[1]);
+}
+
+/* The upper bits choose the part, the lower ones the bucket in it. */
+static part *lock_part(store *s, uint64_t hash)
+{
+    part *p = &s->parts[hash >> 58];
+
+    pthread_mutex_lock(&p->shard_mu);
+    return p;
+}
+
+static void unlock(part *p)
+{
+    pthread_mutex_unlock(&p->shard_mu);
+}
+
+/* ---- opening ------------------------------------------------------------------------- */
+
+static void init_parts(store *s, uint64_t most)
+{
+    for (size_t i = 0; i < PARTS; i++) {
+        pthread_mutex_init(&s->parts[i].shard_mu, NULL);
+        s->parts[i].shard = (keel_memory_shard){ .memory = s->memory,
+                                                 .most = (most + PARTS - 1) / PARTS };
+    }
+}
+
+static keel_status open_store(void **state, const keel_bag_setup *setup,
+                              keel_detail *why)
+{
+    const keel_allocator *memory = setup->runtime->memory;
+    char *block = keel_memory_new(memory, sizeof(store) + _Alignof(store));
+    store *s;
+
+    if (!block)
+        return keel_fail(why, KEEL_E_NOMEM, "out of memory");
+    s = (store *)(((uintptr_t)block + _Alignof(store) - 1) &
+                  ~(uintptr_t)(_Alignof(store) - 1));
+    s->memory = memory;
+    s->block = block;
+    s->path = setup->path;
+    s->seed[0] = keel_seed();
+    s->seed[1] = keel_seed() | 1;
+    s->evicts = setup->values[OPTION_MAX].number > 0;
+    /* of another process, or of a bag that was closed, no token is one of ours */
+    atomic_init(&s->token, keel_seed() >> 2);
+    init_parts(s, setup->values[OPTION_MAX].number);
+    *state = s;
+    return KEEL_OK;
+}
+
+static void close_store(void *state)
+{
+    store *s = state;
+
+    for (size_t i = 0; i < PARTS; i++) {
+        keel_memory_drop_all(&s->parts[i].shard);
+        pthread_mutex_destroy(&s->parts[i].shard_mu);
+    }
+    keel_memory_free(s->memory, s->block);
+}
+
+static void look(void *state, keel_bag_abilities *a)
+{
+    const store *s = state;
+
+    a->native = KEEL_CAN_GET | KEEL_CAN_SET | KEEL_CAN_ADD | KEEL_CAN_REPLACE |
+                KEEL_CAN_APPEND | KEEL_CAN_CAS | KEEL_CAN_INCR | KEEL_CAN_TOUCH |
+                KEEL_CAN_DELETE | KEEL_CAN_DELETE_CAS | KEEL_CAN_FLUSH | KEEL_CAN_SCAN |
+                KEEL_CAN_TTL | KEEL_CAN_TELL_TTL | KEEL_CAN_FLAGS | KEEL_IS_VOLATILE |
+                KEEL_HAS_NONCE | KEEL_TELLS_DELETE;
+    if (s->evicts)
+        a->native |= KEEL_MAY_EVICT;
+    a->value_max = UINT64_C(1) << 30;
+    a->batch_max = 1;
+    a->ttl_step_ms = 1;
+}
+
+/* ---- reading ------------------------------------------------------------------------- */
+
+static keel_status give(const keel_memory_item *from, uint32_t wishes,
+                        keel_bag_item *item)
+{
+    item->flags = from->flags;
+    item->expires_at_ms = from->expires_at_ms;
+    item->marks = 0;
+    item->token.length = 0;
+    if (wishes & KEEL_BAG_WANT_TOKEN)
+        item->token = keel_bag_token_of(from->token);
+    return keel_bag_item_fill(item, keel_memory_value(from), from->length);
+}
+
+static keel_status get(void *state, const keel_bag_op *op, keel_bytes key,
+                       keel_bag_item *item, keel_detail *why)
+{
+    store *s = state;
+    uint64_t hash = hash_of(s, key);
+    part *p = lock_part(s, hash);
+    keel_memory_item *found = keel_memory_find(&p->shard, hash, key, op->now_ms);
+    keel_status status = KEEL_NOT_FOUND;
+
+    (void)why;
+    if (found) {
+        if (s->evicts)
+            keel_memory_renew(&p->shard, found);
+        status = give(found, op->wishes, item);
+    }
+    unlock(p);
+    return status;
+}
+
+/* ---- writing ------------------------------------------------------------------------- */
+
+static void sign(store *s, const keel_bag_op *op, keel_memory_item *item,
+                 keel_bag_token *fresh)
+{
+    item->token = atomic_fetch_add_explicit(&s->token, 1, memory_order_relaxed) + 1;
+    item->nonce = op->nonce;
+    *fresh = keel_bag_token_of(item->token);
+}
+
+/* Whether the condition of the mode is met; KEEL_OK: it is. */
+static keel_status judge(const keel_memory_item *old, const keel_bag_put *put)
+{
+    switch (put->mode) {
+    case KEEL_BAG_SET:
+        return KEEL_OK;
+    case KEEL_BAG_ADD:
+        return old ? KEEL_NOT_STORED : KEEL_OK;
+    case KEEL_BAG_REPLACE:
+    case KEEL_BAG_APPEND:
+    case KEEL_BAG_PREPEND:
+        return old ? KEEL_OK : KEEL_NOT_STORED;
+    case KEEL_BAG_CAS:
+        break;
+    }
+    if (!old)
+        return KEEL_NOT_FOUND;
+    return keel_bag_token_number(put->expected) == old->token ? KEEL_OK : KEEL_EXISTS;
+}
+
+static bool joins(keel_bag_mode mode)
+{
+    return mode == KEEL_BAG_APPEND || mode == KEEL_BAG_PREPEND;
+}
+
+/* An item in the place of the old one, with the value where the mode has it. */
+static keel_memory_item *write_value(part *p, uint64_t hash, keel_bytes key,
+                                     keel_memory_item *old, const keel_bag_put *put,
+                                     int64_t now_ms)
+{
+    size_t kept = joins(put->mode) ? old->length : 0;
+    size_t kept_at = put->mode == KEEL_BAG_PREPEND ? put->value.length : 0;
+    size_t length = kept + put->value.length;
+    keel_memory_item *item = keel_memory_put(&p->shard, hash, key, old, length,
+                                             kept ? kept_at : length, now_ms);
+
+    if (item && put->value.length)
+        memcpy(keel_memory_value(item) + (put->mode == KEEL_BAG_APPEND ? kept : 0),
+               put->value.at, put->value.length);
+    return item;
+}
+
+static void set_terms(keel_memory_item *item, const keel_bag_put *put)
+{
+    if (joins(put->mode))
+        return;
+    item->flags = put->flags;
+    if (put->expires_at_ms != KEEL_BAG_KEEP_EXPIRY)
+        item->expires_at_ms = put->expires_at_ms;
+}
+
+static keel_status store_item(void *state, const keel_bag_op *op, keel_bytes key,
+                              const keel_bag_put *put, keel_bag_token *fresh,
+                              keel_detail *why)
+{
+    store *s = state;
+    uint64_t hash = hash_of(s, key);
+    part *p = lock_part(s, hash);
+    keel_memory_item *item = keel_memory_find(&p->shard, hash, key, op->now_ms);
+    keel_status status = judge(item, put);
+
+    if (status == KEEL_OK) {
+        item = write_value(p, hash, key, item, put, op->now_ms);
+        if (item) {
+            set_terms(item, put);
+            sign(s, op, item, fresh);
+        } else {
+            status = keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, s->path,
+                                   "no memory for it, or larger than max allows");
+        }
+    }
+    unlock(p);
+    return status;
+}
+
+static keel_status write_number(store *s, const keel_bag_op *op, part *p,
+                                keel_memory_item *old, uint64_t number,
+                                keel_bag_token *fresh)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
+    const keel_bag_put put = { .mode = KEEL_BAG_SET,
+                               .value = { digits, (size_t)length } };
+    keel_memory_item *item = old;
+
+    if ((size_t)length <= old->room) {
+        memcpy(keel_memory_value(old), digits, (size_t)length);
+        old->length = (size_t)length;
+    } else {
+        const keel_bytes key = { old->bytes, old->key_length };
+
+        item = write_value(p, old->hash, key, old, &put, op->now_ms);
+    }
+    if (!item)
+        return KEEL_E_NOMEM;
+    sign(s, op, item, fresh);
+    return KEEL_OK;
+}
+
+static keel_status add_to(void *state, const keel_bag_op *op, keel_bytes key, bool down,
+                          uint64_t by, uint64_t *number, keel_bag_token *fresh,
+                          keel_detail *why)
+{
+    store *s = state;
+    uint64_t hash = hash_of(s, key);
+    part *p = lock_part(s, hash);
+    keel_memory_item *item = keel_memory_find(&p->shard, hash, key, op->now_ms);
+    keel_status status = KEEL_NOT_FOUND;
+
+    if (item && !keel_bag_number_read(
+                    (keel_bytes){ keel_memory_value(item), item->length }, number)) {
+        status = KEEL_NOT_NUMBER;
+    } else if (item) {
+        *number = keel_bag_number_add(*number, down, by);
+        status = write_number(s, op, p, item, *number, fresh);
+    }
+    unlock(p);
+    return status == KEEL_E_NOMEM
+               ? keel_bag_fail(why, status, KEEL_APPLIED_NO, s->path, "out of memory")
+               : status;
+}
+
+static keel_status touch(void *state, const keel_bag_op *op, keel_bytes key,
+                         int64_t expires_at_ms, keel_bag_item *item, keel_detail *why)
+{
+    store *s = state;
+    uint64_t hash = hash_of(s, key);
+    part *p = lock_part(s, hash);
+    keel_memory_item *found = keel_memory_find(&p->shard, hash, key, op->now_ms);
+    keel_status status = KEEL_NOT_FOUND;
+
+    (void)why;
+    if (found) {
+        if (expires_at_ms != KEEL_BAG_KEEP_EXPIRY)
+            found->expires_at_ms = expires_at_ms;
+        status = item ? give(found, op->wishes, item) : KEEL_OK;
+    }
+    unlock(p);
+    return status;
+}
+
+static keel_status remove_item(void *state, const keel_bag_op *op, keel_bytes key,
+                               const keel_bag_token *expected, keel_detail *why)
+{
+    store *s = state;
+    uint64_t hash = hash_of(s, key);
+    part *p = lock_part(s, hash);
+    keel_memory_item *found = keel_memory_find(&p->shard, hash, key, op->now_ms);
+    keel_status status = KEEL_NOT_FOUND;
+
+    (void)why;
+    if (found && expected && keel_bag_token_number(expected) != found->token) {
+        status = KEEL_EXISTS;
+    } else if (found) {
+        keel_memory_drop(&p->shard, found);
+        status = KEEL_OK;
+    }
+    unlock(p);
+    return status;
+}
+
+/* ---- all there is -------------------------------------------------------------------- */
+
+static keel_status flush(void *state, const keel_bag_op *op, keel_detail *why)
+{
+    store *s = state;
+
+    (void)op;
+    (void)why;
+    for (size_t i = 0; i < PARTS; i++) {
+        pthread_mutex_lock(&s->parts[i].shard_mu);
+        keel_memory_drop_all(&s->parts[i].shard);
+        unlock(&s->parts[i]);
+    }
+    return KEEL_OK;
+}
+
+/* The keys of a part, each with a NUL behind it; *size: of them all. */
+static char *copy_keys(const store *s, const keel_memory_shard *shard, size_t *size)
+{
+    char *keys;
+
+    *size = 0;
+    for (const keel_memory_item *i = shard->newest; i; i = i->older)
+        *size += i->key_length + 1;
+    keys = keel_memory_new(s->memory, *size + 1);
+    *size = 0;
+    for (const keel_memory_item *i = shard->newest; keys && i; i = i->older) {
+        memcpy(keys + *size, i->bytes, i->key_length);
+        *size += i->key_length + 1;
+    }
+    return keys;
+}
+
+/* A part at a time; its keys are copied, since nobody is called with a lock held. */
+static keel_status scan(void *state, const keel_bag_op *op, keel_bag_cursor *cursor,
+                        keel_bag_scan_fn *fn, void *ctx, keel_detail *why)
+{
+    store *s = state;
+    uint8_t number = cursor->length ? cursor->bytes[0] : 0;
+    part *p = &s->parts[number % PARTS];
+    size_t size, at = 0;
+    char *keys;
+
+    (void)op;
+    pthread_mutex_lock(&p->shard_mu);
+    keys = copy_keys(s, &p->shard, &size);
+    unlock(p);
+    if (!keys)
+        return keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, s->path,
+                             "out of memory");
+    while (at < size && fn(keys + at, ctx))
+        at += strlen(keys + at) + 1;
+    keel_memory_free(s->memory, keys);
+    cursor->length = 1;
+    cursor->bytes[0] = ++number;
+    cursor->is_at_end = number >= PARTS;
+    return KEEL_OK;
+}
+
+static keel_status health(void *state, const keel_bag_op *op, keel_detail *why)
+{
+    (void)state;
+    (void)op;
+    (void)why;
+    return KEEL_OK;
+}
+
+const keel_bag_ops keel_store_memory = {
+    .size = sizeof keel_store_memory,
+    .abi = KEEL_BAG_ABI,
+    .name = "memory",
+    .options = options,
+    .meaning = "The memory of the process.",
+    .open = open_store,
+    .close = close_store,
+    .look = look,
+    .get = get,
+    .store = store_item,
+    .add_to = add_to,
+    .touch = touch,
+    .remove = remove_item,
+    .flush = flush,
+    .scan = scan,
+    .health = health,
+};

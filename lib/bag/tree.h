@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bag's tree: what a spec says, opened from the leaves up and closed from the root
+ * down. Knows no store and no decorator but by their tables.
+ */
+#ifndef KEEL_BAG_TREE_H
+#define KEEL_BAG_TREE_H
+
+#include <keel/bag_plugin.h>
+
+#include "bag/options.h"
+#include "bag/spec.h"
+#include "bag/url.h"
+
+enum { KEEL_BAG_PATH_SIZE = 128 };
+
+/* What every store's URL may say, whatever its own table has. */
+typedef struct keel_bag_common {
+    bool emulate;
+    bool allow_flush;
+    uint64_t value_max; /* 0: what the store takes */
+    uint32_t require;   /* abilities */
+} keel_bag_common;
+
+/* One part of the tree. Children come before it in the tree's list. */
+typedef struct keel_bag_node {
+    struct keel_bag_node *before; /* the one opened before it */
+    keel_bag_child self;
+    char path[KEEL_BAG_PATH_SIZE];
+    char role[KEEL_BAG_PATH_SIZE];
+    keel_bag_url url;
+    keel_bag_options_read options;
+    keel_bag_common common;
+    keel_bag_child *children;
+    keel_bag_setup setup;
+    char *shown; /* as keel_bag_describe has it */
+    bool is_open;
+} keel_bag_node;
+
+typedef struct keel_bag_tree {
+    keel_runtime *runtime;
+    const char *bag;     /* its name */
+    keel_bag_node *last; /* the root, once it is whole */
+} keel_bag_tree;
+
+/*
+ * Returns  KEEL_OK; else nothing is open, and why says which part it was and where:
+ *          KEEL_E_CONFIG, KEEL_E_UNSUPPORTED, KEEL_E_NOMEM, or what an open returned
+ */
+keel_status keel_bag_tree_open(keel_bag_tree *tree, keel_runtime *runtime,
+                               const char *bag, const char *spec, keel_detail *why);
+void keel_bag_tree_close(keel_bag_tree *tree);
+
+#endif
