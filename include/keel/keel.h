@@ -9,5 +9,6 @@
 #include <keel/call.h>
 #include <keel/events.h>
 #include <keel/curl.h>
+#include <keel/bag.h>
 
 #endif

@@ -2,7 +2,6 @@
 /* Opening, closing and describing bags. Their verbs are in verbs.c. */
 #include "bag/bag.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/detail.h"
@@ -64,11 +63,9 @@ void keel_bag_close(keel_bag *bag)
 
 size_t keel_bag_describe(const keel_bag *bag, char *text, size_t size)
 {
-    const char *shown = bag && bag->tree.last->shown ? bag->tree.last->shown : "";
-
     if (size)
-        snprintf(text, size, "%s", shown);
-    return strlen(shown);
+        *text = '\0';
+    return bag ? keel_bag_tree_describe(&bag->tree, text, size) : 0;
 }
 
 keel_status keel_bag_look(const keel_bag *bag, keel_bag_abilities *abilities)

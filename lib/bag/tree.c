@@ -96,7 +96,7 @@ static void free_node(const keel_bag_tree *tree, keel_bag_node *node)
     keel_bag_options_cleanup(&node->options);
     keel_bag_url_cleanup(&node->url);
     keel_memory_free(memory_of(tree), node->children);
-    keel_memory_free(memory_of(tree), node->shown);
+    keel_memory_free(memory_of(tree), node->parts);
     keel_memory_free(memory_of(tree), node);
 }
 
@@ -131,8 +131,9 @@ static keel_bag_node *new_node(const builder *b, const keel_bag_ops *ops,
     if (!node)
         return NULL;
     copy(node->role, sizeof node->role, role);
-    snprintf(node->path, sizeof node->path, "%s%s%s", parent, *parent ? "." : "",
-             *parent ? node->role : ops->name);
+    if (snprintf(node->path, sizeof node->path, "%s%s%s", parent, *parent ? "." : "",
+                 *parent ? node->role : ops->name) >= (int)sizeof node->path)
+        node->path[sizeof node->path - 2] = '~'; /* only to be read: it is cut */
     node->self = (keel_bag_child){ .role = node->role, .path = node->path, .ops = ops };
     node->setup = (keel_bag_setup){ .size = sizeof node->setup,
                                     .runtime = b->tree->runtime,
@@ -197,7 +198,7 @@ static const keel_bag_option common_options[] = {
       .meaning = "A larger value is refused before anything is sent." },
     { .name = "require",
       .type = KEEL_BAG_TEXT,
-      .meaning = "Abilities, cut by commas, without which it is not opened." },
+      .meaning = "Abilities, cut by \"|\", without which it is not opened." },
     { .name = NULL },
 };
 
@@ -207,6 +208,28 @@ static bool is_common(keel_text key)
         if (keel_text_is(key, o->name))
             return true;
     return false;
+}
+
+static bool is_secret(const keel_bag_node *node, keel_text key)
+{
+    const keel_bag_option *o = node->self.ops->options;
+
+    for (; o && o->name; o++)
+        if (o->type == KEEL_BAG_SECRET && key.length > strlen(o->name) &&
+            memcmp(key.at, o->name, strlen(o->name)) == 0)
+            return true;
+    return false;
+}
+
+/* For keel_bag_describe. */
+static void note_option(keel_bag_node *node, const char *between, keel_text key,
+                        const char *value)
+{
+    size_t used = strlen(node->written);
+
+    snprintf(node->written + used, sizeof node->written - used, "%s%.*s=%s",
+             used ? between : "", (int)key.length, key.at,
+             is_secret(node, key) ? "***" : value);
 }
 
 static keel_status read_query(keel_bag_node *node, keel_bag_options_read *common,
@@ -226,6 +249,7 @@ static keel_status read_query(keel_bag_node *node, keel_bag_options_read *common
                                        value, why);
         if (status != KEEL_OK)
             return status;
+        note_option(node, "&", key, value);
     }
     return KEEL_OK;
 }
@@ -239,7 +263,7 @@ static keel_status read_abilities(const char *text, uint32_t *set, keel_detail *
         uint32_t known = *set;
 
         one = rest;
-        if (!keel_text_split(rest, ",", &one, &rest))
+        if (!keel_text_split(rest, "|", &one, &rest))
             rest.length = 0;
 #define TAKE(constant, number, name)                                                   \
     if (keel_text_is(one, name))                                                       \
@@ -299,6 +323,7 @@ static keel_status add_emulation(const builder *b, keel_bag_node **node, size_t 
     keel_bag_node *store = *node, *between;
     uint32_t missing = KEEL_BAG_EMULATED & ~store->self.abilities.native;
     uint32_t needed = KEEL_CAN_GET | KEEL_CAN_CAS;
+    keel_status status;
 
     if (!store->common.emulate || !missing ||
         (store->self.abilities.native & needed) != needed)
@@ -309,8 +334,17 @@ static keel_status add_emulation(const builder *b, keel_bag_node **node, size_t 
     memcpy(between->path, store->path, sizeof between->path);
     between->setup.children = &store->self;
     between->setup.child_count = 1;
+    between->parts = keel_memory_new(memory_of(b->tree), sizeof *between->parts);
+    if (!between->parts) {
+        free_node(b->tree, between);
+        return no_memory(b);
+    }
+    between->parts[0] = store;
     *node = between;
-    return open_node(b, between, column);
+    status = open_node(b, between, column);
+    if (status != KEEL_OK)
+        free_node(b->tree, between);
+    return status;
 }
 
 static keel_status check_requirements(const builder *b, const keel_bag_node *store,
@@ -386,7 +420,9 @@ static keel_status build_children(const builder *b, keel_bag_node *node,
 
     node->children =
         keel_memory_new(memory_of(b->tree), spec->child_count * sizeof *node->children);
-    if (!node->children)
+    node->parts =
+        keel_memory_new(memory_of(b->tree), spec->child_count * sizeof *node->parts);
+    if (!node->children || !node->parts)
         return no_memory(b);
     node->setup.children = node->children;
     for (size_t i = 0; i < spec->child_count && status == KEEL_OK; i++) {
@@ -395,8 +431,10 @@ static keel_status build_children(const builder *b, keel_bag_node *node,
 
         status = build(b, number, node->path, role_of(child, node->self.ops->roles, i),
                        &opened);
-        if (status == KEEL_OK)
+        if (status == KEEL_OK) {
+            node->parts[node->setup.child_count] = opened;
             node->children[node->setup.child_count++] = opened->self;
+        }
         number = child->next;
     }
     return status;
@@ -553,4 +591,53 @@ void keel_bag_tree_close(keel_bag_tree *tree)
         tree->last = node->before;
         free_node(tree, node);
     }
+}
+
+/* ---- describing ---------------------------------------------------------------------- */
+
+/* What is written goes on being counted where it no longer fits. */
+typedef struct writer {
+    char *text;
+    size_t size;
+    size_t length;
+} writer;
+
+static void write_text(writer *w, const char *text)
+{
+    size_t room = w->length < w->size ? w->size - w->length : 0;
+
+    if (room)
+        snprintf(w->text + w->length, room, "%s", text);
+    w->length += strlen(text);
+}
+
+static void describe(const keel_bag_node *node, writer *w)
+{
+    bool is_store = !node->setup.child_count;
+
+    if (node->self.ops == &keel_bag_emulation) {
+        describe(node->parts[0], w);
+        return;
+    }
+    write_text(w, is_store ? node->url.plain : node->self.ops->name);
+    if (node->written[0]) {
+        write_text(w, is_store ? "?" : "{");
+        write_text(w, node->written);
+        write_text(w, is_store ? "" : "}");
+    }
+    for (size_t i = 0; i < node->setup.child_count; i++) {
+        write_text(w, i ? ", " : "(");
+        write_text(w, node->children[i].role);
+        write_text(w, "=");
+        describe(node->parts[i], w);
+    }
+    write_text(w, is_store ? "" : ")");
+}
+
+size_t keel_bag_tree_describe(const keel_bag_tree *tree, char *text, size_t size)
+{
+    writer w = { text, size, 0 };
+
+    describe(tree->last, &w);
+    return w.length;
 }

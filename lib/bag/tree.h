@@ -12,7 +12,7 @@
 #include "bag/spec.h"
 #include "bag/url.h"
 
-enum { KEEL_BAG_PATH_SIZE = 128 };
+enum { KEEL_BAG_PATH_SIZE = 128, KEEL_BAG_WRITTEN_SIZE = 512 };
 
 /* What every store's URL may say, whatever its own table has. */
 typedef struct keel_bag_common {
@@ -32,8 +32,9 @@ typedef struct keel_bag_node {
     keel_bag_options_read options;
     keel_bag_common common;
     keel_bag_child *children;
+    const struct keel_bag_node **parts; /* the same, as nodes */
     keel_bag_setup setup;
-    char *shown; /* as keel_bag_describe has it */
+    char written[KEEL_BAG_WRITTEN_SIZE]; /* its options, secrets masked */
     bool is_open;
 } keel_bag_node;
 
@@ -50,5 +51,8 @@ typedef struct keel_bag_tree {
 keel_status keel_bag_tree_open(keel_bag_tree *tree, keel_runtime *runtime,
                                const char *bag, const char *spec, keel_detail *why);
 void keel_bag_tree_close(keel_bag_tree *tree);
+
+/* As keel_bag_describe. */
+size_t keel_bag_tree_describe(const keel_bag_tree *tree, char *text, size_t size);
 
 #endif

@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What keel promises of every bag, of the stores that need no server.
+set -u
+src=${srcdir:-$(dirname "$0")/../..}
+. "$src/tests/support/report.sh"
+
+unset KEEL_BAG_CONFORM
+
+# holds NAME SPEC: the kit passes over the bag
+holds()
+{
+    if said=$(./keel-conform --quiet "$2" 2>&1); then
+        pass
+    else
+        fail "$1: $said"
+    fi
+}
+
+holds memory 'memory://?allow_flush=on'
+holds 'memory with a limit' 'memory://?allow_flush=on&max=256MiB'
+report
