@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Keeping connections. Not for talking over them. */
+#include "net/connection_pool.h"
+
+#include "base/detail.h"
+
+#define CANCEL_LOOK_NS                                                                 \
+    (10 * KEEL_MS) /* a token wakes who sleeps on its word, not here */
+
+void keel_pool_init(keel_connection_pool *pool, const keel_pool_kind *kind, void *ctx,
+                    const keel_clock *clock, uint32_t most, uint64_t idle_ns)
+{
+    *pool = (keel_connection_pool){ .kind = kind,
+                                    .ctx = ctx,
+                                    .clock = clock,
+                                    .most = most < KEEL_POOL_MAX ? most : KEEL_POOL_MAX,
+                                    .idle_ns = idle_ns };
+    pthread_mutex_init(&pool->idle_mu, NULL);
+}
+
+static uint64_t now_of(const keel_connection_pool *pool)
+{
+    return pool->clock->now(pool->clock->ctx);
+}
+
+/* ---- taking -------------------------------------------------------------------------- */
+
+typedef enum found { FOUND_IDLE, FOUND_ROOM, FOUND_NOTHING } found;
+
+/* One that is idle and young enough, or room for a fresh one. *old: one to be closed. */
+static found look(keel_connection_pool *pool, uint64_t now, void **connection,
+                  void **old)
+{
+    found what = FOUND_NOTHING;
+
+    *connection = *old = NULL;
+    pthread_mutex_lock(&pool->idle_mu);
+    if (pool->idle_count) {
+        uint32_t last = --pool->idle_count;
+
+        if (keel_ns_left(now, pool->idle[last].since) <= pool->idle_ns) {
+            *connection = pool->idle[last].connection;
+            what = FOUND_IDLE;
+        } else {
+            *old = pool->idle[last].connection;
+            what = FOUND_ROOM;
+        }
+        pool->out++;
+    } else if (pool->out < pool->most) {
+        pool->out++;
+        what = FOUND_ROOM;
+    }
+    pthread_mutex_unlock(&pool->idle_mu);
+    return what;
+}
+
+static void leave(keel_connection_pool *pool)
+{
+    pthread_mutex_lock(&pool->idle_mu);
+    pool->out--;
+    pthread_mutex_unlock(&pool->idle_mu);
+    atomic_fetch_add(&pool->given, 1);
+    pool->clock->wake((const uint32_t *)&pool->given, 1, pool->clock->ctx);
+}
+
+static keel_status open_fresh(keel_connection_pool *pool, uint64_t until_ns,
+                              keel_pooled *taken, keel_detail *why)
+{
+    keel_status status = pool->kind->open(pool->ctx, until_ns, &taken->connection, why);
+
+    if (status != KEEL_OK)
+        leave(pool);
+    return status;
+}
+
+/* KEEL_OK: somebody may have given one back. */
+static keel_status wait_for_one(const keel_connection_pool *pool, uint32_t seen,
+                                uint64_t until_ns, const keel_cancel *cancel,
+                                keel_detail *why)
+{
+    uint64_t now = now_of(pool);
+    uint64_t step = cancel ? keel_ns_min(until_ns, now + CANCEL_LOOK_NS) : until_ns;
+
+    if (cancel && keel_cancel_fired(cancel))
+        return keel_fail(why, KEEL_CANCELLED,
+                         "cancelled while it waited for a connection");
+    if (now >= until_ns)
+        return keel_fail(why, KEEL_DEADLINE, "no connection was free in time");
+    pool->clock->wait((const uint32_t *)&pool->given, seen, step, pool->clock->ctx);
+    return KEEL_OK;
+}
+
+keel_status keel_pool_take(keel_connection_pool *pool, uint64_t until_ns,
+                           const keel_cancel *cancel, keel_pooled *taken,
+                           keel_detail *why)
+{
+    keel_status status = KEEL_OK;
+
+    *taken = (keel_pooled){ .connection = NULL };
+    while (status == KEEL_OK) {
+        uint32_t seen = atomic_load(&pool->given);
+        void *old;
+        found what = look(pool, now_of(pool), &taken->connection, &old);
+
+        if (old)
+            pool->kind->close(pool->ctx, old);
+        taken->is_used = what == FOUND_IDLE;
+        if (what == FOUND_IDLE)
+            return KEEL_OK;
+        if (what == FOUND_ROOM)
+            return open_fresh(pool, until_ns, taken, why);
+        status = wait_for_one(pool, seen, until_ns, cancel, why);
+    }
+    return status;
+}
+
+/* ---- giving back --------------------------------------------------------------------- */
+
+void keel_pool_give(keel_connection_pool *pool, const keel_pooled *taken, bool is_clean)
+{
+    if (is_clean) {
+        uint64_t now = now_of(pool);
+
+        pthread_mutex_lock(&pool->idle_mu);
+        pool->idle[pool->idle_count].connection = taken->connection;
+        pool->idle[pool->idle_count++].since = now;
+        pthread_mutex_unlock(&pool->idle_mu);
+    } else {
+        pool->kind->close(pool->ctx, taken->connection);
+    }
+    leave(pool);
+}
+
+void keel_pool_drain(keel_connection_pool *pool)
+{
+    void *connection;
+
+    do {
+        connection = NULL;
+        pthread_mutex_lock(&pool->idle_mu);
+        if (pool->idle_count)
+            connection = pool->idle[--pool->idle_count].connection;
+        pthread_mutex_unlock(&pool->idle_mu);
+        if (connection)
+            pool->kind->close(pool->ctx, connection);
+    } while (connection);
+}
+
+void keel_pool_cleanup(keel_connection_pool *pool)
+{
+    keel_pool_drain(pool);
+    pthread_mutex_destroy(&pool->idle_mu);
+}
