@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* Bags from the outside: opening by name, what is refused before I/O, what is described. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <keel/keel.h>
+
+#include "support/allocator.h"
+#include "support/child.h"
+#include "support/suite.h"
+
+static keel_runtime *rt;
+static keel_bag *bag;
+static keel_detail why;
+static failing_allocator memory;
+
+static void open_runtime(const char *const *environment)
+{
+    static const char *const none[] = { NULL };
+    const keel_options options = { .size = sizeof options,
+                                   .allocator = &memory.allocator,
+                                   .environment = environment ? environment : none };
+
+    failing_allocator_init(&memory, 0);
+    why = (keel_detail)KEEL_DETAIL_INIT;
+    ck_assert_int_eq(keel_open(&rt, &options, &why), KEEL_OK);
+}
+
+/* Everything was given back. */
+static void end(void)
+{
+    keel_bag_close(bag);
+    bag = NULL;
+    ck_assert_int_eq(keel_close(rt, 0), KEEL_OK);
+    ck_assert_int_eq(memory.live, 0);
+}
+
+static keel_status open_bag(const char *spec)
+{
+    return keel_bag_open(&bag, rt, "sessions", spec, &why);
+}
+
+START_TEST(the_operators_spec_takes_the_place_of_the_authors)
+{
+    static const char *const environment[] = { "KEEL_BAG_SESSIONS=memory://?max=1MiB",
+                                               NULL };
+    char shown[64];
+
+    open_runtime(environment);
+    ck_assert_int_eq(open_bag("nothing://at-all"), KEEL_OK);
+    ck_assert_uint_eq(keel_bag_describe(bag, shown, sizeof shown), 20);
+    ck_assert_str_eq(shown, "memory:///?max=1MiB");
+    ck_assert_int_eq(keel_runtime_verify(rt, &why), KEEL_OK);
+    end();
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    const char *variable; /* KEEL_BAG_SESSIONS; NULL: not set */
+    const char *spec;
+    keel_status status;
+    const char *said;
+} refused[] = {
+    { "no spec at all", NULL, NULL, KEEL_E_CONFIG, "KEEL_BAG_SESSIONS is not set" },
+    { "no such store", NULL, "memry://", KEEL_E_CONFIG,
+      "column 1: there is no store \"memry\"; did you mean \"memory\"?" },
+    { "no such decorator", NULL, "cash(memory://)", KEEL_E_CONFIG,
+      "column 1: there is no decorator \"cash\"" },
+    { "the variable is named", "KEEL_BAG_SESSIONS=memory://?mx=3", NULL, KEEL_E_CONFIG,
+      "KEEL_BAG_SESSIONS column 1: there is no option \"mx\"" },
+    { "and in what is wrong with its grammar", "KEEL_BAG_SESSIONS=x(", NULL,
+      KEEL_E_CONFIG, "KEEL_BAG_SESSIONS column 3: expected" },
+    { "a value of another kind", NULL, "memory://?max=much", KEEL_E_CONFIG,
+      "column 1: max is a size" },
+    { "a value without unit", NULL, "memory://?max=64", KEEL_E_CONFIG,
+      "column 1: max is a size" },
+    { "an ability that is none", NULL, "memory://?require=fly", KEEL_E_CONFIG,
+      "column 1: there is no ability \"fly\"" },
+    { "an ability that it lacks", NULL, "memory://?require=cas|durable",
+      KEEL_E_UNSUPPORTED, "memory: it requires durable" },
+    { "a reference to nothing", NULL, "$OTHER", KEEL_E_CONFIG,
+      "column 1: KEEL_BAG_OTHER is not set" },
+    { "a reference to itself", "KEEL_BAG_SESSIONS=$SESSIONS", NULL, KEEL_E_CONFIG,
+      "KEEL_BAG_SESSIONS column 1: the reference leads back to itself" },
+    { "a fragment", NULL, "memory://h#x", KEEL_E_CONFIG, "column 1: \"#\" ends a URL" },
+};
+
+START_TEST(a_spec_that_is_wrong_is_refused_with_its_place)
+{
+    const char *environment[] = { refused[_i].variable, NULL };
+
+    open_runtime(environment);
+    ck_assert_int_eq(open_bag(refused[_i].spec), refused[_i].status);
+    ck_assert_msg(strncmp(why.text, refused[_i].said, strlen(refused[_i].said)) == 0,
+                  "%s", why.text);
+    ck_assert_ptr_null(bag);
+    end();
+}
+END_TEST
+
+START_TEST(a_reference_is_the_other_bags_spec)
+{
+    static const char *const environment[] = { "KEEL_BAG_SESSIONS=$FAST_ONE",
+                                               "KEEL_BAG_FAST_ONE=memory://", NULL };
+    char shown[64];
+
+    open_runtime(environment);
+    ck_assert_int_eq(open_bag(NULL), KEEL_OK);
+    keel_bag_describe(bag, shown, sizeof shown);
+    ck_assert_str_eq(shown, "memory:///");
+    end();
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    const char *name;
+    keel_status status;
+} names[] = {
+    { "no name", NULL, KEEL_E_ARGUMENT },
+    { "upper case", "Sessions", KEEL_E_CONFIG },
+    { "empty", "", KEEL_E_CONFIG },
+    { "blanks", "my sessions", KEEL_E_CONFIG },
+};
+
+START_TEST(a_bag_needs_a_name_like_a_pipelines)
+{
+    open_runtime(NULL);
+    ck_assert_int_eq(keel_bag_open(&bag, rt, names[_i].name, "memory://", &why),
+                     names[_i].status);
+    ck_assert_int_eq(keel_bag_open(NULL, rt, "a", "memory://", &why), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(keel_bag_open(&bag, NULL, "a", "memory://", &why),
+                     KEEL_E_ARGUMENT);
+    end();
+}
+END_TEST
+
+START_TEST(opening_survives_each_allocation_that_fails)
+{
+    long before;
+
+    open_runtime(NULL);
+    before = memory.live;
+    for (long n = 1; n == 1 || memory.failed; n++) {
+        memory.failed = false;
+        memory.fail_at = memory.calls + n;
+        ck_assert_int_eq(open_bag("memory://?max=1MiB&require=cas"),
+                         memory.failed ? KEEL_E_NOMEM : KEEL_OK);
+        keel_bag_close(bag);
+        bag = NULL;
+        ck_assert_int_eq(memory.live, before);
+    }
+    memory.fail_at = 0;
+    end();
+}
+END_TEST
+
+START_TEST(what_cannot_be_is_refused_before_anything_is_sent)
+{
+    const keel_bag_options newer = { .size = 0 };
+    keel_bag_item item = { .size = 0 };
+    keel_bag_token token = { .length = 0 };
+
+    open_runtime(NULL);
+    ck_assert_int_eq(open_bag("memory://"), KEEL_OK);
+    ck_assert_int_eq(keel_bag_set(NULL, "k", "v", 1, NULL, &why), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(why.applied, KEEL_APPLIED_NO);
+    ck_assert_int_eq(keel_bag_set(bag, "k", NULL, 1, NULL, &why), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(keel_bag_set(bag, "k", "v", 1, &newer, &why), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(keel_bag_cas(bag, "k", &token, "v", 1, NULL, &why),
+                     KEEL_E_ARGUMENT);
+    ck_assert_int_eq(keel_bag_cas(bag, "k", NULL, "v", 1, NULL, &why), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(keel_bag_get(bag, "k", NULL, NULL, &why), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(keel_bag_get(bag, "k", &item, NULL, &why), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(keel_bag_scan(bag, NULL, NULL, NULL, NULL, &why), KEEL_E_ARGUMENT);
+    ck_assert_int_eq(keel_bag_flush(bag, NULL, &why), KEEL_E_UNSUPPORTED);
+    ck_assert_str_eq(why.text, "memory: it cannot flush");
+    end();
+}
+END_TEST
+
+START_TEST(a_null_detail_is_fine)
+{
+    open_runtime(NULL);
+    ck_assert_int_eq(open_bag("memory://"), KEEL_OK);
+    ck_assert_int_eq(keel_bag_set(bag, "k", "v", 1, NULL, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_bag_incr(bag, "k", 1, NULL, NULL, NULL), KEEL_NOT_NUMBER);
+    ck_assert_int_eq(keel_bag_delete(bag, "k", NULL, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_bag_get(bag, "bad key", NULL, NULL, NULL), KEEL_E_ARGUMENT);
+    end();
+}
+END_TEST
+
+static void use_in_child(void)
+{
+    CHILD(keel_bag_set(bag, "k", "v", 1, NULL, &why) == KEEL_E_STATE);
+    CHILD(why.applied == KEEL_APPLIED_NO);
+}
+
+START_TEST(in_a_child_it_is_the_parents)
+{
+    open_runtime(NULL);
+    ck_assert_int_eq(open_bag("memory://"), KEEL_OK);
+    child_await(child_fork(use_in_child));
+    ck_assert_int_eq(keel_bag_set(bag, "k", "v", 1, NULL, &why), KEEL_OK);
+    end();
+}
+END_TEST
+
+START_TEST(with_a_limit_the_longest_unused_go_first)
+{
+    char key[16], value[1024] = { 0 };
+    keel_bag_item item = { .size = sizeof item };
+    unsigned kept = 0;
+
+    open_runtime(NULL);
+    ck_assert_int_eq(open_bag("memory://?max=256KiB"), KEEL_OK);
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(key, sizeof key, "k%u", i);
+        ck_assert_int_eq(keel_bag_set(bag, key, value, sizeof value, NULL, &why),
+                         KEEL_OK);
+    }
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(key, sizeof key, "k%u", i);
+        kept += keel_bag_get(bag, key, &item, NULL, NULL) == KEEL_OK;
+    }
+    ck_assert_uint_gt(kept, 100);
+    ck_assert_uint_lt(kept, 257);
+    ck_assert_int_eq(keel_bag_get(bag, "k1999", &item, NULL, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_bag_get(bag, "k0", &item, NULL, NULL), KEEL_NOT_FOUND);
+    end();
+}
+END_TEST
+
+SUITE("bag", 30, ONE(the_operators_spec_takes_the_place_of_the_authors),
+      ROWS(a_spec_that_is_wrong_is_refused_with_its_place, refused),
+      ONE(a_reference_is_the_other_bags_spec),
+      ROWS(a_bag_needs_a_name_like_a_pipelines, names),
+      ONE(opening_survives_each_allocation_that_fails),
+      ONE(what_cannot_be_is_refused_before_anything_is_sent),
+      ONE(a_null_detail_is_fine), ONE(in_a_child_it_is_the_parents),
+      ONE(with_a_limit_the_longest_unused_go_first))
