@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "settings/config_environment.h"
 
+#define BAG "BAG_" /* keel_bag_open asks for it by its name */
+
 struct keel_claim {
     keel_claim *next;
     keel_folded folded;
@@ -140,6 +142,10 @@ static void tell_of_nobodys(const keel_claims *claims, const keel_named_text *en
     keel_spot spot = { entry->where, 0 };
     const char *near = nearest_name(claims, entry->name);
 
+    if (is_variable && !strncmp(entry->name, BAG, strlen(BAG))) {
+        keel_report_ignored(report, spot, "no bag of that name was opened");
+        return;
+    }
     if (!near && is_variable && tell_of_one_underscore(entry, report))
         return;
     if (!near && is_variable && !entry->is_key)

@@ -133,6 +133,8 @@ static keel_status take(keel_environment *out, const char *name, const char *val
         return keep(out, name, value, true);
     if (keel_process_take(&out->process, name, value, report))
         return KEEL_OK;
+    if (begins(name, KEEL_PREFIX "BAG_"))
+        return keep(out, name, value, false);
     return keep(out, name, value, tell_of_near(name, value, report));
 }
 

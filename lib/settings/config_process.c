@@ -286,12 +286,11 @@ static size_t find_process_wide(const char *name)
 bool keel_process_take(keel_process_variables *out, const char *name, const char *value,
                        keel_report *report)
 {
-    static const char bag[] = KEEL_PREFIX "BAG_"; /* any name of a bag behind it */
     size_t i = find_process_wide(name);
 
-    if (i == PROCESS_WIDE && strncmp(name, bag, strlen(bag)) != 0)
+    if (i == PROCESS_WIDE)
         return false;
-    if (i == PROCESS_WIDE || !process_wide[i].set)
+    if (!process_wide[i].set)
         keel_report_ignored(report, (keel_spot){ name, 0 }, "not in this version");
     else if (is_first(out, i))
         process_wide[i].set(out, name, value, report);

@@ -50,7 +50,7 @@ START_TEST(the_operators_spec_takes_the_place_of_the_authors)
 
     open_runtime(environment);
     ck_assert_int_eq(open_bag("nothing://at-all"), KEEL_OK);
-    ck_assert_uint_eq(keel_bag_describe(bag, shown, sizeof shown), 20);
+    ck_assert_uint_eq(keel_bag_describe(bag, shown, sizeof shown), 19);
     ck_assert_str_eq(shown, "memory:///?max=1MiB");
     ck_assert_int_eq(keel_runtime_verify(rt, &why), KEEL_OK);
     end();
@@ -125,6 +125,22 @@ static const struct {
     { "empty", "", KEEL_E_CONFIG },
     { "blanks", "my sessions", KEEL_E_CONFIG },
 };
+
+START_TEST(a_variable_of_no_bag_is_told)
+{
+    static const char *const environment[] = { "KEEL_BAG_SESIONS=memory://", NULL };
+    char text[200];
+
+    open_runtime(environment);
+    ck_assert_int_eq(open_bag("memory://"), KEEL_OK);
+    ck_assert(!keel_runtime_warning(rt, 0, text, sizeof text));
+    keel_runtime_verify(rt, &why);
+    ck_assert(keel_runtime_warning(rt, 0, text, sizeof text));
+    ck_assert_msg(strstr(text, "KEEL_BAG_SESIONS: no bag of that name") == text, "%s",
+                  text);
+    end();
+}
+END_TEST
 
 START_TEST(a_bag_needs_a_name_like_a_pipelines)
 {
@@ -237,7 +253,7 @@ END_TEST
 
 SUITE("bag", 30, ONE(the_operators_spec_takes_the_place_of_the_authors),
       ROWS(a_spec_that_is_wrong_is_refused_with_its_place, refused),
-      ONE(a_reference_is_the_other_bags_spec),
+      ONE(a_reference_is_the_other_bags_spec), ONE(a_variable_of_no_bag_is_told),
       ROWS(a_bag_needs_a_name_like_a_pipelines, names),
       ONE(opening_survives_each_allocation_that_fails),
       ONE(what_cannot_be_is_refused_before_anything_is_sent),

@@ -548,8 +548,6 @@ static const warning_case mistakes[] = {
       "KEEL_CHAOS col 1: \"on\" not understood; allowed: allow; ignored" },
     { "a later version's variable, without its value", "KEEL_ADMIN=unix:/run/secret",
       NULL, "KEEL_ADMIN: not in this version" },
-    { "a later version's variable", "KEEL_BAG_SESSIONS=memory://", NULL,
-      "KEEL_BAG_SESSIONS: not in this version" },
     { "an operator cannot fence", "KEEL_PAYMENTS=timeout<=1s", NULL,
       "KEEL_PAYMENTS col 1: a fence on timeout; fences stand in code only" },
     { "the fence held", "KEEL_PAYMENTS=timeout=5s", "timeout<=3s",
