@@ -15,7 +15,7 @@ nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 
 sed -n 's/^ *\(keel_[a-z0-9_]*\);$/\1/p' "$src/lib/keel.map" >"$work/map_order"
 sort "$work/map_order" >"$work/map"
 # Preprocessed, so that macros and comments cannot mislead; one declaration a line.
-echo '#include <keel/keel.h>' | ${CC:-cc} -E -P -I"$src/include" - | tr '\n;' ' \n' |
+printf '#include <keel/%s.h>\n' keel bag_plugin | ${CC:-cc} -E -P -I"$src/include" - | tr '\n;' ' \n' |
     sed -n 's/.*visibility("default").*[ *]\(keel_[a-z0-9_]*\) *(.*/\1/p' |
     sort >"$work/declared"
 

@@ -16,7 +16,7 @@ pointers()
         sed -n 's/.*visibility("default").*[ *]\(keel_[a-z0-9_]*\) *(\(.*\)).*/\1,\2/p' |
         awk -F, '{
             for (i = 2; i <= NF; i++)
-                if ($i ~ /\*/) { sub(/.*[ *]/, "", $i); print $1, $i }
+                if ($i ~ /[*[]/) { sub(/\[.*/, "", $i); sub(/.*[ *]/, "", $i); print $1, $i }
         }' | sort
 }
 
@@ -27,7 +27,7 @@ rows()
         sed -n 's/^WITHOUT( *\(keel_[a-z0-9_]*\), *\([a-z0-9_]*\),.*/\1 \2/p' | sort
 }
 
-echo '#include <keel/keel.h>' | ${CC:-cc} -E -P -I"$src/include" - | pointers \
+printf '#include <keel/%s.h>\n' keel bag_plugin | ${CC:-cc} -E -P -I"$src/include" - | pointers \
     >"$work/declared"
 rows "$src"/tests/*/t_*.c >"$work/tested"
 

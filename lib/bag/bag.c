@@ -63,6 +63,8 @@ void keel_bag_close(keel_bag *bag)
 
 size_t keel_bag_describe(const keel_bag *bag, char *text, size_t size)
 {
+    if (!text)
+        size = 0;
     if (size)
         *text = '\0';
     return bag ? keel_bag_tree_describe(&bag->tree, text, size) : 0;

@@ -11,15 +11,16 @@
 keel_status keel_bag_fail(keel_detail *why, keel_status status, keel_applied applied,
                           const char *path, const char *format, ...)
 {
-    char sentence[sizeof why->storage];
+    char sentence[sizeof why->storage] = "";
     va_list arguments;
 
     if (!why)
         return status;
     va_start(arguments, format);
-    vsnprintf(sentence, sizeof sentence, format, arguments);
+    if (format)
+        vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    keel_failf(why, status, "%s: %s", path, sentence);
+    keel_failf(why, status, "%s: %s", path ? path : "", sentence);
     if (why->size > offsetof(keel_detail, applied))
         why->applied = applied;
     return status;
@@ -27,6 +28,8 @@ keel_status keel_bag_fail(keel_detail *why, keel_status status, keel_applied app
 
 keel_status keel_bag_item_fill(keel_bag_item *item, const void *value, size_t length)
 {
+    if (!item || (length && !value))
+        return KEEL_E_ARGUMENT;
     item->length = length;
     if (!item->buffer)
         return KEEL_OK; /* not wanted */
@@ -43,6 +46,8 @@ bool keel_bag_number_read(keel_bytes text, uint64_t *number)
     uint64_t sum = 0;
     size_t i;
 
+    if (!number || !digits)
+        return false;
     for (i = 0; i < text.length && digits[i] >= '0' && digits[i] <= '9'; i++) {
         uint64_t digit = (uint64_t)(digits[i] - '0');
 
@@ -77,7 +82,7 @@ uint64_t keel_bag_token_number(const keel_bag_token *token)
 {
     uint64_t number = 0;
 
-    if (token->length == sizeof number)
+    if (token && token->length == sizeof number)
         memcpy(&number, token->bytes, sizeof number);
     return number;
 }
@@ -86,6 +91,10 @@ void keel_bag_child_get_many(const keel_bag_child *child, const keel_bag_op *op,
                              const keel_bytes keys[], keel_bag_item items[],
                              keel_status statuses[], size_t count, keel_detail *why)
 {
+    if (!child || !op || (count && (!keys || !items || !statuses))) {
+        keel_fail(why, KEEL_E_ARGUMENT, "keys, items or statuses are missing");
+        return;
+    }
     if (child->ops->get_many) {
         child->ops->get_many(child->state, op, keys, items, statuses, count, why);
         return;
