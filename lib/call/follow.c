@@ -6,40 +6,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/detail.h"
 #include "base/memory.h"
 
 /* retiring plans */
 
-/*
- * Makes every running thread of the process pass a full barrier, so that readers need
- * none. False: the kernel cannot; then plans are kept until the pipeline is destroyed.
- */
-static bool barrier_everywhere(void)
-{
-    int saved = errno;
-    long rc = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-
-    if (rc && errno == EPERM) {
-        rc = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-        if (!rc)
-            rc = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-    }
-    errno = saved;
-    return rc == 0;
-}
-
-/* Ended is read before begun: a call may go on meanwhile, but none is missed. */
 static bool is_drained(const keel_pipeline *pipeline, uint32_t phase)
 {
-    uint64_t ended = keel_stripes_sum(&pipeline->stripes, KEEL_STRIPE_ENDED + phase);
-
-    return barrier_everywhere() &&
-           ended == keel_stripes_sum(&pipeline->stripes, KEEL_STRIPE_BEGUN + phase);
+    return keel_phase_is_drained(&pipeline->stripes, phase);
 }
 
 /* One look: whatever can be freed now is. */

@@ -7,6 +7,7 @@
 #include "call/plan.h"
 #include "call/runtime.h"
 #include "policy/history.h"
+#include "policy/phases.h"
 
 /* What an author is told once a pipeline, because it is his to mend. */
 typedef enum keel_warned {
@@ -70,16 +71,13 @@ struct keel_pipeline {
 
 static inline void keel_plan_exit_at(keel_stripe stripe, uint32_t phase)
 {
-    keel_stripe_add(stripe, KEEL_STRIPE_ENDED + phase, 1);
+    keel_phase_exit(stripe, phase);
 }
 
 static inline const keel_plan *
 keel_plan_enter_as_it_is(keel_pipeline *pipeline, keel_stripe stripe, uint32_t *phase)
 {
-    *phase = atomic_load_explicit(&pipeline->phase, memory_order_relaxed);
-    keel_stripe_add(stripe, KEEL_STRIPE_BEGUN + *phase, 1);
-    /* the reload's membarrier stands for the fence between our count and this load */
-    atomic_signal_fence(memory_order_seq_cst);
+    *phase = keel_phase_enter(stripe, &pipeline->phase);
     return atomic_load_explicit(&pipeline->plan, memory_order_acquire);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memory store: what keel-conform holds all others against, and the fastest cache
- * there is. Items live in 64 parts with a lock each, and die with the process.
+ * there is. Items live in 64 parts, and die with the process. Writers lock a part;
+ * readers take no lock.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,6 +44,7 @@ typedef struct store {
     uint64_t seed[2]; /* so that nobody can choose keys that meet in one bucket */
     const char *path;
     _Atomic uint64_t token; /* of the last write to any item */
+    keel_reclaim reclaim;
     part parts[PARTS];
 } store;
 
@@ -73,9 +75,14 @@ static uint64_t hash_of(const store *s, keel_bytes key)
 }
 
 /* The upper bits choose the part, the lower ones the bucket in it. */
+static part *part_of(store *s, uint64_t hash)
+{
+    return &s->parts[hash >> 58];
+}
+
 static part *lock_part(store *s, uint64_t hash)
 {
-    part *p = &s->parts[hash >> 58];
+    part *p = part_of(s, hash);
 
     pthread_mutex_lock(&p->shard_mu);
     return p;
@@ -93,6 +100,7 @@ static void init_parts(store *s, uint64_t most)
     for (size_t i = 0; i < PARTS; i++) {
         pthread_mutex_init(&s->parts[i].shard_mu, NULL);
         s->parts[i].shard = (keel_memory_shard){ .memory = s->memory,
+                                                 .reclaim = &s->reclaim,
                                                  .most = (most + PARTS - 1) / PARTS };
     }
 }
@@ -108,6 +116,10 @@ static keel_status open_store(void **state, const keel_bag_setup *setup,
         return keel_fail(why, KEEL_E_NOMEM, "out of memory");
     s = (store *)(((uintptr_t)block + _Alignof(store) - 1) &
                   ~(uintptr_t)(_Alignof(store) - 1));
+    if (!keel_reclaim_init(&s->reclaim, memory)) {
+        keel_memory_free(memory, block);
+        return keel_fail(why, KEEL_E_NOMEM, "out of memory");
+    }
     s->memory = memory;
     s->block = block;
     s->path = setup->path;
@@ -126,9 +138,10 @@ static void close_store(void *state)
     store *s = state;
 
     for (size_t i = 0; i < PARTS; i++) {
-        keel_memory_drop_all(&s->parts[i].shard);
+        keel_memory_cleanup(&s->parts[i].shard);
         pthread_mutex_destroy(&s->parts[i].shard_mu);
     }
+    keel_reclaim_cleanup(&s->reclaim);
     keel_memory_free(s->memory, s->block);
 }
 
@@ -150,11 +163,11 @@ static void look(void *state, keel_bag_abilities *a)
 
 /* ---- reading ------------------------------------------------------------------------- */
 
-static keel_status give(const keel_memory_item *from, uint32_t wishes,
-                        keel_bag_item *item)
+static keel_status give(keel_memory_item *from, uint32_t wishes, keel_bag_item *item)
 {
     item->flags = from->flags;
-    item->expires_at_ms = from->expires_at_ms;
+    item->expires_at_ms =
+        atomic_load_explicit(&from->expires_at_ms, memory_order_relaxed);
     item->marks = 0;
     item->token.length = 0;
     if (wishes & KEEL_BAG_WANT_TOKEN)
@@ -162,23 +175,48 @@ static keel_status give(const keel_memory_item *from, uint32_t wishes,
     return keel_bag_item_fill(item, keel_memory_value(from), from->length);
 }
 
+/* A line that is not written need not travel between processors. */
+static void mark_used(keel_memory_item *item)
+{
+    if (!atomic_load_explicit(&item->used, memory_order_relaxed))
+        atomic_store_explicit(&item->used, true, memory_order_relaxed);
+}
+
+static keel_status give_found(keel_memory_item *found, const keel_bag_op *op,
+                              keel_bag_item *item)
+{
+    if (!found)
+        return KEEL_NOT_FOUND;
+    mark_used(found);
+    return give(found, op->wishes, item);
+}
+
+/* Somebody changed the part while it was looked through. */
+static keel_status get_locked(store *s, uint64_t hash, const keel_bag_op *op,
+                              keel_bytes key, keel_bag_item *item)
+{
+    part *p = lock_part(s, hash);
+    keel_status status =
+        give_found(keel_memory_find(&p->shard, hash, key, op->now_ms), op, item);
+
+    unlock(p);
+    return status;
+}
+
 static keel_status get(void *state, const keel_bag_op *op, keel_bytes key,
                        keel_bag_item *item, keel_detail *why)
 {
     store *s = state;
     uint64_t hash = hash_of(s, key);
-    part *p = lock_part(s, hash);
-    keel_memory_item *found = keel_memory_find(&p->shard, hash, key, op->now_ms);
-    keel_status status = KEEL_NOT_FOUND;
+    uint32_t phase = keel_reclaim_enter(&s->reclaim);
+    keel_memory_item *found;
+    bool is_certain =
+        keel_memory_peek(&part_of(s, hash)->shard, hash, key, op->now_ms, &found);
+    keel_status status = is_certain ? give_found(found, op, item) : KEEL_OK;
 
     (void)why;
-    if (found) {
-        if (s->evicts)
-            keel_memory_renew(&p->shard, found);
-        status = give(found, op->wishes, item);
-    }
-    unlock(p);
-    return status;
+    keel_reclaim_exit(&s->reclaim, phase);
+    return is_certain ? status : get_locked(s, hash, op, key, item);
 }
 
 /* ---- writing ------------------------------------------------------------------------- */
@@ -216,30 +254,51 @@ static bool joins(keel_bag_mode mode)
     return mode == KEEL_BAG_APPEND || mode == KEEL_BAG_PREPEND;
 }
 
-/* An item in the place of the old one, with the value where the mode has it. */
-static keel_memory_item *write_value(part *p, uint64_t hash, keel_bytes key,
-                                     keel_memory_item *old, const keel_bag_put *put,
-                                     int64_t now_ms)
+/* A new item with the value where the mode has it, beside or without the old one's. */
+static keel_memory_item *make_item(const part *p, uint64_t hash, keel_bytes key,
+                                   const keel_memory_item *old, const keel_bag_put *put)
 {
     size_t kept = joins(put->mode) ? old->length : 0;
-    size_t kept_at = put->mode == KEEL_BAG_PREPEND ? put->value.length : 0;
-    size_t length = kept + put->value.length;
-    keel_memory_item *item = keel_memory_put(&p->shard, hash, key, old, length,
-                                             kept ? kept_at : length, now_ms);
+    bool before = put->mode == KEEL_BAG_PREPEND;
+    keel_memory_item *item =
+        keel_memory_new_item(&p->shard, hash, key, kept + put->value.length);
 
-    if (item && put->value.length)
-        memcpy(keel_memory_value(item) + (put->mode == KEEL_BAG_APPEND ? kept : 0),
-               put->value.at, put->value.length);
+    if (!item)
+        return NULL;
+    if (kept)
+        memcpy(keel_memory_value(item) + (before ? put->value.length : 0),
+               keel_memory_value(old), kept);
+    if (put->value.length)
+        memcpy(keel_memory_value(item) + (before ? 0 : kept), put->value.at,
+               put->value.length);
     return item;
 }
 
-static void set_terms(keel_memory_item *item, const keel_bag_put *put)
+static void set_terms(keel_memory_item *item, keel_memory_item *old,
+                      const keel_bag_put *put)
 {
-    if (joins(put->mode))
-        return;
-    item->flags = put->flags;
-    if (put->expires_at_ms != KEEL_BAG_KEEP_EXPIRY)
-        item->expires_at_ms = put->expires_at_ms;
+    bool keeps = joins(put->mode) || put->expires_at_ms == KEEL_BAG_KEEP_EXPIRY;
+    int64_t expires = put->expires_at_ms;
+
+    if (keeps)
+        expires =
+            old ? atomic_load_explicit(&old->expires_at_ms, memory_order_relaxed) : 0;
+    atomic_init(&item->expires_at_ms, expires);
+    item->flags = joins(put->mode) ? old->flags : put->flags;
+}
+
+/* Under the part's lock. False: no memory. */
+static bool put_item(store *s, part *p, const keel_bag_op *op, uint64_t hash,
+                     keel_bytes key, keel_memory_item *old, const keel_bag_put *put,
+                     keel_bag_token *fresh)
+{
+    keel_memory_item *item = make_item(p, hash, key, old, put);
+
+    if (!item)
+        return false;
+    set_terms(item, old, put);
+    sign(s, op, item, fresh);
+    return keel_memory_publish(&p->shard, item, old, op->now_ms);
 }
 
 static keel_status store_item(void *state, const keel_bag_op *op, keel_bytes key,
@@ -252,16 +311,9 @@ static keel_status store_item(void *state, const keel_bag_op *op, keel_bytes key
     keel_memory_item *item = keel_memory_find(&p->shard, hash, key, op->now_ms);
     keel_status status = judge(item, put);
 
-    if (status == KEEL_OK) {
-        item = write_value(p, hash, key, item, put, op->now_ms);
-        if (item) {
-            set_terms(item, put);
-            sign(s, op, item, fresh);
-        } else {
-            status = keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, s->path,
-                                   "no memory for it, or larger than max allows");
-        }
-    }
+    if (status == KEEL_OK && !put_item(s, p, op, hash, key, item, put, fresh))
+        status = keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, s->path,
+                               "no memory for it, or larger than max allows");
     unlock(p);
     return status;
 }
@@ -272,22 +324,14 @@ static keel_status write_number(store *s, const keel_bag_op *op, part *p,
 {
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
-    const keel_bag_put put = { .mode = KEEL_BAG_SET,
-                               .value = { digits, (size_t)length } };
-    keel_memory_item *item = old;
+    const keel_bag_put put = { .mode = KEEL_BAG_REPLACE,
+                               .value = { digits, (size_t)length },
+                               .flags = old->flags,
+                               .expires_at_ms = KEEL_BAG_KEEP_EXPIRY };
+    const keel_bytes key = { old->bytes, old->key_length };
 
-    if ((size_t)length <= old->room) {
-        memcpy(keel_memory_value(old), digits, (size_t)length);
-        old->length = (size_t)length;
-    } else {
-        const keel_bytes key = { old->bytes, old->key_length };
-
-        item = write_value(p, old->hash, key, old, &put, op->now_ms);
-    }
-    if (!item)
-        return KEEL_E_NOMEM;
-    sign(s, op, item, fresh);
-    return KEEL_OK;
+    return put_item(s, p, op, old->hash, key, old, &put, fresh) ? KEEL_OK
+                                                                : KEEL_E_NOMEM;
 }
 
 static keel_status add_to(void *state, const keel_bag_op *op, keel_bytes key, bool down,
@@ -325,7 +369,8 @@ static keel_status touch(void *state, const keel_bag_op *op, keel_bytes key,
     (void)why;
     if (found) {
         if (expires_at_ms != KEEL_BAG_KEEP_EXPIRY)
-            found->expires_at_ms = expires_at_ms;
+            atomic_store_explicit(&found->expires_at_ms, expires_at_ms,
+                                  memory_order_relaxed);
         status = item ? give(found, op->wishes, item) : KEEL_OK;
     }
     unlock(p);

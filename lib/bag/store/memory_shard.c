@@ -6,16 +6,85 @@
 
 #include "base/memory.h"
 
-enum { BUCKETS_FIRST = 16, SWEPT_AT_ONCE = 2 };
+enum { BUCKETS_FIRST = 16, SWEPT_AT_ONCE = 2, RETIRED_BYTES = 64 * 1024 };
 
 static size_t weight(const keel_memory_item *item)
 {
-    return sizeof *item + item->key_length + item->room;
+    return sizeof *item + item->key_length + item->length;
 }
 
-static keel_memory_item **bucket_of(const keel_memory_shard *shard, uint64_t hash)
+static keel_memory_table *table_of(const keel_memory_shard *shard)
 {
-    return &shard->buckets[hash & (shard->bucket_count - 1)];
+    /* acquire pairs with the release of who made it */
+    return atomic_load_explicit(&shard->table, memory_order_acquire);
+}
+
+static _Atomic(keel_memory_item *) *bucket_of(keel_memory_table *table, uint64_t hash)
+{
+    return &table->buckets[hash & (table->count - 1)];
+}
+
+/* acquire pairs with the release that let the item be found */
+static keel_memory_item *follow(_Atomic(keel_memory_item *) *link)
+{
+    return atomic_load_explicit(link, memory_order_acquire);
+}
+
+static void set(_Atomic(keel_memory_item *) *link, keel_memory_item *item)
+{
+    atomic_store_explicit(link, item, memory_order_release);
+}
+
+static bool is_over(keel_memory_item *item, int64_t now_ms)
+{
+    int64_t until = atomic_load_explicit(&item->expires_at_ms, memory_order_relaxed);
+
+    return until && until <= now_ms;
+}
+
+/* ---- finding ------------------------------------------------------------------------- */
+
+static bool is_of(const keel_memory_item *item, uint64_t hash, keel_bytes key)
+{
+    return item->hash == hash && item->key_length == key.length &&
+           memcmp(item->bytes, key.at, key.length) == 0;
+}
+
+static keel_memory_item *search(const keel_memory_shard *shard, uint64_t hash,
+                                keel_bytes key)
+{
+    keel_memory_table *table = table_of(shard);
+    keel_memory_item *item = table ? follow(bucket_of(table, hash)) : NULL;
+
+    while (item && !is_of(item, hash, key))
+        item = follow(&item->next);
+    return item;
+}
+
+bool keel_memory_peek(keel_memory_shard *shard, uint64_t hash, keel_bytes key,
+                      int64_t now_ms, keel_memory_item **item)
+{
+    uint32_t before = atomic_load_explicit(&shard->removals, memory_order_acquire);
+
+    *item = search(shard, hash, key);
+    if (*item && is_over(*item, now_ms))
+        *item = NULL;
+    if (*item)
+        return true;
+    /* the way that was taken may have been bent while it was walked */
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&shard->removals, memory_order_relaxed) == before;
+}
+
+keel_memory_item *keel_memory_find(keel_memory_shard *shard, uint64_t hash,
+                                   keel_bytes key, int64_t now_ms)
+{
+    keel_memory_item *item = search(shard, hash, key);
+
+    if (!item || !is_over(item, now_ms))
+        return item;
+    keel_memory_drop(shard, item);
+    return NULL;
 }
 
 /* ---- the order of use ---------------------------------------------------------------- */
@@ -34,158 +103,148 @@ static void link_newest(keel_memory_shard *shard, keel_memory_item *item)
     shard->newest = item;
 }
 
-void keel_memory_renew(keel_memory_shard *shard, keel_memory_item *item)
+/* ---- dropping ------------------------------------------------------------------------ */
+
+static void retire(keel_memory_shard *shard, keel_retired *block, size_t bytes)
 {
-    if (shard->newest == item)
-        return;
-    unlink_use(shard, item);
-    link_newest(shard, item);
+    keel_retire(&shard->retired, block, bytes);
+    if (shard->retired.bytes > RETIRED_BYTES)
+        keel_reclaim_take(shard->reclaim, &shard->retired);
 }
 
-/* ---- dropping ------------------------------------------------------------------------ */
+/* Before anything is bent: release, with the acquire of who looks twice. */
+static void say_removal(keel_memory_shard *shard)
+{
+    atomic_fetch_add_explicit(&shard->removals, 1, memory_order_release);
+    atomic_thread_fence(memory_order_release);
+}
 
 void keel_memory_drop(keel_memory_shard *shard, keel_memory_item *item)
 {
-    keel_memory_item **link = bucket_of(shard, item->hash);
+    _Atomic(keel_memory_item *) *link = bucket_of(table_of(shard), item->hash);
+    keel_memory_item *at;
 
-    while (*link != item)
-        link = &(*link)->next;
-    *link = item->next;
+    while ((at = follow(link)) != item)
+        link = &at->next;
+    say_removal(shard);
+    set(link, follow(&item->next)); /* its own link stays: somebody may stand on it */
     unlink_use(shard, item);
     shard->count--;
     shard->bytes -= weight(item);
-    keel_memory_free(shard->memory, item);
+    retire(shard, &item->retired, weight(item));
 }
 
 void keel_memory_drop_all(keel_memory_shard *shard)
 {
     while (shard->oldest)
         keel_memory_drop(shard, shard->oldest);
-    keel_memory_free(shard->memory, shard->buckets);
-    shard->buckets = NULL;
-    shard->bucket_count = shard->swept = 0;
-}
-
-static bool is_over(const keel_memory_item *item, int64_t now_ms)
-{
-    return item->expires_at_ms && item->expires_at_ms <= now_ms;
+    keel_reclaim_take(shard->reclaim, &shard->retired);
 }
 
 /* Nobody may ever ask for what has expired: each write looks at some. */
 static void sweep(keel_memory_shard *shard, int64_t now_ms)
 {
+    keel_memory_table *table = table_of(shard);
+
     for (int i = 0; i < SWEPT_AT_ONCE; i++) {
         keel_memory_item *item, *next;
 
-        shard->swept = (shard->swept + 1) & (shard->bucket_count - 1);
-        for (item = shard->buckets[shard->swept]; item; item = next) {
-            next = item->next;
+        shard->swept = (shard->swept + 1) & (table->count - 1);
+        for (item = follow(&table->buckets[shard->swept]); item; item = next) {
+            next = follow(&item->next);
             if (is_over(item, now_ms))
                 keel_memory_drop(shard, item);
         }
     }
 }
 
-/* ---- finding ------------------------------------------------------------------------- */
-
-static bool is_of(const keel_memory_item *item, uint64_t hash, keel_bytes key)
-{
-    return item->hash == hash && item->key_length == key.length &&
-           memcmp(item->bytes, key.at, key.length) == 0;
-}
-
-keel_memory_item *keel_memory_find(keel_memory_shard *shard, uint64_t hash,
-                                   keel_bytes key, int64_t now_ms)
-{
-    keel_memory_item *item = shard->bucket_count ? *bucket_of(shard, hash) : NULL;
-
-    while (item && !is_of(item, hash, key))
-        item = item->next;
-    if (!item || !is_over(item, now_ms))
-        return item;
-    keel_memory_drop(shard, item);
-    return NULL;
-}
-
-/* ---- putting ------------------------------------------------------------------------- */
+/* ---- publishing ---------------------------------------------------------------------- */
 
 /* Twice as many buckets, once there is an item for each. False: no memory. */
 static bool grow(keel_memory_shard *shard)
 {
-    size_t count = shard->bucket_count ? 2 * shard->bucket_count : BUCKETS_FIRST;
-    keel_memory_item **fresh;
+    keel_memory_table *old = table_of(shard), *fresh;
+    size_t count = old ? 2 * old->count : BUCKETS_FIRST;
+    size_t size = sizeof *fresh + count * sizeof fresh->buckets[0];
 
-    if (shard->count < shard->bucket_count)
+    if (old && shard->count < old->count)
         return true;
-    fresh = keel_memory_new(shard->memory, count * sizeof(keel_memory_item *));
+    fresh = keel_memory_new(shard->memory, size);
     if (!fresh)
-        return shard->bucket_count > 0; /* chains grow longer, that is all */
+        return old != NULL; /* chains grow longer, that is all */
+    fresh->count = count;
+    say_removal(shard);
     for (keel_memory_item *item = shard->newest; item; item = item->older) {
-        keel_memory_item **bucket = &fresh[item->hash & (count - 1)];
+        _Atomic(keel_memory_item *) *bucket = bucket_of(fresh, item->hash);
 
-        item->next = *bucket;
-        *bucket = item;
+        set(&item->next, follow(bucket));
+        set(bucket, item);
     }
-    keel_memory_free(shard->memory, shard->buckets);
-    shard->buckets = fresh;
-    shard->bucket_count = count;
+    atomic_store_explicit(&shard->table, fresh, memory_order_release);
+    say_removal(shard); /* who began meanwhile has walked a way that was being bent */
+    if (old)
+        retire(shard, &old->retired, size / 2);
     return true;
 }
 
-/* The longest unused go first. */
-static void make_room(keel_memory_shard *shard, size_t need)
+/* The longest unused go first; what was used since it was last looked at stays once. */
+static void make_room(keel_memory_shard *shard)
 {
-    while (shard->most && shard->oldest && shard->bytes + need > shard->most)
-        keel_memory_drop(shard, shard->oldest);
+    while (shard->most && shard->bytes > shard->most) {
+        keel_memory_item *item = shard->oldest;
+
+        if (!atomic_exchange_explicit(&item->used, false, memory_order_relaxed)) {
+            keel_memory_drop(shard, item);
+            continue;
+        }
+        unlink_use(shard, item);
+        link_newest(shard, item);
+    }
 }
 
-static keel_memory_item *new_item(const keel_memory_shard *shard, uint64_t hash,
-                                  keel_bytes key, size_t length)
+keel_memory_item *keel_memory_new_item(const keel_memory_shard *shard, uint64_t hash,
+                                       keel_bytes key, size_t length)
 {
-    keel_memory_item *item =
-        keel_memory_new(shard->memory, sizeof *item + key.length + length);
+    size_t need = sizeof(keel_memory_item) + key.length + length;
+    keel_memory_item *item;
 
+    if (shard->most && need > shard->most)
+        return NULL;
+    item = keel_memory_new(shard->memory, need);
     if (!item)
         return NULL;
     item->hash = hash;
     item->key_length = (uint32_t)key.length;
-    item->length = item->room = length;
+    item->length = length;
+    atomic_init(&item->used, true); /* or it might go before it was ever asked for */
     memcpy(item->bytes, key.at, key.length);
     return item;
 }
 
-static void keep_value(keel_memory_item *item, const keel_memory_item *old, size_t at)
+bool keel_memory_publish(keel_memory_shard *shard, keel_memory_item *item,
+                         keel_memory_item *old, int64_t now_ms)
 {
-    size_t room = item->length - at;
+    _Atomic(keel_memory_item *) *bucket;
 
-    memcpy(keel_memory_value(item) + at, keel_memory_value(old),
-           old->length < room ? old->length : room);
-}
-
-keel_memory_item *keel_memory_put(keel_memory_shard *shard, uint64_t hash,
-                                  keel_bytes key, keel_memory_item *old, size_t length,
-                                  size_t keep_at, int64_t now_ms)
-{
-    keel_memory_item *item;
-    size_t need = sizeof *item + key.length + length;
-
-    if ((shard->most && need > shard->most) || !grow(shard))
-        return NULL;
-    item = new_item(shard, hash, key, length);
-    if (!item)
-        return NULL;
-    if (old) {
-        keep_value(item, old, keep_at);
-        item->flags = old->flags;
-        item->expires_at_ms = old->expires_at_ms;
-        keel_memory_drop(shard, old);
+    if (!grow(shard)) {
+        keel_memory_free(shard->memory, item);
+        return false;
     }
-    sweep(shard, now_ms);
-    make_room(shard, need);
-    item->next = *bucket_of(shard, hash);
-    *bucket_of(shard, hash) = item;
+    bucket = bucket_of(table_of(shard), item->hash);
+    set(&item->next, follow(bucket));
+    set(bucket, item); /* before the old one goes: the key is never without an item */
     link_newest(shard, item);
     shard->count++;
-    shard->bytes += need;
-    return item;
+    shard->bytes += weight(item);
+    if (old)
+        keel_memory_drop(shard, old);
+    sweep(shard, now_ms);
+    make_room(shard);
+    return true;
+}
+
+void keel_memory_cleanup(keel_memory_shard *shard)
+{
+    keel_memory_drop_all(shard);
+    keel_memory_free(shard->memory, table_of(shard));
 }
