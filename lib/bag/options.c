@@ -118,11 +118,11 @@ static keel_status read_word(const keel_bag_option *row, const char *text,
 static keel_status keep_text(const keel_bag_options_read *o, const char *text,
                              keel_bag_value *value, keel_detail *why)
 {
-    char *copy = keel_memory_copy(o->source->memory, text);
+    char *copy = keel_memory_copy(o->source.memory, text);
 
     if (!copy)
         return keel_fail(why, KEEL_E_NOMEM, "out of memory");
-    keel_memory_free(o->source->memory, (void *)(uintptr_t)value->text);
+    keel_memory_free(o->source.memory, (void *)(uintptr_t)value->text);
     value->text = copy;
     return KEEL_OK;
 }
@@ -159,7 +159,7 @@ static keel_status read_secret(const keel_bag_options_read *o, size_t row, bool 
     keel_status status;
 
     if (!is_file) {
-        variable = o->source->variable(from, o->source->ctx);
+        variable = o->source.variable(from, o->source.ctx);
         if (!variable)
             return keel_fail(why, KEEL_E_CONFIG, "the secret's variable is not set");
         return read_value(o, row, variable, value, why);
@@ -240,7 +240,7 @@ keel_status keel_bag_options_begin(keel_bag_options_read *o, const keel_bag_ops 
                                    keel_detail *why)
 {
     *o = (keel_bag_options_read){ .table = ops->options,
-                                  .source = source,
+                                  .source = *source,
                                   .takes_settings = ops->takes_settings };
     for (size_t i = 0; o->table && o->table[i].name; i++) {
         keel_status status = KEEL_OK;
@@ -264,7 +264,7 @@ void keel_bag_options_cleanup(keel_bag_options_read *o)
 
         if (text && o->table[i].type == KEEL_BAG_SECRET)
             explicit_bzero(text, strlen(text));
-        keel_memory_free(o->source->memory, text);
+        keel_memory_free(o->source.memory, text);
         o->values[i].text = NULL;
     }
 }

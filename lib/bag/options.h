@@ -22,7 +22,7 @@ typedef struct keel_bag_options_source {
 /* values: one for each of the table; settings: what was not in it, as a pipeline's. */
 typedef struct keel_bag_options_read {
     const keel_bag_option *table; /* NULL: none */
-    const keel_bag_options_source *source;
+    keel_bag_options_source source;
     bool takes_settings;
     keel_bag_value values[KEEL_BAG_OPTIONS_MAX];
     char settings[KEEL_BAG_OPTION_SIZE];
