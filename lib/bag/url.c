@@ -155,8 +155,7 @@ static bool decode(keel_text from, char *to, size_t size)
 bool keel_bag_query_next(keel_text *query, keel_text *key, char *to, size_t size,
                          bool *is_bad)
 {
-    keel_text item = *query, rest = { query->at + query->length, 0 };
-    keel_text value = { "", 0 };
+    keel_text item = *query, rest = { "", 0 }, value = { "", 0 };
 
     if (!query->length)
         return false;
