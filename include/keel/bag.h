@@ -187,6 +187,22 @@ KEEL_API void keel_bag_close(keel_bag *bag);
 KEEL_API size_t keel_bag_describe(const keel_bag *bag, char *text, size_t size);
 
 /*
+ * A word of an operator to a part of the tree, as "readonly on". Which words a part knows
+ * stands in its man page.
+ *
+ * path     of the part, as texts name it: "cache.source"; NULL: the first one from the
+ *          root on that knows the command
+ * command  the part's word, and what it is to do
+ * answer   out, may be NULL: a line, ended by a NUL, cut to size
+ * Returns  KEEL_OK; KEEL_E_UNSUPPORTED: that part, or every part, knows it not;
+ *          KEEL_E_ARGUMENT: there is no such part, or the command is not whole
+ * Threads  any, while verbs run
+ */
+KEEL_API keel_status keel_bag_control(keel_bag *bag, const char *path,
+                                      const char *command, char *answer, size_t size,
+                                      keel_detail *why);
+
+/*
  * What a bag can do: by itself, and with what keel makes of it (append, incr and touch
  * from get and cas).
  */

@@ -174,7 +174,8 @@ typedef struct keel_bag_setup {
  * touch      item NULL: not wanted
  * remove     expected NULL: whatever there is
  * health     one exchange at most: is it there?
- * control    "readonly on": a word of an operator to this part; answer: a line
+ * control    "readonly on": a word of an operator to this part; answer: a line, NULL: not
+ *            wanted; KEEL_E_UNSUPPORTED: it knows no such word
  */
 struct keel_bag_ops {
     uint32_t size;
@@ -248,10 +249,10 @@ KEEL_API bool keel_bag_number_read(keel_bytes text, uint64_t *number);
 KEEL_API uint64_t keel_bag_number_add(uint64_t number, bool down, uint64_t by);
 
 /* get_many of a child, or get for each where it has none. */
-KEEL_API void keel_bag_child_get_many(const keel_bag_child *child, const keel_bag_op *op,
-                                      const keel_bytes keys[], keel_bag_item items[],
-                                      keel_status statuses[], size_t count,
-                                      keel_detail *why);
+KEEL_API void keel_bag_child_get_many(const keel_bag_child *child,
+                                      const keel_bag_op *op, const keel_bytes keys[],
+                                      keel_bag_item items[], keel_status statuses[],
+                                      size_t count, keel_detail *why);
 
 /* A token of 8 bytes, and what is in one; 0: it has another length. */
 KEEL_API keel_bag_token keel_bag_token_of(uint64_t number);

@@ -70,6 +70,23 @@ size_t keel_bag_describe(const keel_bag *bag, char *text, size_t size)
     return bag ? keel_bag_tree_describe(&bag->tree, text, size) : 0;
 }
 
+keel_status keel_bag_control(keel_bag *bag, const char *path, const char *command,
+                             char *answer, size_t size, keel_detail *why)
+{
+    keel_status status;
+
+    if (!bag || !command || !*command)
+        return keel_fail(why, KEEL_E_ARGUMENT, "a control needs a bag and a command");
+    if (bag->incarnation != keel_process_incarnation())
+        return keel_fail(why, KEEL_E_STATE, "the bag was opened before a fork");
+    if (!size)
+        answer = NULL;
+    if (answer)
+        *answer = '\0';
+    status = keel_bag_tree_control(&bag->tree, path, command, answer, size, why);
+    return status == KEEL_OK ? keel_succeed(why) : status;
+}
+
 keel_status keel_bag_look(const keel_bag *bag, keel_bag_abilities *abilities)
 {
     size_t size;

@@ -593,6 +593,44 @@ void keel_bag_tree_close(keel_bag_tree *tree)
     }
 }
 
+/* ---- controlling --------------------------------------------------------------------- */
+
+static keel_status control(const keel_bag_node *node, const char *command, char *answer,
+                           size_t size, keel_detail *why)
+{
+    const keel_bag_ops *ops = node->self.ops;
+
+    if (!ops->control)
+        return KEEL_E_UNSUPPORTED;
+    return ops->control(node->self.state, command, answer, size, why);
+}
+
+/* What stands between a store and its parent has the store's path: both are asked. */
+keel_status keel_bag_tree_control(const keel_bag_tree *tree, const char *path,
+                                  const char *command, char *answer, size_t size,
+                                  keel_detail *why)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+    bool is_there = !path;
+
+    for (const keel_bag_node *node = tree->last; node; node = node->before) {
+        keel_status status;
+
+        if (path && strcmp(path, node->path) != 0)
+            continue;
+        is_there = true;
+        status = control(node, command, answer, size, why);
+        if (status != KEEL_E_UNSUPPORTED)
+            return status;
+    }
+    if (!is_there)
+        return keel_failf(why, KEEL_E_ARGUMENT, "there is no part %s",
+                          keel_quote(quoted, keel_text_of(path)));
+    return keel_failf(why, KEEL_E_UNSUPPORTED, "%s command %s",
+                      path ? "it knows no" : "no part knows the",
+                      keel_quote(quoted, keel_text_of(command)));
+}
+
 /* ---- describing ---------------------------------------------------------------------- */
 
 /* What is written goes on being counted where it no longer fits. */

@@ -52,6 +52,11 @@ keel_status keel_bag_tree_open(keel_bag_tree *tree, keel_runtime *runtime,
                                const char *bag, const char *spec, keel_detail *why);
 void keel_bag_tree_close(keel_bag_tree *tree);
 
+/* As keel_bag_control. */
+keel_status keel_bag_tree_control(const keel_bag_tree *tree, const char *path,
+                                  const char *command, char *answer, size_t size,
+                                  keel_detail *why);
+
 /* As keel_bag_describe. */
 size_t keel_bag_tree_describe(const keel_bag_tree *tree, char *text, size_t size);
 
