@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of keel's own stores and decorators. */
 #include "bag/registry.h"
 
 #include "base/name.h"
 
+/* One a line. */
+/* clang-format off */
 static const keel_bag_ops *const builtins[] = {
     &keel_store_memory,
+    &keel_wrap_readonly,
 };
+/* clang-format on */
 
 enum { BUILTINS = sizeof builtins / sizeof *builtins };
 

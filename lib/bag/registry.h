@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The stores and decorators there are, by name: keel's own, and plugins'. */
 #ifndef KEEL_BAG_REGISTRY_H
 #define KEEL_BAG_REGISTRY_H
 
@@ -8,6 +7,8 @@
 #include "base/text.h"
 
 extern const keel_bag_ops keel_store_memory;
+
+extern const keel_bag_ops keel_wrap_readonly;
 
 /* NULL: keel has none of that name. */
 const keel_bag_ops *keel_bag_builtin(keel_text name);
