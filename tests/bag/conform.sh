@@ -21,4 +21,5 @@ holds memory 'memory://?allow_flush=on'
 holds 'memory with a limit' 'memory://?allow_flush=on&max=256MiB'
 holds readonly 'readonly{on=off}(memory://?allow_flush=on)'
 holds 'fault that is not allowed' 'fault{p=100%}(memory://?allow_flush=on)'
+holds log 'log(memory://?allow_flush=on)'
 report
