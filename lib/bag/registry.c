@@ -7,6 +7,7 @@
 /* clang-format off */
 static const keel_bag_ops *const builtins[] = {
     &keel_store_memory,
+    &keel_wrap_cache,
     &keel_wrap_fault,
     &keel_wrap_log,
     &keel_wrap_readonly,
