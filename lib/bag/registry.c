@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The table of keel's own stores and decorators. */
 #include "bag/registry.h"
 
 #include "base/name.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The stores and decorators there are, by name: keel's own, and plugins'. */
 #ifndef KEEL_BAG_REGISTRY_H
 #define KEEL_BAG_REGISTRY_H
 
