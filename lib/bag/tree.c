@@ -221,15 +221,17 @@ static bool is_secret(const keel_bag_node *node, keel_text key)
     return false;
 }
 
-/* For keel_bag_describe. */
+/* For keel_bag_describe. quote: quotation marks around the value, or "" */
 static void note_option(keel_bag_node *node, const char *between, keel_text key,
-                        const char *value)
+                        keel_text value, const char *quote)
 {
     size_t used = strlen(node->written);
 
-    snprintf(node->written + used, sizeof node->written - used, "%s%.*s=%s",
-             used ? between : "", (int)key.length, key.at,
-             is_secret(node, key) ? "***" : value);
+    if (is_secret(node, key))
+        value = keel_text_of("***");
+    snprintf(node->written + used, sizeof node->written - used, "%s%.*s=%s%.*s%s",
+             used ? between : "", (int)key.length, key.at, quote, (int)value.length,
+             value.at, quote);
 }
 
 static keel_status read_query(keel_bag_node *node, keel_bag_options_read *common,
@@ -249,7 +251,7 @@ static keel_status read_query(keel_bag_node *node, keel_bag_options_read *common
                                        value, why);
         if (status != KEEL_OK)
             return status;
-        note_option(node, "&", key, value);
+        note_option(node, "&", key, keel_text_of(value), "");
     }
     return KEEL_OK;
 }
@@ -408,6 +410,7 @@ static keel_status read_decorator_options(const builder *b, keel_bag_node *node,
             return refuse(b, o->value_column, "the value is too long");
         status = at_column(
             b, o->column, keel_bag_options_take(&node->options, o->key, value, b->why));
+        note_option(node, "; ", o->key, o->value, o->is_quoted ? "\"" : "");
     }
     return status;
 }

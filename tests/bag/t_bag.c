@@ -126,6 +126,36 @@ static const struct {
     { "blanks", "my sessions", KEEL_E_CONFIG },
 };
 
+static const struct {
+    const char *why;
+    const char *spec;
+    const char *shown;
+} described[] = {
+    { "roles by their places", "cache(memory://, memory://)",
+      "cache(cache=memory:///, source=memory:///)" },
+    { "options as they were written",
+      "cache{ttl=60s ;negative_ttl=1s}(memory://,memory://)",
+      "cache{ttl=60s; negative_ttl=1s}(cache=memory:///, source=memory:///)" },
+    { "quotation marks", "cache{ttl=\"1m\"}(memory://?max=1m, memory://)",
+      "cache{ttl=\"1m\"}(cache=memory:///?max=1m, source=memory:///)" },
+};
+
+START_TEST(a_tree_is_described_as_a_spec_of_the_same)
+{
+    char shown[128], again[128];
+
+    open_runtime(NULL);
+    ck_assert_msg(open_bag(described[_i].spec) == KEEL_OK, "%s", why.text);
+    keel_bag_describe(bag, shown, sizeof shown);
+    ck_assert_str_eq(shown, described[_i].shown);
+    keel_bag_close(bag);
+    ck_assert_int_eq(open_bag(shown), KEEL_OK);
+    keel_bag_describe(bag, again, sizeof again);
+    ck_assert_str_eq(again, shown);
+    end();
+}
+END_TEST
+
 START_TEST(a_variable_of_no_bag_is_told)
 {
     static const char *const environment[] = { "KEEL_BAG_SESIONS=memory://", NULL };
@@ -253,7 +283,9 @@ END_TEST
 
 SUITE("bag", 30, ONE(the_operators_spec_takes_the_place_of_the_authors),
       ROWS(a_spec_that_is_wrong_is_refused_with_its_place, refused),
-      ONE(a_reference_is_the_other_bags_spec), ONE(a_variable_of_no_bag_is_told),
+      ONE(a_reference_is_the_other_bags_spec),
+      ROWS(a_tree_is_described_as_a_spec_of_the_same, described),
+      ONE(a_variable_of_no_bag_is_told),
       ROWS(a_bag_needs_a_name_like_a_pipelines, names),
       ONE(opening_survives_each_allocation_that_fails),
       ONE(what_cannot_be_is_refused_before_anything_is_sent),

@@ -32,6 +32,7 @@ links()
 {
     {
         echo '#include <keel/keel.h>'
+        echo '#include <keel/bag_plugin.h>'
         echo 'typedef void any_function(void);'
         echo 'static any_function *const all[] = {'
         sed -n 's/^ *\(keel_[a-z0-9_]*\);$/    (any_function *)\1,/p' "$src/lib/keel.map"
