@@ -62,10 +62,28 @@ static bool get_all(CURLU *from, keel_bag_url *url)
 
 /* ---- reading ------------------------------------------------------------------------- */
 
+/* What follows three slashes is a path. libcurl knows that of file alone. */
+static char *path_without_host(char *text)
+{
+    char *authority = strstr(text, "://");
+
+    if (!authority || authority[3] != '/' || strncmp(text, "file:", 5) == 0)
+        return NULL;
+    return authority + 3;
+}
+
 static keel_status parse(CURLU *into, char *text, keel_detail *why)
 {
-    CURLUcode code = curl_url_set(into, CURLUPART_URL, text, SCHEMES);
+    char *path = path_without_host(text);
+    CURLUcode code;
 
+    if (path)
+        *path = '\0';
+    code = curl_url_set(into, CURLUPART_URL, text, SCHEMES);
+    if (path)
+        *path = '/';
+    if (code == CURLUE_OK && path)
+        code = curl_url_set(into, CURLUPART_PATH, path, 0);
     if (code == CURLUE_OK)
         return KEEL_OK;
     if (code == CURLUE_OUT_OF_MEMORY)

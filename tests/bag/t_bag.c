@@ -115,6 +115,18 @@ START_TEST(a_reference_is_the_other_bags_spec)
 }
 END_TEST
 
+START_TEST(after_three_slashes_comes_a_path_and_no_host)
+{
+    char shown[64];
+
+    open_runtime(NULL);
+    ck_assert_int_eq(open_bag("memory:///run/a%20b.sock?max=1MiB"), KEEL_OK);
+    keel_bag_describe(bag, shown, sizeof shown);
+    ck_assert_str_eq(shown, "memory:///run/a%20b.sock?max=1MiB");
+    end();
+}
+END_TEST
+
 static const struct {
     const char *why;
     const char *name;
@@ -285,6 +297,7 @@ SUITE("bag", 30, ONE(the_operators_spec_takes_the_place_of_the_authors),
       ROWS(a_spec_that_is_wrong_is_refused_with_its_place, refused),
       ONE(a_reference_is_the_other_bags_spec),
       ROWS(a_tree_is_described_as_a_spec_of_the_same, described),
+      ONE(after_three_slashes_comes_a_path_and_no_host),
       ONE(a_variable_of_no_bag_is_told),
       ROWS(a_bag_needs_a_name_like_a_pipelines, names),
       ONE(opening_survives_each_allocation_that_fails),
