@@ -81,8 +81,10 @@ static keel_status read_item(change *c)
 {
     const keel_bag_child *store = c->e->store;
     keel_bag_op op = *c->op;
-    keel_status status;
+    keel_status status = c->item.buffer ? KEEL_OK : grow(c);
 
+    if (status != KEEL_OK)
+        return status; /* without a buffer it would not be told that there is more */
     op.wishes |= KEEL_BAG_WANT_TOKEN | KEEL_BAG_WANT_TTL | KEEL_BAG_NO_CACHE;
     for (;;) {
         status = store->ops->get(store->state, &op, c->key, &c->item, c->why);
