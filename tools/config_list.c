@@ -89,6 +89,11 @@ static const variable variables[] = {
       "letters and digits, and behind the first also \".\", \"_\" and \"-\"; 64 at "
       "most",
       "default", "The fleet this process belongs to: only its members share.", NULL },
+    { "KEEL_PLUGIN_PATH", "paths that begin with /, cut by \":\"", "none",
+      "Where plugins of bags are looked for, before the folder that keel was installed "
+      "with.",
+      ".Xr keel-plugin 3\n"
+      "says which files are refused.\n" },
 };
 
 enum { VARIABLES = sizeof variables / sizeof *variables };

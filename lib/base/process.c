@@ -149,11 +149,16 @@ bool keel_process_is_attached(void)
     return atomic_load(&users) > 0;
 }
 
+bool keel_process_is_secure(void)
+{
+    return getauxval(AT_SECURE);
+}
+
 const char *const *keel_process_environment(void)
 {
     static const char *const none[] = { NULL };
 
-    if (getauxval(AT_SECURE) || !environ)
+    if (keel_process_is_secure() || !environ)
         return none;
     return (const char *const *)environ;
 }

@@ -51,6 +51,9 @@ static inline uint64_t keel_process_incarnation(void)
     return incarnation ? incarnation : keel_process_renew();
 }
 
+/* Whether it has more rights than whoever started it: set-user-ID, file capabilities. */
+bool keel_process_is_secure(void);
+
 /* The process's environment; an empty one under AT_SECURE. */
 const char *const *keel_process_environment(void);
 

@@ -15,7 +15,7 @@
 #include "settings/config_file.h"
 #include "settings/resolve.h"
 
-enum { PROCESS_TEXTS = 4 };
+enum { PROCESS_TEXTS = 5 };
 
 struct keel_config {
     const keel_allocator *memory;
@@ -82,7 +82,7 @@ static keel_status own_process_texts(keel_config *config)
     keel_process_settings *process = &config->process;
     const char **texts[PROCESS_TEXTS] = { &process->board, &process->redis,
                                           &process->redis_password_file,
-                                          &process->name_space };
+                                          &process->plugin_path, &process->name_space };
 
     for (size_t i = 0; i < PROCESS_TEXTS; i++) {
         if (!*texts[i])

@@ -25,6 +25,7 @@ typedef struct keel_config keel_config;
  * redis       the text as given, not looked at but for a password: it may hold one, so
  *             it is never printed. NULL: none
  * redis_password_file  a path, NULL: none
+ * plugin_path absolute paths, cut by ":"; NULL: none
  */
 typedef struct keel_process_settings {
     bool strict;
@@ -35,6 +36,7 @@ typedef struct keel_process_settings {
     const char *redis;
     const char *redis_password_file;
     uint64_t redis_timeout_ns;
+    const char *plugin_path;
     const char *name_space; /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
 } keel_process_settings;
 

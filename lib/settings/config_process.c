@@ -241,6 +241,37 @@ static void set_name_space(keel_process_variables *out, const char *name,
                             keel_quote(quoted, keel_text_of(value)), KEEL_NAME_MAX);
 }
 
+/* ---- plugins ------------------------------------------------------------------------ */
+
+/* What a plugin is depends on no folder that a process happens to run in. */
+static bool are_absolute(const char *paths)
+{
+    keel_text rest = keel_text_of(paths), one;
+
+    do {
+        one = rest;
+        if (!keel_text_split(rest, ":", &one, &rest))
+            rest.length = 0;
+        if (!one.length || *one.at != '/')
+            return false;
+    } while (rest.length);
+    return true;
+}
+
+static void set_plugin_path(keel_process_variables *out, const char *name,
+                            const char *value, keel_report *report)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+
+    if (are_absolute(value))
+        out->settings.plugin_path = value;
+    else
+        keel_report_ignored(report, (keel_spot){ name, 1 },
+                            "%s not understood; allowed: paths that begin with \"/\", "
+                            "cut by \":\"",
+                            keel_quote(quoted, keel_text_of(value)));
+}
+
 /* ---- names ------------------------------------------------------------------------- */
 
 /* set NULL: of a later version */
@@ -259,7 +290,7 @@ static const struct {
     { KEEL_PREFIX "REDIS__TIMEOUT", set_redis_timeout },
     { KEEL_PREFIX "NAMESPACE", set_name_space },
     { KEEL_PREFIX "ADMIN", NULL },
-    { KEEL_PREFIX "PLUGIN_PATH", NULL },
+    { KEEL_PREFIX "PLUGIN_PATH", set_plugin_path },
 };
 
 enum { PROCESS_WIDE = sizeof process_wide / sizeof *process_wide };

@@ -39,8 +39,8 @@ static keel_scope expect_process_sound(const keel_process_settings *p)
 {
     size_t length = strlen(p->name_space);
 
-    if ((p->board && *p->board != '/') || !length || length > 64 ||
-        strpbrk(p->name_space, ":{}/\n") ||
+    if ((p->board && *p->board != '/') || (p->plugin_path && *p->plugin_path != '/') ||
+        !length || length > 64 || strpbrk(p->name_space, ":{}/\n") ||
         p->redis_timeout_ns < 10 * KEEL_MILLISECOND ||
         p->redis_timeout_ns > 10 * KEEL_SECOND)
         __builtin_trap();
