@@ -15,7 +15,7 @@ not_listed()
     done
 }
 
-files=$(cd "$src" && find include lib tools tests bench man scripts -type f \
+files=$(cd "$src" && find include lib plugins tools tests bench man scripts -type f \
     ! -path 'tests/fuzz/corpus/*' ! -name '.*' 2>/dev/null | sort)
 expect_some "no files were found" "$files"
 expect_none "not in Makefile.am" "$(echo "$files" | not_listed "$src/Makefile.am")"

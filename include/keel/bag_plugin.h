@@ -22,6 +22,7 @@
  *   6. After an unknown outcome a connection is closed: a late answer would be taken for
  *      that of the next request.
  *   7. What it cannot do is a NULL function, and no ability: it is not called for it.
+ *      open, close, look, get and health have to be there.
  */
 #ifndef KEEL_BAG_PLUGIN_H
 #define KEEL_BAG_PLUGIN_H
@@ -217,6 +218,8 @@ struct keel_bag_ops {
  * What a shared object keel_bag_NAME.so has to export, under this name:
  *
  *     const keel_bag_ops *keel_bag_plugin_v1(void);
+ *
+ * Threads may call it at once; the table lives as long as the process.
  */
 typedef const keel_bag_ops *keel_bag_plugin_fn(void);
 #define KEEL_BAG_PLUGIN_SYMBOL "keel_bag_plugin_v1"

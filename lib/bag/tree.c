@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bag/emulate.h"
+#include "bag/loader.h"
 #include "bag/registry.h"
 #include "base/detail.h"
 #include "base/memory.h"
@@ -81,10 +82,33 @@ static keel_status refuse_name(const builder *b, const keel_spec_node *spec)
     const char *near = keel_bag_nearest(spec->name, is_store);
     char quoted[KEEL_QUOTE_SIZE];
 
-    keel_failf(b->why, KEEL_E_CONFIG, "there is no %s %s%s%s%s",
-               is_store ? "store" : "decorator", keel_quote(quoted, spec->name),
-               near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    keel_quote(quoted, spec->name);
+    if (near)
+        keel_failf(b->why, KEEL_E_CONFIG, "there is no %s %s; did you mean \"%s\"?",
+                   is_store ? "store" : "decorator", quoted, near);
+    else
+        keel_failf(b->why, KEEL_E_CONFIG,
+                   "there is no %s %s, and no plugin for it in KEEL_PLUGIN_PATH or %s",
+                   is_store ? "store" : "decorator", quoted, keel_bag_load_folder());
     return at_column(b, spec->column, KEEL_E_CONFIG);
+}
+
+/* keel's own, or a plugin's. */
+static keel_status find_ops(const builder *b, const keel_spec_node *spec,
+                            const keel_bag_ops **ops)
+{
+    const char *folders = keel_config_process(b->tree->runtime->config)->plugin_path;
+    bool is_store = spec->kind == KEEL_SPEC_STORE;
+    keel_status status = KEEL_OK;
+
+    *ops = keel_bag_builtin(spec->name);
+    if (!*ops)
+        status = keel_bag_load(ops, spec->name, folders, b->why);
+    if (status != KEEL_OK && status != KEEL_NOT_FOUND)
+        return at_column(b, spec->column, status);
+    if (!*ops || !(*ops)->roles != is_store)
+        return refuse_name(b, spec);
+    return KEEL_OK;
 }
 
 /* ---- nodes --------------------------------------------------------------------------- */
@@ -167,11 +191,19 @@ static void look(keel_bag_node *node)
 static keel_status open_node(const builder *b, keel_bag_node *node, size_t column)
 {
     keel_status status = node->self.ops->open(&node->self.state, &node->setup, b->why);
+    const char *overstated;
 
     if (status != KEEL_OK)
         return at_column(b, column, status);
     node->is_open = true;
     look(node);
+    overstated = keel_bag_overstates(node->self.ops, node->self.abilities.native);
+    if (overstated) {
+        keel_failf(b->why, KEEL_E_CONFIG,
+                   "%s says that it can %s, and has no function for it",
+                   node->self.ops->name, overstated);
+        return at_column(b, column, KEEL_E_CONFIG);
+    }
     node->before = b->tree->last;
     b->tree->last = node;
     return KEEL_OK;
@@ -369,12 +401,12 @@ static keel_status check_requirements(const builder *b, const keel_bag_node *sto
 static keel_status open_store(const builder *b, const keel_spec_node *spec,
                               const char *parent, keel_text role, keel_bag_node **out)
 {
-    const keel_bag_ops *ops = keel_bag_builtin(spec->name);
+    const keel_bag_ops *ops;
     keel_bag_node *store;
-    keel_status status;
+    keel_status status = find_ops(b, spec, &ops);
 
-    if (!ops || ops->roles)
-        return refuse_name(b, spec);
+    if (status != KEEL_OK)
+        return status;
     store = *out = new_node(b, ops, parent, role);
     if (!store)
         return no_memory(b);
@@ -470,13 +502,12 @@ static keel_status open_decorator(const builder *b, const keel_spec_node *spec,
                                   const char *parent, keel_text role,
                                   keel_bag_node **out)
 {
-    const keel_bag_ops *ops = keel_bag_builtin(spec->name);
+    const keel_bag_ops *ops;
     keel_bag_node *node;
-    keel_status status;
+    keel_status status = find_ops(b, spec, &ops);
 
-    if (!ops || !ops->roles)
-        return refuse_name(b, spec);
-    status = check_count(b, ops, spec);
+    if (status == KEEL_OK)
+        status = check_count(b, ops, spec);
     if (status != KEEL_OK)
         return status;
     node = *out = new_node(b, ops, parent, role);
