@@ -6,6 +6,12 @@ src=${srcdir:-$(dirname "$0")/../..}
 . "$src/tests/support/report.sh"
 
 unset KEEL_BAG_CONFORM
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+# A plugin is loaded from where nobody else can write, whatever the builder's umask.
+mkdir -m 755 "$work/plugins"
+export KEEL_PLUGIN_PATH="$work/plugins"
 
 # holds NAME SPEC: the kit passes over the bag
 holds()
@@ -28,4 +34,10 @@ holds 'cache that is written through' \
     'cache{on_write=write_through; negative_ttl=1s}(memory://, memory://?allow_flush=on)'
 holds 'cache that forgets at once, over others' \
     'cache{ttl=1ms; stale=5ms}(memory://?max=1MiB, log(readonly{on=off}(memory://?allow_flush=on)))'
+if install -m 755 .libs/keel_bag_sqlite.so "$work/plugins" 2>/dev/null; then
+    holds sqlite "sqlite://$work/full.db?allow_flush=on"
+    holds 'sqlite without sync' "sqlite://$work/off.db?sync=off&connections=1"
+else
+    skip "no store in SQLite was built"
+fi
 report
