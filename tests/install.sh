@@ -7,6 +7,9 @@ set -u
 src=${srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 . "$src/tests/support/report.sh"
 
+# A plugin that others than its owner may write to would not be loaded.
+umask 022
+
 root=$(mktemp -d) || exit 1
 trap 'rm -rf "$root"' EXIT
 prefix=$(sed -n 's/^prefix = //p' Makefile)
@@ -50,6 +53,30 @@ check "man keel_outcome finds no page" test -e "$at/share/man/man3/keel_outcome.
 check "no example is installed" test -s "$at/share/doc/keel/examples/hello.c"
 check "a program does not link with the shared library" builds '' keel
 check "it does not run" env LD_LIBRARY_PATH="$at/lib" "$root/program"
+
+# What others need to write a store: the headers, keel.pc, keel-conform, and an example.
+example_passes()
+{
+    cp -r "$at/share/doc/keel/examples/plugin" "$root/plugin" || return 1
+    PATH=$at/bin:$PATH LD_LIBRARY_PATH=$at/lib \
+        PKG_CONFIG_LIBDIR=$at/lib/pkgconfig:$(pkg-config --variable pc_path pkg-config) \
+        make -C "$root/plugin" CC="${CC:-cc}" \
+        PKG_CONFIG="pkg-config --define-variable=prefix=$at" check
+}
+
+# It is loaded from where it was installed, by a keel that was, too.
+sqlite_passes()
+{
+    PATH=$at/bin:$PATH LD_LIBRARY_PATH=$at/lib KEEL_PLUGIN_PATH=$at/lib/keel \
+        keel-conform --quiet "sqlite://$root/kv.db?allow_flush=on"
+}
+
+check "the example of a plugin does not pass" example_passes
+if [ -e "$at/lib/keel/keel_bag_sqlite.so" ]; then
+    check "the store in SQLite does not pass" sqlite_passes
+else
+    skip "no store in SQLite was built"
+fi
 rm -f "$at"/lib/libkeel.so*
 check "a program does not link with the static library" builds -lm keel libcurl \
     hiredis
