@@ -34,6 +34,16 @@ holds 'cache that is written through' \
     'cache{on_write=write_through; negative_ttl=1s}(memory://, memory://?allow_flush=on)'
 holds 'cache that forgets at once, over others' \
     'cache{ttl=1ms; stale=5ms}(memory://?max=1MiB, log(readonly{on=off}(memory://?allow_flush=on)))'
+
+# The example of a plugin has get and cas; append, incr, touch and replace are made of them.
+# Flags are lists of words.
+# shellcheck disable=SC2086
+if ${CC:-cc} -std=c11 -I"$src/include" -fPIC -pthread -shared ${SANITIZER_CFLAGS-} \
+    -o "$work/plugins/keel_bag_shelf.so" "$src/examples/plugin/shelf.c" -L.libs -lkeel; then
+    holds 'what keel makes of get and cas' 'shelf://?places=2000'
+else
+    fail "the example of a plugin cannot be built"
+fi
 if install -m 755 .libs/keel_bag_sqlite.so "$work/plugins" 2>/dev/null; then
     holds sqlite "sqlite://$work/full.db?allow_flush=on"
     holds 'sqlite without sync' "sqlite://$work/off.db?sync=off&connections=1"
