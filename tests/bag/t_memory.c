@@ -13,7 +13,7 @@
 #include "support/opened.h"
 #include "support/suite.h"
 
-enum { HOT = 4, VALUE_MOST = 200, WRITES = 20000, READERS = 3 };
+enum { HOT = 4, VALUE_MOST = 200, WRITES = 60000, READERS = 3 };
 
 static opened o;
 static keel_bag *bag;

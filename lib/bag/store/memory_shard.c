@@ -73,7 +73,8 @@ bool keel_memory_peek(keel_memory_shard *shard, uint64_t hash, keel_bytes key,
         return true;
     /* the way that was taken may have been bent while it was walked */
     atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&shard->removals, memory_order_relaxed) == before;
+    return !(before & 1) &&
+           atomic_load_explicit(&shard->removals, memory_order_relaxed) == before;
 }
 
 keel_memory_item *keel_memory_find(keel_memory_shard *shard, uint64_t hash,
@@ -113,9 +114,9 @@ static void retire(keel_memory_shard *shard, keel_retired *block, size_t bytes)
 }
 
 /* Before anything is bent: release, with the acquire of who looks twice. */
-static void say_removal(keel_memory_shard *shard)
+static void say_removals(keel_memory_shard *shard, uint32_t by)
 {
-    atomic_fetch_add_explicit(&shard->removals, 1, memory_order_release);
+    atomic_fetch_add_explicit(&shard->removals, by, memory_order_release);
     atomic_thread_fence(memory_order_release);
 }
 
@@ -126,7 +127,7 @@ void keel_memory_drop(keel_memory_shard *shard, keel_memory_item *item)
 
     while ((at = follow(link)) != item)
         link = &at->next;
-    say_removal(shard);
+    say_removals(shard, 2);
     set(link, follow(&item->next)); /* its own link stays: somebody may stand on it */
     unlink_use(shard, item);
     shard->count--;
@@ -173,7 +174,7 @@ static bool grow(keel_memory_shard *shard)
     if (!fresh)
         return old != NULL; /* chains grow longer, that is all */
     fresh->count = count;
-    say_removal(shard);
+    say_removals(shard, 1); /* odd: while it lasts nobody's way is straight */
     for (keel_memory_item *item = shard->newest; item; item = item->older) {
         _Atomic(keel_memory_item *) *bucket = bucket_of(fresh, item->hash);
 
@@ -181,7 +182,7 @@ static bool grow(keel_memory_shard *shard)
         set(bucket, item);
     }
     atomic_store_explicit(&shard->table, fresh, memory_order_release);
-    say_removal(shard); /* who began meanwhile has walked a way that was being bent */
+    say_removals(shard, 1);
     if (old)
         retire(shard, &old->retired, size / 2);
     return true;

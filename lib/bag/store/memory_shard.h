@@ -39,7 +39,8 @@ typedef struct keel_memory_table {
 
 /*
  * most      bytes of items that are kept; 0: any number
- * removals  counts whatever may hide an item from who is just looking for it
+ * removals  counts what may hide an item from who is just looking for it, by twos; odd
+ *           while the table is made anew
  */
 typedef struct keel_memory_shard {
     const keel_allocator *memory;
