@@ -49,13 +49,18 @@ enum {
 
 /*
  * How long an item lives. All zero: for ever. Made by the functions below.
- * RELATIVE becomes an instant once, when the call begins: a retry prolongs nothing.
+ *
+ * NEVER     does not expire
+ * RELATIVE  ms from now; becomes an instant once, when the call begins: a retry prolongs
+ *           nothing
+ * ABSOLUTE  ms since 1970; what has passed is gone at once
+ * KEEP      what the item has; where there is none: for ever
  */
 typedef enum keel_ttl_kind {
-    KEEL_TTL_NEVER = 0,    /* does not expire */
-    KEEL_TTL_RELATIVE = 1, /* ms from now */
-    KEEL_TTL_ABSOLUTE = 2, /* ms since 1970; what has passed is gone at once */
-    KEEL_TTL_KEEP = 3      /* what the item has; where there is none: for ever */
+    KEEL_TTL_NEVER = 0,
+    KEEL_TTL_RELATIVE = 1,
+    KEEL_TTL_ABSOLUTE = 2,
+    KEEL_TTL_KEEP = 3
 } keel_ttl_kind;
 
 typedef struct keel_ttl {
@@ -91,9 +96,11 @@ KEEL_API keel_ttl keel_ttl_memcached(int64_t number);
 /*
  * Which version of an item was seen; to be handed back unread. Of two writes to a bag no
  * two leave the same, not even if the item was deleted and made anew between them.
+ *
+ * length  0: none
  */
 typedef struct keel_bag_token {
-    uint8_t length; /* 0: none */
+    uint8_t length;
     uint8_t bytes[KEEL_BAG_TOKEN_MAX];
 } keel_bag_token;
 
