@@ -3,11 +3,13 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "base/clock.h"
@@ -18,6 +20,10 @@
  * out that it is gone; seldom enough to be nothing for a server with a thousand clients.
  */
 enum { KEEPALIVE_IDLE_S = 5, KEEPALIVE_EVERY_S = 1, KEEPALIVE_COUNT = 3 };
+
+/* By how much a read that sleeps may miss its instant: to set it anew is a call, too. */
+#define SLEEP_SLACK_NS (20 * KEEL_MS)
+#define SLEEP_LONGEST_NS (3600 * KEEL_S)
 
 uint64_t keel_socket_now(void)
 {
@@ -44,6 +50,8 @@ void keel_socket_init(keel_socket *s, int interrupt_fd)
 {
     s->own = (keel_descriptor)KEEL_DESCRIPTOR_NONE;
     s->interrupt_fd = interrupt_fd;
+    s->sleeps = false;
+    s->timeout_ns = 0;
 }
 
 /* error: an errno, told in words and by its number. */
@@ -156,18 +164,64 @@ static bool must_wait(ssize_t rc)
     return rc < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
+void keel_socket_sleep(keel_socket *s)
+{
+    int flags = s->interrupt_fd < 0 ? fcntl(s->own.fd, F_GETFL) : -1;
+
+    s->sleeps = flags >= 0 && fcntl(s->own.fd, F_SETFL, flags & ~O_NONBLOCK) == 0;
+}
+
+/* Set only when it is too far off: most calls of one owner have the same time left. */
+static bool set_timeout(keel_socket *s, uint64_t left_ns)
+{
+    uint64_t us = left_ns / 1000 + 1; /* 0 would be for ever */
+    const struct timeval timeout = { .tv_sec = (time_t)(us / 1000000),
+                                     .tv_usec = (suseconds_t)(us % 1000000) };
+
+    if (s->timeout_ns >= left_ns / 2 && s->timeout_ns <= left_ns + SLEEP_SLACK_NS)
+        return true;
+    s->timeout_ns = left_ns;
+    return setsockopt(s->own.fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) ==
+           0;
+}
+
+/* Until a byte is there, or the peer has ended; what comes is taken at once. */
+static keel_status read_asleep(keel_socket *s, void *to, size_t size, ssize_t *got,
+                               uint64_t until_ns, keel_detail *why)
+{
+    uint64_t left;
+
+    do {
+        left = keel_ns_left(until_ns, keel_socket_now());
+        if (left && !set_timeout(s, keel_ns_min(left, SLEEP_LONGEST_NS)))
+            return fail(why, KEEL_E_SYSTEM, "setsockopt", errno);
+        *got = recv(s->own.fd, to, size, left ? 0 : MSG_DONTWAIT);
+    } while (must_wait(*got) && left);
+    return must_wait(*got) ? keel_fail(why, KEEL_TIMEOUT, "no answer in time")
+                           : KEEL_OK;
+}
+
+static keel_status read_awake(keel_socket *s, void *to, size_t size, ssize_t *got,
+                              uint64_t until_ns, keel_detail *why)
+{
+    keel_status status = KEEL_OK;
+
+    while (status == KEEL_OK &&
+           must_wait(*got = recv(s->own.fd, to, size, MSG_DONTWAIT)))
+        status = keel_socket_await(s, POLLIN, until_ns, why);
+    return status;
+}
+
 keel_status keel_socket_read(keel_socket *s, void *to, size_t size, size_t *length,
                              uint64_t until_ns, keel_detail *why)
 {
-    keel_status status;
-    ssize_t got;
+    ssize_t got = 0;
+    keel_status status = s->sleeps ? read_asleep(s, to, size, &got, until_ns, why)
+                                   : read_awake(s, to, size, &got, until_ns, why);
 
     *length = 0;
-    while (must_wait(got = recv(s->own.fd, to, size, 0))) {
-        status = keel_socket_await(s, POLLIN, until_ns, why);
-        if (status != KEEL_OK)
-            return status;
-    }
+    if (status != KEEL_OK)
+        return status;
     if (got < 0)
         return fail(why, KEEL_FAILED, "read", errno);
     if (got == 0)
@@ -176,14 +230,17 @@ keel_status keel_socket_read(keel_socket *s, void *to, size_t size, size_t *leng
     return KEEL_OK;
 }
 
-keel_status keel_socket_write(keel_socket *s, const void *bytes, size_t size,
-                              uint64_t until_ns, keel_detail *why)
+keel_status keel_socket_write_counting(keel_socket *s, const void *bytes, size_t size,
+                                       size_t *sent, uint64_t until_ns,
+                                       keel_detail *why)
 {
     const char *at = bytes;
     keel_status status;
 
-    while (size) {
-        ssize_t written = send(s->own.fd, at, size, MSG_NOSIGNAL);
+    *sent = 0;
+    while (*sent < size) {
+        ssize_t written =
+            send(s->own.fd, at + *sent, size - *sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (must_wait(written)) {
             status = keel_socket_await(s, POLLOUT, until_ns, why);
@@ -192,11 +249,28 @@ keel_status keel_socket_write(keel_socket *s, const void *bytes, size_t size,
         } else if (written < 0) {
             return fail(why, KEEL_FAILED, "write", errno);
         } else {
-            at += written;
-            size -= (size_t)written;
+            *sent += (size_t)written;
         }
     }
     return KEEL_OK;
+}
+
+keel_status keel_socket_write(keel_socket *s, const void *bytes, size_t size,
+                              uint64_t until_ns, keel_detail *why)
+{
+    size_t sent;
+
+    return keel_socket_write_counting(s, bytes, size, &sent, until_ns, why);
+}
+
+bool keel_socket_is_quiet(const keel_socket *s)
+{
+    int before = errno;
+    char byte;
+    bool is_quiet = must_wait(recv(s->own.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT));
+
+    errno = before;
+    return is_quiet;
 }
 
 void keel_socket_close(keel_socket *s)

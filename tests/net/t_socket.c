@@ -329,6 +329,98 @@ START_TEST(without_a_descriptor_it_is_the_system_that_refuses)
 }
 END_TEST
 
+/* One that sleeps, and its other end. */
+static int sleeping(void)
+{
+    int peer;
+
+    keel_socket_init(&s, -1);
+    peer = connected();
+    keel_socket_sleep(&s);
+    ck_assert(!(fcntl(s.own.fd, F_GETFL) & O_NONBLOCK));
+    return peer;
+}
+
+START_TEST(a_read_that_sleeps_ends_after_its_instant_however_long_the_last_one_had)
+{
+    int peer = sleeping();
+    uint64_t until_ns;
+
+    ck_assert_int_eq(send(peer, "x", 1, 0), 1);
+    ck_assert_int_eq(read_until(in(LONG_ENOUGH)), KEEL_OK);
+    until_ns = in(SHORT);
+    ck_assert_int_eq(read_until(until_ns), KEEL_TIMEOUT);
+    ck_assert_uint_ge(keel_socket_now(), until_ns);
+    ck_assert_uint_lt(keel_socket_now(), until_ns + LONG_ENOUGH / 2);
+    ck_assert_int_eq(read_until(0), KEEL_TIMEOUT);
+    ck_assert_int_eq(send(peer, "x", 1, 0), 1);
+    ck_assert_int_eq(read_until(in(LONG_ENOUGH)), KEEL_OK);
+    close(peer);
+    ck_assert_int_eq(read_until(in(LONG_ENOUGH)), KEEL_FAILED);
+}
+END_TEST
+
+/* The kernel still has the shorter time of the read before, and wakes it too early. */
+START_TEST(a_read_that_sleeps_goes_on_sleeping_until_its_own_instant)
+{
+    int peer = sleeping();
+    uint64_t until_ns;
+
+    ck_assert_int_eq(read_until(in(SHORT)), KEEL_TIMEOUT);
+    until_ns = in(2 * SHORT - SHORT / 8);
+    ck_assert_int_eq(read_until(until_ns), KEEL_TIMEOUT);
+    ck_assert_uint_ge(keel_socket_now(), until_ns);
+    close(peer);
+}
+END_TEST
+
+START_TEST(a_socket_with_an_interrupt_does_not_sleep)
+{
+    int peer = connected();
+
+    keel_socket_sleep(&s);
+    ck_assert(fcntl(s.own.fd, F_GETFL) & O_NONBLOCK);
+    close(peer);
+}
+END_TEST
+
+START_TEST(a_socket_is_quiet_until_a_byte_or_the_end_is_there)
+{
+    int peer = connected();
+    char byte;
+
+    ck_assert(keel_socket_is_quiet(&s));
+    ck_assert_int_eq(send(peer, "x", 1, 0), 1);
+    ck_assert_int_eq(keel_socket_await(&s, POLLIN, in(LONG_ENOUGH), &why), KEEL_OK);
+    ck_assert(!keel_socket_is_quiet(&s));
+    ck_assert_int_eq(recv(s.own.fd, &byte, 1, 0), 1);
+    ck_assert(keel_socket_is_quiet(&s));
+    close(peer);
+    ck_assert_int_eq(keel_socket_await(&s, POLLIN, in(LONG_ENOUGH), &why), KEEL_OK);
+    ck_assert(!keel_socket_is_quiet(&s));
+}
+END_TEST
+
+START_TEST(it_is_told_when_not_one_byte_has_left)
+{
+    const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+    int peer = connected();
+    size_t sent;
+
+    ck_assert_int_eq(
+        keel_socket_write_counting(&s, "abc", 3, &sent, in(LONG_ENOUGH), &why),
+        KEEL_OK);
+    ck_assert_uint_eq(sent, 3);
+    setsockopt(peer, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(peer);
+    ck_assert_int_eq(keel_socket_await(&s, POLLIN, in(LONG_ENOUGH), &why), KEEL_OK);
+    ck_assert_int_eq(
+        keel_socket_write_counting(&s, "abc", 3, &sent, in(LONG_ENOUGH), &why),
+        KEEL_FAILED);
+    ck_assert_uint_eq(sent, 0);
+}
+END_TEST
+
 SUITE_IN("socket", 30, start, stop,
          ONE(what_is_written_arrives_and_what_comes_back_is_read),
          ONE(a_socket_is_closed_on_exec_never_blocks_and_notices_a_dead_peer),
@@ -338,6 +430,11 @@ SUITE_IN("socket", 30, start, stop,
          ONE(connecting_to_a_silent_host_ends_at_the_instant),
          ONE(a_read_that_nobody_answers_ends_at_its_instant),
          ONE(what_is_there_is_read_after_the_instant_too),
+         ONE(a_read_that_sleeps_ends_after_its_instant_however_long_the_last_one_had),
+         ONE(a_read_that_sleeps_goes_on_sleeping_until_its_own_instant),
+         ONE(a_socket_with_an_interrupt_does_not_sleep),
+         ONE(a_socket_is_quiet_until_a_byte_or_the_end_is_there),
+         ONE(it_is_told_when_not_one_byte_has_left),
          ONE(an_interrupt_ends_a_wait_without_an_end),
          ONE(a_peer_that_closes_is_told_from_an_error),
          ONE(writing_to_a_peer_that_has_gone_is_an_error_and_no_signal),
