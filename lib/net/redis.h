@@ -86,6 +86,25 @@ bool keel_redis_message(const redisReply *reply, keel_text *message);
 keel_status keel_redis_send(keel_redis *r, const keel_redis_command *commands,
                             size_t count, uint64_t until_ns, keel_detail *why);
 
+/* How large a reply may be; before, KEEL_REDIS_REPLY_BYTES. */
+void keel_redis_allow(keel_redis *r, size_t reply_bytes);
+
+/*
+ * Whether a connection that nothing was asked of is still good: open, and silent. What
+ * its server has closed meanwhile is found out before a request is lost on it. By TLS
+ * that cannot be told, as sessions say things of their own.
+ */
+bool keel_redis_is_quiet(const keel_redis *r);
+
+/* For many short exchanges: as keel_socket_sleep. By TLS it has no effect. */
+void keel_redis_sleep(keel_redis *r);
+
+/*
+ * Whether a byte of what was last to be sent may have left; false: the server has none of
+ * it, and never will.
+ */
+bool keel_redis_has_sent(const keel_redis *r);
+
 /* To poll for reading, once keel_redis_receive found nothing; -1: closed. */
 int keel_redis_fd(const keel_redis *r);
 

@@ -40,7 +40,8 @@ static void *make_array(const redisReadTask *task, element_count elements)
 
 bool keel_redis_reader_init(keel_redis_reader *r)
 {
-    *r = (keel_redis_reader){ .reader = redisReaderCreate() };
+    *r = (keel_redis_reader){ .reader = redisReaderCreate(),
+                              .bytes_most = KEEL_REDIS_REPLY_BYTES };
     if (!r->reader)
         return false;
     r->hiredis = r->reader->fn;
@@ -62,9 +63,9 @@ keel_status keel_redis_reader_feed(keel_redis_reader *r, const char *bytes, size
                                    keel_detail *why)
 {
     r->bytes += size;
-    if (r->bytes > KEEL_REDIS_REPLY_BYTES)
-        return keel_failf(why, KEEL_FAILED, "a reply has more than %d bytes",
-                          KEEL_REDIS_REPLY_BYTES);
+    if (r->bytes > r->bytes_most)
+        return keel_failf(why, KEEL_FAILED, "a reply has more than %zu bytes",
+                          r->bytes_most);
     if (redisReaderFeed(r->reader, bytes, size) != REDIS_OK)
         return keel_fail(why, KEEL_E_NOMEM, keel_status_text(KEEL_E_NOMEM));
     return KEEL_OK;

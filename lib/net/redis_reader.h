@@ -11,7 +11,7 @@
 #include <keel/status.h>
 
 enum {
-    KEEL_REDIS_REPLY_BYTES = 1 << 20,    /* of one reply, as it comes over the wire */
+    KEEL_REDIS_REPLY_BYTES = 1 << 20,    /* of one reply, unless told otherwise */
     KEEL_REDIS_REPLY_ELEMENTS = 1 << 15, /* of all its arrays together */
     KEEL_REDIS_REPLY_DEPTH = 7           /* of arrays within arrays */
 };
@@ -21,6 +21,7 @@ typedef struct keel_redis_reader {
     const redisReplyObjectFunctions *hiredis; /* how it makes replies */
     redisReplyObjectFunctions limited;        /* the same, but for arrays */
     size_t bytes;                             /* fed, and of no reply taken so far */
+    size_t bytes_most;                        /* of one reply, as it comes */
     size_t elements;                          /* announced by the reply being read */
     bool is_too_large;
 } keel_redis_reader;
