@@ -28,18 +28,19 @@ static uint64_t now_of(const keel_connection_pool *pool)
 typedef enum found { FOUND_IDLE, FOUND_ROOM, FOUND_NOTHING } found;
 
 /* One that is idle and young enough, or room for a fresh one. *old: one to be closed. */
-static found look(keel_connection_pool *pool, uint64_t now, void **connection,
+static found look(keel_connection_pool *pool, uint64_t now, keel_pooled *taken,
                   void **old)
 {
     found what = FOUND_NOTHING;
 
-    *connection = *old = NULL;
+    *old = NULL;
     pthread_mutex_lock(&pool->idle_mu);
     if (pool->idle_count) {
         uint32_t last = --pool->idle_count;
 
-        if (keel_ns_left(now, pool->idle[last].since) <= pool->idle_ns) {
-            *connection = pool->idle[last].connection;
+        taken->idle_ns = keel_ns_left(now, pool->idle[last].used_at);
+        if (taken->idle_ns <= pool->idle_ns) {
+            taken->connection = pool->idle[last].connection;
             what = FOUND_IDLE;
         } else {
             *old = pool->idle[last].connection;
@@ -54,13 +55,23 @@ static found look(keel_connection_pool *pool, uint64_t now, void **connection,
     return what;
 }
 
+/*
+ * Who waits has said so before he looked for the last time: either he saw what was given,
+ * or he is seen here. All of it is seq_cst.
+ */
+static void tell_who_waits(keel_connection_pool *pool)
+{
+    atomic_fetch_add(&pool->given, 1);
+    if (atomic_load(&pool->waiting))
+        pool->clock->wake((const uint32_t *)&pool->given, 1, pool->clock->ctx);
+}
+
 static void leave(keel_connection_pool *pool)
 {
     pthread_mutex_lock(&pool->idle_mu);
     pool->out--;
     pthread_mutex_unlock(&pool->idle_mu);
-    atomic_fetch_add(&pool->given, 1);
-    pool->clock->wake((const uint32_t *)&pool->given, 1, pool->clock->ctx);
+    tell_who_waits(pool);
 }
 
 static keel_status open_fresh(keel_connection_pool *pool, uint64_t until_ns,
@@ -90,27 +101,44 @@ static keel_status wait_for_one(const keel_connection_pool *pool, uint32_t seen,
     return KEEL_OK;
 }
 
+/* One that is idle, or a fresh one; KEEL_OK without a connection: there is no room. */
+static keel_status try_to_take(keel_connection_pool *pool, uint64_t until_ns,
+                               keel_pooled *taken, keel_detail *why)
+{
+    uint64_t now = now_of(pool);
+    void *old;
+    found what;
+
+    if (now >= until_ns)
+        return keel_fail(why, KEEL_DEADLINE, "no connection was free in time");
+    taken->taken_at = now;
+    what = look(pool, now, taken, &old);
+    if (old)
+        pool->kind->close(pool->ctx, old);
+    taken->is_used = what == FOUND_IDLE;
+    return what == FOUND_ROOM ? open_fresh(pool, until_ns, taken, why) : KEEL_OK;
+}
+
 keel_status keel_pool_take(keel_connection_pool *pool, uint64_t until_ns,
                            const keel_cancel *cancel, keel_pooled *taken,
                            keel_detail *why)
 {
-    keel_status status = KEEL_OK;
+    keel_status status;
 
     *taken = (keel_pooled){ .connection = NULL };
+    status = try_to_take(pool, until_ns, taken, why);
+    if (status != KEEL_OK || taken->connection)
+        return status;
+    atomic_fetch_add(&pool->waiting, 1);
     while (status == KEEL_OK) {
         uint32_t seen = atomic_load(&pool->given);
-        void *old;
-        found what = look(pool, now_of(pool), &taken->connection, &old);
 
-        if (old)
-            pool->kind->close(pool->ctx, old);
-        taken->is_used = what == FOUND_IDLE;
-        if (what == FOUND_IDLE)
-            return KEEL_OK;
-        if (what == FOUND_ROOM)
-            return open_fresh(pool, until_ns, taken, why);
+        status = try_to_take(pool, until_ns, taken, why);
+        if (status != KEEL_OK || taken->connection)
+            break;
         status = wait_for_one(pool, seen, until_ns, cancel, why);
     }
+    atomic_fetch_sub(&pool->waiting, 1);
     return status;
 }
 
@@ -118,17 +146,17 @@ keel_status keel_pool_take(keel_connection_pool *pool, uint64_t until_ns,
 
 void keel_pool_give(keel_connection_pool *pool, const keel_pooled *taken, bool is_clean)
 {
-    if (is_clean) {
-        uint64_t now = now_of(pool);
-
-        pthread_mutex_lock(&pool->idle_mu);
-        pool->idle[pool->idle_count].connection = taken->connection;
-        pool->idle[pool->idle_count++].since = now;
-        pthread_mutex_unlock(&pool->idle_mu);
-    } else {
+    if (!is_clean) {
         pool->kind->close(pool->ctx, taken->connection);
+        leave(pool);
+        return;
     }
-    leave(pool);
+    pthread_mutex_lock(&pool->idle_mu);
+    pool->idle[pool->idle_count].connection = taken->connection;
+    pool->idle[pool->idle_count++].used_at = taken->taken_at;
+    pool->out--;
+    pthread_mutex_unlock(&pool->idle_mu);
+    tell_who_waits(pool);
 }
 
 void keel_pool_drain(keel_connection_pool *pool)

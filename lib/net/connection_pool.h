@@ -40,15 +40,18 @@ typedef struct keel_connection_pool {
     uint32_t out;
     struct {
         void *connection;
-        uint64_t since;
+        uint64_t used_at;   /* when it was last taken */
     } idle[KEEL_POOL_MAX];  /* the last one was used last */
     _Atomic uint32_t given; /* counts; who waits for one sleeps on it */
+    _Atomic uint32_t waiting;
 } keel_connection_pool;
 
 /* What a user of one holds. */
 typedef struct keel_pooled {
     void *connection;
     bool is_used; /* it served somebody before: the server may have closed it since */
+    uint64_t taken_at; /* on the pool's clock */
+    uint64_t idle_ns;  /* since it was last taken before that */
 } keel_pooled;
 
 /* most: 1 to KEEL_POOL_MAX. clock, kind and ctx are borrowed. */
