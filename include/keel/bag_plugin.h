@@ -149,7 +149,8 @@ typedef struct keel_bag_child {
  * url       a store's, without query and password; NULL: a decorator
  * user, password, host, port, location
  *           its pieces, decoded; "" and 0 where they are not there; location is what
- *           follows the host, with its slash
+ *           follows the host, with its slash; of several hosts, "a:1,b:2", host has
+ *           all of them as they were written, and port is 0
  * values    of the table of options, in its order
  * settings  a decorator with takes_settings: the other options, as a pipeline's settings
  */

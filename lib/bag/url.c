@@ -91,20 +91,92 @@ static keel_status parse(CURLU *into, char *text, keel_detail *why)
     return keel_failf(why, KEEL_E_CONFIG, "not a URL: %s", curl_url_strerror(code));
 }
 
+/* ---- several hosts, or none ---------------------------------------------------------- */
+
+/* What stands for them while libcurl reads the rest. */
+#define STAND_IN "hosts"
+
+/* Between user and path. */
+static keel_text hosts_of(keel_text base)
+{
+    keel_text scheme, hosts = { base.at, 0 }, rest;
+    const char *user_end;
+
+    if (!keel_text_split(base, "://", &scheme, &rest))
+        return hosts;
+    hosts = rest;
+    keel_text_split(rest, "/", &hosts, &rest);
+    user_end = memrchr(hosts.at, '@', hosts.length);
+    if (!user_end)
+        return hosts;
+    return (keel_text){ user_end + 1,
+                        hosts.length - (size_t)(user_end + 1 - hosts.at) };
+}
+
+/*
+ * libcurl takes no list of hosts, "a:1,b:2"; and where there is none, "redis:///run/x",
+ * it takes the first part of the path for one, unless it knows the scheme.
+ */
+static bool needs_stand_in(keel_text base, keel_text hosts)
+{
+    bool is_file = base.length > 5 && memcmp(base.at, "file:", 5) == 0;
+    bool has_path =
+        hosts.at > base.at && hosts.at + hosts.length < base.at + base.length;
+
+    if (!hosts.length)
+        return has_path && !is_file;
+    return memchr(hosts.at, ',', hosts.length) != NULL;
+}
+
+/* The text with other hosts; by malloc, NULL: no memory. */
+static char *with_hosts(keel_text text, keel_text now)
+{
+    keel_text before = hosts_of(text);
+    size_t begin = (size_t)(before.at - text.at), end = begin + before.length;
+    char *to = malloc(text.length - before.length + now.length + 1);
+
+    if (!to)
+        return NULL;
+    memcpy(to, text.at, begin);
+    memcpy(to + begin, now.at, now.length);
+    memcpy(to + begin + now.length, text.at + end, text.length - end);
+    to[text.length - before.length + now.length] = '\0';
+    return to;
+}
+
+/* Puts the hosts back where the stand-in was read. False: no memory. */
+static bool restore_hosts(keel_bag_url *url, keel_text hosts)
+{
+    char *plain = with_hosts(keel_text_of(url->plain), hosts);
+
+    keel_memory_free(url->memory, url->plain);
+    keel_memory_free(url->memory, url->host);
+    url->plain = plain ? keel_memory_copy(url->memory, plain) : NULL;
+    free(plain);
+    url->host = keel_memory_new(url->memory, hosts.length + 1);
+    if (url->host)
+        memcpy(url->host, hosts.at, hosts.length);
+    return url->host && url->plain;
+}
+
 static keel_status read_base(keel_bag_url *url, keel_text base, keel_detail *why)
 {
+    keel_text hosts = hosts_of(base);
+    bool has_stand_in = needs_stand_in(base, hosts);
     CURLU *parsed = curl_url();
-    char *text = strndup(base.at, base.length);
+    char *text = has_stand_in ? with_hosts(base, keel_text_of(STAND_IN))
+                              : strndup(base.at, base.length);
     keel_status status = KEEL_E_NOMEM;
 
     if (parsed && text)
         status = parse(parsed, text, why);
     else
         keel_fail(why, KEEL_E_NOMEM, "out of memory");
-    if (status == KEEL_OK && !get_all(parsed, url))
+    if (status == KEEL_OK &&
+        !(get_all(parsed, url) && (!has_stand_in || restore_hosts(url, hosts))))
         status = keel_fail(why, KEEL_E_NOMEM, "out of memory");
     if (text)
-        explicit_bzero(text, base.length);
+        explicit_bzero(text, strlen(text));
     free(text);
     curl_url_cleanup(parsed);
     return status;

@@ -7,7 +7,10 @@
 
 #include "base/text.h"
 
-/* "" and 0: that piece is not there. plain: the URL without password and query. */
+/*
+ * "" and 0: that piece is not there. plain: the URL without password and query. host: of
+ * several, "a:1,b:2", all of them as they were written, and port is 0.
+ */
 typedef struct keel_bag_url {
     const keel_allocator *memory;
     char *plain;
