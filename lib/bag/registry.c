@@ -8,6 +8,10 @@
 /* clang-format off */
 static const keel_bag_ops *const builtins[] = {
     &keel_store_memory,
+    &keel_store_redis,
+    &keel_store_rediss,
+    &keel_store_redis_cluster,
+    &keel_store_redis_sentinel,
     &keel_wrap_cache,
     &keel_wrap_fault,
     &keel_wrap_log,

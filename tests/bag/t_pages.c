@@ -12,6 +12,16 @@
 
 enum { LINE = 512 };
 
+/* Stores with one table have one page, by the name of the first. */
+static const keel_bag_ops *first_of(const keel_bag_ops *ops)
+{
+    size_t number = 0;
+
+    while (ops->options && keel_bag_builtin_at(number)->options != ops->options)
+        number++;
+    return ops->options ? keel_bag_builtin_at(number) : ops;
+}
+
 static FILE *page_of(const keel_bag_ops *ops)
 {
     const char *srcdir = getenv("srcdir");
@@ -19,7 +29,7 @@ static FILE *page_of(const keel_bag_ops *ops)
     FILE *page;
 
     snprintf(path, sizeof path, "%s/man/keel-bag-%s.7", srcdir ? srcdir : ".",
-             ops->name);
+             first_of(ops)->name);
     page = fopen(path, "r");
     ck_assert_msg(page != NULL, "no %s", path);
     return page;
