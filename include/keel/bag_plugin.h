@@ -48,7 +48,11 @@ typedef struct keel_bytes {
  * cancel          NULL: none
  * wishes          KEEL_BAG_*
  * nonce           names this write for as long as it is tried: kept with the item by
- *                 stores with KEEL_HAS_NONCE, and told by get with KEEL_BAG_WANT_NONCE
+ *                 stores with KEEL_HAS_NONCE
+ * nonce_found     out, of get: the nonce of the item that was found, told by stores with
+ *                 KEEL_HAS_NONCE; 0: it has none. NULL: not wanted
+ * marks           out, of what writes: KEEL_BAG_* are added to it, by keel_bag_mark. NULL:
+ *                 not wanted
  */
 typedef struct keel_bag_op {
     size_t size;
@@ -57,7 +61,16 @@ typedef struct keel_bag_op {
     keel_cancel *cancel;
     uint32_t wishes;
     uint64_t nonce;
+    uint64_t *nonce_found;
+    uint32_t *marks;
 } keel_bag_op;
+
+/* Says what is worth knowing of a write: KEEL_BAG_REPEATED, KEEL_BAG_UNVERIFIED, … */
+static inline void keel_bag_mark(const keel_bag_op *op, uint32_t marks)
+{
+    if (op->marks)
+        *op->marks |= marks;
+}
 
 /* How an item is stored. */
 typedef enum keel_bag_mode {

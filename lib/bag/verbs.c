@@ -121,6 +121,7 @@ typedef struct write_use {
     keel_detail detail;
     keel_detail *why; /* the caller's */
     keel_bag_token fresh;
+    uint32_t marks;
 } write_use;
 
 /* A write that may have happened has a status of its own. */
@@ -136,6 +137,8 @@ static keel_status end_write(write_use *w, keel_status status)
     }
     if (status == KEEL_OK && w->u.options.token)
         *w->u.options.token = w->fresh;
+    if (w->u.options.marks)
+        *w->u.options.marks = w->marks;
     keel_detail_fill(w->why, detail);
     return status;
 }
@@ -289,13 +292,17 @@ static keel_status begin_write(write_use *w, keel_bag *bag, const char *key,
     w->detail = (keel_detail)KEEL_DETAIL_INIT;
     w->why = why;
     w->fresh.length = 0;
+    w->marks = 0;
     status = begin(&w->u, bag, key, ability, options, &w->detail);
+    w->u.op.marks = &w->marks;
     if (status == KEEL_OK)
         w->u.op.nonce = keel_random_number();
     else
         keel_detail_fill(why, &w->detail);
     if (w->u.options.token)
         w->u.options.token->length = 0;
+    if (w->u.options.marks)
+        *w->u.options.marks = 0;
     return status;
 }
 

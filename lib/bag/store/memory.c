@@ -163,15 +163,18 @@ static void look(void *state, keel_bag_abilities *a)
 
 /* ---- reading ------------------------------------------------------------------------- */
 
-static keel_status give(keel_memory_item *from, uint32_t wishes, keel_bag_item *item)
+static keel_status give(keel_memory_item *from, const keel_bag_op *op,
+                        keel_bag_item *item)
 {
     item->flags = from->flags;
     item->expires_at_ms =
         atomic_load_explicit(&from->expires_at_ms, memory_order_relaxed);
     item->marks = 0;
     item->token.length = 0;
-    if (wishes & KEEL_BAG_WANT_TOKEN)
+    if (op->wishes & KEEL_BAG_WANT_TOKEN)
         item->token = keel_bag_token_of(from->token);
+    if (op->nonce_found)
+        *op->nonce_found = from->nonce;
     return keel_bag_item_fill(item, keel_memory_value(from), from->length);
 }
 
@@ -188,7 +191,7 @@ static keel_status give_found(keel_memory_item *found, const keel_bag_op *op,
     if (!found)
         return KEEL_NOT_FOUND;
     mark_used(found);
-    return give(found, op->wishes, item);
+    return give(found, op, item);
 }
 
 /* Somebody changed the part while it was looked through. */
@@ -371,7 +374,7 @@ static keel_status touch(void *state, const keel_bag_op *op, keel_bytes key,
         if (expires_at_ms != KEEL_BAG_KEEP_EXPIRY)
             atomic_store_explicit(&found->expires_at_ms, expires_at_ms,
                                   memory_order_relaxed);
-        status = item ? give(found, op->wishes, item) : KEEL_OK;
+        status = item ? give(found, op, item) : KEEL_OK;
     }
     unlock(p);
     return status;
