@@ -12,6 +12,7 @@ static const keel_bag_ops *const builtins[] = {
     &keel_wrap_fault,
     &keel_wrap_log,
     &keel_wrap_readonly,
+    &keel_wrap_resilient,
 };
 /* clang-format on */
 

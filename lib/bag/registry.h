@@ -13,6 +13,7 @@ extern const keel_bag_ops keel_wrap_cache;
 extern const keel_bag_ops keel_wrap_fault;
 extern const keel_bag_ops keel_wrap_log;
 extern const keel_bag_ops keel_wrap_readonly;
+extern const keel_bag_ops keel_wrap_resilient;
 
 /* NULL: keel has none of that name. */
 const keel_bag_ops *keel_bag_builtin(keel_text name);

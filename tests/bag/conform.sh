@@ -50,4 +50,5 @@ if install -m 755 .libs/keel_bag_sqlite.so "$work/plugins" 2>/dev/null; then
 else
     skip "no store in SQLite was built"
 fi
+holds resilient 'resilient(memory://?allow_flush=on)'
 report
