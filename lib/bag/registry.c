@@ -9,6 +9,7 @@
 static const keel_bag_ops *const builtins[] = {
     &keel_store_memory,
     &keel_wrap_cache,
+    &keel_wrap_failover,
     &keel_wrap_fault,
     &keel_wrap_log,
     &keel_wrap_readonly,

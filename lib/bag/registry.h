@@ -10,6 +10,7 @@
 extern const keel_bag_ops keel_store_memory;
 
 extern const keel_bag_ops keel_wrap_cache;
+extern const keel_bag_ops keel_wrap_failover;
 extern const keel_bag_ops keel_wrap_fault;
 extern const keel_bag_ops keel_wrap_log;
 extern const keel_bag_ops keel_wrap_readonly;

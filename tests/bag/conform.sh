@@ -51,4 +51,8 @@ else
     skip "no store in SQLite was built"
 fi
 holds resilient 'resilient(memory://?allow_flush=on)'
+holds failover 'failover(memory://?allow_flush=on, memory://?allow_flush=on)'
+holds 'failover of resilient ones' \
+    'failover(resilient(memory://), resilient{preset=careful}(memory://), memory://)'
+holds 'resilient failover' 'resilient{timeout=5s}(failover{on_miss=on}(memory://, memory://))'
 report

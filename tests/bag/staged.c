@@ -15,8 +15,10 @@
 /* What the next operation is to do. */
 static staged_fault next_of(staged_store *s)
 {
-    const staged_fault well = { .status = KEEL_OK };
+    const staged_fault well = { .status = KEEL_OK }, refused = STAGED_REFUSED;
 
+    if (s->is_down)
+        return refused;
     if (s->scripted) {
         s->scripted--;
         return *s->script++;

@@ -48,6 +48,7 @@ typedef struct staged_fault {
  * fault, times  of so many after them
  * asked         operations so far; writes: those that change something
  * deadline_at_ns  that the last one was given
+ * is_down   all are refused; may be set by any thread
  * before    called at the beginning of each; may use the bag
  */
 typedef struct staged_store {
@@ -62,7 +63,8 @@ typedef struct staged_store {
     _Atomic unsigned asked;
     _Atomic unsigned writes;
     unsigned asked_many; /* keys of batches */
-    uint64_t deadline_at_ns;
+    _Atomic uint64_t deadline_at_ns;
+    _Atomic bool is_down;
     void (*before)(void *ctx);
     void *ctx;
 } staged_store;
