@@ -84,7 +84,7 @@ static inline bool keel_try_next(keel_try *t)
 {
     const keel_machine *m = keel_machine_of(&t->call);
 
-    if (!keel_call_next(&t->call))
+    if (m->phase == KEEL_PHASE_ENDED || !keel_call_next(&t->call))
         return false;
     t->op.deadline_at_ns = keel_ns_min(m->attempt_until, m->deadline_at);
     t->said.size = sizeof t->said; /* field by field: the storage is large */
