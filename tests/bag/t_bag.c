@@ -85,6 +85,8 @@ static const struct {
       "column 1: KEEL_BAG_OTHER is not set" },
     { "a reference to itself", "KEEL_BAG_SESSIONS=$SESSIONS", NULL, KEEL_E_CONFIG,
       "KEEL_BAG_SESSIONS column 1: the reference leads back to itself" },
+    { "two children of one role", NULL, "failover(a=memory://, a=memory://)",
+      KEEL_E_CONFIG, "column 25: another child has the role \"a\", too" },
     { "a fragment", NULL, "memory://h#x", KEEL_E_CONFIG, "column 1: \"#\" ends a URL" },
 };
 
