@@ -91,6 +91,16 @@ START_TEST(a_read_that_fails_is_the_standbys)
 }
 END_TEST
 
+START_TEST(the_primary_is_the_one_of_that_role)
+{
+    begin_of("standby|primary", "");
+    staged_put(&s, 0, "k", "standby");
+    staged_put(&s, 1, "k", "primary");
+    expect("k", "primary", 0);
+    staged_cleanup(&s);
+}
+END_TEST
+
 START_TEST(a_miss_is_an_answer_unless_it_is_not)
 {
     begin("");
@@ -650,6 +660,7 @@ START_TEST(no_opening_leaks)
 END_TEST
 
 SUITE("failover", 20, ONE(a_read_that_fails_is_the_standbys),
+      ONE(the_primary_is_the_one_of_that_role),
       ONE(a_miss_is_an_answer_unless_it_is_not),
       ROWS(which_failures_a_read_goes_on_after, lists),
       ONE(a_list_of_something_else_is_refused), ONE(when_all_fail_each_is_told_of),

@@ -16,20 +16,34 @@
 
 /* ---- opening ------------------------------------------------------------------------- */
 
+/* The one of that role, wherever it is written; else the first. */
+static void take_children(keel_failover *f, const keel_bag_setup *setup)
+{
+    size_t primary = 0, next = 1;
+
+    f->count = setup->child_count;
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(setup->children[i].role, "primary") == 0)
+            primary = i;
+    f->children[0] = setup->children[primary];
+    for (size_t i = 0; i < f->count; i++)
+        if (i != primary)
+            f->children[next++] = setup->children[i];
+}
+
 static keel_status init(keel_failover *f, const keel_bag_setup *setup, keel_detail *why)
 {
     const keel_allocator *memory = setup->runtime->memory;
 
     f->runtime = setup->runtime;
     f->path = setup->path;
-    f->children = setup->children;
-    f->count = setup->child_count;
     f->incarnation = keel_process_incarnation();
     pthread_mutex_init(&f->keys_mu, NULL);
     pthread_mutex_init(&f->thread_mu, NULL);
     keel_dirty_init(&f->keys, memory, 0);
-    if (f->count > KEEL_FAILOVER_CHILDREN)
+    if (setup->child_count > KEEL_FAILOVER_CHILDREN)
         return keel_failf(why, KEEL_E_CONFIG, "%s: 16 children are the most", f->path);
+    take_children(f, setup);
     if (keel_failover_options_read(&f->set, setup->values, why) != KEEL_OK)
         return KEEL_E_CONFIG;
     keel_dirty_init(&f->keys, memory, f->set.dirty_max);

@@ -63,7 +63,7 @@ typedef struct keel_failover_settings {
 typedef struct keel_failover {
     keel_runtime *runtime;
     const char *path;
-    const keel_bag_child *children;
+    keel_bag_child children[KEEL_FAILOVER_CHILDREN]; /* the primary first */
     size_t count;
     keel_failover_settings set;
     _Atomic uint32_t current;
