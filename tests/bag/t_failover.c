@@ -470,6 +470,34 @@ START_TEST(a_write_meanwhile_is_not_lost)
 }
 END_TEST
 
+/* While a call waits for the primary, another one makes its key the third one's. */
+static void get_dirty_meanwhile(void *ctx)
+{
+    bool *is_done = ctx;
+
+    if (*is_done)
+        return;
+    *is_done = true;
+    staged_fail(STANDBY, refused, 1);
+    ck_assert_int_eq(staged_set(&s, "k", "2"), KEEL_OK);
+}
+
+START_TEST(a_key_that_becomes_dirty_meanwhile_is_its_owners)
+{
+    bool is_done = false;
+
+    begin_of("primary|standby|third", "failures=100");
+    staged_put(&s, 1, "k", "stale");
+    down();
+    PRIMARY->before = get_dirty_meanwhile;
+    PRIMARY->ctx = &is_done;
+    ck_assert_int_eq(do_append(), KEEL_OK);
+    ck_assert_str_eq(staged_peek(&s, 2, "k"), "2x");
+    ck_assert_str_eq(staged_peek(&s, 1, "k"), "stale");
+    staged_cleanup(&s);
+}
+END_TEST
+
 START_TEST(a_primary_that_fails_again_is_left_again)
 {
     begin("failures=2; hold=1s; probe=1s");
@@ -677,6 +705,7 @@ SUITE("failover", 20, ONE(a_read_that_fails_is_the_standbys),
       ONE(or_deleted_there_where_that_is_wanted), ONE(a_delete_is_a_write),
       ONE(a_dirty_key_is_its_owners_whoever_else_is_there),
       ONE(a_dirty_key_may_change_hands), ONE(a_write_meanwhile_is_not_lost),
+      ONE(a_key_that_becomes_dirty_meanwhile_is_its_owners),
       ONE(a_primary_that_fails_again_is_left_again),
       ONE(a_token_is_of_the_child_that_gave_it),
       ONE(a_batch_is_asked_for_where_each_key_is),

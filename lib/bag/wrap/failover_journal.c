@@ -150,8 +150,10 @@ bool keel_failover_journal_clear(keel_failover_journal *j, uint32_t number,
 static keel_status refuse(keel_detail *why, const char *path, const char *what,
                           int error)
 {
+    char text[64];
+
     keel_failf(why, KEEL_E_CONFIG, "journal %s: %s%s%s", path, what, error ? ": " : "",
-               error ? strerror(error) : "");
+               error ? strerror_r(error, text, sizeof text) : "");
     if (why && why->size > offsetof(keel_detail, system_errno))
         why->system_errno = error;
     return KEEL_E_CONFIG;
