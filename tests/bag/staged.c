@@ -153,7 +153,8 @@ static keel_status scan(void *state, const keel_bag_op *op, keel_bag_cursor *cur
     staged_fault f = begin(s, op, false);
 
     if (f.status != KEEL_OK) {
-        cursor->length = 3; /* a store that fails half-way may leave anything */
+        cursor->length = 1; /* a store that fails half-way may leave anything */
+        cursor->bytes[0] = 63;
         return fail_as(s, &f, why);
     }
     return keel_store_memory.scan(s->memory, op, cursor, fn, ctx, why);

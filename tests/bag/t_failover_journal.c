@@ -240,6 +240,46 @@ START_TEST(what_is_no_journal_is_refused_and_left_as_it_is)
 }
 END_TEST
 
+static bool ignore(const keel_failover_mark *mark, void *ctx, keel_detail *why)
+{
+    (void)mark;
+    (void)ctx;
+    (void)why;
+    return true;
+}
+
+static void note(keel_failover_journal *j, const char *role, uint64_t sequence)
+{
+    keel_failover_mark mark = { .sequence = sequence,
+                                .key = { "k", 1 },
+                                .role = { role, strlen(role) } };
+
+    ck_assert(keel_failover_journal_note(j, &mark));
+}
+
+/* It changed hands, and the end came before its old slot was cleared. */
+START_TEST(of_two_slots_of_a_key_the_later_one_holds)
+{
+    keel_failover_journal j;
+
+    begin();
+    staged_cleanup(&s);
+    staged_init(&s, "primary|standby|third", NULL);
+    ck_assert_int_eq(keel_failover_journal_open(&j, NULL, path, ignore, NULL, NULL),
+                     KEEL_OK);
+    note(&j, "third", 9); /* slots that were used before are used again */
+    note(&j, "standby", 3);
+    keel_failover_journal_close(&j);
+    staged_put(&s, 1, "k", "older");
+    staged_put(&s, 2, "k", "newer");
+    ck_assert_int_eq(staged_open(&s, &keel_wrap_failover, options), KEEL_OK);
+    ck_assert_uint_eq(marks(), 1);
+    expect("k", "newer");
+    ck_assert_uint_eq(failover()->sequence, 9);
+    end();
+}
+END_TEST
+
 START_TEST(a_journal_is_one_bags)
 {
     static staged other;
@@ -319,7 +359,8 @@ SUITE("failover_journal", 20, ONE(what_was_written_in_an_outage_is_known_after_a
       ONE(a_key_that_changed_hands_is_its_last_owners),
       ONE(a_write_in_the_middle_of_carrying_back_is_known_after_a_crash),
       ONE(a_torn_slot_harms_no_other),
-      ONE(what_is_no_journal_is_refused_and_left_as_it_is), ONE(a_journal_is_one_bags),
+      ONE(what_is_no_journal_is_refused_and_left_as_it_is),
+      ONE(of_two_slots_of_a_key_the_later_one_holds), ONE(a_journal_is_one_bags),
       ONE(a_standby_that_is_no_longer_there_is_missed),
       ONE(a_write_that_the_journal_cannot_keep_is_not_told_as_done),
       ONE(no_opening_with_a_journal_leaks))
