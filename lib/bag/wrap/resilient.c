@@ -25,6 +25,7 @@
 
 enum { OPTION_NAME, OPTION_PRESET, OPTION_SET_RETRY, OPTION_LOST_UPDATE };
 
+#define OVERRIDE "override "
 #define PRESETS "none|standard|careful|patient"
 
 static const keel_bag_option options[] = {
@@ -50,30 +51,65 @@ static const keel_bag_option options[] = {
 
 /* ---- opening ------------------------------------------------------------------------- */
 
-static keel_status open_pipeline(keel_resilient *r, const keel_bag_setup *setup,
-                                 keel_detail *why)
+/* True: the name fits. */
+static bool name_pipeline(char name[KEEL_NAME_MAX + 2], const keel_bag_setup *setup)
 {
-    const keel_bag_value *preset = &setup->values[OPTION_PRESET];
     const char *given = setup->values[OPTION_NAME].text;
-    char name[KEEL_NAME_MAX + 2], settings[KEEL_BAG_OPTION_SIZE + 32];
-    keel_text words = keel_text_of(PRESETS), word = words;
 
     if (given)
-        snprintf(name, sizeof name, "%s", given);
+        snprintf(name, KEEL_NAME_MAX + 2, "%s", given);
     else
-        snprintf(name, sizeof name, "%s.%s", setup->bag, setup->path);
-    if (strlen(name) > KEEL_NAME_MAX)
-        return keel_failf(why, KEEL_E_CONFIG,
-                          "%s: the pipeline's name would be too long: name one",
-                          setup->path);
-    if (!preset->is_given)
-        return keel_pipeline_open(&r->pipeline, r->runtime, name, setup->settings, why);
+        snprintf(name, KEEL_NAME_MAX + 2, "%s.%s", setup->bag, setup->path);
+    return strlen(name) <= KEEL_NAME_MAX;
+}
+
+/* A pipeline opens with a mistake in its settings; in a spec it is an error as any. */
+static keel_status check_settings(const keel_bag_setup *setup, const char *name,
+                                  keel_detail *why)
+{
+    keel_runtime *runtime = setup->runtime;
+    keel_detail wrong = KEEL_DETAIL_INIT;
+    const char *place;
+    keel_status status;
+
+    keel_runtime_lock(runtime);
+    status = keel_config_check_override(runtime->config, name, NULL, setup->settings,
+                                        &wrong);
+    keel_runtime_unlock(runtime);
+    if (status == KEEL_OK)
+        return KEEL_OK;
+    place = strstr(wrong.text, OVERRIDE); /* as which they were read */
+    return keel_failf(why, status, "in the settings of %s, %s", setup->path,
+                      place ? place + strlen(OVERRIDE) : wrong.text);
+}
+
+static void write_settings(char *to, size_t size, const keel_bag_setup *setup)
+{
+    const keel_bag_value *preset = &setup->values[OPTION_PRESET];
+    keel_text words = keel_text_of(PRESETS), word = words;
+
     for (uint64_t i = 0; i <= preset->number; i++) {
         word = words;
         keel_text_split(words, "|", &word, &words);
     }
-    snprintf(settings, sizeof settings, "%.*s; %s", (int)word.length, word.at,
+    snprintf(to, size, "%.*s; %s", (int)(preset->is_given ? word.length : 0), word.at,
              setup->settings);
+}
+
+static keel_status open_pipeline(keel_resilient *r, const keel_bag_setup *setup,
+                                 keel_detail *why)
+{
+    char name[KEEL_NAME_MAX + 2], settings[KEEL_BAG_OPTION_SIZE + 32];
+    keel_status status;
+
+    if (!name_pipeline(name, setup))
+        return keel_failf(why, KEEL_E_CONFIG,
+                          "%s: the pipeline's name would be too long: name one",
+                          setup->path);
+    status = check_settings(setup, name, why);
+    if (status != KEEL_OK)
+        return status;
+    write_settings(settings, sizeof settings, setup);
     return keel_pipeline_open(&r->pipeline, r->runtime, name, settings, why);
 }
 
