@@ -57,7 +57,7 @@ typedef struct keel_failover_settings {
  * known          keys in `keys`, readable without the lock: 0 is nearly always so
  * sequence       of marks in the journal
  * keys_mu guards: keys and all in it, sequence, dirty_count
- * thread_mu guards: has_thread, thread
+ * thread_mu guards: thread, changes of has_thread
  * probe_at is the thread's own
  */
 typedef struct keel_failover {
@@ -78,7 +78,7 @@ typedef struct keel_failover {
     uint64_t incarnation; /* the process that opened it */
     pthread_mutex_t thread_mu;
     pthread_t thread;
-    bool has_thread;
+    _Atomic bool has_thread;
     uint32_t roused; /* a futex: counts what the thread was woken for */
     _Atomic bool is_closing;
     keel_cancel stop;

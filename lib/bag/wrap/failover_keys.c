@@ -143,21 +143,22 @@ bool keel_failover_unpin(keel_failover_use *u, uint8_t child, bool is_done)
 {
     keel_failover *f = u->f;
     keel_dirty_key *k = u->pinned;
-    bool is_told = true, is_dirty;
+    bool is_told = true, is_first;
 
     u->pinned = NULL;
     is_done = is_done && child; /* what the primary has is not dirty */
     pthread_mutex_lock(&f->keys_mu);
+    is_first = is_done && !f->dirty_count;
     if (is_done)
         own_locked(u, k, child);
     if (is_done && f->journal.end && !is_noted_locked(k))
         is_told = note_locked(f, k);
     k->writers--;
-    is_dirty = k->is_dirty;
-    if (!is_dirty && !k->writers)
+    if (!k->is_dirty && !k->writers)
         drop_locked(f, k);
     pthread_mutex_unlock(&f->keys_mu);
-    if (is_dirty)
+    /* with others before it the thread is on its way, if there is one */
+    if (is_first || (is_done && !f->has_thread))
         keel_failover_rouse(f);
     return is_told;
 }
