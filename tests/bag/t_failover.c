@@ -498,6 +498,33 @@ START_TEST(a_key_that_becomes_dirty_meanwhile_is_its_owners)
 }
 END_TEST
 
+/* While a call is on its way to the owner, another one finds that away. */
+static void change_hands_meanwhile(void *ctx)
+{
+    bool *is_done = ctx;
+
+    if (*is_done)
+        return;
+    *is_done = true;
+    staged_fail(STANDBY, refused, 1);
+    ck_assert_int_eq(staged_set(&s, "k", "9"), KEEL_OK);
+}
+
+START_TEST(a_key_that_changed_hands_meanwhile_stays_where_it_is)
+{
+    bool is_done = false;
+
+    begin_of("primary|standby|third", "failures=100");
+    down();
+    ck_assert_int_eq(staged_set(&s, "k", "5"), KEEL_OK);
+    STANDBY->before = change_hands_meanwhile;
+    STANDBY->ctx = &is_done;
+    ck_assert_int_eq(do_incr(), KEEL_OK); /* as if before the other */
+    expect("k", "9", KEEL_BAG_FROM_STANDBY);
+    staged_cleanup(&s);
+}
+END_TEST
+
 START_TEST(a_primary_that_fails_again_is_left_again)
 {
     begin("failures=2; hold=1s; probe=1s");
@@ -706,6 +733,7 @@ SUITE("failover", 20, ONE(a_read_that_fails_is_the_standbys),
       ONE(a_dirty_key_is_its_owners_whoever_else_is_there),
       ONE(a_dirty_key_may_change_hands), ONE(a_write_meanwhile_is_not_lost),
       ONE(a_key_that_becomes_dirty_meanwhile_is_its_owners),
+      ONE(a_key_that_changed_hands_meanwhile_stays_where_it_is),
       ONE(a_primary_that_fails_again_is_left_again),
       ONE(a_token_is_of_the_child_that_gave_it),
       ONE(a_batch_is_asked_for_where_each_key_is),
