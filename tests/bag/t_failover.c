@@ -663,6 +663,27 @@ START_TEST(a_scan_says_dirty_keys_too_and_stays_with_one_child)
 }
 END_TEST
 
+START_TEST(a_child_is_not_asked_for_what_it_cannot)
+{
+    keel_bag_cursor cursor = { .length = 0 };
+    char said[64] = "";
+
+    staged_init(&s, "primary|standby", NULL);
+    STANDBY->child.abilities.effective &= ~(uint32_t)(KEEL_CAN_SCAN | KEEL_CAN_CAS);
+    ck_assert_int_eq(staged_open(&s, &keel_wrap_failover, "failures=1"), KEEL_OK);
+    down();
+    ck_assert_int_eq(keel_bag_scan(&s.bag, &cursor, note_key, said, NULL, &s.why),
+                     KEEL_FAILED);
+    ck_assert_uint_eq(STANDBY->asked, 0);
+    staged_put(&s, 1, "k", "1");
+    ck_assert_int_eq(keel_bag_cas(&s.bag, "k", &(keel_bag_token){ 2, { 9, 1 } }, "2", 1,
+                                  NULL, &s.why),
+                     KEEL_E_UNSUPPORTED);
+    ck_assert_uint_eq(STANDBY->asked, 0);
+    staged_cleanup(&s);
+}
+END_TEST
+
 START_TEST(it_can_what_all_of_its_children_can)
 {
     staged_init(&s, "primary|standby", NULL);
@@ -739,5 +760,6 @@ SUITE("failover", 20, ONE(a_read_that_fails_is_the_standbys),
       ONE(a_batch_is_asked_for_where_each_key_is),
       ONE(a_flush_leaves_nothing_that_could_come_back),
       ONE(a_scan_says_dirty_keys_too_and_stays_with_one_child),
+      ONE(a_child_is_not_asked_for_what_it_cannot),
       ONE(it_can_what_all_of_its_children_can),
       ONE(it_is_well_as_long_as_one_of_them_is), ONE(no_opening_leaks))

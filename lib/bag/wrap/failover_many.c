@@ -189,6 +189,9 @@ static keel_status scan_child(const scanning *s, uint8_t number, size_t tries_le
     keel_bag_op part = *s->op;
     keel_status status;
 
+    if (!(child->abilities.effective & KEEL_CAN_SCAN))
+        return keel_bag_fail(why, KEEL_FAILED, KEEL_APPLIED_NO, child->path,
+                             "it cannot scan");
     if (cursor->length) {
         inner.length = (uint16_t)(cursor->length - 1);
         memcpy(inner.bytes, cursor->bytes + 1, inner.length);

@@ -88,6 +88,13 @@ static keel_status read_item(keel_failover *f, const keel_failover_carried *c,
     }
 }
 
+/* What has no such function is not called for it. */
+static keel_status cannot(const keel_failover *f, keel_detail *said)
+{
+    return keel_bag_fail(said, KEEL_E_UNSUPPORTED, KEEL_APPLIED_NO, f->children[0].path,
+                         "nothing can be carried back to it");
+}
+
 static keel_status put_back(keel_failover *f, const keel_failover_carried *c,
                             const keel_bag_op *op, const keel_bag_item *item,
                             keel_detail *said)
@@ -103,6 +110,8 @@ static keel_status put_back(keel_failover *f, const keel_failover_carried *c,
     };
     keel_bag_token fresh = { .length = 0 };
 
+    if (!(primary->abilities.effective & KEEL_CAN_SET))
+        return cannot(f, said);
     return primary->ops->store(primary->state, op, (keel_bytes){ c->key, c->length },
                                &put, &fresh, said);
 }
@@ -111,9 +120,12 @@ static keel_status take_away(keel_failover *f, const keel_failover_carried *c,
                              const keel_bag_op *op, keel_detail *said)
 {
     const keel_bag_child *primary = &f->children[0];
-    keel_status status = primary->ops->remove(
-        primary->state, op, (keel_bytes){ c->key, c->length }, NULL, said);
+    keel_status status;
 
+    if (!(primary->abilities.effective & KEEL_CAN_DELETE))
+        return cannot(f, said);
+    status = primary->ops->remove(primary->state, op, (keel_bytes){ c->key, c->length },
+                                  NULL, said);
     return status == KEEL_NOT_FOUND ? KEEL_OK : status;
 }
 

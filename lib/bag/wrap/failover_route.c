@@ -203,7 +203,8 @@ static keel_status give_up(keel_failover_use *u, keel_detail *why)
     if (u->worst == KEEL_OK) { /* nobody could be asked */
         u->worst = KEEL_E_UNSUPPORTED;
         u->applied = KEEL_APPLIED_NO;
-        add_text(u, 0, "");
+        snprintf(u->said, sizeof u->said, "%s: who is to be asked cannot do it",
+                 u->f->path);
     }
     keel_failf(&told, u->worst, "%s%s", u->said,
                u->is_dirty ? "; its newest state is there, and nowhere else" : "");
