@@ -64,6 +64,12 @@ static keel_status get(void *state, const keel_bag_op *op, keel_bytes key,
 
     if (f.status != KEEL_OK)
         return fail_as(s, &f, why);
+    if (s->hides_nonces) {
+        keel_bag_op plain = *op;
+
+        plain.nonce_found = NULL;
+        return keel_store_memory.get(s->memory, &plain, key, item, why);
+    }
     return keel_store_memory.get(s->memory, op, key, item, why);
 }
 
@@ -356,7 +362,9 @@ const char *staged_peek(staged *s, size_t number, const char *key)
 
 void staged_put(staged *s, size_t number, const char *key, const char *text)
 {
-    const keel_bag_op op = { .size = sizeof op, .now_ms = (int64_t)keel_wall_ms() };
+    const keel_bag_op op = { .size = sizeof op,
+                             .now_ms = (int64_t)keel_wall_ms(),
+                             .nonce = 1 }; /* no op of a verb has it */
     const keel_bag_put put = { .size = sizeof put, .value = { text, strlen(text) } };
     keel_bag_token fresh;
 

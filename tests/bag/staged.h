@@ -49,6 +49,7 @@ typedef struct staged_fault {
  * asked         operations so far; writes: those that change something
  * deadline_at_ns  that the last one was given
  * is_down   all are refused; may be set by any thread
+ * hides_nonces  its items seem to have none
  * before    called at the beginning of each; may use the bag
  */
 typedef struct staged_store {
@@ -65,6 +66,7 @@ typedef struct staged_store {
     unsigned asked_many; /* keys of batches */
     _Atomic uint64_t deadline_at_ns;
     _Atomic bool is_down;
+    bool hides_nonces;
     void (*before)(void *ctx);
     void *ctx;
 } staged_store;

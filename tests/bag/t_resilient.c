@@ -205,6 +205,19 @@ START_TEST(without_a_nonce_nothing_is_resolved)
 }
 END_TEST
 
+START_TEST(an_item_that_has_no_nonce_is_nobodys)
+{
+    const staged_fault done = { KEEL_FAILED, KEEL_APPLIED_UNKNOWN, true, 0, 0, 0 };
+
+    begin("");
+    STORE->hides_nonces = true;
+    staged_fail(STORE, done, 1);
+    ck_assert_int_eq(do_add(NULL), KEEL_UNKNOWN); /* it is its own, as it happens */
+    ck_assert_str_eq(staged_peek(&s, 0, "n"), "new");
+    staged_cleanup(&s);
+}
+END_TEST
+
 START_TEST(an_add_that_lost_to_another_is_not_stored)
 {
     const staged_fault lost = STAGED_LOST;
@@ -596,6 +609,7 @@ END_TEST
 SUITE("resilient", 20, ROWS(what_is_tried_again_and_what_comes_of_it, tries),
       ONE(what_counts_is_applied_once_at_most),
       ONE(without_a_nonce_nothing_is_resolved),
+      ONE(an_item_that_has_no_nonce_is_nobodys),
       ONE(an_add_that_lost_to_another_is_not_stored),
       ONE(a_cas_that_another_may_have_overwritten_is_unknown),
       ONE(an_add_refused_by_its_own_first_try_is_stored),

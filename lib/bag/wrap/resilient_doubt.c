@@ -51,7 +51,8 @@ keel_doubt keel_try_resolve(const keel_try *t, keel_bytes key, const keel_bag_pu
         *fresh = item.token;
         return KEEL_DOUBT_STORED;
     }
-    if (put->mode == KEEL_BAG_ADD && status == KEEL_OK)
+    /* without a nonce nobody knows whose it is */
+    if (put->mode == KEEL_BAG_ADD && status == KEEL_OK && nonce)
         return KEEL_DOUBT_REFUSED;
     if (put->mode == KEEL_BAG_ADD && status == KEEL_NOT_FOUND)
         return KEEL_DOUBT_MAY_RETRY;
