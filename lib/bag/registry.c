@@ -13,9 +13,11 @@ static const keel_bag_ops *const builtins[] = {
     &keel_store_redis_cluster,
     &keel_store_redis_sentinel,
     &keel_wrap_cache,
+    &keel_wrap_failover,
     &keel_wrap_fault,
     &keel_wrap_log,
     &keel_wrap_readonly,
+    &keel_wrap_resilient,
 };
 /* clang-format on */
 

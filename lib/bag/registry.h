@@ -12,9 +12,11 @@ extern const keel_bag_ops keel_store_redis, keel_store_rediss,
     keel_store_redis_sentinel, keel_store_redis_cluster;
 
 extern const keel_bag_ops keel_wrap_cache;
+extern const keel_bag_ops keel_wrap_failover;
 extern const keel_bag_ops keel_wrap_fault;
 extern const keel_bag_ops keel_wrap_log;
 extern const keel_bag_ops keel_wrap_readonly;
+extern const keel_bag_ops keel_wrap_resilient;
 
 /* NULL: keel has none of that name. */
 const keel_bag_ops *keel_bag_builtin(keel_text name);

@@ -447,6 +447,35 @@ static keel_status read_decorator_options(const builder *b, keel_bag_node *node,
     return status;
 }
 
+/* Siblings of one name would have one path, and what goes by that, a pipeline say. */
+static bool is_taken(const keel_bag_node *node, keel_text role)
+{
+    for (size_t i = 0; i < node->setup.child_count; i++)
+        if (keel_text_is(role, node->children[i].role))
+            return true;
+    return false;
+}
+
+static keel_status build_child(const builder *b, keel_bag_node *node, uint16_t number,
+                               keel_text role)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+    keel_bag_node *opened;
+    keel_status status;
+
+    if (is_taken(node, role)) {
+        keel_failf(b->why, KEEL_E_CONFIG, "another child has the role %s, too",
+                   keel_quote(quoted, role));
+        return at_column(b, b->spec->nodes[number].column, KEEL_E_CONFIG);
+    }
+    status = build(b, number, node->path, role, &opened);
+    if (status == KEEL_OK) {
+        node->parts[node->setup.child_count] = opened;
+        node->children[node->setup.child_count++] = opened->self;
+    }
+    return status;
+}
+
 static keel_status build_children(const builder *b, keel_bag_node *node,
                                   const keel_spec_node *spec)
 {
@@ -462,14 +491,8 @@ static keel_status build_children(const builder *b, keel_bag_node *node,
     node->setup.children = node->children;
     for (size_t i = 0; i < spec->child_count && status == KEEL_OK; i++) {
         const keel_spec_node *child = &b->spec->nodes[number];
-        keel_bag_node *opened;
 
-        status = build(b, number, node->path, role_of(child, node->self.ops->roles, i),
-                       &opened);
-        if (status == KEEL_OK) {
-            node->parts[node->setup.child_count] = opened;
-            node->children[node->setup.child_count++] = opened->self;
-        }
+        status = build_child(b, node, number, role_of(child, node->self.ops->roles, i));
         number = child->next;
     }
     return status;

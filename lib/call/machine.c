@@ -357,7 +357,7 @@ static void end_call_permit(keel_machine *m, uint64_t now)
 }
 
 /* Why there was no retry: the bars first. */
-enum { CAUSE_BUDGET = KEEL_BAR_BODY_READ + 1, CAUSE_PUSHBACK, CAUSE_OPEN, CAUSES };
+enum { CAUSE_BUDGET = KEEL_BAR_MAY_BE_APPLIED + 1, CAUSE_PUSHBACK, CAUSE_OPEN, CAUSES };
 
 /* In the order of keel_bar and the causes. */
 #define NOT_RETRIED(what)                                                              \
@@ -365,6 +365,7 @@ enum { CAUSE_BUDGET = KEEL_BAR_BODY_READ + 1, CAUSE_PUSHBACK, CAUSE_OPEN, CAUSES
         what "; not retried: it was not declared idempotent",                          \
             what "; not retried: an answer had begun to arrive",                       \
             what "; not retried: its body had been read",                              \
+            what "; not retried: it may have been applied",                            \
             what "; not retried: the retry budget is spent",                           \
             what "; not retried: the other side asked for a longer wait",              \
             what "; not retried: the breaker has opened"                               \

@@ -25,13 +25,15 @@ typedef enum keel_phase {
 /* Why a request may not be sent again. */
 typedef enum keel_bar {
     KEEL_BAR_NOT_IDEMPOTENT = 0, /* nobody said that it may */
-    KEEL_BAR_ANSWERED, /* an answer had begun to arrive, and cannot be taken back */
-    KEEL_BAR_BODY_READ /* its body has been read, and cannot be read again */
+    KEEL_BAR_ANSWERED,  /* an answer had begun to arrive, and cannot be taken back */
+    KEEL_BAR_BODY_READ, /* its body has been read, and cannot be read again */
+    KEEL_BAR_MAY_BE_APPLIED /* and would be twice */
 } keel_bar;
 
 _Static_assert((int)KEEL_BAR_NOT_IDEMPOTENT == (int)KEEL_WARNED_NOT_IDEMPOTENT &&
                    (int)KEEL_BAR_ANSWERED == (int)KEEL_WARNED_ANSWERED &&
-                   (int)KEEL_BAR_BODY_READ == (int)KEEL_WARNED_BODY_READ,
+                   (int)KEEL_BAR_BODY_READ == (int)KEEL_WARNED_BODY_READ &&
+                   (int)KEEL_BAR_MAY_BE_APPLIED == (int)KEEL_WARNED_MAY_BE_APPLIED,
                "a bar is warned of by its number");
 
 #define KEEL_CALL_MAGIC 0x6b63616cu
@@ -48,7 +50,8 @@ typedef struct keel_machine_flags {
     bool attempt_is_extra : 1;
     bool has_call_permit : 1;
     bool repeats_chaos : 1; /* what is injected may be repeated, whatever else may */
-    unsigned bar : 2;       /* keel_bar, of a call that is not idempotent */
+    bool never_waits_for_probes : 1;
+    unsigned bar : 2; /* keel_bar, of a call that is not idempotent */
 } keel_machine_flags;
 
 typedef struct keel_machine {
@@ -162,6 +165,15 @@ static inline void keel_machine_may_repeat_chaos(keel_machine *m)
 static inline void keel_machine_say_applied(keel_machine *m, keel_applied applied)
 {
     m->applied = (uint8_t)applied;
+}
+
+/*
+ * An open breaker ends the call, also between two attempts: for drivers whose callers have
+ * somewhere else to go.
+ */
+static inline void keel_machine_never_wait_for_probes(keel_machine *m)
+{
+    m->flags.never_waits_for_probes = true;
 }
 
 /*

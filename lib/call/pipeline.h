@@ -14,6 +14,7 @@ typedef enum keel_warned {
     KEEL_WARNED_NOT_IDEMPOTENT, /* and the other keel_bar, in their order */
     KEEL_WARNED_ANSWERED,
     KEEL_WARNED_BODY_READ,
+    KEEL_WARNED_MAY_BE_APPLIED,
     KEEL_WARNED_OVERDUE
 } keel_warned;
 

@@ -129,7 +129,8 @@ static void finish_refused(keel_machine *m, keel_status rejection,
  */
 static bool waits_for_probes(const keel_machine *m, uint64_t open_left_ns, uint64_t now)
 {
-    return (m->flags.is_idempotent || m->attempts > 0) && m->most_tries > 1 &&
+    return !m->flags.never_waits_for_probes &&
+           (m->flags.is_idempotent || m->attempts > 0) && m->most_tries > 1 &&
            tries_are_left(m) && m->deadline_at != KEEL_NEVER &&
            !reaches_deadline(m, now, open_left_ns);
 }

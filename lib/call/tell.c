@@ -261,6 +261,7 @@ void keel_pipeline_warn_once(keel_pipeline *pipeline, keel_warned what)
         "sink_reset",
         "a failed call is not retried: its body had been read, and there is no "
         "body_rewind",
+        "a failed call is not retried: it may have been applied, and would be twice",
         "an answer came after its attempt's time; it counts as a timeout",
     };
     uint32_t bit = 1u << what;

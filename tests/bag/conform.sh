@@ -50,4 +50,16 @@ if install -m 755 .libs/keel_bag_sqlite.so "$work/plugins" 2>/dev/null; then
 else
     skip "no store in SQLite was built"
 fi
+holds resilient 'resilient(memory://?allow_flush=on)'
+holds failover 'failover(memory://?allow_flush=on, memory://?allow_flush=on)'
+holds 'failover of resilient ones' \
+    'failover(resilient(memory://), resilient{preset=careful}(memory://), memory://)'
+holds 'resilient failover' 'resilient{timeout=5s}(failover{on_miss=on}(memory://, memory://))'
+
+# Three of ten operations are refused, and nobody sees it.
+KEEL_CHAOS=allow
+export KEEL_CHAOS
+holds 'resilient over faults' \
+    'resilient{retry.attempts=30; retry.backoff=0; retry.budget=off; breaker=off}(fault{p=30%; kind=error}(memory://?allow_flush=on))'
+unset KEEL_CHAOS
 report

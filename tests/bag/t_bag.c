@@ -85,6 +85,13 @@ static const struct {
       "column 1: KEEL_BAG_OTHER is not set" },
     { "a reference to itself", "KEEL_BAG_SESSIONS=$SESSIONS", NULL, KEEL_E_CONFIG,
       "KEEL_BAG_SESSIONS column 1: the reference leads back to itself" },
+    { "a setting that is none", NULL, "resilient{timeot=1s}(memory://)", KEEL_E_CONFIG,
+      "column 1: in the settings of resilient, col 1: unknown setting \"timeot\"" },
+    { "and a value of another kind", NULL,
+      "resilient{retry.attempts=2; timeout=soon}(memory://)", KEEL_E_CONFIG,
+      "column 1: in the settings of resilient, col 27: timeout \"soon\"" },
+    { "two children of one role", NULL, "failover(a=memory://, a=memory://)",
+      KEEL_E_CONFIG, "column 25: another child has the role \"a\", too" },
     { "a fragment", NULL, "memory://h#x", KEEL_E_CONFIG, "column 1: \"#\" ends a URL" },
 };
 
@@ -216,6 +223,27 @@ START_TEST(opening_survives_each_allocation_that_fails)
 }
 END_TEST
 
+/* Pipelines stay with the runtime, so what is left is seen when that is closed. */
+START_TEST(and_so_does_that_of_a_tree)
+{
+    long n;
+
+    open_runtime(NULL);
+    for (n = 1; n == 1 || memory.failed; n++) {
+        memory.failed = false;
+        memory.fail_at = memory.calls + n;
+        ck_assert_int_eq(open_bag("failover{failures=2}(resilient{timeout=1s}"
+                                  "(memory://), resilient{preset=careful}(memory://))"),
+                         memory.failed ? KEEL_E_NOMEM : KEEL_OK);
+        keel_bag_close(bag);
+        bag = NULL;
+    }
+    ck_assert_int_gt(n, 15);
+    memory.fail_at = 0;
+    end();
+}
+END_TEST
+
 START_TEST(what_cannot_be_is_refused_before_anything_is_sent)
 {
     const keel_bag_options newer = { .size = 0 };
@@ -300,7 +328,7 @@ SUITE("bag", 30, ONE(the_operators_spec_takes_the_place_of_the_authors),
       ONE(after_three_slashes_comes_a_path_and_no_host),
       ONE(a_variable_of_no_bag_is_told),
       ROWS(a_bag_needs_a_name_like_a_pipelines, names),
-      ONE(opening_survives_each_allocation_that_fails),
+      ONE(opening_survives_each_allocation_that_fails), ONE(and_so_does_that_of_a_tree),
       ONE(what_cannot_be_is_refused_before_anything_is_sent),
       ONE(a_null_detail_is_fine), ONE(in_a_child_it_is_the_parents),
       ONE(with_a_limit_the_longest_unused_go_first))
