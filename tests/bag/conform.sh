@@ -23,6 +23,12 @@ holds()
     fi
 }
 
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+
+holds 'a flat file' "file://$dir/full?allow_flush=on"
+holds 'a flat file, its items synced' "file://$dir/data?allow_flush=on&sync=data"
+holds 'a flat file, nothing synced' "file://$dir/none?allow_flush=on&sync=none"
 holds memory 'memory://?allow_flush=on'
 holds 'memory with a limit' 'memory://?allow_flush=on&max=256MiB'
 holds readonly 'readonly{on=off}(memory://?allow_flush=on)'
