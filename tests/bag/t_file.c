@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bag/bag.h"
 #include "bag/store/file_record.h"
 #include "support/bag_dir.h"
 #include "support/suite.h"
@@ -542,6 +543,29 @@ START_TEST(what_was_flushed_leaves_no_files)
 }
 END_TEST
 
+/* ---- nonces -------------------------------------------------------------------------- */
+
+/* By which a write whose answer was lost is known for one's own. */
+START_TEST(the_nonce_of_a_write_is_found_again)
+{
+    const keel_bag_child *store = &d.bag->root;
+    const keel_bytes key = { KEY, strlen(KEY) };
+    const keel_bag_put put = { .size = sizeof put, .value = key };
+    uint64_t found = 0;
+    keel_bag_op op = { .size = sizeof op,
+                       .deadline_at_ns = keel_now(d.rt) + 10 * KEEL_S,
+                       .nonce = 17,
+                       .nonce_found = &found };
+    keel_bag_item item = { .size = sizeof item };
+    keel_bag_token fresh;
+
+    ck_assert_int_eq(store->ops->store(store->state, &op, key, &put, &fresh, &d.why),
+                     KEEL_OK);
+    ck_assert_int_eq(store->ops->get(store->state, &op, key, &item, &d.why), KEEL_OK);
+    ck_assert_uint_eq(found, 17);
+}
+END_TEST
+
 /* ---- scans --------------------------------------------------------------------------- */
 
 enum { MANY = 400 };
@@ -666,7 +690,8 @@ SUITE_IN("file", 60, setup, teardown, ONE(every_flipped_bit_is_seen),
          ONE(a_disk_that_may_only_be_read_is_read),
          ONE(what_dead_writers_left_goes_at_the_next_opening),
          ONE(what_dead_writers_left_is_in_nobodys_way),
-         ONE(what_was_flushed_leaves_no_files), ONE(a_scan_goes_on_where_it_stopped),
+         ONE(what_was_flushed_leaves_no_files),
+         ONE(the_nonce_of_a_write_is_found_again), ONE(a_scan_goes_on_where_it_stopped),
          ONE(a_scan_tells_damage_and_goes_on_behind_it),
          ONE(a_scan_removes_what_has_expired),
          ONE(a_cursor_of_another_store_is_refused))

@@ -232,6 +232,8 @@ static keel_status get_item(const keel_file_store *s, const keel_bag_op *op,
     status =
         find_live(s, op, AT_FDCWD, keel_file_in(s, path, in_root), key, &found, why);
     if (status == KEEL_OK) {
+        if (op->nonce_found)
+            *op->nonce_found = found.record.nonce;
         status = give(s, &found, op->wishes, item, why);
         keel_file_found_close(&found);
     } else if (status == KEEL_NOT_FOUND && check_place(s, why) != KEEL_OK) {
