@@ -8,6 +8,7 @@
 /* clang-format off */
 static const keel_bag_ops *const builtins[] = {
     &keel_store_file,
+    &keel_store_memcached,
     &keel_store_memory,
     &keel_store_redis,
     &keel_store_rediss,

@@ -198,7 +198,7 @@ keel_status keel_bag_get(keel_bag *bag, const char *key, keel_bag_item *item,
 
 /* ---- several at once ----------------------------------------------------------------- */
 
-enum { MANY_AT_ONCE = 64 };
+enum { MANY_AT_ONCE = 128 };
 
 /* Bad keys are answered here, the others asked for; statuses hold KEEL_OK where asked. */
 static size_t choose(use *u, const char *const keys[], keel_bag_item items[],

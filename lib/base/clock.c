@@ -76,6 +76,11 @@ bool keel_clock_real(keel_clock *clock)
     return works;
 }
 
+uint64_t keel_clock_real_now(void)
+{
+    return real_now(NULL);
+}
+
 bool keel_clock_is_real(const keel_clock *clock)
 {
     return clock->wait == real_wait;

@@ -11,6 +11,8 @@
 
 /* CLOCK_MONOTONIC with futex waits. False: this machine has no monotonic clock. */
 bool keel_clock_real(keel_clock *clock);
+/* The instant by CLOCK_MONOTONIC, which keel_clock_real has found to be there. */
+uint64_t keel_clock_real_now(void);
 /* Whether threads that sleep by it sleep on a futex. */
 bool keel_clock_is_real(const keel_clock *clock);
 /* Wakes whoever sleeps by it on the word. */

@@ -27,10 +27,7 @@ enum { KEEPALIVE_IDLE_S = 5, KEEPALIVE_EVERY_S = 1, KEEPALIVE_COUNT = 3 };
 
 uint64_t keel_socket_now(void)
 {
-    keel_clock clock;
-
-    keel_clock_real(&clock);
-    return clock.now(clock.ctx);
+    return keel_clock_real_now();
 }
 
 bool keel_address_unix(keel_address *address, const char *path)
