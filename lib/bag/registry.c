@@ -7,6 +7,7 @@
 /* One a line. */
 /* clang-format off */
 static const keel_bag_ops *const builtins[] = {
+    &keel_store_dynamodb,
     &keel_store_memory,
     &keel_store_redis,
     &keel_store_rediss,

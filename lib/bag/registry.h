@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 
+extern const keel_bag_ops keel_store_dynamodb;
 extern const keel_bag_ops keel_store_memory;
 extern const keel_bag_ops keel_store_redis, keel_store_rediss,
     keel_store_redis_sentinel, keel_store_redis_cluster;
