@@ -13,6 +13,7 @@ static const keel_bag_ops *const builtins[] = {
     &keel_store_rediss,
     &keel_store_redis_cluster,
     &keel_store_redis_sentinel,
+    &keel_store_s3,
     &keel_wrap_cache,
     &keel_wrap_failover,
     &keel_wrap_fault,
