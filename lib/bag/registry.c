@@ -8,6 +8,8 @@
 /* clang-format off */
 static const keel_bag_ops *const builtins[] = {
     &keel_store_dynamodb,
+    &keel_store_http,
+    &keel_store_https,
     &keel_store_memory,
     &keel_store_redis,
     &keel_store_rediss,

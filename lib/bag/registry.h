@@ -8,6 +8,8 @@
 #include "base/text.h"
 
 extern const keel_bag_ops keel_store_dynamodb;
+extern const keel_bag_ops keel_store_http;
+extern const keel_bag_ops keel_store_https;
 extern const keel_bag_ops keel_store_memory;
 extern const keel_bag_ops keel_store_redis, keel_store_rediss,
     keel_store_redis_sentinel, keel_store_redis_cluster;
