@@ -9,9 +9,13 @@
 
 extern const keel_bag_ops keel_store_file;
 extern const keel_bag_ops keel_store_memcached;
+extern const keel_bag_ops keel_store_dynamodb;
+extern const keel_bag_ops keel_store_http;
+extern const keel_bag_ops keel_store_https;
 extern const keel_bag_ops keel_store_memory;
 extern const keel_bag_ops keel_store_redis, keel_store_rediss,
     keel_store_redis_sentinel, keel_store_redis_cluster;
+extern const keel_bag_ops keel_store_s3;
 
 extern const keel_bag_ops keel_wrap_cache;
 extern const keel_bag_ops keel_wrap_failover;
