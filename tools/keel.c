@@ -9,7 +9,9 @@
 #include "keel.h"
 
 static const char usage[] =
-    "usage: keel config explain|list|check [option ...]\n"
+    "usage: keel bag VERB [option ...] SPEC [argument ...]\n"
+    "           what is in a bag, read and written\n"
+    "       keel config explain|list|check [option ...]\n"
     "           the settings of an environment: what they come to, and what is wrong\n"
     "       keel status [option ...] [NAME ...]\n"
     "           what the pipelines of a running service are doing\n"
@@ -63,11 +65,11 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    { "config", keel_tool_config },     { "events", keel_tool_events },
-    { "exec", keel_tool_exec },         { "lock", keel_tool_lock },
-    { "simulate", keel_tool_simulate }, { "status", keel_tool_status },
-    { "unlock", keel_tool_unlock },     { "version", version },
-    { "--version", version },
+    { "bag", keel_tool_bag },       { "config", keel_tool_config },
+    { "events", keel_tool_events }, { "exec", keel_tool_exec },
+    { "lock", keel_tool_lock },     { "simulate", keel_tool_simulate },
+    { "status", keel_tool_status }, { "unlock", keel_tool_unlock },
+    { "version", version },         { "--version", version },
 };
 
 int main(int argc, char **argv)

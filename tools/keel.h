@@ -14,6 +14,7 @@ enum {
     KEEL_EXIT_CONFIG = 78       /* as EX_CONFIG */
 };
 
+int keel_tool_bag(int argc, char **argv);
 int keel_tool_config(int argc, char **argv);
 int keel_tool_events(int argc, char **argv);
 int keel_tool_exec(int argc, char **argv);
