@@ -22,6 +22,8 @@ static const char usage[] =
     "           an operator's hand on a breaker\n"
     "       keel exec [option ...] NAME -- COMMAND [argument ...]\n"
     "           a command under a pipeline\n"
+    "       keel serve SPEC [option ...]\n"
+    "           a bag behind memcached's protocol\n"
     "       keel simulate [option ...] [FILE | -]\n"
     "           what a policy would do in an outage, on a virtual clock\n"
     "       keel version [--json]\n"
@@ -65,11 +67,12 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    { "bag", keel_tool_bag },       { "config", keel_tool_config },
-    { "events", keel_tool_events }, { "exec", keel_tool_exec },
-    { "lock", keel_tool_lock },     { "simulate", keel_tool_simulate },
-    { "status", keel_tool_status }, { "unlock", keel_tool_unlock },
-    { "version", version },         { "--version", version },
+    { "bag", keel_tool_bag },           { "config", keel_tool_config },
+    { "events", keel_tool_events },     { "exec", keel_tool_exec },
+    { "lock", keel_tool_lock },         { "serve", keel_tool_serve },
+    { "simulate", keel_tool_simulate }, { "status", keel_tool_status },
+    { "unlock", keel_tool_unlock },     { "version", version },
+    { "--version", version },
 };
 
 int main(int argc, char **argv)
