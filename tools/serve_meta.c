@@ -53,9 +53,8 @@ static void put_option_of(keel_serve_source *source, const keel_serve_request *r
         break;
     case 'k':
         put_option(out, 'k', r->sent_key);
-        break;
-    case 'b':
-        put_option(out, 'b', "");
+        if (r->sent_key != r->keys[0])
+            put_option(out, 'b', "");
         break;
     case 'c':
         if (t)
