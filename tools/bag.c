@@ -164,8 +164,8 @@ keel_status keel_bag_read_whole(keel_bag *bag, const char *key, keel_bag_item *i
         item->buffer = grown;
         item->capacity = room;
         status = keel_bag_get(bag, key, item, options, why);
-        if (status != KEEL_E_BUFFER)
-            break;
+        if (status != KEEL_E_BUFFER || item->length <= room)
+            break; /* who wants no more room than it had would be asked for ever */
         room = item->length;
     }
     if (status != KEEL_OK) {

@@ -95,7 +95,8 @@ static keel_status read_once(keel_serve_desk *desk, const char *key, bool expire
                    : keel_bag_get(bag, key, item, options, why);
 }
 
-/* An item may have grown since its length was told. */
+/* An item may have grown since its length was told. A store that wants no more room than it
+ * had would be asked for ever. */
 keel_status keel_serve_read(keel_serve_desk *desk, const char *key, size_t before,
                             bool expires, const keel_bag_options *options,
                             keel_bag_item *item, keel_serve_buffer *out,
@@ -105,7 +106,7 @@ keel_status keel_serve_read(keel_serve_desk *desk, const char *key, size_t befor
     size_t room = FIRST_ROOM;
 
     *item = (keel_bag_item){ .size = sizeof *item };
-    while (status == KEEL_E_BUFFER) {
+    while (status == KEEL_E_BUFFER && room > item->capacity) {
         char *to = keel_serve_room(out, before + room + LINE_END);
 
         if (!to) {

@@ -144,6 +144,8 @@ static void take_in(server *s, int fd)
         return;
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* unix has none */
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on,
+                     sizeof on); /* or the dead stay */
     atomic_fetch_add_explicit(&s->house.connections, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->taken_in, 1, memory_order_relaxed);
     keel_serve_worker_give(least_busy(s), c);

@@ -33,9 +33,10 @@ static void unlink_one(keel_serve_worker *w, keel_serve_connection *c)
 static void end_connection(keel_serve_worker *w, keel_serve_connection *c)
 {
     unlink_one(w, c);
-    keel_serve_connection_free(c); /* which takes it out of the epoll set, too */
+    /* before it is closed: who sees that, and comes again, has to find a place */
     atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&w->house->connections, 1, memory_order_relaxed);
+    keel_serve_connection_free(c); /* which takes it out of the epoll set, too */
 }
 
 /* ---- buffers ------------------------------------------------------------------------- */
@@ -132,11 +133,14 @@ static void close_idle(keel_serve_worker *w)
 /* What has come is answered once more, then those at rest are closed. */
 static void begin_closing(keel_serve_worker *w)
 {
-    keel_serve_connection *last = w->newest, *c = w->oldest, *next;
-    bool is_last = !c;
+    keel_serve_connection *last, *c, *next;
+    bool is_last;
 
     w->is_closing = true;
-    for (; !is_last; c = next) {
+    take_in(w); /* who came just before belongs to them */
+    last = w->newest;
+    is_last = !last;
+    for (c = w->oldest; !is_last; c = next) {
         next = c->newer;
         is_last = c == last; /* those served move behind it */
         serve(w, c);
@@ -257,7 +261,7 @@ void keel_serve_worker_wake(keel_serve_worker *w)
         ;
 }
 
-/* Those that were handed over at the very end it may not have taken in. */
+/* Where it was never to serve, others may have been handed over. */
 void keel_serve_worker_join(keel_serve_worker *w)
 {
     pthread_join(w->thread, NULL);

@@ -154,7 +154,8 @@ static void expect(int fd, const char *answer)
     while (have < length) {
         ssize_t more = recv(fd, got + have, length - have, 0);
 
-        ck_assert_msg(more > 0, "\"%s\" instead of \"%s\"", got, answer);
+        ck_assert_msg(more > 0, "\"%s\" instead of \"%s\", %s", got, answer,
+                      more ? strerror(errno) : "closed");
         have += (size_t)more;
     }
     ck_assert_str_eq(got, answer);
