@@ -116,9 +116,11 @@ bool keel_bag_tool_open(keel_bag **bag, keel_runtime *runtime, const char *spec,
 
 void keel_bag_token_write(char to[KEEL_BAG_TOKEN_TEXT], const keel_bag_token *token)
 {
-    for (size_t i = 0; i < token->length; i++)
+    size_t length = token->length;
+
+    for (size_t i = 0; i < length; i++)
         snprintf(to + 2 * i, 3, "%02x", token->bytes[i]);
-    to[2 * token->length] = '\0';
+    to[2 * length] = '\0';
 }
 
 static int hex_digit(char c)

@@ -27,7 +27,7 @@ char *keel_serve_room(keel_serve_buffer *b, size_t length)
 
     if (b->size - b->end >= length && b->block)
         return b->block + b->end;
-    if (held && b->begin)
+    if (b->block && b->begin)
         memmove(b->block, b->block + b->begin, held);
     b->begin = 0;
     b->end = held;

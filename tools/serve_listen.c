@@ -97,7 +97,7 @@ static bool listen_unix(keel_serve_listeners *l, const char *path, mode_t mode,
 
 static void name_of(int fd, char to[KEEL_SERVE_ADDRESS])
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = { .ss_family = AF_UNSPEC };
     socklen_t size = sizeof at;
     char host[64], port[16];
 

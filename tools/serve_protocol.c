@@ -19,6 +19,9 @@
 /* More than that no length is: it may be a request of another protocol. */
 #define LENGTH_MAX ((uint64_t)INT32_MAX - 2)
 
+/* A key in base64, at most. */
+#define SENT_KEY_MAX ((size_t)KEEL_BAG_KEY_MAX * 2)
+
 /* ---- words --------------------------------------------------------------------------- */
 
 /* A line as it is read: what is left of it. */
@@ -357,7 +360,7 @@ static const char *form_meta(parse *x)
     x->key = next_word(&x->line);
     if (!x->key.length)
         return NO_COMMAND;
-    return x->key.length <= 2 * KEEL_BAG_KEY_MAX ? read_options(x) : BAD_FORMAT;
+    return x->key.length <= SENT_KEY_MAX ? read_options(x) : BAD_FORMAT;
 }
 
 static const char *form_meta_count(parse *x)
@@ -380,7 +383,7 @@ static const char *form_meta_store(parse *x)
         return BAD_FORMAT;
     x->knows_length = true;
     x->request->length = n;
-    return x->key.length <= 2 * KEEL_BAG_KEY_MAX ? read_options(x) : BAD_FORMAT;
+    return x->key.length <= SENT_KEY_MAX ? read_options(x) : BAD_FORMAT;
 }
 
 static int base64_digit(char c)
