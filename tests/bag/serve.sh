@@ -78,6 +78,7 @@ foreign_clients()
 }
 
 foreign_clients 'memory://?allow_flush=on'
+foreign_clients 'cache(memory://?allow_flush=on, memory://?allow_flush=on)'
 [ -z "${SERVE_SPECS-}" ] || while IFS= read -r spec; do
     foreign_clients "$spec"
 done <<SPECS
