@@ -11,7 +11,8 @@ src=${srcdir:-$(dirname "$0")/../..}
 keel=./keel
 work=$(mktemp -d) || exit 1
 server=
-trap 'stop; rm -rf "$work"' EXIT
+redis=
+trap 'stop; [ -z "$redis" ] || kill "$redis"; rm -rf "$work"' EXIT
 
 # stop: ends the server; its exit status is returned.
 stop()
@@ -79,6 +80,17 @@ foreign_clients()
 
 foreign_clients 'memory://?allow_flush=on'
 foreign_clients 'cache(memory://?allow_flush=on, memory://?allow_flush=on)'
+if command -v redis-server >/dev/null; then
+    redis-server --port 0 --unixsocket "$work/redis" --save '' --appendonly no \
+        --dir "$work" >/dev/null 2>&1 &
+    redis=$!
+    while [ ! -S "$work/redis" ] && kill -0 $redis; do
+        sleep 0.05
+    done
+    foreign_clients "redis://$work/redis?allow_flush=on&db=0"
+else
+    fail 'redis-server is not installed'
+fi
 [ -z "${SERVE_SPECS-}" ] || while IFS= read -r spec; do
     foreign_clients "$spec"
 done <<SPECS
