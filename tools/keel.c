@@ -9,7 +9,9 @@
 #include "keel.h"
 
 static const char usage[] =
-    "usage: keel config explain|list|check [option ...]\n"
+    "usage: keel bag VERB [option ...] SPEC [argument ...]\n"
+    "           what is in a bag, read and written\n"
+    "       keel config explain|list|check [option ...]\n"
     "           the settings of an environment: what they come to, and what is wrong\n"
     "       keel status [option ...] [NAME ...]\n"
     "           what the pipelines of a running service are doing\n"
@@ -20,6 +22,8 @@ static const char usage[] =
     "           an operator's hand on a breaker\n"
     "       keel exec [option ...] NAME -- COMMAND [argument ...]\n"
     "           a command under a pipeline\n"
+    "       keel serve SPEC [option ...]\n"
+    "           a bag behind memcached's protocol\n"
     "       keel simulate [option ...] [FILE | -]\n"
     "           what a policy would do in an outage, on a virtual clock\n"
     "       keel version [--json]\n"
@@ -63,8 +67,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    { "config", keel_tool_config },     { "events", keel_tool_events },
-    { "exec", keel_tool_exec },         { "lock", keel_tool_lock },
+    { "bag", keel_tool_bag },           { "config", keel_tool_config },
+    { "events", keel_tool_events },     { "exec", keel_tool_exec },
+    { "lock", keel_tool_lock },         { "serve", keel_tool_serve },
     { "simulate", keel_tool_simulate }, { "status", keel_tool_status },
     { "unlock", keel_tool_unlock },     { "version", version },
     { "--version", version },

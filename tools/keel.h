@@ -14,10 +14,12 @@ enum {
     KEEL_EXIT_CONFIG = 78       /* as EX_CONFIG */
 };
 
+int keel_tool_bag(int argc, char **argv);
 int keel_tool_config(int argc, char **argv);
 int keel_tool_events(int argc, char **argv);
 int keel_tool_exec(int argc, char **argv);
 int keel_tool_lock(int argc, char **argv);
+int keel_tool_serve(int argc, char **argv);
 int keel_tool_simulate(int argc, char **argv);
 int keel_tool_status(int argc, char **argv);
 int keel_tool_unlock(int argc, char **argv);
