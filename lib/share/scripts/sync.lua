@@ -301,7 +301,7 @@ local function stored()
 end
 
 -- The next reports are welcome after so many milliseconds: a fleet's syncs take a
--- quarter of the server at most (20 us each and 10 for each breaker, as bench has it).
+-- quarter of the server at most (20 us each and 10 for each breaker; bench has 7).
 local function pace()
     return math.ceil(live * (20 + 10 * count) / 250)
 end
