@@ -138,7 +138,7 @@ static int by_name(const void *a, const void *b)
 static void add_query(text *t, const keel_sigv4_request *r)
 {
     char names[KEEL_SIGV4_PAIRS][192];
-    keel_sigv4_pair sorted[KEEL_SIGV4_PAIRS];
+    keel_sigv4_pair sorted[KEEL_SIGV4_PAIRS] = { { NULL, NULL } };
 
     for (size_t i = 0; i < r->query_count; i++) {
         if (keel_sigv4_encode(r->query[i].name, false, names[i], sizeof names[i]) >=
