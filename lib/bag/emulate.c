@@ -174,7 +174,7 @@ static keel_status join(change *c, const keel_bag_put *put, keel_bytes *joined)
 static keel_status append_once(change *c, const keel_bag_put *put,
                                keel_bag_token *fresh)
 {
-    keel_bytes joined;
+    keel_bytes joined = { NULL, 0 };
     keel_status status = read_item(c);
 
     if (status == KEEL_NOT_FOUND)

@@ -27,7 +27,7 @@ static const keel_bag_ops *const builtins[] = {
 };
 /* clang-format on */
 
-enum { BUILTINS = sizeof builtins / sizeof *builtins };
+enum { BUILTINS = sizeof builtins / sizeof(const keel_bag_ops *) };
 
 const keel_bag_ops *keel_bag_builtin_at(size_t number)
 {

@@ -368,7 +368,7 @@ static keel_status add_emulation(const builder *b, keel_bag_node **node, size_t 
     memcpy(between->path, store->path, sizeof between->path);
     between->setup.children = &store->self;
     between->setup.child_count = 1;
-    between->parts = keel_memory_new(memory_of(b->tree), sizeof *between->parts);
+    between->parts = keel_memory_new(memory_of(b->tree), sizeof(const keel_bag_node *));
     if (!between->parts) {
         free_node(b->tree, between);
         return no_memory(b);
@@ -460,7 +460,7 @@ static keel_status build_child(const builder *b, keel_bag_node *node, uint16_t n
                                keel_text role)
 {
     char quoted[KEEL_QUOTE_SIZE];
-    keel_bag_node *opened;
+    keel_bag_node *opened = NULL;
     keel_status status;
 
     if (is_taken(node, role)) {
@@ -484,8 +484,8 @@ static keel_status build_children(const builder *b, keel_bag_node *node,
 
     node->children =
         keel_memory_new(memory_of(b->tree), spec->child_count * sizeof *node->children);
-    node->parts =
-        keel_memory_new(memory_of(b->tree), spec->child_count * sizeof *node->parts);
+    node->parts = keel_memory_new(memory_of(b->tree),
+                                  spec->child_count * sizeof(const keel_bag_node *));
     if (!node->children || !node->parts)
         return no_memory(b);
     node->setup.children = node->children;

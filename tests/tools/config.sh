@@ -97,7 +97,7 @@ for help in --help -h; do
     for subcommand in '' version; do
         # shellcheck disable=SC2086
         output=$("$keel" $subcommand "$help" 2>&1) && case $output in
-        'usage: keel config'*'on a virtual clock'*) pass ;;
+        'usage: keel '*'keel config'*'on a virtual clock'*) pass ;;
         *) fail "keel $subcommand $help: $output" ;;
         esac
     done

@@ -32,7 +32,7 @@ static void a_scan_says_every_key_that_is_there_all_the_while(conform *c)
     unsigned rounds = 0;
 
     s = (seen){ .times = { 0 } };
-    strcpy(s.prefix, key_of(c, 0));
+    snprintf(s.prefix, sizeof s.prefix, "%s", key_of(c, 0));
     *(strrchr(s.prefix, ':') + 1) = '\0';
     for (unsigned i = 0; i < MANY; i++)
         EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, i), "x"));

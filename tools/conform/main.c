@@ -17,7 +17,7 @@ static const conform_check *const groups[] = { conform_values,  conform_conditio
                                                conform_numbers, conform_times,
                                                conform_all,     conform_races };
 
-enum { GROUPS = sizeof groups / sizeof *groups };
+enum { GROUPS = sizeof groups / sizeof(const conform_check *) };
 
 typedef struct counts {
     unsigned passed, failed, skipped;

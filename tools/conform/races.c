@@ -149,7 +149,7 @@ static void nothing_appended_is_lost(conform *c)
     EXPECT_STATUS(c, KEEL_OK, set_text(c, r.key, ""));
     EXPECT(c, all_run(&r));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, r.key, &item));
-    EXPECT(c, item.length == THREADS * TIMES);
+    EXPECT(c, item.length == (size_t)THREADS * TIMES);
     for (size_t i = 0; i < item.length; i++)
         counts[(unsigned char)(c->value[i] - 'a') % THREADS]++;
     for (size_t i = 0; i < THREADS; i++)

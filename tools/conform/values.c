@@ -2,6 +2,7 @@
 /* Values, flags and keys: what is stored comes back as it was. */
 #include "conform/conform.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,12 +32,13 @@ static void the_empty_value_is_one(conform *c)
 
 static void any_bytes_are_a_value(conform *c)
 {
+    static const char wire[] = "\r\nEND\r\n$-1\r\n\0"; /* of protocols */
     unsigned char bytes[512];
     keel_bag_item item;
 
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (unsigned char)(i * 7);
-    memcpy(bytes + 100, "\r\nEND\r\n$-1\r\n\0\0", 14);
+    memcpy(bytes + 100, wire, sizeof wire);
     EXPECT_STATUS(
         c, KEEL_OK,
         keel_bag_set(c->bag, key_of(c, 1), bytes, sizeof bytes, NULL, &c->why));
@@ -136,10 +138,8 @@ static void keys_differ_by_case_and_by_every_byte(conform *c)
 {
     char lower[80], upper[80];
 
-    strcpy(lower, key_of(c, 1));
-    strcpy(upper, lower);
-    strcat(lower, "abc");
-    strcat(upper, "ABC");
+    snprintf(lower, sizeof lower, "%sabc", key_of(c, 1));
+    snprintf(upper, sizeof upper, "%sABC", key_of(c, 1));
     EXPECT_STATUS(c, KEEL_OK, set_text(c, lower, "lower"));
     EXPECT_STATUS(c, KEEL_OK, set_text(c, upper, "upper"));
     EXPECT(c, has_text(c, lower, "lower"));
@@ -210,7 +210,7 @@ static void a_hundred_keys_come_in_order(conform *c)
     keel_status statuses[MANY];
 
     for (unsigned i = 0; i < MANY; i++) {
-        strcpy(names[i], key_of(c, i));
+        snprintf(names[i], sizeof names[i], "%s", key_of(c, i));
         keys[i] = names[i];
         items[i] = (keel_bag_item){ .size = sizeof items[i],
                                     .buffer = values[i],

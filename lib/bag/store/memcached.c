@@ -39,7 +39,7 @@ static const keel_bag_option options[] = {
     [OPTION_IDLE] = { .name = "idle",
                       .type = KEEL_BAG_DURATION,
                       .min = 0,
-                      .max = 24 * 3600 * KEEL_S,
+                      .max = UINT64_C(24) * 3600 * KEEL_S,
                       .standard = "1m",
                       .meaning =
                           "A connection that nobody has used for so long is closed "

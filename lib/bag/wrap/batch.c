@@ -22,6 +22,7 @@ static void gather(part *p, const keel_batch *b, size_t *at, keel_batch_wants_fn
         if (wants(b->statuses[*at], ctx)) {
             p->keys[p->count] = b->keys[*at];
             p->items[p->count] = b->items[*at];
+            p->statuses[p->count] = KEEL_FAILED; /* unless it says otherwise */
             p->from[p->count++] = *at;
         }
 }

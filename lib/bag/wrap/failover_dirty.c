@@ -87,7 +87,7 @@ static bool grow(keel_dirty *d)
 
     if (d->count < d->bucket_count)
         return true;
-    buckets = keel_memory_new(d->memory, count * sizeof *buckets);
+    buckets = keel_memory_new(d->memory, count * sizeof(keel_dirty_key *));
     if (!buckets)
         return d->bucket_count > 0; /* fuller than it should be, and right */
     d->buckets = buckets;

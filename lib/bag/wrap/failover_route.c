@@ -95,9 +95,9 @@ static void plan_dirty(keel_failover_use *u)
     u->count = 1;
     if (u->kind == KEEL_FAILOVER_READ || !u->is_blind)
         return;
-    for (uint8_t i = 1; i < u->f->count; i++)
+    for (size_t i = 1; i < u->f->count; i++)
         if (i != u->owner && u->count < u->f->set.tries)
-            u->order[u->count++] = i;
+            u->order[u->count++] = (uint8_t)i;
 }
 
 static void plan(keel_failover_use *u)
