@@ -469,7 +469,7 @@ static keel_status build_child(const builder *b, keel_bag_node *node, uint16_t n
         return at_column(b, b->spec->nodes[number].column, KEEL_E_CONFIG);
     }
     status = build(b, number, node->path, role, &opened);
-    if (status == KEEL_OK) {
+    if (status == KEEL_OK && opened) {
         node->parts[node->setup.child_count] = opened;
         node->children[node->setup.child_count++] = opened->self;
     }
