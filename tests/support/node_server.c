@@ -30,7 +30,7 @@ static const char *node_path(void)
 /* The program of a kind. */
 static void script_path(node_server_kind kind, char path[SPAWNED_PATH_SIZE])
 {
-    const char *modules = getenv("KEEL_TEST_NODE"), *source = getenv("srcdir");
+    const char *modules = getenv("TEST_NODE_SERVERS"), *source = getenv("srcdir");
 
     modules = modules ? modules : ".";
     source = source ? source : ".";

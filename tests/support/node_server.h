@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Servers that run on node, for one test: a DynamoDB and an S3 of others, which lie where
- * KEEL_TEST_NODE says (scripts/check installs them), and one of objects of our own.
+ * TEST_NODE_SERVERS says (scripts/check installs them), and one of objects of our own.
  */
 #ifndef KEEL_TESTS_SUPPORT_NODE_SERVER_H
 #define KEEL_TESTS_SUPPORT_NODE_SERVER_H
