@@ -8,14 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bag/wrap/pass.h"
 #include "base/clock.h"
 #include "base/detail.h"
 #include "base/memory.h"
 #include "call/runtime.h"
 
 typedef struct emulation {
+    keel_pass pass; /* first: what is only handed on knows no more of it */
     keel_runtime *runtime;
-    const keel_bag_child *store;
 } emulation;
 
 /* One item that is being changed. buffer grows to what it needs. */
@@ -34,7 +35,7 @@ static keel_status open_emulation(void **state, const keel_bag_setup *setup,
 
     if (!e)
         return keel_fail(why, KEEL_E_NOMEM, "out of memory");
-    *e = (emulation){ setup->runtime, setup->children };
+    *e = (emulation){ { setup->children }, setup->runtime };
     *state = e;
     return KEEL_OK;
 }
@@ -50,13 +51,13 @@ static void look(void *state, keel_bag_abilities *a)
 {
     const emulation *e = state;
 
-    *a = e->store->abilities;
+    *a = e->pass.inner->abilities;
     a->effective |= KEEL_BAG_EMULATED;
 }
 
 static bool can(const emulation *e, keel_bag_ability ability)
 {
-    return e->store->abilities.native & (uint32_t)ability;
+    return e->pass.inner->abilities.native & (uint32_t)ability;
 }
 
 /* ---- the loop ------------------------------------------------------------------------ */
@@ -70,8 +71,8 @@ static keel_status grow(change *c)
     c->item.capacity = 0;
     c->item.buffer = keel_memory_new(memory, need);
     if (!c->item.buffer)
-        return keel_bag_fail(c->why, KEEL_E_NOMEM, KEEL_APPLIED_NO, c->e->store->path,
-                             "out of memory");
+        return keel_bag_fail(c->why, KEEL_E_NOMEM, KEEL_APPLIED_NO,
+                             c->e->pass.inner->path, "out of memory");
     c->item.capacity = need;
     return KEEL_OK;
 }
@@ -79,7 +80,7 @@ static keel_status grow(change *c)
 /* The item as it is now, whole, with its token and its expiry. */
 static keel_status read_item(change *c)
 {
-    const keel_bag_child *store = c->e->store;
+    const keel_bag_child *store = c->e->pass.inner;
     keel_bag_op op = *c->op;
     keel_status status = c->item.buffer ? KEEL_OK : grow(c);
 
@@ -102,7 +103,7 @@ static keel_status read_item(change *c)
 static keel_status write_item(change *c, keel_bytes value, uint32_t flags,
                               int64_t expires_at_ms, keel_bag_token *fresh)
 {
-    const keel_bag_child *store = c->e->store;
+    const keel_bag_child *store = c->e->pass.inner;
     const keel_bag_put put = { .size = sizeof put,
                                .mode = KEEL_BAG_CAS,
                                .value = value,
@@ -127,8 +128,9 @@ static bool is_to_try_again(change *c, keel_status *status)
         return false;
     if (is_time_left(c))
         return true;
-    *status = keel_bag_fail(c->why, KEEL_DEADLINE, KEEL_APPLIED_NO, c->e->store->path,
-                            "others were always faster until the deadline");
+    *status =
+        keel_bag_fail(c->why, KEEL_DEADLINE, KEEL_APPLIED_NO, c->e->pass.inner->path,
+                      "others were always faster until the deadline");
     return false;
 }
 
@@ -156,13 +158,14 @@ static keel_status join(change *c, const keel_bag_put *put, keel_bytes *joined)
     size_t length = c->item.length + put->value.length;
     char *to;
 
-    if (length > c->e->store->abilities.value_max)
+    if (length > c->e->pass.inner->abilities.value_max)
         return keel_bag_fail(c->why, KEEL_E_TOO_LARGE, KEEL_APPLIED_NO,
-                             c->e->store->path, "it would be larger than value_max");
+                             c->e->pass.inner->path,
+                             "it would be larger than value_max");
     to = keel_memory_new(c->e->runtime->memory, length + 1);
     if (!to)
-        return keel_bag_fail(c->why, KEEL_E_NOMEM, KEEL_APPLIED_NO, c->e->store->path,
-                             "out of memory");
+        return keel_bag_fail(c->why, KEEL_E_NOMEM, KEEL_APPLIED_NO,
+                             c->e->pass.inner->path, "out of memory");
     *joined = (keel_bytes){ to, length };
     if (put->value.length)
         memcpy(to + (before ? 0 : c->item.length), put->value.at, put->value.length);
@@ -213,7 +216,8 @@ static keel_status store(void *state, const keel_bag_op *op, keel_bytes key,
 
     if (appends ? can(e, KEEL_CAN_APPEND)
                 : put->mode != KEEL_BAG_REPLACE || can(e, KEEL_CAN_REPLACE))
-        return e->store->ops->store(e->store->state, op, key, put, fresh, why);
+        return e->pass.inner->ops->store(e->pass.inner->state, op, key, put, fresh,
+                                         why);
     do
         status = appends ? append_once(&c, put, fresh) : replace_once(&c, put, fresh);
     while (is_to_try_again(&c, &status));
@@ -247,8 +251,8 @@ static keel_status add_to(void *state, const keel_bag_op *op, keel_bytes key, bo
     keel_status status;
 
     if (can(e, KEEL_CAN_INCR))
-        return e->store->ops->add_to(e->store->state, op, key, down, by, number, fresh,
-                                     why);
+        return e->pass.inner->ops->add_to(e->pass.inner->state, op, key, down, by,
+                                          number, fresh, why);
     do
         status = add_once(&c, down, by, number, fresh);
     while (is_to_try_again(&c, &status));
@@ -284,7 +288,8 @@ static keel_status touch(void *state, const keel_bag_op *op, keel_bytes key,
     keel_status status;
 
     if (can(e, KEEL_CAN_TOUCH))
-        return e->store->ops->touch(e->store->state, op, key, expires_at_ms, item, why);
+        return e->pass.inner->ops->touch(e->pass.inner->state, op, key, expires_at_ms,
+                                         item, why);
     do
         status = touch_once(&c, expires_at_ms);
     while (is_to_try_again(&c, &status));
@@ -292,55 +297,6 @@ static keel_status touch(void *state, const keel_bag_op *op, keel_bytes key,
         status = give(&c, expires_at_ms, item);
     end(&c);
     return status;
-}
-
-/* ---- what is only handed on ---------------------------------------------------------- */
-
-static keel_status get(void *state, const keel_bag_op *op, keel_bytes key,
-                       keel_bag_item *item, keel_detail *why)
-{
-    const keel_bag_child *child = ((const emulation *)state)->store;
-
-    return child->ops->get(child->state, op, key, item, why);
-}
-
-static void get_many(void *state, const keel_bag_op *op, const keel_bytes keys[],
-                     keel_bag_item items[], keel_status statuses[], size_t count,
-                     keel_detail *why)
-{
-    const keel_bag_child *child = ((const emulation *)state)->store;
-
-    keel_bag_child_get_many(child, op, keys, items, statuses, count, why);
-}
-
-static keel_status remove_item(void *state, const keel_bag_op *op, keel_bytes key,
-                               const keel_bag_token *expected, keel_detail *why)
-{
-    const keel_bag_child *child = ((const emulation *)state)->store;
-
-    return child->ops->remove(child->state, op, key, expected, why);
-}
-
-static keel_status flush(void *state, const keel_bag_op *op, keel_detail *why)
-{
-    const keel_bag_child *child = ((const emulation *)state)->store;
-
-    return child->ops->flush(child->state, op, why);
-}
-
-static keel_status scan(void *state, const keel_bag_op *op, keel_bag_cursor *cursor,
-                        keel_bag_scan_fn *fn, void *ctx, keel_detail *why)
-{
-    const keel_bag_child *child = ((const emulation *)state)->store;
-
-    return child->ops->scan(child->state, op, cursor, fn, ctx, why);
-}
-
-static keel_status health(void *state, const keel_bag_op *op, keel_detail *why)
-{
-    const keel_bag_child *child = ((const emulation *)state)->store;
-
-    return child->ops->health(child->state, op, why);
 }
 
 const keel_bag_ops keel_bag_emulation = {
@@ -352,13 +308,13 @@ const keel_bag_ops keel_bag_emulation = {
     .open = open_emulation,
     .close = close_emulation,
     .look = look,
-    .get = get,
-    .get_many = get_many,
+    .get = keel_pass_get,
+    .get_many = keel_pass_get_many,
     .store = store,
     .add_to = add_to,
     .touch = touch,
-    .remove = remove_item,
-    .flush = flush,
-    .scan = scan,
-    .health = health,
+    .remove = keel_pass_remove,
+    .flush = keel_pass_flush,
+    .scan = keel_pass_scan,
+    .health = keel_pass_health,
 };

@@ -273,12 +273,9 @@ static keel_status search(keel_text name, const char *folders, const keel_bag_op
 {
     keel_text rest = keel_text_of(folders), one;
 
-    while (rest.length) {
+    while (keel_text_next(&rest, ":", &one)) {
         keel_status status;
 
-        one = rest;
-        if (!keel_text_split(rest, ":", &one, &rest))
-            rest.length = 0;
         status = load_from(one, name, ops, why);
         if (status != KEEL_NOT_FOUND)
             return status;

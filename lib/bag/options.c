@@ -19,10 +19,7 @@ size_t keel_bag_word_find(const char *words, keel_text word)
 {
     keel_text rest = keel_text_of(words), one;
 
-    for (size_t i = 0; rest.length; i++) {
-        one = rest;
-        if (!keel_text_split(rest, "|", &one, &rest))
-            rest.length = 0;
+    for (size_t i = 0; keel_text_next(&rest, "|", &one); i++) {
         if (one.length == word.length && memcmp(one.at, word.at, one.length) == 0)
             return i;
     }

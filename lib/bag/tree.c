@@ -124,11 +124,6 @@ static void free_node(const keel_bag_tree *tree, keel_bag_node *node)
     keel_memory_free(memory_of(tree), node);
 }
 
-static void copy(char *to, size_t size, keel_text from)
-{
-    snprintf(to, size, "%.*s", (int)from.length, from.at);
-}
-
 /* Its role, or what stands for it in the parent's list; else its own name. */
 static keel_text role_of(const keel_spec_node *spec, const char *roles, size_t position)
 {
@@ -136,10 +131,7 @@ static keel_text role_of(const keel_spec_node *spec, const char *roles, size_t p
 
     if (spec->role.length)
         return spec->role;
-    for (size_t i = 0; rest.length; i++) {
-        one = rest;
-        if (!keel_text_split(rest, "|", &one, &rest))
-            rest.length = 0;
+    for (size_t i = 0; keel_text_next(&rest, "|", &one); i++) {
         if (i == position && !keel_text_is(one, "*"))
             return one;
     }
@@ -154,7 +146,7 @@ static keel_bag_node *new_node(const builder *b, const keel_bag_ops *ops,
 
     if (!node)
         return NULL;
-    copy(node->role, sizeof node->role, role);
+    keel_text_copy(node->role, sizeof node->role, role);
     if (snprintf(node->path, sizeof node->path, "%s%s%s", parent, *parent ? "." : "",
                  *parent ? node->role : ops->name) >= (int)sizeof node->path)
         node->path[sizeof node->path - 2] = '~'; /* only to be read: it is cut */
@@ -293,12 +285,9 @@ static keel_status read_abilities(const char *text, uint32_t *set, keel_detail *
     keel_text rest = keel_text_of(text ? text : ""), one;
     char quoted[KEEL_QUOTE_SIZE];
 
-    while (rest.length) {
+    while (keel_text_next(&rest, "|", &one)) {
         uint32_t known = *set;
 
-        one = rest;
-        if (!keel_text_split(rest, "|", &one, &rest))
-            rest.length = 0;
 #define TAKE(constant, number, name)                                                   \
     if (keel_text_is(one, name))                                                       \
         *set |= (uint32_t)(constant);
@@ -504,10 +493,7 @@ static keel_status check_count(const builder *b, const keel_bag_ops *ops,
     size_t least = 0, most = 0;
     keel_text rest = keel_text_of(ops->roles), one;
 
-    while (rest.length) {
-        one = rest;
-        if (!keel_text_split(rest, "|", &one, &rest))
-            rest.length = 0;
+    while (keel_text_next(&rest, "|", &one)) {
         if (keel_text_is(one, "*"))
             most = KEEL_SPEC_NODES;
         else

@@ -89,6 +89,16 @@ bool keel_text_split(keel_text text, const char *at, keel_text *before,
     return false;
 }
 
+bool keel_text_next(keel_text *rest, const char *between, keel_text *piece)
+{
+    if (!rest->length)
+        return false;
+    *piece = *rest;
+    if (!keel_text_split(*rest, between, piece, rest))
+        rest->length = 0;
+    return true;
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';

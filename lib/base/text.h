@@ -35,6 +35,9 @@ void keel_text_copy(char *to, size_t size, keel_text text);
 bool keel_text_split(keel_text text, const char *at, keel_text *before,
                      keel_text *after);
 
+/* The next piece of a list, taken off its front; false: nothing is left. */
+bool keel_text_next(keel_text *rest, const char *between, keel_text *piece);
+
 typedef enum keel_parse {
     KEEL_PARSE_OK,
     KEEL_PARSE_FORM,  /* not of that form at all */

@@ -146,12 +146,9 @@ static keel_status read_list(uint32_t *set, const char *name, const char *text,
     char quoted[KEEL_QUOTE_SIZE];
 
     *set = 0;
-    while (rest.length) {
+    while (keel_text_next(&rest, "|", &one)) {
         uint32_t known = 0;
 
-        one = rest;
-        if (!keel_text_split(rest, "|", &one, &rest))
-            rest.length = 0;
         for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
             if (keel_text_is(one, failures[i].word))
                 known = failures[i].set;
