@@ -74,32 +74,37 @@ static void *read_on(void *ctx)
     return NULL;
 }
 
-/* Beside the hot keys it makes the tables grow, and drops what it has made. */
-static void write_on(void)
+/* Beside the hot keys it makes the tables grow, and drops what it has made. Nothing is
+ * asserted on the way: libcheck writes a line for each, and would give way to readers. */
+static unsigned write_on(void)
 {
+    unsigned failed = 0;
     char key[16];
 
     for (unsigned turn = 0; turn < WRITES; turn++) {
-        ck_assert_int_eq(set_hot(turn % HOT, turn), KEEL_OK);
+        failed += set_hot(turn % HOT, turn) != KEEL_OK;
         snprintf(key, sizeof key, "cold%u", turn);
-        ck_assert_int_eq(keel_bag_set(bag, key, "x", 1, NULL, NULL), KEEL_OK);
+        failed += keel_bag_set(bag, key, "x", 1, NULL, NULL) != KEEL_OK;
         if (turn % 3 == 0)
-            ck_assert_int_eq(keel_bag_delete(bag, key, NULL, NULL), KEEL_OK);
+            failed += keel_bag_delete(bag, key, NULL, NULL) != KEEL_OK;
     }
+    return failed;
 }
 
 static void race(void)
 {
     pthread_t readers[READERS];
+    unsigned failed;
 
     for (unsigned i = 0; i < HOT; i++)
         ck_assert_int_eq(set_hot(i, i), KEEL_OK);
     for (unsigned i = 0; i < READERS; i++)
         ck_assert_int_eq(pthread_create(&readers[i], NULL, read_on, NULL), 0);
-    write_on();
+    failed = write_on();
     is_over = true;
     for (unsigned i = 0; i < READERS; i++)
         pthread_join(readers[i], NULL);
+    ck_assert_uint_eq(failed, 0);
     ck_assert_uint_eq(torn, 0);
     ck_assert_uint_gt(read_ones, 0);
 }
