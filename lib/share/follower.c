@@ -224,6 +224,7 @@ bool keel_follower_report(keel_follower *f, const keel_plan *plan, uint64_t now,
                                   .epoch = f->epoch,
                                   .state = f->state,
                                   .remaining_ms = ms_of(keel_ns_left(f->until_at, now)),
+                                  .since_ms = ms_of(keel_ns_left(now, f->since_at)),
                                   .want_open = trips,
                                   .cause = (uint8_t)keel_fleet_trip_cause(
                                       &plan->breaker, here.generation),
@@ -311,6 +312,7 @@ static void follow(keel_follower *f, const keel_plan *plan, const keel_wire_view
     f->others_wait = false;
     f->claim_at = now;
     f->claim_pause_ns = 0;
+    f->since_at = now - keel_ns_min(now, view->since_ms * KEEL_MS);
     f->until_at = now + open_left(plan, view);
     keel_runtime_log(
         f->pipeline->runtime, KEEL_LOG_INFO, "fleet",

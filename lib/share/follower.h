@@ -23,6 +23,7 @@ typedef struct keel_follower {
     /* what the fleet said last */
     uint64_t epoch; /* 0: nothing yet */
     uint8_t state;  /* UNKNOWN with epoch 0 */
+    uint64_t since_at;
     uint64_t until_at;
     uint64_t gen; /* of the server's data, for the log */
     uint32_t members;

@@ -93,6 +93,7 @@ typedef struct keel_wire_report {
     uint64_t epoch;
     uint8_t state;
     uint32_t remaining_ms;
+    uint32_t since_ms; /* how long ago it came to this state */
     bool want_open;    /* share.trip=any: open without asking the others */
     uint8_t cause;     /* keel_cause, with want_open */
     bool registers;    /* at first and then every few minutes: "I know this breaker" */

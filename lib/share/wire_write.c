@@ -153,7 +153,7 @@ static void pack_opening(packer *p, const keel_wire_opening *o)
 
 /* ---- sync ------------------------------------------------------------------------ */
 
-enum { WANT_OPEN = 1, REGISTERS = 2, REPORT_SIZE = 89, DELTA_SIZE = 13 };
+enum { WANT_OPEN = 1, REGISTERS = 2, REPORT_SIZE = 93, DELTA_SIZE = 13 };
 
 static void pack_seen(packer *p, const keel_wire_report *r)
 {
@@ -166,6 +166,7 @@ static void pack_seen(packer *p, const keel_wire_report *r)
     pack(p, 4, r->cfg_version);
     pack(p, 8, r->epoch);
     pack(p, 4, r->remaining_ms);
+    pack(p, 4, r->since_ms);
     pack(p, 8, r->answered);
 }
 

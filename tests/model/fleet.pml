@@ -95,6 +95,7 @@ typedef Lease {
 
 typedef Server {
     byte epoch; byte state; byte rest;
+    bool brought;       /* a member brought it back, closed */
     byte ok; byte bad;
     Lease lease[K];
     byte window;        /* failed batches since the breaker closed */
@@ -192,6 +193,11 @@ hidden byte lost;
 #define seen_is_split \
     (seen_epoch > 0 && seen_epoch == server.epoch && seen_state != server.state)
 #endif
+
+/* Open since after another member closed it anew, as the ages tell that are not here. */
+#define seen_is_later \
+    (failed_over && seen_epoch < server.epoch && seen_state > CLOSED && \
+     server.state == CLOSED && server.brought)
 
 #ifdef MUTANT_ANY_LENGTH_IS_BELIEVED
 #define at_most_open(rest) (rest)
@@ -293,6 +299,7 @@ inline put(new_epoch, new_state, new_rest)
     server.state = new_state;
     server.rest = new_rest;
     server.epoch = new_epoch;
+    server.brought = false;
     server.window = 0;
 #ifdef MUTANT_PROBES_OF_LAST_PERIOD
     if :: server.state != HALF_OPEN -> server.good = 0 :: else fi;
@@ -323,7 +330,12 @@ inline meet_view(p)
         put(seen_epoch + 1, OPEN, OPEN_TICKS)
 #endif
     :: seen_epoch > server.epoch && seen_state != HALF_OPEN && !seen_is_unknown ->
-        put(seen_epoch, seen_state, seen_rest)
+        put(seen_epoch, seen_state, seen_rest);
+        server.brought = (seen_state == CLOSED)
+    :: seen_epoch > server.epoch && seen_state == CLOSED && server.state > CLOSED ->
+        put(seen_epoch + 1, OPEN, OPEN_TICKS)   /* it closed before that opened */
+    :: seen_is_later ->
+        put(server.epoch + 1, OPEN, OPEN_TICKS)
     :: seen_is_split ->
         if
 #ifdef MUTANT_LAST_WRITER
@@ -840,6 +852,7 @@ proctype Clock()
 inline copy_server(to, from)
 {
     to.epoch = from.epoch; to.state = from.state; to.rest = from.rest;
+    to.brought = from.brought;
     to.ok = from.ok; to.bad = from.bad;
     to.window = from.window; to.applied = from.applied; to.good = from.good;
     to.calls = from.calls;
@@ -854,7 +867,8 @@ inline copy_server(to, from)
 
 inline forget_server(s)
 {
-    s.epoch = 0; s.state = NONE; s.rest = 0; s.ok = 0; s.bad = 0;
+    s.epoch = 0; s.state = NONE; s.rest = 0; s.brought = false;
+    s.ok = 0; s.bad = 0;
     s.window = 0; s.applied = 0; s.good = 0; s.calls = 0;
     for (q : 0 .. K - 1) { forget_lease(s.lease[q]) }
     for (q : 0 .. N - 1) { s.seq[q] = 0 }

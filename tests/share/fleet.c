@@ -106,6 +106,7 @@ keel_wire_report report_seen(uint64_t epoch)
         .name = BREAKER,
         .epoch = epoch,
         .state = epoch ? KEEL_BREAKER_CLOSED : KEEL_WIRE_UNKNOWN,
+        .since_ms = 3600000,
         .cfg_hash = 7,
         .cfg_version = 1,
         .slots = 10,

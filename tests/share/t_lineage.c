@@ -79,6 +79,62 @@ START_TEST(the_server_and_a_member_agree)
 }
 END_TEST
 
+typedef struct later_case {
+    const char *why;
+    uint8_t server_state, server_cause;
+    uint64_t server_epoch;
+    uint32_t server_since_ms;
+    uint8_t seen_state;
+    uint64_t seen_epoch;
+    uint32_t seen_since_ms;
+    uint8_t state;
+    uint64_t epoch;
+} later_case;
+
+static const later_case later_cases[] = {
+    { "opened after the member's closing", OPEN, 1, 4, 100, SHUT, 5, 9000, OPEN, 6 },
+    { "opened before it: only lagging", OPEN, 1, 4, 9000, SHUT, 5, 100, SHUT, 5 },
+    { "a round begun after it", HALF, 4, 4, 100, SHUT, 5, 9000, OPEN, 6 },
+    { "a round begun before it", HALF, 4, 4, 9000, SHUT, 5, 100, SHUT, 5 },
+    { "brought back closed, open there since", SHUT, 30, 5, 9000, OPEN, 4, 100, OPEN,
+      6 },
+    { "brought back closed, a round there", SHUT, 30, 5, 9000, HALF, 4, 100, OPEN, 6 },
+    { "brought back, closed after it", SHUT, 30, 5, 100, OPEN, 4, 9000, SHUT, 5 },
+    { "closed by probes: the member heard late", SHUT, 5, 5, 9000, OPEN, 4, 100, SHUT,
+      5 },
+};
+
+START_TEST(what_closed_in_a_lost_history_ends_no_later_trouble)
+{
+    const later_case *row = &later_cases[_i];
+    keel_wire_report r = seen(row->seen_epoch, row->seen_state, 0);
+    stored s = stored_as(row->server_state, row->server_epoch);
+    member a = member_named("a");
+    keel_wire_view view;
+
+    r.since_ms = row->seen_since_ms;
+    s.cause = row->server_cause;
+    s.changed = fleet_now() - row->server_since_ms;
+    s.due = row->server_state == OPEN ? fleet_now() + 5000 : 0;
+    store(&s);
+    view = member_report(&a, &r);
+    ck_assert_msg(view.state == row->state, "%s: state %u", row->why, view.state);
+    ck_assert_msg(view.epoch == row->epoch, "%s: epoch %u", row->why,
+                  (unsigned)view.epoch);
+}
+END_TEST
+
+START_TEST(what_is_brought_back_closed_is_closed_for_as_long_as_it_was)
+{
+    keel_wire_report r = seen(5, SHUT, 0);
+    member a = member_named("a");
+
+    r.since_ms = 7000;
+    ck_assert_uint_ge(member_report(&a, &r).since_ms, 7000);
+    ck_assert_uint_lt(member_report(&a, &r).since_ms, 17000);
+}
+END_TEST
+
 START_TEST(what_a_member_brings_back_is_told)
 {
     const keel_wire_report r = seen(5, OPEN, 3000);
@@ -402,6 +458,8 @@ START_TEST(every_key_has_an_end)
 END_TEST
 
 FLEET_SUITE("share/lineage", ROWS(the_server_and_a_member_agree, agree_cases),
+            ROWS(what_closed_in_a_lost_history_ends_no_later_trouble, later_cases),
+            ONE(what_is_brought_back_closed_is_closed_for_as_long_as_it_was),
             ONE(what_a_member_brings_back_is_told),
             ONE(a_flushed_server_is_another_generation_and_heals_with_the_next_syncs),
             ONE(a_restarted_server_learns_its_scripts_again),

@@ -189,6 +189,7 @@ START_TEST(outcomes_count_in_the_slot_of_their_age)
     keel_wire_report r = report_seen(1);
 
     r.slot_ms = 3600000; /* the test ends within one slot */
+    r.since_ms = UINT32_MAX;
     r.registers = true;
     r.deltas = &delta;
     r.delta_count = 1;

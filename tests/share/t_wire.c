@@ -80,9 +80,9 @@ START_TEST(numbers_are_packed_in_network_order)
 
     ck_assert(keel_wire_sync_write(&c, &fleet, &batch));
     at = c.count - 1;
-    ck_assert_uint_eq(c.lengths[at], 89 + 13);
+    ck_assert_uint_eq(c.lengths[at], 93 + 13);
     ck_assert_mem_eq(c.argv[at] + 13, epoch, sizeof epoch);
-    ck_assert_mem_eq(c.argv[at] + 89, last, sizeof last);
+    ck_assert_mem_eq(c.argv[at] + 93, last, sizeof last);
 }
 END_TEST
 

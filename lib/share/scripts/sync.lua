@@ -11,7 +11,7 @@
 --       sequence, sharded (0, 1); then for each breaker a report (README.md)
 
 local FIXED, EACH = 5, 4
-local REPORT, REPORT_SIZE = '>BBBBBI4I4I8I4I8' .. string.rep('I4', 7), 89
+local REPORT, REPORT_SIZE = '>BBBBBI4I4I8I4I4I8' .. string.rep('I4', 7), 93
 local DELTA, DELTA_SIZE = '>BI4I4I4', 13
 local WANT_OPEN, REGISTER = 1, 2
 local MISMATCH, REFUSED, NEWER = 1, 2, 4
@@ -40,13 +40,14 @@ end
 -- ---- one breaker's report --------------------------------------------------------
 
 local function report_read(raw)
-    local flags, state, width, deltas, cause, cfg, version, epoch, rest, answered, slot_ms,
-        keep, min_calls, failure, slow, consecutive, reporters, at =
+    local flags, state, width, deltas, cause, cfg, version, epoch, rest, since, answered,
+        slot_ms, keep, min_calls, failure, slow, consecutive, reporters, at =
         struct.unpack(REPORT, raw)
     return {
         want_open = flags % 2 >= WANT_OPEN, register = flags % 4 >= REGISTER,
         state = state, width = width, deltas = deltas, cause = cause, cfg = cfg,
-        version = version, epoch = epoch, rest = rest, answered = answered,
+        version = version, epoch = epoch, rest = rest, began = now - since,
+        answered = answered,
         slot_ms = slot_ms, keep = keep, min_calls = min_calls, failure = failure,
         slow = slow, consecutive = consecutive, reporters = reporters, raw = raw,
         opening_at = at
@@ -70,7 +71,7 @@ local function adopt(b, r)
         b.due = now + math.min(r.rest, o.most)
     elseif r.state == CLOSED then
         move(b, CLOSED, RESEEDED, r.epoch)
-        b.changed = 0
+        b.changed = math.max(r.began, 0)
     else
         -- Only the number: the state stays what it is here.
         b.epoch = r.epoch
@@ -78,13 +79,23 @@ local function adopt(b, r)
     end
 end
 
--- Two histories met at one number. The more protective state is never the closed one.
+-- Two histories met. The more protective state is never the closed one.
 local function settle(b, r)
     local o = opening_of(r)
     local due = math.max(b.state == OPEN and b.due or 0,
         r.state == OPEN and now + math.min(r.rest, o.most) or 0)
-    move(b, OPEN, SPLIT, b.epoch + 1)
+    move(b, OPEN, SPLIT, math.max(b.epoch, r.epoch) + 1)
     b.due = due > 0 and due or now + math.min(REST_MS, o.longest)
+end
+
+-- The higher number is not the later word where one of them is of a history that was
+-- lost: no breaker is closed by what is older than the trouble that opened it.
+local function is_older_closing(b, r)
+    if r.epoch > b.epoch then
+        return r.state == CLOSED and b.state ~= CLOSED and r.began < b.changed
+    end
+    return b.state == CLOSED and b.cause == RESEEDED and b.changed < r.began and
+        (r.state == OPEN or r.state == HALF_OPEN)
 end
 
 -- Brings what is stored and what the member has seen together. Second result: the
@@ -105,7 +116,9 @@ local function agree(b, r)
     if r.epoch > b.epoch + JUMP then
         return b, true
     end
-    if r.epoch > b.epoch then
+    if is_older_closing(b, r) then
+        settle(b, r)
+    elseif r.epoch > b.epoch then
         adopt(b, r)
     elseif r.epoch == b.epoch and r.state ~= UNKNOWN and r.state ~= b.state then
         settle(b, r)
