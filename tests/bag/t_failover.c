@@ -583,6 +583,80 @@ START_TEST(a_token_is_of_the_child_that_gave_it)
 }
 END_TEST
 
+/* ---- what a standby can know --------------------------------------------------------- */
+
+static bool note_any(const char *key, void *ctx)
+{
+    (void)key;
+    *(bool *)ctx = true;
+    return true;
+}
+
+static void begin_unfed(void)
+{
+    begin("knows=given");
+    staged_put(&s, 0, "k", "1");
+    staged_put(&s, 1, "k", "0"); /* of an outage before */
+    down();
+}
+
+START_TEST(a_standby_that_is_not_fed_says_nothing_of_other_keys)
+{
+    const char *keys[] = { "k", "given" };
+    keel_bag_item items[2] = { { .size = sizeof *items }, { .size = sizeof *items } };
+    keel_status statuses[2];
+
+    begin_unfed();
+    for (int i = 0; i < 5; i++) /* it is left, too */
+        ck_assert_int_eq(staged_get(&s, "k"), KEEL_FAILED);
+    ck_assert_int_eq(staged_set(&s, "given", "2"), KEEL_OK);
+    expect("given", "2", KEEL_BAG_FROM_STANDBY);
+    ck_assert_int_eq(keel_bag_get_many(&s.bag, keys, items, statuses, 2, NULL, NULL),
+                     KEEL_PARTIAL);
+    ck_assert_int_eq(statuses[0], KEEL_FAILED);
+    ck_assert_int_eq(statuses[1], KEEL_OK);
+    keys[1] = "k";
+    ck_assert_int_eq(keel_bag_get_many(&s.bag, keys, items, statuses, 2, NULL, NULL),
+                     KEEL_FAILED);
+    up();
+    rejoin();
+    expect("k", "1", 0);
+    expect("given", "2", 0);
+    staged_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_standby_that_is_not_fed_decides_on_no_other_key)
+{
+    begin_unfed();
+    ck_assert_int_eq(keel_bag_add(&s.bag, "none", "x", 1, NULL, &s.why), KEEL_FAILED);
+    ck_assert_int_eq(s.why.applied, KEEL_APPLIED_NO);
+    ck_assert_int_eq(keel_bag_incr(&s.bag, "k", 1, NULL, NULL, &s.why), KEEL_FAILED);
+    ck_assert_str_eq(staged_peek(&s, 1, "k"), "0");
+    ck_assert_int_eq(keel_bag_touch(&s.bag, "none", NULL, &s.why), KEEL_FAILED);
+    ck_assert_int_eq(keel_bag_delete(&s.bag, "k", NULL, &s.why), KEEL_OK);
+    ck_assert_int_eq(staged_get(&s, "k"), KEEL_NOT_FOUND);
+    ck_assert_int_eq(keel_bag_add(&s.bag, "k", "7", 1, NULL, &s.why), KEEL_OK);
+    up();
+    rejoin();
+    expect("k", "7", 0);
+    staged_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_standby_that_is_not_fed_has_no_list_of_keys)
+{
+    keel_bag_cursor cursor = { .length = 0 };
+    bool is_any = false;
+
+    begin_unfed();
+    ck_assert_int_eq(keel_bag_scan(&s.bag, &cursor, note_any, &is_any, NULL, &s.why),
+                     KEEL_FAILED);
+    ck_assert(!is_any);
+    staged_cleanup(&s);
+}
+END_TEST
+
 /* ---- more than one key --------------------------------------------------------------- */
 
 START_TEST(a_batch_is_asked_for_where_each_key_is)
@@ -757,6 +831,9 @@ SUITE("failover", 20, ONE(a_read_that_fails_is_the_standbys),
       ONE(a_key_that_changed_hands_meanwhile_stays_where_it_is),
       ONE(a_primary_that_fails_again_is_left_again),
       ONE(a_token_is_of_the_child_that_gave_it),
+      ONE(a_standby_that_is_not_fed_says_nothing_of_other_keys),
+      ONE(a_standby_that_is_not_fed_decides_on_no_other_key),
+      ONE(a_standby_that_is_not_fed_has_no_list_of_keys),
       ONE(a_batch_is_asked_for_where_each_key_is),
       ONE(a_flush_leaves_nothing_that_could_come_back),
       ONE(a_scan_says_dirty_keys_too_and_stays_with_one_child),

@@ -42,6 +42,7 @@ typedef struct keel_failover_settings {
     uint64_t tries;
     uint64_t timeout_ns; /* 0: an even share of the time there is */
     bool on_miss;
+    bool knows_given; /* a standby knows of dirty keys alone */
     bool invalidates;
     uint64_t probe_ns;
     uint64_t rejoin_timeout_ns;
@@ -146,6 +147,10 @@ keel_status keel_failover_run(keel_failover_use *u, keel_detail *why);
 /* Who is asked for what is not dirty: the current one first, the primary last if left. */
 uint8_t keel_failover_order(const keel_failover *f,
                             uint8_t order[KEEL_FAILOVER_CHILDREN]);
+
+/* The same for what depends on the item that there is: only those that can know it. */
+uint8_t keel_failover_order_knowing(const keel_failover *f,
+                                    uint8_t order[KEEL_FAILOVER_CHILDREN]);
 
 /* The time that one of so many tries may take. */
 uint64_t keel_failover_share(const keel_failover *f, const keel_bag_op *op,

@@ -62,7 +62,7 @@ static void get_some(keel_failover *f, const keel_bag_op *op, const keel_batch *
                      keel_detail *why)
 {
     uint8_t order[KEEL_FAILOVER_CHILDREN];
-    uint8_t count = keel_failover_order(f, order);
+    uint8_t count = keel_failover_order_knowing(f, order);
     bool seen[MANY_AT_ONCE] = { false };
     keel_bag_op part = *op;
 
@@ -220,7 +220,7 @@ keel_status keel_failover_scan(void *state, const keel_bag_op *op,
     keel_failover *f = state;
     const scanning s = { f, op, fn, ctx };
     uint8_t order[KEEL_FAILOVER_CHILDREN];
-    uint8_t count = keel_failover_order(f, order);
+    uint8_t count = keel_failover_order_knowing(f, order);
     keel_status status = KEEL_OK;
 
     if (cursor->length) { /* begun at one of them, and no other can go on */

@@ -27,6 +27,15 @@ uint8_t keel_failover_order(const keel_failover *f,
     return count < f->set.tries ? count : (uint8_t)f->set.tries;
 }
 
+uint8_t keel_failover_order_knowing(const keel_failover *f,
+                                    uint8_t order[KEEL_FAILOVER_CHILDREN])
+{
+    if (!f->set.knows_given)
+        return keel_failover_order(f, order);
+    order[0] = 0;
+    return 1;
+}
+
 /* Failures that say that it is down, not that it is busy. */
 static bool is_down(keel_status status)
 {
@@ -107,8 +116,10 @@ static void plan(keel_failover_use *u)
         u->f, u->key, &u->owner, u->kind == KEEL_FAILOVER_READ ? NULL : &u->pinned);
     if (u->is_dirty)
         plan_dirty(u);
-    else
+    else if (u->is_blind)
         u->count = keel_failover_order(u->f, u->order);
+    else
+        u->count = keel_failover_order_knowing(u->f, u->order);
     if (u->expected)
         u->count = 1; /* a token is one child's */
 }
