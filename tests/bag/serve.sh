@@ -79,6 +79,7 @@ foreign_clients()
 }
 
 foreign_clients 'memory://?allow_flush=on'
+foreign_clients "file://$work/items?allow_flush=on"
 foreign_clients 'cache(memory://?allow_flush=on, memory://?allow_flush=on)'
 if command -v redis-server >/dev/null; then
     redis-server --port 0 --unixsocket "$work/redis" --save '' --appendonly no \
