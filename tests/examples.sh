@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # What a reader may paste works: every program in examples/, in the README and under
 # EXAMPLES on a manual page compiles against the built library as strict C11, and those
-# in examples/ run, with the address of a private nginx as their argument.
+# in examples/ run, with the address of a private nginx as their argument and bags of
+# their own. Nobody listens at port 1, so sessions are their standby's.
 set -u
 src=${srcdir:-$(dirname "$0")/..}
 . "$src/tests/support/report.sh"
@@ -42,6 +43,9 @@ server {
     location /down { return 503; }
 }
 CONFIG
+
+export KEEL_BAG_NOTES="file://$work/notes"
+export KEEL_BAG_SESSIONS="failover(resilient(redis://127.0.0.1:1), file://$work/sessions)"
 
 check_runs()
 {
