@@ -2,18 +2,12 @@
 /* nginx, made sick by its own configuration or by a signal. */
 #include "dependency.h"
 
-#include <arpa/inet.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-static const char echo_module[] = "/usr/lib/nginx/modules/ngx_http_echo_module.so";
+#include "port.h"
 
-/*
- * Ports below those the system hands out by itself: a client that calls a dead port
- * among those may be given this very port as its own, and be connected to itself.
- */
-enum { FIRST_PORT = 18080, LAST_PORT = 18999 };
+static const char echo_module[] = "/usr/lib/nginx/modules/ngx_http_echo_module.so";
 
 static const char *const answers[] = {
     [MOOD_WELL] = "echo_sleep 0.02; echo well;",
@@ -27,40 +21,11 @@ bool dependency_is_installed(void)
     return nginx_is_installed() && access(echo_module, R_OK) == 0;
 }
 
-static bool port_is_free(uint16_t port)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool is_free;
-
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    is_free = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
-    if (fd >= 0)
-        close(fd);
-    return is_free;
-}
-
-/* Begins at a place of its own, so that two demonstrations at once do not meet. */
-static uint16_t free_port(void)
-{
-    const int count = LAST_PORT - FIRST_PORT + 1;
-
-    for (int i = 0; i < count; i++) {
-        uint16_t port = (uint16_t)(FIRST_PORT + (getpid() + i) % count);
-
-        if (port_is_free(port))
-            return port;
-    }
-    return 0;
-}
-
 bool dependency_init(dependency *d)
 {
-    *d = (dependency){ .port = free_port() };
-    if (!d->port) {
-        fprintf(stderr, "no free port from %d to %d\n", FIRST_PORT, LAST_PORT);
+    *d = (dependency){ .port = port_free() };
+    if (!d->port)
         return false;
-    }
     snprintf(d->url, sizeof d->url, "http://127.0.0.1:%u/", d->port);
     return nginx_init(&d->nginx);
 }

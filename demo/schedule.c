@@ -11,7 +11,7 @@
  * later, and waits twice as long when they fail. The first sickness here is over before
  * the first probes; the second is not, but before the next ones.
  */
-static const phase usual[PHASES] = {
+const phase schedule_http[PHASES] = {
     { "healthy", "nginx answers in 20 ms", MOOD_WELL, 0, 8 },
     { "killed", "nginx is killed (kill -9): connections are refused", MOOD_DEAD, 0, 8 },
     { "back", "nginx is started again", MOOD_WELL, 0, 10 },
@@ -19,6 +19,20 @@ static const phase usual[PHASES] = {
     { "fast", "nginx answers in 20 ms again", MOOD_WELL, 0, 10 },
     { "30 % errors", "30 % of the answers are 503", MOOD_FLAKY, 0, 12 },
     { "back", "nginx is well again", MOOD_WELL, 0, 6 },
+};
+
+/*
+ * Here the breaker opens at the fifth failure in a row, and lets a probe pass every
+ * second.
+ */
+const phase schedule_storage[PHASES] = {
+    { "healthy", "Redis is well", MOOD_WELL, 0, 2 },
+    { "killed", "Redis is killed (kill -9): connections are refused", MOOD_DEAD, 0, 4 },
+    { "back", "Redis is started again", MOOD_WELL, 0, 3 },
+    { "frozen", "Redis is frozen (SIGSTOP): connections hang", MOOD_FROZEN, 0, 4 },
+    { "back", "Redis goes on (SIGCONT)", MOOD_WELL, 0, 3 },
+    { "starved", "Redis gets to run for 0.1 s of every second", MOOD_STARVED, 0, 3 },
+    { "back", "Redis is well again", MOOD_WELL, 0, 3 },
 };
 
 static void place_phases(schedule *s)
@@ -30,7 +44,7 @@ static void place_phases(schedule *s)
     }
 }
 
-void schedule_init(schedule *s)
+void schedule_init(schedule *s, const phase usual[PHASES])
 {
     for (int i = 0; i < PHASES; i++)
         s->phases[i] = usual[i];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens to the dependency, and for how long. Nothing here makes it happen. */
+/* What happens to a dependency, and for how long. Nothing here makes it happen. */
 #ifndef KEEL_DEMO_SCHEDULE_H
 #define KEEL_DEMO_SCHEDULE_H
 
@@ -7,7 +7,14 @@
 
 enum { PHASES = 7, MAX_SECONDS = 600 };
 
-typedef enum mood { MOOD_WELL, MOOD_DEAD, MOOD_SLOW, MOOD_FLAKY } mood;
+typedef enum mood {
+    MOOD_WELL,
+    MOOD_DEAD,
+    MOOD_SLOW,   /* nginx */
+    MOOD_FLAKY,  /* nginx */
+    MOOD_FROZEN, /* Redis */
+    MOOD_STARVED /* Redis */
+} mood;
 
 /* name heads tables and bands; story is told when the phase begins. */
 typedef struct phase {
@@ -23,7 +30,11 @@ typedef struct schedule {
     unsigned seconds;
 } schedule;
 
-void schedule_init(schedule *s);
+/* Of the two parts. */
+extern const phase schedule_http[PHASES];
+extern const phase schedule_storage[PHASES];
+
+void schedule_init(schedule *s, const phase usual[PHASES]);
 
 /* "8,8,10,22,10,12,6": seconds of every phase. False: not that; s is unchanged. */
 bool schedule_parse(schedule *s, const char *text);

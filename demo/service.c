@@ -8,8 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S UINT64_C(1000000000)
+#include "demo.h"
 
 /*
  * What both services owe their callers: an answer or a no. It is also keel's default for
@@ -47,14 +46,6 @@ struct service {
     unsigned sample_count;
     uint64_t first_answer_ns;
 };
-
-uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
 
 /* ---- one request ----------------------------------------------------------------- */
 

@@ -31,6 +31,4 @@ uint64_t service_take_first_answer(service *s);
 /* Ends when the last request under way has ended. NULL is fine. */
 void service_stop(service *s);
 
-uint64_t now_ns(void);
-
 #endif

@@ -32,3 +32,21 @@ int story_phase(const story *s, unsigned second)
             at = i;
     return at;
 }
+
+const char *story_cause(keel_cause cause)
+{
+    switch (cause) {
+    case KEEL_CAUSE_FAILURE_RATE:
+        return "too many failures";
+    case KEEL_CAUSE_CONSECUTIVE:
+        return "failures in a row";
+    case KEEL_CAUSE_OPEN_ELAPSED:
+        return "probes may pass";
+    case KEEL_CAUSE_PROBES_OK:
+        return "probes answered";
+    case KEEL_CAUSE_PROBES_FAILED:
+        return "probes failed";
+    default:
+        return keel_cause_name(cause);
+    }
+}

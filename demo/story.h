@@ -66,4 +66,7 @@ tally story_sum(const story *s, int service, unsigned from, unsigned to);
 /* The last phase that began at or before this second. */
 int story_phase(const story *s, unsigned second);
 
+/* In words for a timeline. */
+const char *story_cause(keel_cause cause);
+
 #endif

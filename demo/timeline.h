@@ -7,7 +7,6 @@
 
 #include "story.h"
 
-/* Colour is used on a terminal only, and not where NO_COLOR is set. */
 void timeline_begin(FILE *out, const story *s);
 
 void timeline_phase(const story *s, int at);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The demonstration, shortened: its numbers agree with one another and with what was done
-# to the server, its picture is whole, and nothing of it is left, however it ends.
+# to the servers, its picture is whole, and nothing of it is left, however it ends.
 set -u
 src=${srcdir:-$(dirname "$0")/..}
 . "$src/tests/support/report.sh"
@@ -25,9 +25,17 @@ expect()
 # begin ARGUMENT...: starts it in a session of its own, whose number is its pid.
 begin()
 {
-    TMPDIR=$work/tmp setsid "$demo" --picture "$work/picture.svg" "$@" \
-        >"$work/output" 2>&1 </dev/null &
+    TMPDIR=$work/tmp setsid "$demo" "$@" >"$work/output" 2>&1 </dev/null &
     pid=$!
+}
+
+# ends CODE: it does so by itself. Where its server is not installed, that is all.
+ends()
+{
+    wait "$pid"
+    rc=$?
+    [ $rc -ne 77 ] || exit 77
+    expect "it ends with $1, not with $rc" [ $rc -eq "$1" ]
 }
 
 # The processes of the session, zombies aside.
@@ -78,10 +86,22 @@ column()
         "$work/output"
 }
 
-# value WORDS N: the N-th number of a line of the summary.
+# said WORDS N: the N-th word of a line of the summary.
+said()
+{
+    sed -n "s/^  $1  *//p" "$work/output" | awk -v n="$2" 'NR == 1 { print $n }'
+}
+
+# came WORDS N: the same is a time, and not "never".
+came()
+{
+    case $(said "$1" "$2") in [0-9]*) ;; *) return 1 ;; esac
+}
+
+# value WORDS N: the same as a number.
 value()
 {
-    sed -n "s/^  $1  *//p" "$work/output" | awk -v n="$2" 'NR == 1 { print $n + 0 }'
+    said "$1" "$2" | awk '{ print $1 + 0 }'
 }
 
 check_numbers()
@@ -113,49 +133,118 @@ check_outage()
     expect "the breaker closed" grep -q 'half_open -> closed' "$work/output"
 }
 
-check_picture()
+# changes N: the acknowledged writes of the summary, without keel or with it.
+changes()
 {
-    expect "the picture begins" grep -q '^<svg xmlns=' "$work/picture.svg"
-    expect "the picture ends" [ "$(tail -n 1 "$work/picture.svg")" = '</svg>' ]
-    expect "the picture has bars" [ "$(grep -c '<rect' "$work/picture.svg")" -gt 60 ]
+    echo $(($(value 'sessions stored' "$1") +
+        $(value 'visits counted, which have no standby' "$1")))
+}
+
+check_storage_numbers()
+{
+    expect "a line for each second of storage" \
+        [ "$(grep -c '^ *[0-9][0-9]* |.*|' "$work/output")" -eq 11 ]
+    expect "reads and the summary agree, without keel" \
+        [ "$(column 2)" -eq "$(value 'reads answered' 1)" ]
+    expect "reads and the summary agree, with keel" \
+        [ "$(column 7)" -eq "$(value 'reads answered' 2)" ]
+    expect "failed reads and the summary agree, without keel" \
+        [ "$(column 3)" -eq "$(value 'reads failed' 1)" ]
+    expect "writes and the summary agree, without keel" [ "$(column 4)" -eq "$(changes 1)" ]
+    expect "writes and the summary agree, with keel" [ "$(column 11)" -eq "$(changes 2)" ]
+}
+
+check_storage()
+{
+    expect "nobody reads from a dead Redis without keel" \
+        [ "$(said 'killed: first read answered after' 1)" = never ]
+    for what in 'killed: first read answered' 'killed: first session stored' \
+        'killed: first answer of the standby' 'frozen: first answer of the standby'; do
+        expect "with keel never: $what" came "$what after" 2
+    done
+    expect "the cache answers" [ "$(column 8)" -gt 0 ]
+    expect "the standby answers" [ "$(column 9)" -gt 0 ]
+    expect "a visit is refused and not counted" [ "$(column 12)" -gt 0 ]
+    expect "fewer reads fail with keel" [ "$(column 10)" -lt "$(column 3)" ]
+    expect "writes are in doubt without keel" [ "$(column 5)" -gt 0 ]
+    expect "all sessions are read back" \
+        [ "$(value 'read back from Redis alone, in the end: sessions' 2)" -eq 200 ]
+    expect "nothing is lost with keel" \
+        [ "$(said '  acknowledged writes lost' 2)" = 0 ]
+    expect "what is old says so" [ "$(said '  and without a mark' 2)" = 0 ]
+    expect "lost and counted are both right" [ "$(grep -c ': right' "$work/output")" -eq 2 ]
+    expect "the breaker of Redis opened" grep -q 'closed -> open' "$work/output"
+    expect "the breaker of Redis closed" grep -q 'half_open -> closed' "$work/output"
+}
+
+check_width()
+{
     expect "a file's output has no colour" \
         [ "$(tr -d '\033' <"$work/output" | wc -c)" -eq "$(wc -c <"$work/output")" ]
     expect "no line is longer than a terminal is wide" \
         [ "$(awk 'length > 80' "$work/output" | wc -l)" -eq 0 ]
 }
 
+check_picture()
+{
+    expect "the picture begins" grep -q '^<svg xmlns=' "$work/picture.svg"
+    expect "the picture ends" [ "$(tail -n 1 "$work/picture.svg")" = '</svg>' ]
+    expect "the picture has bars" [ "$(grep -c '<rect' "$work/picture.svg")" -gt 60 ]
+}
+
+check_gone()
+{
+    expect_none "left running" "$(left_running)"
+    expect_none "left behind" "$(left_behind)"
+}
+
+# interrupt: asks it to end, as Ctrl-C does.
+interrupt()
+{
+    kill -TERM "$pid"
+    ends 143
+    check_gone
+}
+
 "$demo" --help >"$work/output"
 expect "--help helps" grep -q '^usage: ' "$work/output"
+check_width
 expect "a schedule of six is refused" [ "$("$demo" --seconds 1,1,1,1,1,1 2>&1 >/dev/null |
     grep -c '^usage: ')" -eq 1 ]
-
+expect "storage has no picture" [ "$("$demo" storage --picture p 2>&1 >/dev/null |
+    grep -c '^usage: ')" -eq 1 ]
 expect "a picture that cannot be is told of at once" [ "$("$demo" \
     --picture "$work/nowhere/p.svg" 2>&1 >/dev/null | grep -c nowhere)" -eq 1 ]
 
 # The open time of 5 s ends after the server is back.
-begin --seconds 2,5,6,3,1,3,1
-wait "$pid"
-rc=$?
-[ $rc -ne 77 ] || exit 77
-expect "it ends well, not with $rc" [ $rc -eq 0 ]
+begin http --picture "$work/picture.svg" --seconds 2,5,6,3,1,3,1
+ends 0
 check_numbers
 check_outage
+check_width
 check_picture
-expect_none "left running" "$(left_running)"
-expect_none "left behind" "$(left_behind)"
+check_gone
 [ "$failed" -eq 0 ] || cat "$work/output"
 
-begin
+begin storage --seconds 1,2,2,2,2,1,1
+ends 0
+check_storage_numbers
+check_storage
+check_width
+check_gone
+[ "$failed" -eq 0 ] || cat "$work/output"
+
+begin --picture "$work/picture.svg"
 await "it begins" is_running
 await "a server runs in its session" has_server
-kill -TERM "$pid"
-wait "$pid"
-rc=$?
-expect "interrupted, it says so, not $rc" [ $rc -eq 143 ]
-expect_none "left running when interrupted" "$(left_running)"
-expect_none "left behind when interrupted" "$(left_behind)"
+interrupt
 
-begin
+# What was frozen goes, too.
+begin storage --seconds 0,0,0,60,0,0,0
+await "storage begins" is_running
+interrupt
+
+begin --picture "$work/picture.svg"
 await "it begins again" is_running
 kill -KILL "$pid"
 await "its server outlives a killed demonstration" has_ended
