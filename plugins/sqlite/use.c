@@ -87,5 +87,7 @@ keel_status keel_sqlite_give(keel_sqlite_use *u, sqlite3_stmt *row, keel_bag_ite
     if (u->op->wishes & KEEL_BAG_WANT_TOKEN)
         item->token =
             keel_bag_token_of((uint64_t)sqlite3_column_int64(row, COLUMN_TOKEN));
+    if (u->op->nonce_found)
+        *u->op->nonce_found = (uint64_t)sqlite3_column_int64(row, COLUMN_NONCE);
     return keel_bag_item_fill(item, value, length);
 }

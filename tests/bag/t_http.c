@@ -93,13 +93,16 @@ START_TEST(a_server_that_stands_still_leaves_a_write_unknown)
 }
 END_TEST
 
-/* More than that would be seen as connections; a server may close one meanwhile. */
+/*
+ * More than that would be seen as connections, since eight threads ask at once; a server
+ * may close one meanwhile, and the kit opens the bag thrice more to ask it alone.
+ */
 START_TEST(no_more_connections_are_made_than_are_allowed)
 {
     unsigned before = proxy_accepted(between);
 
     ck_assert(web_conforms(SPEC "?connections=2", proxy_port(between)));
-    ck_assert_uint_le(proxy_accepted(between) - before, 4);
+    ck_assert_uint_le(proxy_accepted(between) - before, 4 + 3);
 }
 END_TEST
 

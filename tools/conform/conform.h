@@ -9,6 +9,7 @@
 /* One run over one bag. */
 typedef struct conform {
     keel_runtime *runtime;
+    const char *spec;
     keel_bag *bag;
     keel_bag_abilities abilities;
     uint64_t run;   /* names its keys, so that a store may hold others */
@@ -27,7 +28,7 @@ typedef struct conform_check {
 
 /* All of them; ends with one without name. */
 extern const conform_check conform_values[], conform_conditions[], conform_numbers[],
-    conform_times[], conform_all[], conform_races[];
+    conform_times[], conform_all[], conform_doubts[], conform_races[];
 
 /* The key of a number, of this check of this run; in one of some buffers of its own. */
 const char *key_of(const conform *c, unsigned number);
