@@ -26,12 +26,32 @@ static keel_status refuse(int error, keel_detail *why)
                       strerror_r(error, text, sizeof text));
 }
 
+/* Of a password that was cut nobody could tell why it is refused. */
+static keel_status refuse_long(char *to, size_t size, keel_detail *why)
+{
+    explicit_bzero(to, size);
+    return keel_failf(why, KEEL_E_CONFIG,
+                      "the first line of the file it names is longer than %zu bytes",
+                      size - 1);
+}
+
+/* Of what lies in to: without the line's end. */
+static size_t first_line(const char *to, size_t length)
+{
+    size_t i = 0;
+
+    while (i < length && to[i] != '\r' && to[i] != '\n')
+        i++;
+    return i;
+}
+
 keel_status keel_password_file_read(const char *path, char *to, size_t size,
                                     keel_detail *why)
 {
     /* a FIFO would be waited for */
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     int error = errno;
+    size_t length;
     ssize_t n;
 
     *to = '\0';
@@ -41,12 +61,14 @@ keel_status keel_password_file_read(const char *path, char *to, size_t size,
         close(fd);
         return keel_fail(why, KEEL_E_CONFIG, "what it names is no regular file");
     }
-    n = read(fd, to, size - 1);
+    n = read(fd, to, size);
     error = errno;
     close(fd);
     if (n < 0)
         return refuse(error, why);
-    to[n] = '\0';
-    to[strcspn(to, "\r\n")] = '\0';
+    length = first_line(to, (size_t)n);
+    if (length == size)
+        return refuse_long(to, size, why);
+    to[length] = '\0';
     return KEEL_OK;
 }

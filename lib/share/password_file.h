@@ -8,9 +8,9 @@
 #include <keel/status.h>
 
 /*
- * Reads its first line, cut to size; the caller wipes it. KEEL_E_CONFIG: it cannot be read;
- * why does not tell the path, which is the password itself where somebody took the variable
- * for that.
+ * Reads its first line; the caller wipes it. KEEL_E_CONFIG: it cannot be read, or the line
+ * does not fit; why does not tell the path, which is the password itself where somebody
+ * took the variable for that.
  */
 keel_status keel_password_file_read(const char *path, char *to, size_t size,
                                     keel_detail *why);
