@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading is strict: what was not written like this is told, and not guessed. */
+/*
+ * libcrypto's base64 with strict reading around it: that passes over blanks and takes "="
+ * for a letter anywhere, and what was not written like this is told here, and not guessed.
+ */
 #include "bag/store/base64.h"
 
-#include <stdint.h>
-
-static const char letters[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#include <openssl/evp.h>
+#include <string.h>
 
 size_t keel_base64_size(size_t length)
 {
@@ -14,19 +15,7 @@ size_t keel_base64_size(size_t length)
 
 void keel_base64_write(char *to, const void *from, size_t length)
 {
-    const uint8_t *at = from;
-
-    for (size_t i = 0; i < length; i += 3) {
-        size_t left = length - i;
-        uint32_t three = (uint32_t)at[i] << 16;
-
-        three |= left > 1 ? (uint32_t)at[i + 1] << 8 : 0;
-        three |= left > 2 ? at[i + 2] : 0;
-        *to++ = letters[three >> 18];
-        *to++ = letters[three >> 12 & 63];
-        *to++ = left > 1 ? letters[three >> 6 & 63] : '=';
-        *to++ = left > 2 ? letters[three & 63] : '=';
-    }
+    EVP_EncodeBlock((unsigned char *)to, from, (int)length);
 }
 
 bool keel_base64_length(const char *text, size_t size, size_t *length)
@@ -41,37 +30,30 @@ bool keel_base64_length(const char *text, size_t size, size_t *length)
     return true;
 }
 
-static int value_of(char c)
+static bool is_letter(char c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           c == '+' || c == '/';
 }
 
+/* The last four letters are read apart: libcrypto writes three bytes of whatever four. */
 bool keel_base64_read(void *to, const char *text, size_t size)
 {
-    uint8_t *at = to;
-    size_t length;
+    const unsigned char *letters = (const unsigned char *)text;
+    unsigned char last[3], *bytes = to;
+    size_t length, before;
 
     if (!keel_base64_length(text, size, &length))
         return false;
-    for (size_t i = 0, done = 0; i < size; i += 4) {
-        uint32_t three = 0;
-
-        for (size_t j = 0; j < 4; j++) {
-            bool is_padding = done + (j ? j - 1 : 0) >= length && j > 1;
-            int value = is_padding ? 0 : value_of(text[i + j]);
-
-            if (value < 0)
-                return false;
-            three = three << 6 | (uint32_t)value;
-        }
-        for (size_t j = 0; j < 3 && done < length; j++)
-            at[done++] = (uint8_t)(three >> (16 - 8 * j));
-    }
+    for (size_t i = 0; i * 3 < length * 4; i++)
+        if (!is_letter(text[i]))
+            return false;
+    if (!size)
+        return true;
+    before = size / 4 * 3 - 3;
+    if (EVP_DecodeBlock(bytes, letters, (int)size - 4) < 0 ||
+        EVP_DecodeBlock(last, letters + size - 4, 4) < 0)
+        return false;
+    memcpy(bytes + before, last, length - before);
     return true;
 }

@@ -62,7 +62,6 @@ static void add_base64(keel_dynamo_text *t, keel_bytes bytes)
         return;
     keel_base64_write(t->at + t->length, bytes.at, bytes.length);
     t->length += length;
-    t->at[t->length] = '\0';
 }
 
 void keel_dynamo_text_free(keel_dynamo_text *t)
