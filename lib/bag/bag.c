@@ -91,7 +91,7 @@ keel_status keel_bag_look(const keel_bag *bag, keel_bag_abilities *abilities)
 {
     size_t size;
 
-    if (!bag || !abilities || !abilities->size)
+    if (!bag || !abilities || abilities->size < sizeof abilities->size)
         return KEEL_E_ARGUMENT;
     size = abilities->size < sizeof *abilities ? abilities->size : sizeof *abilities;
     memcpy(abilities, &bag->root.abilities, size);

@@ -8,10 +8,25 @@
 
 #include "base/detail.h"
 
+/*
+ * What is left of a path where the sentence behind it takes most of the room: its end, by
+ * which a part is known, and before that "..."; *cut says whether.
+ */
+static const char *fit_path(const char *path, size_t room, const char **cut)
+{
+    size_t length = strlen(path),
+           left = room > strlen("...") ? room - strlen("...") : 0;
+
+    *cut = length > room ? "..." : "";
+    return length > room ? path + length - left : path;
+}
+
 keel_status keel_bag_fail(keel_detail *why, keel_status status, keel_applied applied,
                           const char *path, const char *format, ...)
 {
     char sentence[sizeof why->storage] = "";
+    const char *cut;
+    size_t room;
     va_list arguments;
 
     if (!why)
@@ -20,7 +35,9 @@ keel_status keel_bag_fail(keel_detail *why, keel_status status, keel_applied app
     if (format)
         vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    keel_failf(why, status, "%s: %s", path ? path : "", sentence);
+    room = sizeof sentence - 1 - strlen(sentence);
+    path = fit_path(path ? path : "", room > 2 ? room - 2 : 0, &cut);
+    keel_failf(why, status, "%s%s: %s", cut, path, sentence);
     if (why->size > offsetof(keel_detail, applied))
         why->applied = applied;
     return status;

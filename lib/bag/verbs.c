@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "bag/caller_item.h"
 #include "base/detail.h"
 #include "base/process.h"
 #include "base/random.h"
@@ -166,9 +167,14 @@ static int64_t expiry_of(const use *u)
 
 /* ---- reading ------------------------------------------------------------------------- */
 
+static bool item_is_ours(const keel_bag_item *item)
+{
+    return item && item->size == sizeof *item;
+}
+
 static bool item_is_sound(const keel_bag_item *item)
 {
-    return item && item->size == sizeof *item && (item->buffer || !item->capacity);
+    return item_is_ours(item) && (item->buffer || !item->capacity);
 }
 
 static void reset(keel_bag_item *item)
@@ -182,23 +188,37 @@ static void reset(keel_bag_item *item)
 
 #define NO_ITEM "an item needs its size, and a buffer where it has a capacity"
 
+static keel_status get(use *u, keel_bag_item *item)
+{
+    const keel_bag_child *root = &u->bag->root;
+
+    if (!item_is_sound(item))
+        return refuse(u, KEEL_E_ARGUMENT, NO_ITEM);
+    reset(item);
+    return end_read(u, root->ops->get(root->state, &u->op, u->key, item, u->why));
+}
+
 keel_status keel_bag_get(keel_bag *bag, const char *key, keel_bag_item *item,
                          const keel_bag_options *options, keel_detail *why)
 {
     use u;
+    keel_bag_item own;
     keel_status status = begin(&u, bag, key, KEEL_CAN_GET, options, why);
 
     if (status != KEEL_OK)
         return status;
-    if (!item_is_sound(item))
+    if (item_is_ours(item))
+        return get(&u, item);
+    if (!keel_caller_item_read(&own, item))
         return refuse(&u, KEEL_E_ARGUMENT, NO_ITEM);
-    reset(item);
-    return end_read(&u, bag->root.ops->get(bag->root.state, &u.op, u.key, item, why));
+    status = get(&u, &own);
+    keel_caller_item_fill(item, &own);
+    return status;
 }
 
 /* ---- several at once ----------------------------------------------------------------- */
 
-enum { MANY_AT_ONCE = 128 };
+enum { MANY_AT_ONCE = 128, OTHERS_AT_ONCE = 32 };
 
 /* Bad keys are answered here, the others asked for; statuses hold KEEL_OK where asked. */
 static size_t choose(use *u, const char *const keys[], keel_bag_item items[],
@@ -257,6 +277,45 @@ static keel_status sum_up(const use *u, const keel_status statuses[], size_t cou
     return KEEL_PARTIAL;
 }
 
+/* Any number of items of our own size. */
+static void get_all(use *u, const char *const keys[], keel_bag_item items[],
+                    keel_status statuses[], size_t count)
+{
+    for (size_t at = 0; at < count; at += MANY_AT_ONCE) {
+        size_t some = count - at < MANY_AT_ONCE ? count - at : MANY_AT_ONCE;
+        keel_bytes chosen[MANY_AT_ONCE];
+
+        if (choose(u, keys + at, items + at, statuses + at, some, chosen) == some)
+            get_some(u, chosen, items + at, statuses + at, some);
+        else
+            get_each(u, keys + at, items + at, statuses + at, some);
+    }
+}
+
+/* Of items that are not of our size the first says how far they are apart. */
+static void get_others(use *u, const char *const keys[], keel_bag_item items[],
+                       keel_status statuses[], size_t count)
+{
+    const size_t apart = items->size;
+    char *given = (char *)items;
+
+    for (size_t at = 0; at < count; at += OTHERS_AT_ONCE) {
+        size_t some = count - at < OTHERS_AT_ONCE ? count - at : OTHERS_AT_ONCE;
+        keel_bag_item own[OTHERS_AT_ONCE];
+
+        for (size_t i = 0; i < some; i++) {
+            const keel_bag_item *one = (const void *)(given + (at + i) * apart);
+
+            if (one->size != apart || !keel_caller_item_read(&own[i], one))
+                own[i].size = 0; /* is refused */
+        }
+        get_all(u, keys + at, own, statuses + at, some);
+        for (size_t i = 0; i < some; i++)
+            if (own[i].size)
+                keel_caller_item_fill((void *)(given + (at + i) * apart), &own[i]);
+    }
+}
+
 keel_status keel_bag_get_many(keel_bag *bag, const char *const keys[],
                               keel_bag_item items[], keel_status statuses[],
                               size_t count, const keel_bag_options *options,
@@ -269,15 +328,10 @@ keel_status keel_bag_get_many(keel_bag *bag, const char *const keys[],
         return status;
     if (count && (!keys || !items || !statuses))
         return refuse(&u, KEEL_E_ARGUMENT, "keys, items or statuses are missing");
-    for (size_t at = 0; at < count; at += MANY_AT_ONCE) {
-        size_t some = count - at < MANY_AT_ONCE ? count - at : MANY_AT_ONCE;
-        keel_bytes chosen[MANY_AT_ONCE];
-
-        if (choose(&u, keys + at, items + at, statuses + at, some, chosen) == some)
-            get_some(&u, chosen, items + at, statuses + at, some);
-        else
-            get_each(&u, keys + at, items + at, statuses + at, some);
-    }
+    if (!count || items->size == sizeof *items || items->size < sizeof items->size)
+        get_all(&u, keys, items, statuses, count);
+    else
+        get_others(&u, keys, items, statuses, count);
     return sum_up(&u, statuses, count);
 }
 
@@ -424,10 +478,19 @@ keel_status keel_bag_touch(keel_bag *bag, const char *key,
 keel_status keel_bag_get_and_touch(keel_bag *bag, const char *key, keel_bag_item *item,
                                    const keel_bag_options *options, keel_detail *why)
 {
-    if (!item_is_sound(item))
+    keel_bag_item own;
+    keel_status status;
+
+    if (item_is_sound(item)) {
+        reset(item);
+        return touch(bag, key, item, options, why);
+    }
+    if (item_is_ours(item) || !keel_caller_item_read(&own, item))
         return keel_fail(why, KEEL_E_ARGUMENT, NO_ITEM);
-    reset(item);
-    return touch(bag, key, item, options, why);
+    reset(&own);
+    status = touch(bag, key, &own, options, why);
+    keel_caller_item_fill(item, &own);
+    return status;
 }
 
 static keel_status remove_item(keel_bag *bag, const char *key,

@@ -58,12 +58,16 @@ keel_status keel_fail(keel_detail *why, keel_status code, const char *text)
 
 keel_status keel_failf(keel_detail *why, keel_status code, const char *format, ...)
 {
+    static const char cut[] = "...";
     keel_detail all = { .size = sizeof all, .code = code };
     va_list args;
+    int length;
 
     va_start(args, format);
-    vsnprintf(all.storage, sizeof all.storage, format, args);
+    length = vsnprintf(all.storage, sizeof all.storage, format, args);
     va_end(args);
+    if (length >= (int)sizeof all.storage) /* half a sentence is seen to be one */
+        memcpy(all.storage + sizeof all.storage - sizeof cut, cut, sizeof cut);
     all.text = all.storage;
     keel_detail_fill(why, &all);
     return code;
