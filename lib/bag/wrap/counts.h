@@ -8,6 +8,7 @@
 #define KEEL_BAG_WRAP_COUNTS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/memory.h"
 #include "base/thread.h"
@@ -25,22 +26,39 @@ void keel_counts_cleanup(keel_counts *c, const keel_allocator *memory);
 
 uint64_t keel_counts_sum(const keel_counts *c, uint32_t number);
 
-/* Returns what the row had before. */
-static inline uint64_t keel_counts_add(const keel_counts *c, uint32_t number)
+/* The row of this thread, for who adds to several counters. */
+typedef struct keel_counts_row {
+    _Atomic uint64_t *at;
+    bool is_shared;
+} keel_counts_row;
+
+static inline keel_counts_row keel_counts_mine(const keel_counts *c)
 {
     uint32_t index = keel_thread_self()->index;
-    _Atomic uint64_t *at;
+
+    if (KEEL_LIKELY(index < KEEL_COUNTS_OWNED))
+        return (keel_counts_row){ &c->rows[(size_t)index * c->width], false };
+    index = KEEL_COUNTS_OWNED + index % KEEL_COUNTS_SHARED;
+    return (keel_counts_row){ &c->rows[(size_t)index * c->width], true };
+}
+
+/* Returns what the row had before. */
+static inline uint64_t keel_counts_row_add(keel_counts_row row, uint32_t number,
+                                           uint64_t by)
+{
+    _Atomic uint64_t *at = &row.at[number];
     uint64_t before;
 
-    if (KEEL_LIKELY(index < KEEL_COUNTS_OWNED)) {
-        at = &c->rows[index * c->width + number];
-        before = atomic_load_explicit(at, memory_order_relaxed);
-        atomic_store_explicit(at, before + 1, memory_order_relaxed);
-        return before;
-    }
-    index = KEEL_COUNTS_OWNED + index % KEEL_COUNTS_SHARED;
-    at = &c->rows[index * c->width + number];
-    return atomic_fetch_add_explicit(at, 1, memory_order_relaxed);
+    if (row.is_shared)
+        return atomic_fetch_add_explicit(at, by, memory_order_relaxed);
+    before = atomic_load_explicit(at, memory_order_relaxed);
+    atomic_store_explicit(at, before + by, memory_order_relaxed);
+    return before;
+}
+
+static inline uint64_t keel_counts_add(const keel_counts *c, uint32_t number)
+{
+    return keel_counts_row_add(keel_counts_mine(c), number, 1);
 }
 
 #endif
