@@ -91,6 +91,27 @@ START_TEST(it_is_on_unless_it_is_told_otherwise)
 }
 END_TEST
 
+/* What is wanted of a bag whose primary is away and whose copy nobody may write to. */
+START_TEST(a_read_only_standby_answers_and_takes_nothing)
+{
+    opened_bag_init(&b, OPENED_VIRTUAL,
+                    "failover(primary=fault{p=100%; kind=error}(memory://), "
+                    "standby=readonly{on=off}(memory://))");
+    ck_assert_int_eq(opened_bag_store(&b, KEEL_BAG_SET, "k", "1"), KEEL_OK);
+    opened_bag_tell(&b, "failover.standby", "readonly on");
+    for (int i = 0; i < 10; i++) { /* also once the primary was left */
+        ck_assert_int_eq(opened_bag_store(&b, KEEL_BAG_SET, "k", "2"), KEEL_READ_ONLY);
+        ck_assert_int_eq(b.why.applied, KEEL_APPLIED_NO);
+    }
+    ck_assert_int_eq(opened_bag_get(&b, "k"), KEEL_OK);
+    ck_assert_str_eq(b.value, "1");
+    ck_assert_uint_eq(b.item.marks, KEEL_BAG_FROM_STANDBY);
+    opened_bag_tell(&b, "failover.primary", "fault off");
+    ck_assert_int_eq(opened_bag_store(&b, KEEL_BAG_SET, "other", "2"), KEEL_OK);
+    opened_bag_cleanup(&b);
+}
+END_TEST
+
 /* ---- an operator's word -------------------------------------------------------------- */
 
 #define TWO "readonly(readonly(memory://))"
@@ -184,6 +205,7 @@ END_TEST
 
 SUITE("readonly", 20, ROWS(a_write_is_refused_and_has_not_happened, writes),
       ONE(get_and_touch_may_be_a_get), ONE(it_is_on_unless_it_is_told_otherwise),
+      ONE(a_read_only_standby_answers_and_takes_nothing),
       ROWS(an_operators_word_reaches_the_part_that_is_meant, controls),
       ONE(without_a_path_the_first_one_that_knows_it_is_meant),
       ONE(an_answer_is_cut_to_its_room),
