@@ -24,6 +24,7 @@ static const char usage[] =
     "       keel bag scan [--prefix TEXT] [--zero] SPEC\n"
     "       keel bag copy [--prefix TEXT] [--only-new] SPEC TO_SPEC\n"
     "       keel bag describe [--json] SPEC\n"
+    "       keel bag check SPEC\n"
     "           each with [--timeout LENGTH]; exits with 1 where there is no such "
     "item, or\n"
     "           there is one\n"
@@ -37,7 +38,7 @@ static int wrong_usage(const char *what)
 
 /* ---- for all verbs ------------------------------------------------------------------- */
 
-static void print_sentence(const char *before, const char *text)
+void keel_bag_tool_say(const char *before, const char *text)
 {
     char shown[512];
 
@@ -95,9 +96,9 @@ int keel_bag_tool_ended(keel_status status, const char *key, const keel_detail *
     if (status != KEEL_OK && !text)
         text = *why->text ? why->text : keel_status_text(status);
     if (status == KEEL_UNKNOWN)
-        print_sentence(key, "it may have been done:");
+        keel_bag_tool_say(key, "it may have been done:");
     if (text)
-        print_sentence(key, text);
+        keel_bag_tool_say(key, text);
     return exit_code(status);
 }
 
@@ -105,11 +106,11 @@ bool keel_bag_tool_open(keel_bag **bag, keel_runtime *runtime, const char *spec,
                         int *code)
 {
     keel_detail why = KEEL_DETAIL_INIT;
-    keel_status status = keel_bag_open(bag, runtime, "keel-bag", spec, &why);
+    keel_status status = keel_bag_open(bag, runtime, KEEL_BAG_TOOL_NAME, spec, &why);
 
     if (status == KEEL_OK)
         return true;
-    print_sentence("", why.text);
+    keel_bag_tool_say("", why.text);
     *code = status == KEEL_E_UNSUPPORTED ? KEEL_EXIT_CONFIG : exit_code(status);
     return false;
 }
@@ -179,26 +180,28 @@ keel_status keel_bag_read_whole(keel_bag *bag, const char *key, keel_bag_item *i
 
 /* ---- which verb ---------------------------------------------------------------------- */
 
-/* min, max: arguments behind SPEC. NULL: copy, which has two bags. */
+/* min, max: arguments behind SPEC. opens: the bag is open when it is run */
 static const struct verb {
     const char *name;
     int min, max;
+    bool opens;
     int (*run)(const keel_bag_request *request);
 } verbs[] = {
-    { "get", 1, 1, keel_bag_tool_get },
-    { "set", 1, 2, keel_bag_tool_store },
-    { "add", 1, 2, keel_bag_tool_store },
-    { "replace", 1, 2, keel_bag_tool_store },
-    { "append", 1, 2, keel_bag_tool_store },
-    { "prepend", 1, 2, keel_bag_tool_store },
-    { "incr", 1, 2, keel_bag_tool_count },
-    { "decr", 1, 2, keel_bag_tool_count },
-    { "touch", 1, 1, keel_bag_tool_touch },
-    { "delete", 1, 1, keel_bag_tool_delete },
-    { "flush", 0, 0, keel_bag_tool_flush },
-    { "scan", 0, 0, keel_bag_tool_scan },
-    { "copy", 1, 1, NULL },
-    { "describe", 0, 0, keel_bag_tool_describe },
+    { "get", 1, 1, true, keel_bag_tool_get },
+    { "set", 1, 2, true, keel_bag_tool_store },
+    { "add", 1, 2, true, keel_bag_tool_store },
+    { "replace", 1, 2, true, keel_bag_tool_store },
+    { "append", 1, 2, true, keel_bag_tool_store },
+    { "prepend", 1, 2, true, keel_bag_tool_store },
+    { "incr", 1, 2, true, keel_bag_tool_count },
+    { "decr", 1, 2, true, keel_bag_tool_count },
+    { "touch", 1, 1, true, keel_bag_tool_touch },
+    { "delete", 1, 1, true, keel_bag_tool_delete },
+    { "flush", 0, 0, true, keel_bag_tool_flush },
+    { "scan", 0, 0, true, keel_bag_tool_scan },
+    { "copy", 1, 1, true, keel_bag_tool_copy },
+    { "describe", 0, 0, true, keel_bag_tool_describe },
+    { "check", 0, 0, false, keel_bag_tool_check },
 };
 
 static const struct verb *verb_of(const char *name)
@@ -210,23 +213,22 @@ static const struct verb *verb_of(const char *name)
 }
 
 static int run_verb(const struct verb *verb, keel_bag_request *request,
-                    const char *spec, uint64_t timeout_ns)
+                    uint64_t timeout_ns)
 {
     keel_detail why = KEEL_DETAIL_INIT;
-    keel_runtime *runtime;
     int code;
 
-    if (keel_open(&runtime, NULL, &why) != KEEL_OK) {
-        print_sentence("", why.text);
+    if (keel_open(&request->runtime, NULL, &why) != KEEL_OK) {
+        keel_bag_tool_say("", why.text);
         return why.code == KEEL_E_CONFIG ? KEEL_EXIT_CONFIG : KEEL_EXIT_SYSTEM;
     }
     if (timeout_ns)
-        request->options.deadline_at_ns = keel_now(runtime) + timeout_ns;
-    if (keel_bag_tool_open(&request->bag, runtime, spec, &code)) {
-        code = verb->run ? verb->run(request) : keel_bag_tool_copy(request, runtime);
-        keel_bag_close(request->bag);
-    }
-    keel_close(runtime, 0);
+        request->options.deadline_at_ns = keel_now(request->runtime) + timeout_ns;
+    if (!verb->opens ||
+        keel_bag_tool_open(&request->bag, request->runtime, request->spec, &code))
+        code = verb->run(request);
+    keel_bag_close(request->bag);
+    keel_close(request->runtime, 0);
     return keel_output_end("bag", code);
 }
 
@@ -338,9 +340,10 @@ int keel_tool_bag(int argc, char **argv)
     verb = verb_of(request.verb);
     if (!verb)
         return wrong_usage("no such verb");
+    request.spec = argv[optind + 1];
     request.arguments = argv + optind + 2;
     request.count = argc - optind - 2;
     if (request.count < verb->min || request.count > verb->max)
         return wrong_usage("not the arguments that the verb takes");
-    return run_verb(verb, &request, argv[optind + 1], timeout_ns);
+    return run_verb(verb, &request, timeout_ns);
 }

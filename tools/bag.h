@@ -8,9 +8,12 @@
 /* The store has answered, and not what was hoped for: there is none, or there is one. */
 enum { KEEL_BAG_EXIT_NO = 1 };
 
-/* token: "": none was given. The arguments that follow SPEC. */
+/* token: "": none was given. bag: NULL where it is only checked. The arguments that follow
+ * SPEC. */
 typedef struct keel_bag_request {
     const char *verb;
+    keel_runtime *runtime;
+    const char *spec;
     keel_bag *bag;
     keel_bag_options options;
     keel_bag_token token;
@@ -20,6 +23,12 @@ typedef struct keel_bag_request {
     int count;
     char **arguments;
 } keel_bag_request;
+
+/* The name of a bag of the command line. */
+#define KEEL_BAG_TOOL_NAME "keel-bag"
+
+/* Prints one for a person; before: what it is about, or "". */
+void keel_bag_tool_say(const char *before, const char *text);
 
 /* A bag of the command line. False: it has been said why, and *code is what to exit with. */
 bool keel_bag_tool_open(keel_bag **bag, keel_runtime *runtime, const char *spec,
@@ -48,7 +57,8 @@ int keel_bag_tool_touch(const keel_bag_request *request);
 int keel_bag_tool_delete(const keel_bag_request *request);
 int keel_bag_tool_flush(const keel_bag_request *request);
 int keel_bag_tool_scan(const keel_bag_request *request);
+int keel_bag_tool_check(const keel_bag_request *request);
+int keel_bag_tool_copy(const keel_bag_request *request);
 int keel_bag_tool_describe(const keel_bag_request *request);
-int keel_bag_tool_copy(const keel_bag_request *request, keel_runtime *runtime);
 
 #endif

@@ -164,13 +164,13 @@ static const char *cannot_copy(const keel_bag *from, const keel_bag *to)
     return NULL;
 }
 
-int keel_bag_tool_copy(const keel_bag_request *r, keel_runtime *runtime)
+int keel_bag_tool_copy(const keel_bag_request *r)
 {
     copying c = { .request = r, .why = KEEL_DETAIL_INIT };
     const char *cannot;
     int code;
 
-    if (!keel_bag_tool_open(&c.to, runtime, r->arguments[0], &code))
+    if (!keel_bag_tool_open(&c.to, r->runtime, r->arguments[0], &code))
         return code;
     cannot = cannot_copy(r->bag, c.to);
     if (cannot) {

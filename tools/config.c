@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bag/check.h"
 #include "base/name.h"
 #include "call/sharing.h"
 #include "config_findings.h"
@@ -325,6 +326,18 @@ static keel_status resolve_all(look *l, unsigned *names)
     return status;
 }
 
+/* So are bags, whose specs stand in variables of their own. */
+static keel_status check_bags(look *l, unsigned *names)
+{
+    char name[KEEL_NAME_MAX + 1];
+    keel_status status = KEEL_OK;
+
+    for (*names = 0;
+         !status && keel_config_bag_at(l->config, *names, name, sizeof name); ++*names)
+        status = keel_bag_check(l->config, NULL, name, NULL, &l->why);
+    return status;
+}
+
 static void print_findings(look *l, const char *file, bool json, unsigned names)
 {
     tell_if_disabled(l, stderr);
@@ -337,10 +350,11 @@ static void print_findings(look *l, const char *file, bool json, unsigned names)
 
 static int check_all(look *l, const char *file, bool json)
 {
-    unsigned names;
+    unsigned names, bags;
 
+    /* Bags first: what a pipeline in one of them is called is not for guessing. */
     if ((file && keel_config_use_file(l->config, file, &l->why)) ||
-        resolve_all(l, &names)) {
+        check_bags(l, &bags) || resolve_all(l, &names)) {
         fprintf(stderr, "keel config: %s\n", l->why.text);
         return l->why.code == KEEL_E_NOMEM ? KEEL_EXIT_SYSTEM : KEEL_EXIT_CONFIG;
     }
@@ -350,7 +364,7 @@ static int check_all(look *l, const char *file, bool json)
         fputs("keel config: out of memory\n", stderr);
         return KEEL_EXIT_SYSTEM;
     }
-    print_findings(l, file, json, names);
+    print_findings(l, file, json, names + bags);
     if (!l->findings.count)
         return 0;
     return keel_config_mistakes(l->config) ? KEEL_EXIT_CONFIG : KEEL_EXIT_LINT;

@@ -48,7 +48,7 @@ keel_status keel_bag_open(keel_bag **out, keel_runtime *runtime, const char *nam
         keel_memory_free(runtime->memory, bag);
         return status;
     }
-    bag->root = bag->tree.last->self;
+    bag->root = bag->tree.root->self;
     *out = bag;
     return keel_succeed(why);
 }

@@ -17,7 +17,8 @@ typedef struct reader {
 
 static keel_status refuse(const reader *r, size_t at, const char *what)
 {
-    return keel_failf(r->why, KEEL_E_CONFIG, "column %zu: %s", at + 1, what);
+    r->spec->wrong_column = at + 1;
+    return keel_fail(r->why, KEEL_E_CONFIG, what);
 }
 
 /* What was expected, and what stands there. */
@@ -27,12 +28,11 @@ static keel_status miss(const reader *r, const char *expected)
     char quoted[KEEL_QUOTE_SIZE];
     size_t length = strcspn(here, " \t\r\n(){},;=");
 
+    r->spec->wrong_column = r->at + 1;
     if (!*here)
-        return keel_failf(r->why, KEEL_E_CONFIG,
-                          "column %zu: expected %s, but it ends here", r->at + 1,
+        return keel_failf(r->why, KEEL_E_CONFIG, "expected %s, but it ends here",
                           expected);
-    return keel_failf(r->why, KEEL_E_CONFIG, "column %zu: expected %s, not %s",
-                      r->at + 1, expected,
+    return keel_failf(r->why, KEEL_E_CONFIG, "expected %s, not %s", expected,
                       keel_quote(quoted, (keel_text){ here, length ? length : 1 }));
 }
 

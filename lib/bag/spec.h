@@ -54,15 +54,17 @@ typedef struct keel_spec_node {
     uint16_t first_child, next, child_count;
 } keel_spec_node;
 
-/* nodes[0] is the root. Texts are the caller's. */
+/* nodes[0] is the root. Texts are the caller's. wrong_column: where reading has failed */
 typedef struct keel_spec {
     keel_spec_node nodes[KEEL_SPEC_NODES];
     keel_spec_option options[KEEL_SPEC_OPTIONS];
     uint16_t node_count, option_count;
+    size_t wrong_column;
 } keel_spec;
 
 /*
- * Returns  KEEL_OK, or KEEL_E_CONFIG with column, what was expected and what is there
+ * Returns  KEEL_OK, or KEEL_E_CONFIG with what was expected and what is there, and
+ *          spec->wrong_column
  */
 keel_status keel_spec_read(keel_spec *spec, const char *text, keel_detail *why);
 

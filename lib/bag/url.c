@@ -220,16 +220,16 @@ static int hex_of(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool decode(keel_text from, char *to, size_t size)
+bool keel_bag_query_decode(keel_text value, char *to, size_t size)
 {
     size_t at = 0;
 
-    for (size_t i = 0; i < from.length; i++) {
-        int c = (unsigned char)from.at[i];
+    for (size_t i = 0; i < value.length; i++) {
+        int c = (unsigned char)value.at[i];
 
         if (c == '%') {
-            int high = i + 2 < from.length ? hex_of(from.at[i + 1]) : -1;
-            int low = high >= 0 ? hex_of(from.at[i + 2]) : -1;
+            int high = i + 2 < value.length ? hex_of(value.at[i + 1]) : -1;
+            int low = high >= 0 ? hex_of(value.at[i + 2]) : -1;
 
             c = low >= 0 ? high << 4 | low : 0;
             i += 2;
@@ -242,19 +242,16 @@ static bool decode(keel_text from, char *to, size_t size)
     return true;
 }
 
-bool keel_bag_query_next(keel_text *query, keel_text *key, char *to, size_t size,
-                         bool *is_bad)
+bool keel_bag_query_next(keel_text *query, keel_text *key, keel_text *value)
 {
-    keel_text item = *query, rest = { "", 0 }, value = { "", 0 };
+    keel_text item = *query, rest = { "", 0 };
 
     if (!query->length)
         return false;
     keel_text_split(*query, "&", &item, &rest);
     *query = rest;
     *key = item;
-    keel_text_split(item, "=", key, &value);
-    *is_bad = !decode(value, to, size);
-    if (*is_bad)
-        *to = '\0';
+    *value = (keel_text){ "", 0 };
+    keel_text_split(item, "=", key, value);
     return true;
 }

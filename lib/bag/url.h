@@ -29,11 +29,11 @@ keel_status keel_bag_url_read(keel_bag_url *url, const keel_allocator *memory,
 /* Wipes the password. All zero is fine. */
 void keel_bag_url_cleanup(keel_bag_url *url);
 
-/*
- * The next "key=value" of a query, taken off its front; false: there is none. value is
- * decoded into `to`; what does not fit or is no encoding is left as "" with *is_bad.
- */
-bool keel_bag_query_next(keel_text *query, keel_text *key, char *to, size_t size,
-                         bool *is_bad);
+/* The next "key=value" of a query, as it is written, taken off its front; false: there
+ * is none. */
+bool keel_bag_query_next(keel_text *query, keel_text *key, keel_text *value);
+
+/* What %-encoding stands for, as a text; false: it is no encoding, or does not fit. */
+bool keel_bag_query_decode(keel_text value, char *to, size_t size);
 
 #endif

@@ -217,6 +217,15 @@ keel_status keel_config_check_process(keel_config *config, keel_process_check_fn
     return conclude(config, &report, why);
 }
 
+keel_status keel_config_look_over(keel_config *config, keel_config_look_fn *look,
+                                  void *ctx, keel_detail *why)
+{
+    keel_report report = new_report(config);
+
+    look(&report, ctx);
+    return conclude(config, &report, why);
+}
+
 size_t keel_config_mistakes(const keel_config *config)
 {
     return config->mistakes;
@@ -383,6 +392,29 @@ bool keel_config_guess_name(const keel_config *config, char *name, size_t size)
 {
     return keel_claims_guess(&config->claims, &config->variables, name, size) ||
            keel_claims_guess(&config->claims, &config->file, name, size);
+}
+
+/* "sessions" of KEEL_BAG_SESSIONS; false: no bag can have that variable. */
+static bool name_bag(const keel_named_text *entry, char *name, size_t size)
+{
+    static const char begin[] = KEEL_PREFIX "BAG_";
+    const char *bag = entry->where + strlen(begin);
+
+    if (entry->is_link || strncmp(entry->where, begin, strlen(begin)) != 0 ||
+        strlen(bag) > KEEL_NAME_MAX)
+        return false;
+    keel_lower_case(name, size, bag); /* it folds back to that */
+    return keel_name_is_valid(name);
+}
+
+bool keel_config_bag_at(const keel_config *config, size_t number, char *name,
+                        size_t size)
+{
+    for (const keel_named_text *entry = config->variables.first; entry;
+         entry = entry->next)
+        if (name_bag(entry, name, size) && !number--)
+            return true;
+    return false;
 }
 
 /* ---- reload --------------------------------------------------------------------- */

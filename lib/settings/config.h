@@ -135,7 +135,12 @@ typedef void keel_process_check_fn(const keel_process_settings *process,
 keel_status keel_config_check_process(keel_config *config, keel_process_check_fn *check,
                                       keel_detail *why);
 
-/* For `keel config`, which knows no pipeline. */
+/* The same for what a later room has read of the configuration itself. */
+typedef void keel_config_look_fn(keel_report *report, void *ctx);
+keel_status keel_config_look_over(keel_config *config, keel_config_look_fn *look,
+                                  void *ctx, keel_detail *why);
+
+/* For `keel config`, which knows no pipeline and no bag. */
 
 /* As keel_config_open; listener hears of all that is found, also by what follows. */
 keel_status keel_config_open_listened(keel_config **out, const keel_allocator *memory,
@@ -159,5 +164,9 @@ size_t keel_config_mistakes(const keel_config *config);
 
 /* A name that nobody claimed and whose settings read like settings; false: no more. */
 bool keel_config_guess_name(const keel_config *config, char *name, size_t size);
+
+/* Each bag that has a variable, from 0 on; false: there are no more. */
+bool keel_config_bag_at(const keel_config *config, size_t number, char *name,
+                        size_t size);
 
 #endif

@@ -57,6 +57,10 @@ START_TEST(the_operators_spec_takes_the_place_of_the_authors)
 }
 END_TEST
 
+#define TEN "cas|cas|cas|cas|cas|cas|cas|cas|cas|cas|"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define LONG_VALUE "memory://?require=" HUNDRED HUNDRED HUNDRED "cas"
+
 static const struct {
     const char *why;
     const char *variable; /* KEEL_BAG_SESSIONS; NULL: not set */
@@ -79,6 +83,8 @@ static const struct {
       "column 1: max is a size" },
     { "an ability that is none", NULL, "memory://?require=fly", KEEL_E_CONFIG,
       "column 1: there is no ability \"fly\"" },
+    { "one after some that there are", NULL, "memory://?require=cas|cas|fly",
+      KEEL_E_CONFIG, "column 1: there is no ability \"fly\"" },
     { "an ability that it lacks", NULL, "memory://?require=cas|durable",
       KEEL_E_UNSUPPORTED, "memory: it requires durable" },
     { "a reference to nothing", NULL, "$OTHER", KEEL_E_CONFIG,
@@ -92,6 +98,17 @@ static const struct {
       "column 1: in the settings of resilient, col 27: timeout \"soon\"" },
     { "two children of one role", NULL, "failover(a=memory://, a=memory://)",
       KEEL_E_CONFIG, "column 25: another child has the role \"a\", too" },
+    { "a later part is wrong", NULL, "cache(file:///nowhere/at/all, memory://?mx=1)",
+      KEEL_E_CONFIG, "column 31: there is no option \"mx\"" },
+    { "a role that is too long", NULL,
+      "failover(a=memory://, "
+      "a23456789012345678901234567890123456789012345678901234567890123456=memory://)",
+      KEEL_E_CONFIG, "column 90: a role has 64 bytes at most" },
+    { "a reference that is too long", NULL,
+      "$A23456789012345678901234567890123456789012345678901234567890123456",
+      KEEL_E_CONFIG, "column 1: a bag's name has 64 bytes at most" },
+    { "a value that is too long", NULL, LONG_VALUE, KEEL_E_CONFIG,
+      "column 1: the value of require is no text, or longer than 1023 bytes" },
     { "a fragment", NULL, "memory://h#x", KEEL_E_CONFIG, "column 1: \"#\" ends a URL" },
 };
 
@@ -155,6 +172,18 @@ static const struct {
     { "options as they were written",
       "cache{ttl=60s ;negative_ttl=1s}(memory://,memory://)",
       "cache{ttl=60s; negative_ttl=1s}(cache=memory:///, source=memory:///)" },
+    { "an ability that is required twice", "memory://?require=cas|cas",
+      "memory:///?require=cas|cas" },
+    { "a value as it is encoded", "memory://?max=1m&require=%63as%7Cttl",
+      "memory:///?max=1m&require=%63as%7Cttl" },
+    { "what needs angle brackets", "log(<memory:///a,b)?max=1m>)",
+      "log(source=<memory:///a,b)?max=1m>)" },
+    { "marks and escapes", "log(fault{keys=\"a;}\\\"\\\\*\"; p=5%}(memory://))",
+      "log(source=fault{keys=\"a;}\\\"\\\\*\"; p=5%}(source=memory:///))" },
+    { "roles of their own, and of any number",
+      "failover(here=memory://,there=memory://, memory://)",
+      "failover(here=memory:///, there=memory:///, memory=memory:///)" },
+    { "several hosts", "<redis+cluster://a:1,b:2>", "<redis+cluster://a:1,b:2/>" },
     { "quotation marks", "cache{ttl=\"1m\"}(memory://?max=1m, memory://)",
       "cache{ttl=\"1m\"}(cache=memory:///?max=1m, source=memory:///)" },
 };
@@ -171,6 +200,60 @@ START_TEST(a_tree_is_described_as_a_spec_of_the_same)
     ck_assert_int_eq(open_bag(shown), KEEL_OK);
     keel_bag_describe(bag, again, sizeof again);
     ck_assert_str_eq(again, shown);
+    end();
+}
+END_TEST
+
+START_TEST(options_of_any_length_are_described)
+{
+    static const char spec[] = "memory://?require=" HUNDRED HUNDRED "cas";
+    char shown[sizeof spec + 1];
+
+    open_runtime(NULL);
+    ck_assert_msg(open_bag(spec) == KEEL_OK, "%s", why.text);
+    ck_assert_uint_eq(keel_bag_describe(bag, shown, sizeof shown), sizeof spec);
+    ck_assert_str_eq(strstr(shown, "cas|"), strstr(spec, "cas|"));
+    end();
+}
+END_TEST
+
+START_TEST(where_a_secret_comes_from_is_described_as_one)
+{
+    static const char *const environment[] = { "KEEL_BAG_PASSWORD=sesame", NULL };
+    char shown[128];
+
+    open_runtime(environment);
+    ck_assert_msg(open_bag("redis://u@h?password_env=KEEL_BAG_PASSWORD&prefix=a%3A") ==
+                      KEEL_OK,
+                  "%s", why.text);
+    keel_bag_describe(bag, shown, sizeof shown);
+    ck_assert_str_eq(shown, "redis://u@h/?password_env=***&prefix=a%3A");
+    end();
+}
+END_TEST
+
+#define ROLE "a234567890123456789012345678901234567890123456789012345678901234"
+
+/* Deeper than any fixed size of a path would bear. */
+START_TEST(a_part_is_told_and_found_by_its_path_whatever_its_length)
+{
+    static const char path[] = "readonly." ROLE "." ROLE "." ROLE "." ROLE "." ROLE;
+    char spec[1024] = "", answer[32];
+
+    for (int i = 0; i < 6; i++)
+        snprintf(spec + strlen(spec), sizeof spec - strlen(spec), "readonly(" ROLE "=");
+    strcat(spec, "memory://))))))");
+    open_runtime(NULL);
+    ck_assert_msg(open_bag(spec) == KEEL_OK, "%s", why.text);
+    ck_assert_int_eq(
+        keel_bag_control(bag, path, "readonly off", answer, sizeof answer, &why),
+        KEEL_OK);
+    ck_assert_int_eq(keel_bag_control(bag, path, "readonly on", NULL, 0, &why),
+                     KEEL_OK);
+    ck_assert_int_eq(keel_bag_control(bag, "readonly", "readonly off", NULL, 0, &why),
+                     KEEL_OK);
+    ck_assert_int_eq(keel_bag_set(bag, "k", "v", 1, NULL, &why), KEEL_READ_ONLY);
+    ck_assert_str_eq(why.text, "readonly." ROLE ": only reading is allowed now");
     end();
 }
 END_TEST
@@ -325,6 +408,9 @@ SUITE("bag", 30, ONE(the_operators_spec_takes_the_place_of_the_authors),
       ROWS(a_spec_that_is_wrong_is_refused_with_its_place, refused),
       ONE(a_reference_is_the_other_bags_spec),
       ROWS(a_tree_is_described_as_a_spec_of_the_same, described),
+      ONE(options_of_any_length_are_described),
+      ONE(where_a_secret_comes_from_is_described_as_one),
+      ONE(a_part_is_told_and_found_by_its_path_whatever_its_length),
       ONE(after_three_slashes_comes_a_path_and_no_host),
       ONE(a_variable_of_no_bag_is_told),
       ROWS(a_bag_needs_a_name_like_a_pipelines, names),

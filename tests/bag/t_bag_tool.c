@@ -65,6 +65,7 @@ static int run(int (*tool)(const keel_bag_request *), keel_bag_request *request)
 static keel_bag_request request_of(const char *verb, char **arguments, int count)
 {
     return (keel_bag_request){ .verb = verb,
+                               .runtime = runtime,
                                .bag = bag,
                                .options = { .size = sizeof(keel_bag_options) },
                                .prefix = "",
@@ -173,11 +174,6 @@ START_TEST(numbers_go_up_and_down)
 }
 END_TEST
 
-static int copy_to_memory(const keel_bag_request *request)
-{
-    return keel_bag_tool_copy(request, runtime);
-}
-
 START_TEST(scan_and_copy_take_what_begins_with_the_prefix)
 {
     static char to[] = "memory://";
@@ -198,7 +194,7 @@ START_TEST(scan_and_copy_take_what_begins_with_the_prefix)
         lines++;
     ck_assert_uint_eq(lines, 100);
     ck_assert_ptr_null(strstr(printed, "other"));
-    ck_assert_int_eq(run(copy_to_memory, &copy), 0);
+    ck_assert_int_eq(run(keel_bag_tool_copy, &copy), 0);
     ck_assert_str_eq(printed,
                      "keel bag: 100 copied, 0 kept as they were, 0 gone meanwhile\n");
 }

@@ -194,7 +194,7 @@ START_TEST(an_item_of_others_in_the_cache_is_replaced)
 
     open_tree(TREE("stale=0s"));
     set("k", "one");
-    cache = b.bag->tree.last->parts[0];
+    cache = b.bag->tree.root->parts[0];
     op = opened_bag_op(&b);
     ck_assert_int_eq(cache->self.ops->store(cache->self.state, &op,
                                             (keel_bytes){ "k", 1 }, &put, &fresh,
@@ -356,7 +356,7 @@ START_TEST(what_the_source_no_longer_has_does_not_come_back_stale)
     set("k", "one");
     expect_text("k", "one", 0);
     b.now_ms += 60000;
-    source = b.bag->tree.last->parts[1];
+    source = b.bag->tree.root->parts[1];
     op = opened_bag_op(&b); /* behind the cache's back */
     ck_assert_int_eq(source->self.ops->remove(source->self.state, &op,
                                               (keel_bytes){ "k", 1 }, NULL, &b.why),

@@ -453,7 +453,7 @@ START_TEST(several_hosts_are_told_without_the_password)
 
     open_spec("<redis+cluster://me:secret@a:1,[::1]:2?connections=4>");
     keel_bag_describe(bag, told, sizeof told);
-    ck_assert_str_eq(told, "redis+cluster://me@a:1,[::1]:2/?connections=4");
+    ck_assert_str_eq(told, "<redis+cluster://me@a:1,[::1]:2/?connections=4>");
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The grammar of specs: what is read, and what is said of what is wrong. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,10 +108,12 @@ static const struct {
 START_TEST(what_is_wrong_is_said_with_its_place)
 {
     keel_detail why = KEEL_DETAIL_INIT;
+    char said[320];
 
     ck_assert_int_eq(keel_spec_read(&spec, wrong[_i].text, &why), KEEL_E_CONFIG);
-    ck_assert_msg(strncmp(why.text, wrong[_i].said, strlen(wrong[_i].said)) == 0, "%s",
-                  why.text);
+    snprintf(said, sizeof said, "column %zu: %s", spec.wrong_column, why.text);
+    ck_assert_msg(strncmp(said, wrong[_i].said, strlen(wrong[_i].said)) == 0, "%s",
+                  said);
 }
 END_TEST
 

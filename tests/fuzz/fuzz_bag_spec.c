@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a bag's spec: no crash; what is opened is described, and its description
- * opens as the same again. Of the stores only memory:// is let through: the others touch
- * files and networks.
+ * Any bytes as a bag's spec: no crash when it is checked, which opens nothing; what is
+ * opened is described, and its description opens as the same again. Of the stores only
+ * memory:// is opened: the others touch files and networks.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "bag/check.h"
 #include "bag/spec.h"
 #include "bag/url.h"
+#include "call/runtime.h"
 
 #include <keel/keel.h>
 
@@ -79,6 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (keel_spec_read(&spec, text, &why) != KEEL_OK)
         return 0;
     read_urls();
+    if (keel_bag_check(runtime->config, runtime->memory, "fuzz", text, &why) != KEEL_OK)
+        __builtin_trap();
     if (is_harmless())
         open_twice(runtime, text);
     return 0;

@@ -276,6 +276,51 @@ fi
 expect 2 usage -- check --nonsense
 expect 2 'check: one FILE at most' -- check one two
 
+# Bags are looked at as they would be opened, and nothing is: no store is made, no server
+# asked, and no variable of a bag is nobody's.
+expect 0 '3 names, no mistakes' "KEEL_BAG_SHOP=failover(\$FAST,file://$work/bag)" \
+    'KEEL_BAG_FAST=resilient(redis://nowhere.invalid)' KEEL_ORDERS=timeout=1s -- check
+if [ -e "$work/bag" ]; then fail "a check has made a store"; else pass; fi
+expect 78 'KEEL_BAG_SHOP col 1: there is no store "memry"; did you mean "memory"?' \
+    KEEL_BAG_SHOP=memry:// -- check
+expect 78 'shop.resilient: code col 1: unknown setting "timeot", did you mean "timeout"?' \
+    'KEEL_BAG_SHOP=resilient{timeot=1s}(memory://)' -- check
+expect 78 'KEEL_SHOP_RESILIENT col 1: unknown setting "timeot"' \
+    'KEEL_BAG_SHOP=resilient(memory://)' KEEL_SHOP_RESILIENT=timeot=1s -- check
+expect 0 '1 name, no mistakes' 'KEEL_BAG_SHOP=resilient(memory://)' \
+    KEEL_SHOP_RESILIENT=timeout=1s -- check
+expect 78 'KEEL_BAG_SHOP col 1: KEEL_BAG_FAST is not set' "KEEL_BAG_SHOP=\$FAST" -- check
+expect 3 'KEEL_BAG_SHOP col 1: redis is a server, and nothing gives it a timeout' \
+    KEEL_BAG_SHOP=redis://h -- check
+expect 3 '{"where":"KEEL_BAG_SHOP","line":null,"column":5,"severity":"warning","message":"log.source' \
+    'KEEL_BAG_SHOP=log(redis://h)' KEEL_STRICT=on -- check --json
+expect 78 '{"where":"KEEL_BAG_SHOP","line":null,"column":13,"severity":"error","message":"expected' \
+    'KEEL_BAG_SHOP=log(file:///' -- check --json
+expect 78 'KEEL_BAG_1: no bag of that name' KEEL_BAG_1=memory:// -- check
+echo hunter2 >"$work/secret"
+expect 0 '1 name, no mistakes' "KEEL_BAG_SHOP=resilient(redis://h?password_file=$work/secret)" \
+    -- check
+expect 78 'KEEL_BAG_SHOP col 11: the file it names cannot be read: No such file' \
+    "KEEL_BAG_SHOP=resilient(redis://h?password_file=$work/none)" -- check
+
+# The same of one spec, for who writes it.
+expect_bag()
+{
+    code=$1 words=$2 spec=$3
+    output=$("$keel" bag check "$spec" 2>&1)
+    got=$?
+    case $output in
+    *"$words"*) [ "$got" -eq "$code" ] && { pass; return; } ;;
+    esac
+    fail "keel bag check $spec: exit $got, not $code with \"$words\": $output"
+}
+expect_bag 0 'no mistakes' "resilient(file://$work/bag)"
+if [ -e "$work/bag" ]; then fail "keel bag check has made a store"; else pass; fi
+expect_bag 3 'keel bag: keel-bag col 1: redis is a server' redis://h
+expect_bag 78 'keel bag: keel-bag col 1: there is no store "memry"' memry://
+expect_bag 78 'keel-bag.resilient: code col 1: unknown setting "timeot"' \
+    'resilient{timeot=1s}(memory://)'
+
 # A variable that does not read like settings may hold anything, a secret too.
 for secret in hunter2 aHVudGVyMg= aHVudGVyMg== hunter2hunter=x 'hunter==' =hunter ';'; do
     expect 78 'KEEL_TOKEN: no pipeline' "KEEL_TOKEN=$secret" -- check

@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bag/options.h"
 #include "bag/registry.h"
 #include "bag/wrap/batch.h"
+#include "bag/wrap/resilient.h"
 #include "bag/wrap/resilient_try.h"
 #include "base/detail.h"
 #include "base/memory.h"
@@ -51,15 +51,15 @@ static const keel_bag_option options[] = {
 
 /* ---- opening ------------------------------------------------------------------------- */
 
-/* True: the name fits. */
-static bool name_pipeline(char name[KEEL_NAME_MAX + 2], const keel_bag_setup *setup)
+bool keel_resilient_name(char name[KEEL_RESILIENT_NAME_SIZE],
+                         const keel_bag_setup *setup)
 {
     const char *given = setup->values[OPTION_NAME].text;
 
     if (given)
-        snprintf(name, KEEL_NAME_MAX + 2, "%s", given);
+        snprintf(name, KEEL_RESILIENT_NAME_SIZE, "%s", given);
     else
-        snprintf(name, KEEL_NAME_MAX + 2, "%s.%s", setup->bag, setup->path);
+        snprintf(name, KEEL_RESILIENT_NAME_SIZE, "%s.%s", setup->bag, setup->path);
     return strlen(name) <= KEEL_NAME_MAX;
 }
 
@@ -83,7 +83,8 @@ static keel_status check_settings(const keel_bag_setup *setup, const char *name,
                       place ? place + strlen(OVERRIDE) : wrong.text);
 }
 
-static void write_settings(char *to, size_t size, const keel_bag_setup *setup)
+void keel_resilient_settings(char settings[KEEL_RESILIENT_SETTINGS_SIZE],
+                             const keel_bag_setup *setup)
 {
     const keel_bag_value *preset = &setup->values[OPTION_PRESET];
     keel_text words = keel_text_of(PRESETS), word = words;
@@ -92,24 +93,26 @@ static void write_settings(char *to, size_t size, const keel_bag_setup *setup)
         word = words;
         keel_text_split(words, "|", &word, &words);
     }
-    snprintf(to, size, "%.*s; %s", (int)(preset->is_given ? word.length : 0), word.at,
-             setup->settings);
+    if (!preset->is_given)
+        word.length = 0;
+    snprintf(settings, KEEL_RESILIENT_SETTINGS_SIZE, "%.*s%s%s", (int)word.length,
+             word.at, word.length ? "; " : "", setup->settings);
 }
 
 static keel_status open_pipeline(keel_resilient *r, const keel_bag_setup *setup,
                                  keel_detail *why)
 {
-    char name[KEEL_NAME_MAX + 2], settings[KEEL_BAG_OPTION_SIZE + 32];
+    char name[KEEL_RESILIENT_NAME_SIZE], settings[KEEL_RESILIENT_SETTINGS_SIZE];
     keel_status status;
 
-    if (!name_pipeline(name, setup))
+    if (!keel_resilient_name(name, setup))
         return keel_failf(why, KEEL_E_CONFIG,
                           "%s: the pipeline's name would be too long: name one",
                           setup->path);
     status = check_settings(setup, name, why);
     if (status != KEEL_OK)
         return status;
-    write_settings(settings, sizeof settings, setup);
+    keel_resilient_settings(settings, setup);
     return keel_pipeline_open(&r->pipeline, r->runtime, name, settings, why);
 }
 
