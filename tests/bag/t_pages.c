@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pages of keel's stores and decorators against their tables of options: each option
- * has its line, and each line is an option's, with the default that it has.
+ * has its line, and each line is an option's, with the default that it has; and the map of
+ * them all.
  */
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bag/loader.h"
 #include "bag/registry.h"
+#include "support/plugins.h"
 #include "support/suite.h"
 
 enum { LINE = 512 };
@@ -17,22 +21,31 @@ static const keel_bag_ops *first_of(const keel_bag_ops *ops)
 {
     size_t number = 0;
 
-    while (ops->options && keel_bag_builtin_at(number)->options != ops->options)
+    const keel_bag_ops *first;
+
+    while ((first = keel_bag_builtin_at(number)) && first->options != ops->options)
         number++;
-    return ops->options ? keel_bag_builtin_at(number) : ops;
+    return ops->options && first ? first : ops;
 }
 
-static FILE *page_of(const keel_bag_ops *ops)
+static FILE *open_page(const char *name)
 {
     const char *srcdir = getenv("srcdir");
     char path[512];
     FILE *page;
 
-    snprintf(path, sizeof path, "%s/man/keel-bag-%s.7", srcdir ? srcdir : ".",
-             first_of(ops)->name);
+    snprintf(path, sizeof path, "%s/man/%s", srcdir ? srcdir : ".", name);
     page = fopen(path, "r");
     ck_assert_msg(page != NULL, "no %s", path);
     return page;
+}
+
+static FILE *page_of(const keel_bag_ops *ops)
+{
+    char name[128];
+
+    snprintf(name, sizeof name, "keel-bag-%s.7", first_of(ops)->name);
+    return open_page(name);
 }
 
 /* ".It Cm ttl Ta 60s Ta how long …": what stands where; false: it is no such line. */
@@ -99,19 +112,72 @@ static size_t count_of(const keel_bag_ops *ops)
     return count;
 }
 
+static void check_page(const keel_bag_ops *ops)
+{
+    FILE *page = page_of(ops);
+    size_t found = compare(ops, page);
+
+    fclose(page);
+    ck_assert_msg(found == count_of(ops), "%s: %zu of its %zu options", ops->name,
+                  found, count_of(ops));
+}
+
+static void check_map(const keel_bag_ops *ops)
+{
+    char line[LINE], wanted[128];
+    bool is_there = false;
+    FILE *map = open_page("keel-bag.3");
+
+    snprintf(wanted, sizeof wanted, ".It Xr keel-bag-%s 7 Ta ", first_of(ops)->name);
+    while (fgets(line, sizeof line, map))
+        is_there = is_there || strncmp(line, wanted, strlen(wanted)) == 0;
+    fclose(map);
+    ck_assert_msg(is_there, "keel-bag.3 has no line of %s", ops->name);
+}
+
 START_TEST(each_page_has_the_options_of_its_table)
 {
     const keel_bag_ops *ops;
 
     for (size_t i = 0; (ops = keel_bag_builtin_at(i)) != NULL; i++) {
-        FILE *page = page_of(ops);
-        size_t found = compare(ops, page);
-
-        fclose(page);
-        ck_assert_msg(found == count_of(ops), "%s: %zu of its %zu options", ops->name,
-                      found, count_of(ops));
+        check_page(ops);
+        check_map(ops);
     }
 }
 END_TEST
 
-SUITE("pages of bags", 20, ONE(each_page_has_the_options_of_its_table))
+/* "sqlite" of ".libs/keel_bag_sqlite.so" */
+static void name_plugin(char name[64], const char *path)
+{
+    ck_assert_int_eq(sscanf(path, ".libs/keel_bag_%63[a-z0-9_].so", name), 1);
+}
+
+START_TEST(and_so_has_that_of_each_plugin_that_was_built)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+    spawned folder;
+    glob_t built;
+
+    ck_assert(spawned_init(&folder, "pages"));
+    if (glob(".libs/keel_bag_*.so", 0, NULL, &built) != 0)
+        built.gl_pathc = 0;
+    for (size_t i = 0; i < built.gl_pathc; i++) {
+        const keel_bag_ops *ops;
+        char name[64];
+
+        name_plugin(name, built.gl_pathv[i]);
+        plugins_add(&folder, built.gl_pathv[i], name);
+        ck_assert_msg(keel_bag_load(&ops, keel_text_of(name), folder.dir, &why) ==
+                          KEEL_OK,
+                      "%s", why.text);
+        check_page(ops);
+        check_map(ops);
+    }
+    if (built.gl_pathc)
+        globfree(&built);
+    spawned_cleanup(&folder);
+}
+END_TEST
+
+SUITE("pages of bags", 20, ONE(each_page_has_the_options_of_its_table),
+      ONE(and_so_has_that_of_each_plugin_that_was_built))
