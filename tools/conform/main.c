@@ -21,7 +21,7 @@ static const conform_check *const groups[] = { conform_values,  conform_conditio
 enum { GROUPS = sizeof groups / sizeof(const conform_check *) };
 
 typedef struct counts {
-    unsigned passed, failed, skipped;
+    unsigned passed, failed, inapplicable;
 } counts;
 
 static const char usage[] =
@@ -67,7 +67,7 @@ static void run_check(conform *c, const conform_check *check, bool quiet, counts
     c->check++;
     c->said[0] = '\0';
     if (lacks) {
-        sum->skipped++;
+        sum->inapplicable++;
         if (!quiet)
             printf("SKIP %s: it cannot %s\n", check->name, lacks);
         return;
@@ -95,7 +95,8 @@ static int run_all(conform *c, const char *only, bool quiet)
         for (const conform_check *check = groups[g]; check->name; check++)
             if (!only || strstr(check->name, only))
                 run_check(c, check, quiet, &sum);
-    printf("%u passed, %u failed, %u skipped\n", sum.passed, sum.failed, sum.skipped);
+    printf("%u passed, %u failed, %u do not apply\n", sum.passed, sum.failed,
+           sum.inapplicable);
     return sum.failed || !sum.passed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
