@@ -51,6 +51,7 @@ static const struct {
     { KEEL_CACHE_ABSENT, KEEL_CACHE_FRESH },
     { KEEL_CACHE_WRITTEN, KEEL_CACHE_REPLACE },
     { KEEL_CACHE_DOUBT, KEEL_CACHE_AVOID },
+    { KEEL_CACHE_ASKED, KEEL_CACHE_REPLACE },
 };
 
 START_TEST(a_mark_is_never_stale)
@@ -59,6 +60,24 @@ START_TEST(a_mark_is_never_stale)
 
     ck_assert_int_eq(keel_cache_entry_use(&e, NOW + 299), marks[_i].use);
     ck_assert_int_eq(keel_cache_entry_use(&e, NOW + 300), KEEL_CACHE_REPLACE);
+}
+END_TEST
+
+START_TEST(a_value_that_is_asked_for_is_stale_and_comes_back_as_it_was)
+{
+    keel_cache_entry e = keel_cache_entry_value(&terms, 0.5, NOW, 7, 0);
+    int64_t later = NOW + 2000;
+    keel_cache_entry asked = keel_cache_entry_asked(&e, later, 100);
+    keel_cache_entry back = keel_cache_entry_unasked(&asked, later);
+
+    ck_assert_int_eq(keel_cache_entry_use(&asked, later), KEEL_CACHE_STALE);
+    ck_assert(keel_cache_entry_is_asked(&asked, later + 99));
+    ck_assert(!keel_cache_entry_is_asked(&asked, later + 100));
+    ck_assert_int_eq(keel_cache_entry_use(&asked, e.kept_until_ms), KEEL_CACHE_REPLACE);
+    ck_assert(!keel_cache_entry_is_asked(&back, later));
+    ck_assert_int_eq(keel_cache_entry_use(&back, later), KEEL_CACHE_STALE);
+    ck_assert_int_eq(back.kept_until_ms, e.kept_until_ms);
+    ck_assert_uint_eq(back.flags, 7);
 }
 END_TEST
 
@@ -99,7 +118,7 @@ static const struct {
     { 0, 'x', KEEL_CACHE_HEAD },
     { 2, '2', KEEL_CACHE_HEAD }, /* another version */
     { 3, 0, KEEL_CACHE_HEAD },   /* no kind */
-    { 3, 5, KEEL_CACHE_HEAD },   /* a kind of later */
+    { 3, 7, KEEL_CACHE_HEAD },   /* a kind of later */
     { 3, (char)-1, KEEL_CACHE_HEAD },
     { 0, 'k', KEEL_CACHE_HEAD - 1 }, /* cut */
     { 0, 'k', 0 },
@@ -119,6 +138,7 @@ END_TEST
 
 SUITE("cache entry", 20,
       ROWS(an_entry_is_fresh_then_stale_and_never_outlives_the_item, times),
-      ROWS(a_mark_is_never_stale, marks), ONE(no_time_is_beyond_the_end_of_time),
-      ONE(what_was_written_is_read_back),
+      ROWS(a_mark_is_never_stale, marks),
+      ONE(a_value_that_is_asked_for_is_stale_and_comes_back_as_it_was),
+      ONE(no_time_is_beyond_the_end_of_time), ONE(what_was_written_is_read_back),
       ROWS(what_others_put_there_is_no_entry, alien))

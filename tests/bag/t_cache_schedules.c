@@ -371,18 +371,20 @@ static void *play(void *ctx)
 static keel_bag_child children[2];
 static stepped steps[2];
 static keel_bag_setup setup;
-static keel_bag_value values[8];
+static keel_bag_value values[9];
 
 static void open_processes(void)
 {
     static const uint64_t given[] = {
-        100 * KEEL_MS, 300 * KEEL_MS, 50 * KEEL_MS, 0, 0, 5 * KEEL_S, 0, 100 * KEEL_MS
+        100 * KEEL_MS, 300 * KEEL_MS, 50 * KEEL_MS, 0, 0, 5 * KEEL_S, 0, 0,
+        100 * KEEL_MS
     };
 
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < 9; i++)
         values[i].number = given[i];
-    values[4].number = draw(2); /* revalidate */
-    values[6].number = draw(2); /* on_write */
+    values[4].number = draw(2);                 /* revalidate */
+    values[6].number = draw(2) * 100 * KEEL_MS; /* lease */
+    values[7].number = draw(2);                 /* on_write */
     process_count = 1 + (unsigned)draw(PROCESSES);
     stage.cache_fails = process_count == 1 && draw(2);
     setup = (keel_bag_setup){ .size = sizeof setup,

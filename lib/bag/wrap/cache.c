@@ -27,6 +27,7 @@ enum {
     OPTION_JITTER,
     OPTION_REVALIDATE,
     OPTION_WAIT,
+    OPTION_LEASE,
     OPTION_ON_WRITE,
     OPTION_TIMEOUT
 };
@@ -70,6 +71,12 @@ static const keel_bag_option options[] = {
       .standard = "5s",
       .meaning = "How long they wait; then they have the stale item, or ask the source "
                  "themselves." },
+    { .name = "lease",
+      .type = KEEL_BAG_DURATION,
+      .max = KEEL_MINUTE,
+      .standard = "0s",
+      .meaning = "How long other processes that share the cache wait for one that "
+                 "asks the source, too; 0: they ask at once." },
     { .name = "on_write",
       .type = KEEL_BAG_WORD,
       .words = "invalidate|write_through",
@@ -128,6 +135,7 @@ static keel_status open_cache(void **state, const keel_bag_setup *setup,
     };
     c->timeout_ns = setup->values[OPTION_TIMEOUT].number;
     c->wait_ns = setup->values[OPTION_WAIT].number;
+    c->lease_ms = ms_of(setup, OPTION_LEASE);
     c->revalidates = setup->values[OPTION_REVALIDATE].number == REVALIDATE_STALE;
     c->writes_through = setup->values[OPTION_ON_WRITE].number == ON_WRITE_THROUGH;
     keel_flights_init(&c->flights, memory, &c->runtime->clock);

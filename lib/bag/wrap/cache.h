@@ -20,6 +20,7 @@
     X(STALE, "stale")       /* answered with what is past its time */                  \
     X(MISSES, "misses")     /* the source was asked */                                 \
     X(FOLLOWED, "followed") /* another was asking it already */                        \
+    X(AWAITED, "awaited")   /* another process was */                                  \
     X(BYPASSED, "bypassed") /* asked for a token, or for no cache */                   \
     X(FILLS, "fills")                                                                  \
     X(LOST, "lost")           /* fills that a write has overtaken */                   \
@@ -42,6 +43,7 @@ typedef struct keel_cache {
     keel_cache_terms terms;
     uint64_t timeout_ns; /* of one exchange with the cache */
     uint64_t wait_ns;    /* of followers */
+    int64_t lease_ms;    /* for so long others wait for who asks; 0: they do not */
     bool revalidates;    /* who finds it stale while another asks need not wait */
     bool writes_through;
     keel_flights flights;
@@ -59,10 +61,13 @@ static inline void keel_cache_add(keel_cache *c, keel_cache_count what)
  *
  * token  length 0: there is nothing, or the cache has not answered
  * value  of an entry, in the memory of whoever looked
+ * is_asked, is_mine  somebody asks the source already; who looked does
  */
 typedef struct keel_cache_seen {
     keel_cache_use use;
     bool is_large; /* it did not fit, and has to be looked at alone */
+    bool is_asked;
+    bool is_mine;
     keel_cache_entry entry;
     keel_bag_token token;
     keel_bytes value;
@@ -97,11 +102,27 @@ void keel_cache_look_up_many(keel_cache *c, const keel_bag_op *op,
 
 /*
  * Puts an entry in the place of what was seen, its head and the value behind it.
- * True: it is there. False: somebody else was faster, or the cache is away
+ *
+ * fresh    out: its token, where the cache tells
+ * Returns  true: it is there; false: somebody else was faster, or the cache is away
  */
 bool keel_cache_put(keel_cache *c, const keel_bag_op *op, keel_bytes key,
                     const keel_bag_token *seen, const keel_cache_entry *entry,
-                    char *bytes, size_t length);
+                    char *bytes, size_t length, keel_bag_token *fresh);
+
+/*
+ * Before the source is asked for what was seen to be missing or past its time: has other
+ * processes wait for the answer, or waits for theirs. To be ended unless the answer was
+ * kept.
+ *
+ * look     what was seen; and then what is there
+ * Returns  true: the source is to be asked; false: what is there is the answer, fresh or
+ *          stale
+ */
+bool keel_cache_lease(keel_cache *c, const keel_bag_op *op, keel_bytes key,
+                      size_t capacity, keel_cache_look *look);
+void keel_cache_lease_end(keel_cache *c, const keel_bag_op *op, keel_bytes key,
+                          keel_cache_look *look);
 
 /* What the source has said. bytes: room for a head, and the value behind it. */
 typedef struct keel_cache_answer {

@@ -53,6 +53,35 @@ keel_cache_entry keel_cache_entry_mark(keel_cache_kind kind, int64_t now_ms,
                                .kept_until_ms = until_ms };
 }
 
+keel_cache_entry keel_cache_entry_asked(const keel_cache_entry *stale, int64_t now_ms,
+                                        int64_t length_ms)
+{
+    keel_cache_entry entry = keel_cache_entry_mark(KEEL_CACHE_ASKED, now_ms, length_ms);
+
+    if (!stale)
+        return entry;
+    entry.kind = KEEL_CACHE_VALUE_ASKED;
+    entry.flags = stale->flags;
+    entry.kept_until_ms = stale->kept_until_ms;
+    entry.expires_at_ms = stale->expires_at_ms;
+    return entry;
+}
+
+keel_cache_entry keel_cache_entry_unasked(const keel_cache_entry *asked, int64_t now_ms)
+{
+    keel_cache_entry entry = *asked;
+
+    entry.kind = KEEL_CACHE_VALUE;
+    entry.fresh_until_ms = now_ms;
+    return entry;
+}
+
+bool keel_cache_entry_is_asked(const keel_cache_entry *entry, int64_t now_ms)
+{
+    return (entry->kind == KEEL_CACHE_ASKED || entry->kind == KEEL_CACHE_VALUE_ASKED) &&
+           entry->fresh_until_ms > now_ms;
+}
+
 int64_t keel_cache_longest_ms(const keel_cache_terms *terms)
 {
     int64_t value_ms = later(jittered(terms, 1), terms->stale_ms);
@@ -62,10 +91,13 @@ int64_t keel_cache_longest_ms(const keel_cache_terms *terms)
 
 keel_cache_use keel_cache_entry_use(const keel_cache_entry *entry, int64_t now_ms)
 {
-    if (entry->kept_until_ms <= now_ms || entry->kind == KEEL_CACHE_WRITTEN)
+    if (entry->kept_until_ms <= now_ms || entry->kind == KEEL_CACHE_WRITTEN ||
+        entry->kind == KEEL_CACHE_ASKED)
         return KEEL_CACHE_REPLACE; /* a store that forgets late has kept it */
     if (entry->kind == KEEL_CACHE_DOUBT)
         return KEEL_CACHE_AVOID;
+    if (entry->kind == KEEL_CACHE_VALUE_ASKED)
+        return KEEL_CACHE_STALE;
     return entry->fresh_until_ms > now_ms ? KEEL_CACHE_FRESH : KEEL_CACHE_STALE;
 }
 
@@ -108,7 +140,7 @@ bool keel_cache_entry_read(keel_cache_entry *entry, keel_bytes item)
     uint32_t flags;
 
     if (item.length < KEEL_CACHE_HEAD || memcmp(from, magic, sizeof magic) != 0 ||
-        from[3] < KEEL_CACHE_VALUE || from[3] > KEEL_CACHE_DOUBT)
+        from[3] < KEEL_CACHE_VALUE || from[3] > KEEL_CACHE_VALUE_ASKED)
         return false;
     entry->kind = (keel_cache_kind)from[3];
     memcpy(&flags, from + 4, sizeof flags);

@@ -11,13 +11,18 @@
 enum { KEEL_CACHE_HEAD = 32 };
 
 typedef enum keel_cache_kind {
-    KEEL_CACHE_VALUE = 1,   /* what the source had */
-    KEEL_CACHE_ABSENT = 2,  /* it had none */
-    KEEL_CACHE_WRITTEN = 3, /* it was written since: to be asked again */
-    KEEL_CACHE_DOUBT = 4    /* a write may still happen: nothing is to be kept */
+    KEEL_CACHE_VALUE = 1,      /* what the source had */
+    KEEL_CACHE_ABSENT = 2,     /* it had none */
+    KEEL_CACHE_WRITTEN = 3,    /* it was written since: to be asked again */
+    KEEL_CACHE_DOUBT = 4,      /* a write may still happen: nothing is to be kept */
+    KEEL_CACHE_ASKED = 5,      /* somebody asks the source */
+    KEEL_CACHE_VALUE_ASKED = 6 /* the same, and what it had before is here */
 } keel_cache_kind;
 
-/* Instants in ms since 1970. flags, expires_at_ms: of the source's item. */
+/*
+ * Instants in ms since 1970. flags, expires_at_ms: of the source's item. While somebody
+ * asks it, nothing is fresh: fresh_until_ms is when others need not wait for him longer.
+ */
 typedef struct keel_cache_entry {
     keel_cache_kind kind;
     uint32_t flags;
@@ -51,6 +56,15 @@ keel_cache_entry keel_cache_entry_value(const keel_cache_terms *terms, double dr
 /* An entry of another kind, for so long. */
 keel_cache_entry keel_cache_entry_mark(keel_cache_kind kind, int64_t now_ms,
                                        int64_t length_ms);
+
+/* That somebody asks the source, for so long. stale: the value that is here meanwhile;
+ * NULL: none */
+keel_cache_entry keel_cache_entry_asked(const keel_cache_entry *stale, int64_t now_ms,
+                                        int64_t length_ms);
+/* The same value, and nobody asks any more. */
+keel_cache_entry keel_cache_entry_unasked(const keel_cache_entry *asked,
+                                          int64_t now_ms);
+bool keel_cache_entry_is_asked(const keel_cache_entry *entry, int64_t now_ms);
 
 /* How long any entry can be there. */
 int64_t keel_cache_longest_ms(const keel_cache_terms *terms);

@@ -64,6 +64,7 @@ static void judge(keel_cache_seen *seen, const keel_bag_item *item, int64_t now_
     if (!keel_cache_entry_read(&seen->entry, bytes))
         return;
     seen->use = keel_cache_entry_use(&seen->entry, now_ms);
+    seen->is_asked = keel_cache_entry_is_asked(&seen->entry, now_ms);
     seen->value = (keel_bytes){ (const char *)bytes.at + KEEL_CACHE_HEAD,
                                 bytes.length - KEEL_CACHE_HEAD };
 }
@@ -72,6 +73,7 @@ static void note(keel_cache *c, keel_cache_seen *seen, keel_status status,
                  const keel_bag_item *item, int64_t now_ms)
 {
     seen->is_large = status == KEEL_E_BUFFER;
+    seen->is_asked = seen->is_mine = false;
     seen->token.length = 0;
     seen->use = KEEL_CACHE_REPLACE;
     if (status == KEEL_OK)
@@ -130,13 +132,12 @@ void keel_cache_look_up_many(keel_cache *c, const keel_bag_op *op,
 /* A write of the cache's own: who reads back whether it was done must not take another's
  * for it. */
 static keel_status write_item(keel_cache *c, keel_bag_op *own, keel_bytes key,
-                              const keel_bag_put *put)
+                              const keel_bag_put *put, keel_bag_token *fresh)
 {
-    keel_bag_token fresh = { .length = 0 };
-
+    fresh->length = 0;
     own->wishes = 0;
     own->nonce = keel_random_number();
-    return c->cache->ops->store(c->cache->state, own, key, put, &fresh, NULL);
+    return c->cache->ops->store(c->cache->state, own, key, put, fresh, NULL);
 }
 
 /*
@@ -152,7 +153,7 @@ static int64_t forgotten_at(const keel_bag_op *op, const keel_cache_entry *entry
 
 bool keel_cache_put(keel_cache *c, const keel_bag_op *op, keel_bytes key,
                     const keel_bag_token *seen, const keel_cache_entry *entry,
-                    char *bytes, size_t length)
+                    char *bytes, size_t length, keel_bag_token *fresh)
 {
     const keel_bag_put put = { .size = sizeof put,
                                .mode = seen->length ? KEEL_BAG_CAS : KEEL_BAG_ADD,
@@ -162,7 +163,7 @@ bool keel_cache_put(keel_cache *c, const keel_bag_op *op, keel_bytes key,
     keel_bag_op own = exchange(c, op, op->deadline_at_ns);
 
     keel_cache_entry_write(entry, bytes);
-    switch (write_item(c, &own, key, &put)) {
+    switch (write_item(c, &own, key, &put, fresh)) {
     case KEEL_OK:
         return true;
     case KEEL_NOT_STORED:
@@ -199,12 +200,13 @@ void keel_cache_mark(keel_cache *c, const keel_bag_op *op, keel_bytes key,
                                .value = { head, sizeof head },
                                .expires_at_ms = entry.kept_until_ms };
     keel_bag_op own = exchange(c, op, keel_ns_add(op->deadline_at_ns, SLACK_NS));
+    keel_bag_token fresh;
 
     own.cancel = NULL; /* the write that was cancelled may have happened */
     keel_cache_entry_write(&entry, head);
     if (kind == KEEL_CACHE_DOUBT)
         keel_cache_poison_add(&c->poison, hash, ns_of(life_of(c, kind)));
-    if (write_item(c, &own, key, &put) == KEEL_OK)
+    if (write_item(c, &own, key, &put, &fresh) == KEEL_OK)
         return;
     keel_cache_add(c, KEEL_COUNT_POISONED);
     keel_cache_poison_add(&c->poison, hash, ns_of(keel_cache_longest_ms(&c->terms)));

@@ -94,13 +94,15 @@ bool keel_cache_fill(keel_cache *c, const keel_bag_op *op, keel_bytes key,
                      const keel_cache_seen *seen, const keel_cache_answer *answer)
 {
     keel_cache_entry entry;
+    keel_bag_token fresh;
     size_t length = KEEL_CACHE_HEAD;
 
     if (!is_to_be_kept(c, op, seen, answer) || !choose(c, op, seen, answer, &entry))
         return false;
     if (entry.kind == KEEL_CACHE_VALUE)
         length += answer->length;
-    if (!keel_cache_put(c, op, key, &seen->token, &entry, answer->bytes, length))
+    if (!keel_cache_put(c, op, key, &seen->token, &entry, answer->bytes, length,
+                        &fresh))
         return false;
     keel_cache_add(c, KEEL_COUNT_FILLS);
     return true;

@@ -154,6 +154,14 @@ keel_flight_role keel_flights_join(keel_flights *f, keel_bytes key, uint64_t has
     return role;
 }
 
+void keel_flights_saw(keel_flights *f, keel_flight *flight, const keel_bag_token *seen)
+{
+    keel_flight_part *part = lock_part(f, flight->hash);
+
+    flight->seen = *seen;
+    unlock(part);
+}
+
 /* ---- landing ------------------------------------------------------------------------- */
 
 void keel_flights_land(keel_flights *f, keel_flight *flight)

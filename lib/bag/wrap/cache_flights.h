@@ -26,6 +26,7 @@ typedef struct keel_flight {
     uint32_t users;
     bool is_listed;  /* others may join */
     bool is_spoiled; /* the key was written meanwhile */
+    bool is_void;    /* nobody was asked: there is something in the cache now */
     _Atomic uint32_t has_landed;
     keel_bag_token seen; /* what the cache had when it began */
     keel_status status;
@@ -40,7 +41,8 @@ typedef struct keel_flight {
     char key[];
 } keel_flight;
 
-/* flights_mu guards: first, and of each flight next, users, is_listed, is_spoiled */
+/* flights_mu guards: first, and of each flight next, users, is_listed, is_spoiled, seen
+ */
 typedef struct keel_flight_part {
     pthread_mutex_t flights_mu;
     keel_flight *first;
@@ -75,6 +77,9 @@ uint32_t keel_flights_turn(keel_flights *f, uint64_t hash);
 keel_flight_role keel_flights_join(keel_flights *f, keel_bytes key, uint64_t hash,
                                    const keel_bag_token *seen, const uint32_t *turn,
                                    keel_flight **flight);
+
+/* The leader has put something into the cache: who sees that may follow him. */
+void keel_flights_saw(keel_flights *f, keel_flight *flight, const keel_bag_token *seen);
 
 /* The leader's answer is there. Nobody joins any more. */
 void keel_flights_land(keel_flights *f, keel_flight *flight);

@@ -109,11 +109,33 @@ static void fill(const reading *r, keel_flight *flight)
                                        .length = flight->length };
 
     if (keel_flights_is_spoiled(&c->flights, flight) ||
-        !keel_cache_fill(c, r->op, r->key, &r->look->seen, &answer))
+        !keel_cache_fill(c, r->op, r->key, &r->look->seen, &answer)) {
+        keel_cache_lease_end(c, r->op, r->key, r->look);
         return;
+    }
     /* a write meanwhile has left its mark in the cache, unless the cache has lost it */
     if (keel_flights_is_spoiled(&c->flights, flight))
         keel_cache_mark(c, r->op, r->key, r->hash, KEEL_CACHE_WRITTEN);
+}
+
+static keel_status give(const reading *r)
+{
+    return r->look->seen.use == KEEL_CACHE_FRESH
+               ? keel_cache_give_fresh(r->c, &r->look->seen, r->item)
+               : give_stale(r);
+}
+
+/* True: it is for this process to ask. */
+static bool may_ask(const reading *r, keel_flight *flight)
+{
+    keel_cache *c = r->c;
+
+    if (!c->lease_ms)
+        return true;
+    if (!keel_cache_lease(c, r->op, r->key, r->item->capacity, r->look))
+        return false;
+    keel_flights_saw(&c->flights, flight, &r->look->seen.token);
+    return true;
 }
 
 static keel_status lead(const reading *r, keel_flight *flight)
@@ -121,11 +143,14 @@ static keel_status lead(const reading *r, keel_flight *flight)
     keel_flights *flights = &r->c->flights;
     keel_status status;
 
-    keel_cache_add(r->c, KEEL_COUNT_MISSES);
-    ask(r, flight);
-    fill(r, flight);
+    flight->is_void = !may_ask(r, flight);
+    if (!flight->is_void) {
+        keel_cache_add(r->c, KEEL_COUNT_MISSES);
+        ask(r, flight);
+        fill(r, flight);
+    }
     keel_flights_land(flights, flight);
-    status = conclude(r, flight);
+    status = flight->is_void ? give(r) : conclude(r, flight);
     keel_flights_leave(flights, flight);
     return status;
 }
@@ -147,11 +172,11 @@ static keel_status not_landed(const reading *r, keel_status waited)
     return ask_alone(r);
 }
 
-/* The leader's time or patience was over, not this one's. */
+/* The leader's time or patience was over, not this one's; or he need not have asked. */
 static bool gave_up(const keel_flight *flight)
 {
-    return flight->status == KEEL_CANCELLED || flight->status == KEEL_DEADLINE ||
-           flight->status == KEEL_REJECTED_DEADLINE;
+    return flight->is_void || flight->status == KEEL_CANCELLED ||
+           flight->status == KEEL_DEADLINE || flight->status == KEEL_REJECTED_DEADLINE;
 }
 
 /* False: it is to be tried again. */

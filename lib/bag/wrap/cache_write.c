@@ -65,6 +65,7 @@ static bool put_value(keel_cache *c, const keel_bag_op *op, keel_bytes key,
     const keel_cache_entry entry =
         keel_cache_entry_value(&c->terms, keel_random_draw(&c->runtime->random),
                                op->now_ms, put->flags, put->expires_at_ms);
+    keel_bag_token fresh;
     char *bytes;
     bool is_there;
 
@@ -75,7 +76,7 @@ static bool put_value(keel_cache *c, const keel_bag_op *op, keel_bytes key,
         return false;
     if (put->value.length)
         memcpy(bytes + KEEL_CACHE_HEAD, put->value.at, put->value.length);
-    is_there = keel_cache_put(c, op, key, seen, &entry, bytes, length);
+    is_there = keel_cache_put(c, op, key, seen, &entry, bytes, length, &fresh);
     keel_memory_free(c->runtime->memory, bytes);
     return is_there;
 }
