@@ -25,8 +25,7 @@ static int poll_timeout_ms(uint64_t until_ns, uint64_t now)
     return left_ms > POLL_MOST_MS ? POLL_MOST_MS : (int)left_ms;
 }
 
-/* Sleeps until libcurl has work, the instant, or the token. */
-static CURLMcode wait_for_work(const keel_transfer *t, uint64_t until_ns, uint64_t now)
+CURLMcode keel_transfer_wait(const keel_transfer *t, uint64_t until_ns, uint64_t now)
 {
     struct curl_waitfd wake = { .fd = -1, .events = CURL_WAIT_POLLIN };
     CURLMcode rc = CURLM_OK;
@@ -87,7 +86,7 @@ static keel_transfer_end run_on(const keel_transfer *t, CURLcode *code)
             *code = CURLE_OPERATION_TIMEDOUT;
             return KEEL_TRANSFER_DONE;
         }
-        rc = wait_for_work(t, until_ns, now);
+        rc = keel_transfer_wait(t, until_ns, now);
         if (keel_cancel_fired(t->cancel)) {
             *code = CURLE_ABORTED_BY_CALLBACK;
             return KEEL_TRANSFER_CANCELLED;

@@ -50,4 +50,12 @@ typedef struct keel_transfer_result {
 keel_transfer_end keel_transfer_run(const keel_transfer *transfer,
                                     keel_transfer_result *result);
 
+/*
+ * One wait of such a run: until libcurl has work in the multi handle, the instant has
+ * come, or the token fires. Of the transfer no more is looked at than multi, runtime and
+ * cancel.
+ */
+CURLMcode keel_transfer_wait(const keel_transfer *transfer, uint64_t until_ns,
+                             uint64_t now);
+
 #endif

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "call/runtime.h"
 
-enum { HOST_SIZE = 300, BASE_SIZE = 1024, ERROR_MAX = 64 * 1024 };
+enum { HOST_SIZE = 300, BASE_SIZE = 1024 };
 
 enum { OPTION_AUTHORIZATION, OPTION_CONDITIONS, OPTION_WEB };
 
@@ -68,29 +68,30 @@ static void close_store(void *state)
 
 /* ---- requests ------------------------------------------------------------------------ */
 
-static keel_status send(keel_objects *o, const keel_bag_op *op,
-                        const keel_object_request *q, keel_web_answer *answer,
-                        keel_detail *why)
+static bool write_request(const keel_objects *o, const keel_object_request *q,
+                          keel_object_room *room)
 {
-    http *h = (http *)o;
-    char url[KEEL_WEB_URL_SIZE], name[3 * KEEL_OBJECT_NAME_SIZE], range[32];
-    keel_web_request r = { .method = q->method, .url = url, .body = q->body };
+    const http *h = (const http *)o;
+    keel_web_request *r = &room->aws.web;
 
-    keel_sigv4_encode(q->name, true, name, sizeof name);
-    snprintf(url, sizeof url, "%s%s", h->base, name);
-    snprintf(range, sizeof range, "bytes=0-%d", KEEL_ENVELOPE_SIZE - 1);
-    r.writes = strcmp(q->method, "GET") != 0;
-    r.body_max = r.writes ? ERROR_MAX : KEEL_ENVELOPE_SIZE + KEEL_OBJECT_VALUE_MAX;
-    keel_web_add_header(&r, "Host", h->host);
+    *r = (keel_web_request){ .method = q->method,
+                             .url = room->aws.url,
+                             .body = q->body,
+                             .writes = strcmp(q->method, "GET") != 0,
+                             .body_max = keel_objects_answer_max(q->method) };
+    keel_sigv4_encode(q->name, true, room->path, sizeof room->path);
+    snprintf(room->aws.url, sizeof room->aws.url, "%s%s", h->base, room->path);
+    snprintf(room->range, sizeof room->range, "bytes=0-%d", KEEL_ENVELOPE_SIZE - 1);
+    keel_web_add_header(r, "Host", h->host);
     if (h->authorization)
-        keel_web_add_header(&r, "Authorization", h->authorization);
+        keel_web_add_header(r, "Authorization", h->authorization);
     if (q->if_match)
-        keel_web_add_header(&r, "If-Match", q->if_match);
+        keel_web_add_header(r, "If-Match", q->if_match);
     if (q->if_none_match)
-        keel_web_add_header(&r, "If-None-Match", "*");
+        keel_web_add_header(r, "If-None-Match", "*");
     if (q->only_envelope)
-        keel_web_add_header(&r, "Range", range);
-    return keel_web_exchange(&o->web, op, &r, answer, why);
+        keel_web_add_header(r, "Range", room->range);
+    return true;
 }
 
 /* ---- refusals ------------------------------------------------------------------------ */
@@ -118,7 +119,7 @@ static keel_status refuse(const keel_objects *o, const keel_web_answer *a, bool 
 }
 
 static const keel_objects_kind kind = {
-    .send = send,
+    .write = write_request,
     .is_none = is_none,
     .refuse = refuse,
     .deletes_if_match = true,
@@ -171,8 +172,8 @@ static keel_status open_https(void **state, const keel_bag_setup *setup,
         .size = sizeof(keel_bag_ops), .abi = KEEL_BAG_ABI, .name = scheme,             \
         .options = options, .meaning = "Objects of a web server that has ETags.",      \
         .open = opener, .close = close_store, .look = look, .get = keel_objects_get,   \
-        .store = keel_objects_store, .remove = keel_objects_remove,                    \
-        .health = keel_objects_health,                                                 \
+        .get_many = keel_objects_get_many, .store = keel_objects_store,                \
+        .remove = keel_objects_remove, .health = keel_objects_health,                  \
     }
 
 const keel_bag_ops keel_store_http = TABLE("http", open_http);

@@ -16,6 +16,8 @@
 
 #define NO_ETAG "\"0\"" /* that of no object */
 
+enum { ERROR_MAX = 64 * 1024 };
+
 /* An object as it was seen. */
 typedef struct seen {
     char etag[KEEL_WEB_ETAG_SIZE];
@@ -65,6 +67,33 @@ static bool is_over(int64_t expires_at_ms, int64_t now_ms)
     return expires_at_ms && expires_at_ms <= now_ms;
 }
 
+/* ---- requests ------------------------------------------------------------------------ */
+
+size_t keel_objects_answer_max(const char *method)
+{
+    return strcmp(method, "GET") == 0 ? KEEL_ENVELOPE_SIZE + KEEL_OBJECT_VALUE_MAX
+                                      : ERROR_MAX;
+}
+
+static keel_status say_unwritten(const keel_objects *o, keel_detail *why)
+{
+    return keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, o->path,
+                         "the request cannot be written or signed");
+}
+
+/* As keel_web_exchange. */
+static keel_status send_request(keel_objects *o, const keel_bag_op *op,
+                                const keel_object_request *r, keel_web_answer *answer,
+                                keel_detail *why)
+{
+    keel_object_room room;
+
+    *answer = (keel_web_answer){ .response = 0 };
+    if (!o->kind->write(o, r, &room))
+        return say_unwritten(o, why);
+    return keel_web_exchange(&o->web, op, &room.aws.web, answer, why);
+}
+
 /* ---- reading ------------------------------------------------------------------------- */
 
 static keel_status say_corrupt(const keel_objects *o, keel_detail *why)
@@ -73,19 +102,11 @@ static keel_status say_corrupt(const keel_objects *o, keel_detail *why)
                          "what is stored under that key is damaged, or not keel's");
 }
 
-/* The object, or its beginning. KEEL_NOT_FOUND: there is none. */
-static keel_status fetch(keel_objects *o, const keel_bag_op *op, const char *name,
-                         bool only_envelope, keel_web_answer *answer, seen *found,
-                         keel_detail *why)
+/* What the answer to a GET says. KEEL_NOT_FOUND: there is no object. */
+static keel_status judge(const keel_objects *o, const keel_web_answer *answer,
+                         seen *found, keel_detail *why)
 {
-    const keel_object_request r = { .method = "GET",
-                                    .name = name,
-                                    .only_envelope = only_envelope };
-    keel_status status = o->kind->send(o, op, &r, answer, why);
-
     *found = (seen){ .etag = "" };
-    if (status != KEEL_OK)
-        return status;
     if (answer->response == 404 && o->kind->is_none(answer))
         return KEEL_NOT_FOUND;
     if (answer->response == 416)
@@ -97,6 +118,19 @@ static keel_status fetch(keel_objects *o, const keel_bag_op *op, const char *nam
         return say_corrupt(o, why);
     memcpy(found->etag, answer->etag, sizeof found->etag);
     return KEEL_OK;
+}
+
+/* The object, or its beginning. */
+static keel_status fetch(keel_objects *o, const keel_bag_op *op, const char *name,
+                         bool only_envelope, keel_web_answer *answer, seen *found,
+                         keel_detail *why)
+{
+    const keel_object_request r = { .method = "GET",
+                                    .name = name,
+                                    .only_envelope = only_envelope };
+    keel_status status = send_request(o, op, &r, answer, why);
+
+    return status == KEEL_OK ? judge(o, answer, found, why) : status;
 }
 
 /* Whether there is an item, expired or not, and which. */
@@ -159,6 +193,65 @@ keel_status keel_objects_get(void *state, const keel_bag_op *op, keel_bytes key,
     return status;
 }
 
+/* ---- several at once ----------------------------------------------------------------- */
+
+typedef struct several {
+    keel_objects *o;
+    const keel_bag_op *op;
+    const keel_bytes *keys;
+    keel_bag_item *items;
+    keel_status *statuses;
+    keel_detail *why;
+    keel_object_room *rooms; /* one for each lane */
+} several;
+
+static const keel_web_request *begin_get(void *ctx, size_t number, unsigned lane)
+{
+    const several *s = ctx;
+    keel_object_room *room = &s->rooms[lane];
+    char name[KEEL_OBJECT_NAME_SIZE];
+    const keel_object_request r = { .method = "GET", .name = name };
+
+    keel_object_name_write(name, s->keys[number]);
+    if (s->o->kind->write(s->o, &r, room))
+        return &room->aws.web;
+    s->statuses[number] = say_unwritten(s->o, s->why);
+    return NULL;
+}
+
+static void end_get(void *ctx, size_t number, keel_status status,
+                    const keel_web_answer *answer)
+{
+    const several *s = ctx;
+    seen found;
+
+    if (status == KEEL_OK)
+        status = judge(s->o, answer, &found, s->why);
+    if (status == KEEL_OK)
+        status = give(s->o, s->op, &found, answer, &s->items[number], s->why);
+    s->statuses[number] = status;
+}
+
+void keel_objects_get_many(void *state, const keel_bag_op *op, const keel_bytes keys[],
+                           keel_bag_item items[], keel_status statuses[], size_t count,
+                           keel_detail *why)
+{
+    keel_objects *o = state;
+    several s = { o, op, keys, items, statuses, why, NULL };
+    const keel_web_many many = {
+        .count = count, .begin = begin_get, .end = end_get, .ctx = &s
+    };
+    size_t lanes = count < KEEL_WEB_LANES ? count : KEEL_WEB_LANES;
+
+    s.rooms = keel_memory_new(o->runtime->memory, lanes * sizeof *s.rooms);
+    for (size_t i = 0; i < count && !s.rooms; i++)
+        statuses[i] =
+            keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, o->path, "out of memory");
+    if (s.rooms)
+        keel_web_exchange_many(&o->web, op, &many, why);
+    keel_memory_free(o->runtime->memory, s.rooms);
+}
+
 /* ---- what the server does with conditions -------------------------------------------- */
 
 /* One request of the probe; its answer's status, or 0 with *status. */
@@ -169,7 +262,7 @@ static long try_step(keel_objects *o, const keel_bag_op *op,
     keel_web_answer answer;
     long response;
 
-    *status = o->kind->send(o, op, r, &answer, why);
+    *status = send_request(o, op, r, &answer, why);
     response = *status == KEEL_OK ? answer.response : 0;
     /* only to say what is wrong where nobody can store at all */
     if (response && !is_stored(response) && response != 412 && response != 409 &&
@@ -299,7 +392,7 @@ static keel_status write_object(const writing *w, const char *if_match,
     keel_status status;
 
     keel_envelope_write(w->body, &w->envelope, w->value);
-    status = w->o->kind->send(w->o, w->op, &r, &answer, w->why);
+    status = send_request(w->o, w->op, &r, &answer, w->why);
     if (status == KEEL_OK && is_stored(answer.response))
         *w->fresh = token_of(answer.etag, w->envelope.expires_at_ms);
     else if (status == KEEL_OK &&
@@ -419,7 +512,7 @@ keel_status keel_objects_delete(keel_objects *o, const keel_bag_op *op,
                                     .name = name,
                                     .if_match = if_match };
     keel_web_answer answer;
-    keel_status status = o->kind->send(o, op, &r, &answer, why);
+    keel_status status = send_request(o, op, &r, &answer, why);
 
     if (status == KEEL_OK && answer.response == 412)
         status = KEEL_NOT_STORED;

@@ -9,8 +9,8 @@
 
 #include <stdatomic.h>
 
+#include "bag/store/aws.h"
 #include "bag/store/object_name.h"
-#include "bag/store/web.h"
 
 /* Whether the server looks at conditions; those of the option `conditions`. */
 typedef enum keel_objects_conditions {
@@ -31,6 +31,8 @@ typedef enum keel_objects_conditions {
                  "needed." }
 /* clang-format on */
 
+enum { KEEL_OBJECT_PATH_SIZE = 3 * KEEL_OBJECT_NAME_SIZE }; /* escaped twice */
+
 /* if_match: an ETag with its quotes; NULL: none */
 typedef struct keel_object_request {
     const char *method;
@@ -41,19 +43,25 @@ typedef struct keel_object_request {
     keel_bytes body;
 } keel_object_request;
 
+/* Where a request lies while it is on its way: aws.web, and what that points to. */
+typedef struct keel_object_room {
+    keel_aws_request aws;
+    char path[KEEL_OBJECT_PATH_SIZE];
+    char range[32];
+} keel_object_room;
+
 typedef struct keel_objects keel_objects;
 
 /*
- * send      makes the request; as keel_web_exchange
+ * write     writes the request; false: it cannot be made
  * is_none   of a 404: it is the object that is missing, and not where it would be
  * refuse    says what any other answer means
  * deletes_if_match  the server is one that has conditions of DELETE, too
  * tells_delete      and says whether there was what it deletes
  */
 typedef struct keel_objects_kind {
-    keel_status (*send)(keel_objects *o, const keel_bag_op *op,
-                        const keel_object_request *r, keel_web_answer *answer,
-                        keel_detail *why);
+    bool (*write)(const keel_objects *o, const keel_object_request *r,
+                  keel_object_room *room);
     bool (*is_none)(const keel_web_answer *answer);
     keel_status (*refuse)(const keel_objects *o, const keel_web_answer *answer,
                           bool writes, keel_detail *why);
@@ -72,6 +80,9 @@ struct keel_objects {
 
 enum { KEEL_OBJECT_VALUE_MAX = 64 << 20 };
 
+/* Of the answer to a request with that method. */
+size_t keel_objects_answer_max(const char *method);
+
 /* conditions, web: their options' values. As keel_web_init. */
 keel_status keel_objects_init(keel_objects *o, const keel_bag_setup *setup,
                               const keel_objects_kind *kind,
@@ -83,6 +94,9 @@ void keel_objects_cleanup(keel_objects *o);
 void keel_objects_look(void *state, keel_bag_abilities *abilities);
 keel_status keel_objects_get(void *state, const keel_bag_op *op, keel_bytes key,
                              keel_bag_item *item, keel_detail *why);
+void keel_objects_get_many(void *state, const keel_bag_op *op, const keel_bytes keys[],
+                           keel_bag_item items[], keel_status statuses[], size_t count,
+                           keel_detail *why);
 keel_status keel_objects_store(void *state, const keel_bag_op *op, keel_bytes key,
                                const keel_bag_put *put, keel_bag_token *fresh,
                                keel_detail *why);

@@ -20,8 +20,6 @@ enum {
     BUCKET_MIN = 3,
     BUCKET_MAX = 63,
     PREFIX_MAX = 200,
-    PATH_SIZE = 1 + BUCKET_MAX + 1 + PREFIX_MAX + 1 + KEEL_OBJECT_NAME_SIZE,
-    ERROR_MAX = 64 * 1024,
     LIST_MAX = 4 << 20,
     TOKEN_SIZE = 1536
 };
@@ -31,6 +29,10 @@ enum { OPTION_CONDITIONS = KEEL_AWS_OPTIONS, OPTION_WEB };
 static const keel_bag_option options[] = { KEEL_AWS_OPTION_ROWS,
                                            KEEL_OBJECTS_OPTION_ROW,
                                            KEEL_WEB_OPTION_ROWS };
+
+_Static_assert(KEEL_OBJECT_PATH_SIZE >
+                   1 + BUCKET_MAX + 1 + PREFIX_MAX + 1 + KEEL_OBJECT_NAME_SIZE,
+               "any object's path has room");
 
 /* prefix ends with "/", or is empty. is_in_path: the bucket is not in the host's name */
 typedef struct s3 {
@@ -105,43 +107,31 @@ static void look(void *state, keel_bag_abilities *a)
 
 /* ---- requests ------------------------------------------------------------------------ */
 
-static void write_path(const s3 *s, const char *name, char path[PATH_SIZE])
+static void write_path(const s3 *s, const char *name, char path[KEEL_OBJECT_PATH_SIZE])
 {
-    snprintf(path, PATH_SIZE, "/%s%s%s%s", s->is_in_path ? s->bucket : "",
+    snprintf(path, KEEL_OBJECT_PATH_SIZE, "/%s%s%s%s", s->is_in_path ? s->bucket : "",
              s->is_in_path ? "/" : "", name ? s->prefix : "", name ? name : "");
 }
 
-static keel_status exchange(s3 *s, const keel_bag_op *op, keel_aws_request *r,
-                            keel_web_answer *answer, keel_detail *why)
+static bool write_request(const keel_objects *o, const keel_object_request *q,
+                          keel_object_room *room)
 {
-    *answer = (keel_web_answer){ .response = 0 };
-    if (!keel_aws_finish(&s->aws, r))
-        return keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, s->objects.path,
-                             "the request cannot be signed");
-    return keel_web_exchange(&s->objects.web, op, &r->web, answer, why);
-}
+    const s3 *s = (const s3 *)o;
+    keel_aws_request *r = &room->aws;
 
-static keel_status send(keel_objects *o, const keel_bag_op *op,
-                        const keel_object_request *q, keel_web_answer *answer,
-                        keel_detail *why)
-{
-    s3 *s = (s3 *)o;
-    char path[PATH_SIZE], range[32];
-    keel_aws_request r = { .sign = { .method = q->method, .path = path } };
-
-    write_path(s, q->name, path);
-    r.web.body = q->body;
-    r.web.writes = strcmp(q->method, "GET") != 0;
-    r.web.body_max =
-        r.web.writes ? ERROR_MAX : KEEL_ENVELOPE_SIZE + KEEL_OBJECT_VALUE_MAX;
+    *r = (keel_aws_request){ .sign = { .method = q->method, .path = room->path } };
+    write_path(s, q->name, room->path);
+    r->web.body = q->body;
+    r->web.writes = strcmp(q->method, "GET") != 0;
+    r->web.body_max = keel_objects_answer_max(q->method);
     if (q->if_match)
-        keel_aws_header(&r, "if-match", q->if_match);
+        keel_aws_header(r, "if-match", q->if_match);
     if (q->if_none_match)
-        keel_aws_header(&r, "if-none-match", "*");
-    snprintf(range, sizeof range, "bytes=0-%d", KEEL_ENVELOPE_SIZE - 1);
+        keel_aws_header(r, "if-none-match", "*");
+    snprintf(room->range, sizeof room->range, "bytes=0-%d", KEEL_ENVELOPE_SIZE - 1);
     if (q->only_envelope)
-        keel_aws_header(&r, "range", range);
-    return exchange(s, op, &r, answer, why);
+        keel_aws_header(r, "range", room->range);
+    return keel_aws_finish(&s->aws, r);
 }
 
 /* ---- refusals ------------------------------------------------------------------------ */
@@ -222,10 +212,11 @@ static void begin_at(const s3 *s, const keel_bag_cursor *cursor, place *p)
 static keel_status list(s3 *s, const keel_bag_op *op, const place *p,
                         keel_web_answer *answer, keel_detail *why)
 {
-    char path[PATH_SIZE];
+    char path[KEEL_OBJECT_PATH_SIZE];
     keel_aws_request r = { .sign = { .method = "GET", .path = path } };
     keel_status status;
 
+    *answer = (keel_web_answer){ .response = 0 };
     write_path(s, NULL, path);
     r.web.body_max = LIST_MAX;
     keel_aws_query(&r, "list-type", "2");
@@ -234,7 +225,10 @@ static keel_status list(s3 *s, const keel_bag_op *op, const place *p,
         keel_aws_query(&r, "continuation-token", p->token);
     else if (p->after[0])
         keel_aws_query(&r, "start-after", p->after);
-    status = exchange(s, op, &r, answer, why);
+    if (!keel_aws_finish(&s->aws, &r))
+        return keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, s->objects.path,
+                             "the request cannot be signed");
+    status = keel_web_exchange(&s->objects.web, op, &r.web, answer, why);
     if (status == KEEL_OK && answer->response != 200)
         status = refuse(&s->objects, answer, false, why);
     return status;
@@ -345,9 +339,10 @@ static keel_status flush(void *state, const keel_bag_op *op, keel_detail *why)
 /* ---- the table ----------------------------------------------------------------------- */
 
 /* Conditions of DELETE are younger than those of PUT, and not everywhere. */
-static const keel_objects_kind kind = {
-    .send = send, .is_none = is_none, .refuse = refuse, .deletes_if_match = false
-};
+static const keel_objects_kind kind = { .write = write_request,
+                                        .is_none = is_none,
+                                        .refuse = refuse,
+                                        .deletes_if_match = false };
 
 static keel_status open_store(void **state, const keel_bag_setup *setup,
                               keel_detail *why)
@@ -375,6 +370,7 @@ const keel_bag_ops keel_store_s3 = {
     .close = close_store,
     .look = look,
     .get = keel_objects_get,
+    .get_many = keel_objects_get_many,
     .store = keel_objects_store,
     .remove = keel_objects_remove,
     .flush = flush,

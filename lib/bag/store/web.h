@@ -12,7 +12,12 @@
 #include "net/connection_pool.h"
 #include "net/sigv4.h"
 
-enum { KEEL_WEB_HEADERS = 24, KEEL_WEB_ETAG_SIZE = 72, KEEL_WEB_URL_SIZE = 4096 };
+enum {
+    KEEL_WEB_HEADERS = 24,
+    KEEL_WEB_ETAG_SIZE = 72,
+    KEEL_WEB_URL_SIZE = 4096,
+    KEEL_WEB_LANES = 8 /* requests at once in one place of the pool */
+};
 
 /* The options that every store over HTTP has, last in its table, in this order. */
 enum {
@@ -32,7 +37,7 @@ enum {
       .min = 1,                                                                        \
       .max = KEEL_POOL_MAX,                                                            \
       .standard = "16",                                                                \
-      .meaning = "Requests at once; others wait." },                                   \
+      .meaning = "Calls at once; others wait." },                                      \
     { .name = "connect_timeout",                                                       \
       .type = KEEL_BAG_DURATION,                                                       \
       .min = KEEL_MS,                                                                  \
@@ -107,6 +112,26 @@ keel_status keel_web_exchange(keel_web *web, const keel_bag_op *op,
                               const keel_web_request *r, keel_web_answer *answer,
                               keel_detail *why);
 void keel_web_answer_free(const keel_web *web, keel_web_answer *answer);
+
+/*
+ * Requests of one call, none of which writes, several of them at once.
+ *
+ * begin  makes the one of a number, in what belongs to its lane: it is the only one
+ *        there until it has ended. NULL: it cannot be made, and has ended
+ * end    what came of it, as keel_web_exchange has it; the answer is freed behind it.
+ *        Called for each that was begun, and for those that never were
+ */
+typedef struct keel_web_many {
+    size_t count;
+    const keel_web_request *(*begin)(void *ctx, size_t number, unsigned lane);
+    void (*end)(void *ctx, size_t number, keel_status status,
+                const keel_web_answer *answer);
+    void *ctx;
+} keel_web_many;
+
+/* why: of the last one that failed */
+void keel_web_exchange_many(keel_web *web, const keel_bag_op *op,
+                            const keel_web_many *many, keel_detail *why);
 
 /* What an answer's refusal is to be told as: without effect, or perhaps with one. */
 keel_status keel_web_refused(const keel_web *web, const keel_web_answer *answer,
