@@ -18,51 +18,13 @@ static proxy *between;
 static char spec[SPEC_SIZE];
 static web_bag w;
 
-/* ---- a table ------------------------------------------------------------------------- */
-
-#define TARGET "X-Amz-Target: DynamoDB_20120810."
-
-/* What dynalite wants to see of a signature, which it does not check. */
-static long ask(const char *operation, const char *body, char *answer, size_t size)
-{
-    char target[64];
-    const char *const headers[] = {
-        "Content-Type: application/x-amz-json-1.0", target,
-        "X-Amz-Date: 20260101T000000Z",
-        "Authorization: AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/dynamodb/"
-        "aws4_request, SignedHeaders=host, Signature=0",
-        NULL
-    };
-
-    snprintf(target, sizeof target, TARGET "%s", operation);
-    return node_server_post(&server, "/", headers, body, answer, size);
-}
-
-static void make_table(void)
-{
-    char said[4096];
-    long status;
-
-    status = ask("CreateTable",
-                 "{\"TableName\":\"items\",\"BillingMode\":\"PAY_PER_REQUEST\","
-                 "\"KeySchema\":[{\"AttributeName\":\"k\",\"KeyType\":\"HASH\"}],"
-                 "\"AttributeDefinitions\":[{\"AttributeName\":\"k\","
-                 "\"AttributeType\":\"B\"}]}",
-                 said, sizeof said);
-    ck_assert_msg(status == 200, "%ld %s", status, said);
-    do
-        ck_assert_int_eq(
-            ask("DescribeTable", "{\"TableName\":\"items\"}", said, sizeof said), 200);
-    while (!strstr(said, "\"TableStatus\":\"ACTIVE\""));
-}
-
 static void setup(void)
 {
     char secret[SPAWNED_PATH_SIZE];
 
     ck_assert(node_server_start(&server, NODE_DYNALITE));
     ck_assert(node_server_write(&server, "secret", "secret", secret));
-    make_table();
+    web_make_table(&server);
     between = proxy_start(server.port);
     ck_assert_ptr_nonnull(between);
     snprintf(spec, sizeof spec,
@@ -109,7 +71,7 @@ START_TEST(a_killed_server_is_used_again_when_it_is_back)
     ck_assert_int_ne(web_get_within(&w, "key", 300), KEEL_OK);
     ck_assert_int_eq(w.why.applied, KEEL_APPLIED_NO);
     ck_assert(node_server_start_again(&server));
-    make_table();
+    web_make_table(&server);
     ck_assert_msg(web_set(&w, "key", "after") == KEEL_OK, "%s", w.why.text);
 }
 END_TEST
@@ -141,7 +103,9 @@ START_TEST(what_has_expired_is_gone_though_the_table_has_it_still)
     unsigned keys = 0;
 
     ck_assert_int_eq(keel_bag_set(w.bag, "key", "x", 1, &gone, &w.why), KEEL_OK);
-    ck_assert_int_eq(ask("Scan", "{\"TableName\":\"items\"}", said, sizeof said), 200);
+    ck_assert_int_eq(
+        web_ask_table(&server, "Scan", "{\"TableName\":\"items\"}", said, sizeof said),
+        200);
     ck_assert_ptr_nonnull(strstr(said, "\"Count\":1"));
     ck_assert_int_eq(web_get_within(&w, "key", 1000), KEEL_NOT_FOUND);
     ck_assert_int_eq(keel_bag_delete(w.bag, "key", NULL, &w.why), KEEL_NOT_FOUND);

@@ -35,13 +35,6 @@ static void teardown(void)
     node_server_cleanup(&server);
 }
 
-/* Orders the server to fail: a list of faults as JSON. */
-static void order(const char *faults)
-{
-    ck_assert_int_eq(node_server_post(&server, "/-/faults", NULL, faults, NULL, 0),
-                     200);
-}
-
 /* ---- the promises -------------------------------------------------------------------- */
 
 START_TEST(it_conforms)
@@ -90,6 +83,24 @@ END_TEST
 START_TEST(a_server_that_stands_still_leaves_a_write_unknown)
 {
     web_check_frozen(&w, &server);
+}
+END_TEST
+
+START_TEST(several_keys_are_asked_for_at_once)
+{
+    web_check_many(&w, between, &server);
+}
+END_TEST
+
+START_TEST(a_killed_server_is_used_again_when_it_is_back)
+{
+    web_check_killed(SPEC, &server);
+}
+END_TEST
+
+START_TEST(what_is_made_of_get_and_cas_is_in_doubt_where_the_cas_is)
+{
+    web_check_lost_cas(&w, &server);
 }
 END_TEST
 
@@ -229,7 +240,7 @@ END_TEST
 
 START_TEST(a_probe_that_fails_is_made_again)
 {
-    order("[{\"method\":\"PUT\",\"status\":500}]");
+    web_order(&server, "[{\"method\":\"PUT\",\"status\":500}]");
     ck_assert_int_eq(web_add(&w, "key", "x"), KEEL_FAILED);
     ck_assert_int_eq(w.why.applied, KEEL_APPLIED_NO);
     ck_assert_int_eq(web_add(&w, "key", "x"), KEEL_OK);
@@ -261,49 +272,30 @@ END_TEST
 
 /* ---- refusals ------------------------------------------------------------------------ */
 
-typedef struct refusal {
-    const char *why;
-    const char *fault;
-    keel_status status; /* of a set */
-    keel_applied applied;
-    bool is_done;
-} refusal;
-
-static const refusal refusals[] = {
+static const web_refusal refusals[] = {
     { "too much is asked", "{\"method\":\"PUT\",\"status\":429,\"retryAfter\":2}",
-      KEEL_THROTTLED, KEEL_APPLIED_NO, false },
+      KEEL_THROTTLED, KEEL_APPLIED_NO, false, "" },
     { "it asks to wait", "{\"method\":\"PUT\",\"status\":503,\"retryAfter\":2}",
-      KEEL_THROTTLED, KEEL_APPLIED_NO, false },
+      KEEL_THROTTLED, KEEL_APPLIED_NO, false, "" },
     { "it fails, and has done it",
       "{\"method\":\"PUT\",\"status\":500,\"applied\":true}", KEEL_UNKNOWN,
-      KEEL_APPLIED_UNKNOWN, true },
+      KEEL_APPLIED_UNKNOWN, true, "" },
     { "it is away for an unknown time", "{\"method\":\"PUT\",\"status\":503}",
-      KEEL_UNKNOWN, KEEL_APPLIED_UNKNOWN, false },
+      KEEL_UNKNOWN, KEEL_APPLIED_UNKNOWN, false, "" },
     { "it may not be", "{\"method\":\"PUT\",\"status\":403}", KEEL_FAILED,
-      KEEL_APPLIED_NO, false },
+      KEEL_APPLIED_NO, false, "" },
     { "it is elsewhere", "{\"method\":\"PUT\",\"status\":301}", KEEL_FAILED,
-      KEEL_APPLIED_NO, false },
+      KEEL_APPLIED_NO, false, "" },
     { "it is too large there", "{\"method\":\"PUT\",\"status\":413}", KEEL_E_TOO_LARGE,
-      KEEL_APPLIED_NO, false },
+      KEEL_APPLIED_NO, false, "" },
     { "a reset after it was done",
       "{\"method\":\"PUT\",\"applied\":true,\"reset\":true}", KEEL_UNKNOWN,
-      KEEL_APPLIED_UNKNOWN, true },
+      KEEL_APPLIED_UNKNOWN, true, "" },
 };
 
 START_TEST(a_refusal_is_told_as_what_it_means)
 {
-    const refusal *r = &refusals[_i];
-    char faults[128];
-
-    ck_assert_int_eq(web_set(&w, "key", "before"), KEEL_OK);
-    snprintf(faults, sizeof faults, "[%s]", r->fault);
-    order(faults);
-    ck_assert_msg(web_set(&w, "key", "after") == r->status, "%s: %s", r->why,
-                  w.why.text);
-    ck_assert_int_eq(w.why.applied, r->applied);
-    if (r->status == KEEL_THROTTLED)
-        ck_assert_uint_eq(w.why.retry_after_ns, 2 * KEEL_S);
-    ck_assert(web_has(&w, "key", r->is_done ? "after" : "before"));
+    web_check_refusal(&w, &server, &refusals[_i]);
 }
 END_TEST
 
@@ -358,6 +350,9 @@ int main(void)
         ONE(a_server_deaf_to_conditions_is_found_out),
         ROWS(a_fault_is_told_as_it_is, web_faults),
         ONE(a_server_that_stands_still_leaves_a_write_unknown),
+        ONE(several_keys_are_asked_for_at_once),
+        ONE(a_killed_server_is_used_again_when_it_is_back),
+        ONE(what_is_made_of_get_and_cas_is_in_doubt_where_the_cas_is),
         ONE(no_more_connections_are_made_than_are_allowed),
         ONE(a_call_is_cancelled_while_it_waits),
         ONE(https_is_spoken_with_who_proves_to_be_who_he_is),

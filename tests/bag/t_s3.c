@@ -46,12 +46,6 @@ static void teardown(void)
     node_server_cleanup(&server);
 }
 
-static void order(const char *faults)
-{
-    ck_assert_int_eq(node_server_post(&server, "/-/faults", NULL, faults, NULL, 0),
-                     200);
-}
-
 /* ---- the promises -------------------------------------------------------------------- */
 
 START_TEST(it_conforms)
@@ -102,18 +96,27 @@ START_TEST(a_server_that_stands_still_leaves_a_write_unknown)
 }
 END_TEST
 
+START_TEST(several_keys_are_asked_for_at_once)
+{
+    web_check_many(&w, between, &server);
+}
+END_TEST
+
+START_TEST(a_killed_server_is_used_again_when_it_is_back)
+{
+    web_check_killed(spec, &server);
+}
+END_TEST
+
+START_TEST(what_is_made_of_get_and_cas_is_in_doubt_where_the_cas_is)
+{
+    web_check_lost_cas(&w, &server);
+}
+END_TEST
+
 /* ---- refusals ------------------------------------------------------------------------ */
 
-typedef struct refusal {
-    const char *why;
-    const char *fault;
-    keel_status status; /* of a set */
-    keel_applied applied;
-    bool is_done;
-    const char *said;
-} refusal;
-
-static const refusal refusals[] = {
+static const web_refusal refusals[] = {
     { "it asks for less",
       "{\"method\":\"PUT\",\"status\":503,\"code\":\"SlowDown\",\"retryAfter\":2}",
       KEEL_THROTTLED, KEEL_APPLIED_NO, false, "SlowDown" },
@@ -139,17 +142,7 @@ static const refusal refusals[] = {
 
 START_TEST(a_refusal_is_told_as_what_it_means)
 {
-    const refusal *r = &refusals[_i];
-    char faults[128];
-
-    ck_assert_int_eq(web_set(&w, "key", "before"), KEEL_OK);
-    snprintf(faults, sizeof faults, "[%s]", r->fault);
-    order(faults);
-    ck_assert_msg(web_set(&w, "key", "after") == r->status, "%s: %s", r->why,
-                  w.why.text);
-    ck_assert_int_eq(w.why.applied, r->applied);
-    ck_assert_msg(strstr(w.why.text, r->said), "%s: %s", r->why, w.why.text);
-    ck_assert(web_has(&w, "key", r->is_done ? "after" : "before"));
+    web_check_refusal(&w, &server, &refusals[_i]);
 }
 END_TEST
 
@@ -230,6 +223,9 @@ int main(void)
         ONE(a_server_deaf_to_conditions_is_found_out),
         ROWS(a_fault_is_told_as_it_is, web_faults),
         ONE(a_server_that_stands_still_leaves_a_write_unknown),
+        ONE(several_keys_are_asked_for_at_once),
+        ONE(a_killed_server_is_used_again_when_it_is_back),
+        ONE(what_is_made_of_get_and_cas_is_in_doubt_where_the_cas_is),
         ROWS(a_refusal_is_told_as_what_it_means, refusals),
         ROWS(who_asks_wrongly_is_told_so_and_not_that_there_is_nothing, wrong_askers),
         ONE(a_delete_is_marked_as_unverified),

@@ -32,6 +32,15 @@ bool web_has(web_bag *w, const char *key, const char *text);
 /* Whether keel-conform passes over a spec like that. */
 bool web_conforms(const char *spec, uint16_t port);
 
+/* The table "items" of a dynalite, ready for use. */
+void web_make_table(const node_server *dynalite);
+/* What is asked of it by hand. The answer's status; 0: none. */
+long web_ask_table(const node_server *dynalite, const char *operation, const char *body,
+                   char *answer, size_t size);
+
+/* Orders a server of objects to fail: a list of faults as JSON. */
+void web_order(const node_server *objects, const char *faults);
+
 /* What came of a set. */
 typedef enum web_done { WEB_NOT_DONE, WEB_DONE, WEB_PERHAPS } web_done;
 
@@ -54,5 +63,26 @@ void web_check_fault(web_bag *w, proxy *between, const web_fault *fault);
 
 /* A server whose time has stopped: a write that is told to be unknown, and was done. */
 void web_check_frozen(web_bag *w, const node_server *server);
+
+/* A server that is killed, and comes back with nothing. spec: as web_open has it. */
+void web_check_killed(const char *spec, node_server *server);
+
+/* An answer of a server of objects to a PUT, and what a set is told of it. */
+typedef struct web_refusal {
+    const char *why;
+    const char *fault; /* as web_order has it, without its brackets */
+    keel_status status;
+    keel_applied applied;
+    bool is_done;
+    const char *said;
+} web_refusal;
+
+void web_check_refusal(web_bag *w, const node_server *objects, const web_refusal *r);
+
+/* Several keys: at once, in time, each with an answer of its own. */
+void web_check_many(web_bag *w, proxy *between, const node_server *objects);
+
+/* What is made of get and cas, where the answer to the cas is lost, done or not. */
+void web_check_lost_cas(web_bag *w, const node_server *objects);
 
 #endif
