@@ -75,6 +75,16 @@ static keel_status do_append(const keel_bag_options *o)
     return keel_bag_append(&s.bag, "k", "x", 1, o, &s.why);
 }
 
+static keel_status do_prepend(const keel_bag_options *o)
+{
+    return keel_bag_prepend(&s.bag, "k", "x", 1, o, &s.why);
+}
+
+static keel_status do_decr(const keel_bag_options *o)
+{
+    return keel_bag_decr(&s.bag, "k", 1, NULL, o, &s.why);
+}
+
 static keel_status do_incr(const keel_bag_options *o)
 {
     return keel_bag_incr(&s.bag, "k", 1, NULL, o, &s.why);
@@ -83,6 +93,13 @@ static keel_status do_incr(const keel_bag_options *o)
 static keel_status do_touch(const keel_bag_options *o)
 {
     return keel_bag_touch(&s.bag, "k", o, &s.why);
+}
+
+static keel_status do_get_and_touch(const keel_bag_options *o)
+{
+    keel_bag_item item = { .size = sizeof item };
+
+    return keel_bag_get_and_touch(&s.bag, "k", &item, o, &s.why);
 }
 
 static keel_status do_delete(const keel_bag_options *o)
@@ -111,9 +128,11 @@ static const struct {
     unsigned asked; /* reading back included */
     uint32_t marks;
 } tries[] = {
+    { "nothing was sent", do_get, NO, "", KEEL_OK, 2, 0 },
     { "a read harms nothing", do_get, LOST, "", KEEL_OK, 2, 0 },
     { "nothing was sent", do_set, NO, "", KEEL_OK, 2, 0 },
     { "set has no condition", do_set, LOST, "", KEEL_OK, 2, 0 },
+    { "it is there twice, which is once", do_set, DONE, "", KEEL_OK, 2, 0 },
     { "unless that is not wanted", do_set, LOST, "set_retry=off", KEEL_UNKNOWN, 1, 0 },
     { "or it is too late for it", do_set, LOST, "lost_update_window=0s", KEEL_UNKNOWN,
       1, 0 },
@@ -128,17 +147,28 @@ static const struct {
     { "the nonce is its own", do_cas, DONE, "", KEEL_OK, 2, KEEL_BAG_REPEATED },
     { "nothing was sent", do_append, NO, "", KEEL_OK, 2, 0 },
     { "it would be there twice", do_append, LOST, "", KEEL_UNKNOWN, 1, 0 },
+    { "it is there, once", do_append, DONE, "", KEEL_UNKNOWN, 1, 0 },
+    { "nothing was sent", do_prepend, NO, "", KEEL_OK, 2, 0 },
+    { "it would be there twice", do_prepend, LOST, "", KEEL_UNKNOWN, 1, 0 },
     { "nothing was sent", do_incr, NO, "", KEEL_OK, 2, 0 },
     { "it would count twice", do_incr, LOST, "", KEEL_UNKNOWN, 1, 0 },
     { "it did count, once", do_incr, DONE, "", KEEL_UNKNOWN, 1, 0 },
+    { "nothing was sent", do_decr, NO, "", KEEL_OK, 2, 0 },
+    { "it would count twice", do_decr, LOST, "", KEEL_UNKNOWN, 1, 0 },
+    { "nothing was sent", do_touch, NO, "", KEEL_OK, 2, 0 },
     { "its expiry is an instant", do_touch, LOST, "", KEEL_OK, 2, 0 },
+    { "the same instant again", do_touch, DONE, "", KEEL_OK, 2, 0 },
+    { "so it is for who reads it, too", do_get_and_touch, LOST, "", KEEL_OK, 2, 0 },
     { "nothing was sent", do_delete, NO, "", KEEL_OK, 2, 0 },
     { "it is still there", do_delete, LOST, "", KEEL_OK, 2, 0 },
     { "gone is gone", do_delete, DONE, "", KEEL_OK, 2, KEEL_BAG_REPEATED },
+    { "nothing was sent", do_delete_cas, NO, "", KEEL_OK, 2, 0 },
+    { "the one that was seen is still there", do_delete_cas, LOST, "", KEEL_OK, 2, 0 },
     { "only the one that was seen", do_delete_cas, DONE, "", KEEL_OK, 2,
       KEEL_BAG_REPEATED },
     { "nothing was sent", do_flush, NO, "", KEEL_OK, 2, 0 },
     { "it would delete what came after", do_flush, LOST, "", KEEL_UNKNOWN, 1, 0 },
+    { "and so it would then", do_flush, DONE, "", KEEL_UNKNOWN, 1, 0 },
 };
 
 START_TEST(what_is_tried_again_and_what_comes_of_it)
