@@ -240,6 +240,14 @@ typedef const keel_bag_ops *keel_bag_plugin_fn(void);
 
 /* ---- helpers ----------------------------------------------------------------------- */
 
+/* What a store can that lacks nothing: each verb, and all that belongs to an item. */
+#define KEEL_BAG_CAN_ALL                                                               \
+    ((uint32_t)(KEEL_CAN_GET | KEEL_CAN_SET | KEEL_CAN_ADD | KEEL_CAN_REPLACE |        \
+                KEEL_CAN_APPEND | KEEL_CAN_CAS | KEEL_CAN_INCR | KEEL_CAN_TOUCH |      \
+                KEEL_CAN_DELETE | KEEL_CAN_DELETE_CAS | KEEL_CAN_FLUSH |               \
+                KEEL_CAN_SCAN | KEEL_CAN_TTL | KEEL_CAN_TELL_TTL | KEEL_CAN_FLAGS |    \
+                KEEL_HAS_NONCE | KEEL_TELLS_DELETE))
+
 /*
  * Says how an operation failed; returns status, so that `return keel_bag_fail(…)` reads
  * well. path: setup's. why may be NULL.

@@ -159,11 +159,7 @@ static void look(void *state, keel_bag_abilities *a)
 {
     const keel_file_store *s = state;
 
-    a->native = KEEL_CAN_GET | KEEL_CAN_SET | KEEL_CAN_ADD | KEEL_CAN_REPLACE |
-                KEEL_CAN_APPEND | KEEL_CAN_CAS | KEEL_CAN_INCR | KEEL_CAN_TOUCH |
-                KEEL_CAN_DELETE | KEEL_CAN_DELETE_CAS | KEEL_CAN_FLUSH | KEEL_CAN_SCAN |
-                KEEL_CAN_TTL | KEEL_CAN_TELL_TTL | KEEL_CAN_FLAGS | KEEL_HAS_NONCE |
-                KEEL_TELLS_DELETE;
+    a->native = KEEL_BAG_CAN_ALL;
     if (s->sync == KEEL_FILE_SYNC_FULL)
         a->native |= KEEL_IS_DURABLE;
     a->value_max = KEEL_FILE_VALUE_MAX;

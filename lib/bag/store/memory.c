@@ -149,11 +149,7 @@ static void look(void *state, keel_bag_abilities *a)
 {
     const store *s = state;
 
-    a->native = KEEL_CAN_GET | KEEL_CAN_SET | KEEL_CAN_ADD | KEEL_CAN_REPLACE |
-                KEEL_CAN_APPEND | KEEL_CAN_CAS | KEEL_CAN_INCR | KEEL_CAN_TOUCH |
-                KEEL_CAN_DELETE | KEEL_CAN_DELETE_CAS | KEEL_CAN_FLUSH | KEEL_CAN_SCAN |
-                KEEL_CAN_TTL | KEEL_CAN_TELL_TTL | KEEL_CAN_FLAGS | KEEL_IS_VOLATILE |
-                KEEL_HAS_NONCE | KEEL_TELLS_DELETE;
+    a->native = KEEL_BAG_CAN_ALL | KEEL_IS_VOLATILE;
     if (s->evicts)
         a->native |= KEEL_MAY_EVICT;
     a->value_max = UINT64_C(1) << 30;
