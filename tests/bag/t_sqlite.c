@@ -313,6 +313,42 @@ START_TEST(without_sync_no_write_waits_for_the_disk)
 }
 END_TEST
 
+/* All pages but the first, which names the tables. */
+static void damage_pages(void)
+{
+    static const char page[4096] = { 'x' };
+    FILE *file = fopen(sqlite_bag_file(&b, "kv.db"), "r+");
+    long size;
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, 0, SEEK_END), 0);
+    size = ftell(file);
+    ck_assert_int_gt(size, 2 * (long)sizeof page);
+    for (long at = sizeof page; at < size; at += (long)sizeof page) {
+        ck_assert_int_eq(fseek(file, at, SEEK_SET), 0);
+        ck_assert_uint_eq(fwrite(page, 1, sizeof page, file), sizeof page);
+    }
+    fclose(file);
+}
+
+START_TEST(what_sqlite_finds_damaged_is_told_and_is_no_miss)
+{
+    char key[16];
+
+    for (int i = 0; i < 200; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        ck_assert_int_eq(sqlite_bag_set(&b, key, "a value of some length"), KEEL_OK);
+    }
+    sqlite_bag_close(&b);
+    damage_pages();
+    sqlite_bag_open(&b, "");
+    ck_assert_str_eq(sqlite_bag_get(&b, "k7"), "");
+    ck_assert_int_eq(b.why.code, KEEL_CORRUPT);
+    ck_assert_int_eq(sqlite_bag_set(&b, "k7", "v"), KEEL_CORRUPT);
+    ck_assert_int_eq(b.why.applied, KEEL_APPLIED_NO);
+}
+END_TEST
+
 /* ---- what is kept -------------------------------------------------------------------- */
 
 START_TEST(another_file_in_its_place_is_the_bag_from_then_on)
@@ -390,6 +426,7 @@ SUITE_IN("sqlite", 60, setup, teardown,
          ONE(a_full_disk_is_said_and_nothing_is_changed),
          ONE(a_disk_that_fails_when_it_has_to_keep_a_write_leaves_it_unknown),
          ONE(without_sync_no_write_waits_for_the_disk),
+         ONE(what_sqlite_finds_damaged_is_told_and_is_no_miss),
          ONE(another_file_in_its_place_is_the_bag_from_then_on),
          ONE(a_token_of_before_a_restart_is_nobody_elses_after_it),
          ONE(what_has_expired_leaves_the_file_with_those_who_write),
