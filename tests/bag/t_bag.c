@@ -162,6 +162,10 @@ static const struct {
     { "blanks", "my sessions", KEEL_E_CONFIG },
 };
 
+#define FIFTY "0123456789012345678901234567890123456789012345678/"
+#define LONG                                                                           \
+    FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY "more"
+
 static const struct {
     const char *why;
     const char *spec;
@@ -186,11 +190,19 @@ static const struct {
     { "several hosts", "<redis+cluster://a:1,b:2>", "<redis+cluster://a:1,b:2/>" },
     { "quotation marks", "cache{ttl=\"1m\"}(memory://?max=1m, memory://)",
       "cache{ttl=\"1m\"}(cache=memory:///?max=1m, source=memory:///)" },
+    { "escaped values", "http://h/x?ca_file=/a%26b%20c",
+      "http://h/x?ca_file=/a%26b%20c" },
+    { "what would end a URL", "<http://h/x?ca_file=/a,b>",
+      "<http://h/x?ca_file=/a,b>" },
+    { "several hosts", "log(<redis+cluster://a:1,b:2>)",
+      "log(source=<redis+cluster://a:1,b:2/>)" },
+    { "more than 512 bytes of options", "http://h/x?ca_file=/" LONG "&connections=3",
+      "http://h/x?ca_file=/" LONG "&connections=3" },
 };
 
 START_TEST(a_tree_is_described_as_a_spec_of_the_same)
 {
-    char shown[128], again[128];
+    char shown[1024], again[1024];
 
     open_runtime(NULL);
     ck_assert_msg(open_bag(described[_i].spec) == KEEL_OK, "%s", why.text);
