@@ -64,6 +64,12 @@ START_TEST(a_server_that_stands_still_leaves_a_write_unknown)
 }
 END_TEST
 
+START_TEST(what_is_told_without_memory_is_true)
+{
+    web_check_memory(&w);
+}
+END_TEST
+
 START_TEST(a_killed_server_is_used_again_when_it_is_back)
 {
     ck_assert_int_eq(web_set(&w, "key", "before"), KEEL_OK);
@@ -333,6 +339,7 @@ int main(void)
         ONE(it_conforms),
         ROWS(a_fault_is_told_as_it_is, web_faults),
         ONE(a_server_that_stands_still_leaves_a_write_unknown),
+        ONE(what_is_told_without_memory_is_true),
         ONE(a_killed_server_is_used_again_when_it_is_back),
         ONE(a_cancelled_call_ends_at_once),
         ONE(what_has_expired_is_gone_though_the_table_has_it_still),

@@ -139,6 +139,89 @@ START_TEST(what_was_replaced_is_given_back)
 }
 END_TEST
 
+/* ---- missing memory ------------------------------------------------------------------ */
+
+static keel_detail why;
+
+static keel_status set(void)
+{
+    return keel_bag_set(bag, "k", "a longer value", 14, NULL, &why);
+}
+
+static keel_status add(void)
+{
+    return keel_bag_add(bag, "new", "10", 2, NULL, &why);
+}
+
+static keel_status append(void)
+{
+    return keel_bag_append(bag, "k", "9", 1, NULL, &why);
+}
+
+static keel_status incr(void)
+{
+    return keel_bag_incr(bag, "k", 1, NULL, NULL, &why);
+}
+
+static const struct {
+    const char *key;
+    keel_status (*run)(void);
+    const char *before, *after; /* "": none */
+} changes[] = {
+    { "k", set, "9", "a longer value" },
+    { "new", add, "", "10" },
+    { "k", append, "9", "99" },
+    { "k", incr, "9", "10" },
+};
+
+static bool has(const char *key, const char *text)
+{
+    char value[32] = "";
+    keel_bag_item item = { .size = sizeof item,
+                           .buffer = value,
+                           .capacity = sizeof value - 1 };
+    keel_status status = keel_bag_get(bag, key, &item, NULL, &why);
+
+    return status == (*text ? KEEL_OK : KEEL_NOT_FOUND) && strcmp(value, text) == 0;
+}
+
+/* Runs it once with its nth allocation failing. False: it has no nth. */
+static bool run_without(int row, long nth)
+{
+    keel_status status;
+    bool has_failed;
+
+    begin("memory://");
+    ck_assert_int_eq(keel_bag_set(bag, "k", "9", 1, NULL, &why), KEEL_OK);
+    atomic_store(&o.memory.calls, 0);
+    o.memory.fail_at = nth;
+    status = changes[row].run();
+    has_failed = atomic_load(&o.memory.failed);
+    o.memory.fail_at = 0;
+    if (status == KEEL_E_NOMEM)
+        ck_assert_int_eq(why.applied, KEEL_APPLIED_NO);
+    else
+        ck_assert_int_eq(status, KEEL_OK);
+    ck_assert(has(changes[row].key,
+                  status == KEEL_OK ? changes[row].after : changes[row].before));
+    if (status != KEEL_OK)
+        ck_assert_int_eq(changes[row].run(), KEEL_OK);
+    end();
+    return has_failed;
+}
+
+START_TEST(without_memory_the_old_item_stays)
+{
+    long nth = 1;
+
+    why = (keel_detail)KEEL_DETAIL_INIT;
+    while (run_without(_i, nth))
+        nth++;
+    ck_assert_int_gt(nth, 1);
+}
+END_TEST
+
 SUITE("bag/memory", 120, ONE(a_key_that_is_only_ever_set_is_never_absent),
       ONE(what_is_dropped_for_want_of_room_is_never_read_in_pieces),
-      ONE(what_was_replaced_is_given_back))
+      ONE(what_was_replaced_is_given_back),
+      ROWS(without_memory_the_old_item_stays, changes))

@@ -102,6 +102,12 @@ START_TEST(several_keys_are_asked_for_at_once)
 }
 END_TEST
 
+START_TEST(what_is_told_without_memory_is_true)
+{
+    web_check_memory(&w);
+}
+END_TEST
+
 START_TEST(a_killed_server_is_used_again_when_it_is_back)
 {
     web_check_killed(spec, &server);
@@ -224,6 +230,7 @@ int main(void)
         ROWS(a_fault_is_told_as_it_is, web_faults),
         ONE(a_server_that_stands_still_leaves_a_write_unknown),
         ONE(several_keys_are_asked_for_at_once),
+        ONE(what_is_told_without_memory_is_true),
         ONE(a_killed_server_is_used_again_when_it_is_back),
         ONE(what_is_made_of_get_and_cas_is_in_doubt_where_the_cas_is),
         ROWS(a_refusal_is_told_as_what_it_means, refusals),

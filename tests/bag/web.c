@@ -422,3 +422,56 @@ void web_check_many(web_bag *w, proxy *between, const node_server *objects)
     check_in_time(w, between, &s);
     check_cancelled(w, &s);
 }
+
+/* ---- missing memory ------------------------------------------------------------------ */
+
+/* With the nth allocation failing. False: it has no nth. */
+static bool set_without(web_bag *w, long nth)
+{
+    keel_status status;
+    bool has_failed;
+
+    ck_assert_int_eq(web_set(w, "memory", "before"), KEEL_OK);
+    atomic_store(&w->opened.memory.calls, 0);
+    atomic_store(&w->opened.memory.failed, false);
+    w->opened.memory.fail_at = nth;
+    status = web_set(w, "memory", "after");
+    has_failed = atomic_load(&w->opened.memory.failed);
+    w->opened.memory.fail_at = 0;
+    ck_assert_msg(status == KEEL_OK || status == KEEL_E_NOMEM || status == KEEL_UNKNOWN,
+                  "%d %s", (int)status, w->why.text);
+    if (status == KEEL_E_NOMEM)
+        ck_assert(web_has(w, "memory", "before"));
+    else if (status == KEEL_OK)
+        ck_assert(web_has(w, "memory", "after"));
+    return has_failed;
+}
+
+static bool get_without(web_bag *w, long nth)
+{
+    keel_status status;
+    bool has_failed;
+
+    atomic_store(&w->opened.memory.calls, 0);
+    atomic_store(&w->opened.memory.failed, false);
+    w->opened.memory.fail_at = nth;
+    status = web_get_within(w, "memory", PATIENCE_MS);
+    has_failed = atomic_load(&w->opened.memory.failed);
+    w->opened.memory.fail_at = 0;
+    ck_assert_int_eq(status, has_failed ? KEEL_E_NOMEM : KEEL_OK);
+    ck_assert_int_eq(web_get_within(w, "memory", PATIENCE_MS), KEEL_OK);
+    return has_failed;
+}
+
+void web_check_memory(web_bag *w)
+{
+    long nth = 1;
+
+    while (set_without(w, nth))
+        nth++;
+    ck_assert_int_gt(nth, 1);
+    nth = 1;
+    while (get_without(w, nth))
+        nth++;
+    ck_assert_int_gt(nth, 1);
+}

@@ -82,6 +82,9 @@ void web_check_refusal(web_bag *w, const node_server *objects, const web_refusal
 /* Several keys: at once, in time, each with an answer of its own. */
 void web_check_many(web_bag *w, proxy *between, const node_server *objects);
 
+/* Each allocation of a set and a get fails once, and what is told of it is true. */
+void web_check_memory(web_bag *w);
+
 /* What is made of get and cas, where the answer to the cas is lost, done or not. */
 void web_check_lost_cas(web_bag *w, const node_server *objects);
 
