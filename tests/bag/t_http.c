@@ -104,6 +104,12 @@ START_TEST(a_killed_server_is_used_again_when_it_is_back)
 }
 END_TEST
 
+START_TEST(an_add_and_a_cas_are_settled_by_reading_whose_write_it_is)
+{
+    web_check_read_back(SPEC, &server);
+}
+END_TEST
+
 START_TEST(what_is_made_of_get_and_cas_is_in_doubt_where_the_cas_is)
 {
     web_check_lost_cas(&w, &server);
@@ -359,6 +365,7 @@ int main(void)
         ONE(several_keys_are_asked_for_at_once),
         ONE(what_is_told_without_memory_is_true),
         ONE(a_killed_server_is_used_again_when_it_is_back),
+        ONE(an_add_and_a_cas_are_settled_by_reading_whose_write_it_is),
         ONE(what_is_made_of_get_and_cas_is_in_doubt_where_the_cas_is),
         ONE(no_more_connections_are_made_than_are_allowed),
         ONE(a_call_is_cancelled_while_it_waits),

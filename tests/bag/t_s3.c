@@ -114,6 +114,12 @@ START_TEST(a_killed_server_is_used_again_when_it_is_back)
 }
 END_TEST
 
+START_TEST(an_add_and_a_cas_are_settled_by_reading_whose_write_it_is)
+{
+    web_check_read_back(spec, &server);
+}
+END_TEST
+
 START_TEST(what_is_made_of_get_and_cas_is_in_doubt_where_the_cas_is)
 {
     web_check_lost_cas(&w, &server);
@@ -232,6 +238,7 @@ int main(void)
         ONE(several_keys_are_asked_for_at_once),
         ONE(what_is_told_without_memory_is_true),
         ONE(a_killed_server_is_used_again_when_it_is_back),
+        ONE(an_add_and_a_cas_are_settled_by_reading_whose_write_it_is),
         ONE(what_is_made_of_get_and_cas_is_in_doubt_where_the_cas_is),
         ROWS(a_refusal_is_told_as_what_it_means, refusals),
         ROWS(who_asks_wrongly_is_told_so_and_not_that_there_is_nothing, wrong_askers),

@@ -276,6 +276,10 @@ void web_check_refusal(web_bag *w, const node_server *objects, const web_refusal
 
 /* ---- what is made of get and cas ----------------------------------------------------- */
 
+/* The answer to the next PUT is lost, before it is done, or after. */
+#define LOST "[{\"method\":\"PUT\",\"reset\":true}]"
+#define LOST_AFTER "[{\"method\":\"PUT\",\"applied\":true,\"reset\":true}]"
+
 static keel_status append_it(web_bag *w)
 {
     return keel_bag_append(w->bag, "key", "8", 1, NULL, &w->why);
@@ -309,9 +313,7 @@ void web_check_lost_cas(web_bag *w, const node_server *objects)
         keel_status status;
 
         ck_assert_int_eq(web_set(w, "key", "7"), KEEL_OK);
-        web_order(objects,
-                  is_done ? "[{\"method\":\"PUT\",\"applied\":true,\"reset\":true}]"
-                          : "[{\"method\":\"PUT\",\"reset\":true}]");
+        web_order(objects, is_done ? LOST_AFTER : LOST);
         status = made[i / 2].run(w);
         ck_assert_msg(status == KEEL_UNKNOWN && w->why.applied == KEEL_APPLIED_UNKNOWN,
                       "%s: %d %s", made[i / 2].name, (int)status, w->why.text);
@@ -474,4 +476,52 @@ void web_check_memory(web_bag *w)
     while (get_without(w, nth))
         nth++;
     ck_assert_int_gt(nth, 1);
+}
+
+/* ---- whose write it is --------------------------------------------------------------- */
+
+static keel_bag_token token_of(web_bag *w, const char *key)
+{
+    const keel_bag_options options = { .size = sizeof options,
+                                       .wishes = KEEL_BAG_WANT_TOKEN };
+    keel_bag_item item = { .size = sizeof item };
+
+    ck_assert_int_eq(keel_bag_get(w->bag, key, &item, &options, &w->why), KEEL_OK);
+    return item.token;
+}
+
+/* marks: of the write, 0 unless a try before the last had done it */
+static void check_settled(web_bag *w, const char *key, keel_status status,
+                          const uint32_t *marks, bool was_done)
+{
+    ck_assert_msg(status == KEEL_OK, "%s", w->why.text);
+    ck_assert_uint_eq(*marks, was_done ? KEEL_BAG_REPEATED : 0);
+    ck_assert(web_has(w, key, "new"));
+}
+
+void web_check_read_back(const char *spec, const node_server *objects)
+{
+    char wrapped[SPEC_SIZE + 32];
+    uint32_t marks = 0;
+    const keel_bag_options options = { .size = sizeof options, .marks = &marks };
+    web_bag w;
+
+    snprintf(wrapped, sizeof wrapped, "resilient(<%s>)", spec);
+    web_open(&w, wrapped, objects->port);
+    ck_assert_int_eq(web_add(&w, "probed", "x"), KEEL_OK);
+    for (int was_done = 0; was_done < 2; was_done++) {
+        const char *key = was_done ? "done" : "lost";
+        keel_bag_token token;
+
+        web_order(objects, was_done ? LOST_AFTER : LOST);
+        check_settled(&w, key, keel_bag_add(w.bag, key, "new", 3, &options, &w.why),
+                      &marks, was_done);
+        ck_assert_int_eq(web_set(&w, key, "old"), KEEL_OK);
+        token = token_of(&w, key);
+        web_order(objects, was_done ? LOST_AFTER : LOST);
+        check_settled(&w, key,
+                      keel_bag_cas(w.bag, key, &token, "new", 3, &options, &w.why),
+                      &marks, was_done);
+    }
+    web_close(&w);
 }

@@ -85,6 +85,10 @@ void web_check_many(web_bag *w, proxy *between, const node_server *objects);
 /* Each allocation of a set and a get fails once, and what is told of it is true. */
 void web_check_memory(web_bag *w);
 
+/* An add and a cas behind resilient whose answer is lost, done or not: they are settled
+ * by reading whose write the item is. spec: as web_open has it. */
+void web_check_read_back(const char *spec, const node_server *objects);
+
 /* What is made of get and cas, where the answer to the cas is lost, done or not. */
 void web_check_lost_cas(web_bag *w, const node_server *objects);
 
