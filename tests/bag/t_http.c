@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bag/web.h"
+#include "bag/web_objects.h"
 #include "support/fault.h"
 #include "support/server.h"
 #include "support/suite.h"

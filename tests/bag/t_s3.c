@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bag/web.h"
+#include "bag/web_objects.h"
 #include "support/fault.h"
 #include "support/suite.h"
 

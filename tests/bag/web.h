@@ -21,6 +21,11 @@ void web_open(web_bag *w, const char *spec, uint16_t port);
 /* Fails the test if memory was not given back. */
 void web_close(web_bag *w);
 
+enum { WEB_SOON_MS = 400, WEB_PATIENCE_MS = 8000 };
+
+/* Options with a deadline so far from now. */
+keel_bag_options web_within(const web_bag *w, unsigned ms);
+
 keel_status web_set(web_bag *w, const char *key, const char *text);
 /* Within ms. */
 keel_status web_set_within(web_bag *w, const char *key, const char *text, unsigned ms);
@@ -38,8 +43,8 @@ void web_make_table(const node_server *dynalite);
 long web_ask_table(const node_server *dynalite, const char *operation, const char *body,
                    char *answer, size_t size);
 
-/* Orders a server of objects to fail: a list of faults as JSON. */
-void web_order(const node_server *objects, const char *faults);
+/* That it took no longer since then than what was to end soon may take. */
+void web_expect_in_time(const web_bag *w, uint64_t begun, const char *why);
 
 /* What came of a set. */
 typedef enum web_done { WEB_NOT_DONE, WEB_DONE, WEB_PERHAPS } web_done;
@@ -67,29 +72,7 @@ void web_check_frozen(web_bag *w, const node_server *server);
 /* A server that is killed, and comes back with nothing. spec: as web_open has it. */
 void web_check_killed(const char *spec, node_server *server);
 
-/* An answer of a server of objects to a PUT, and what a set is told of it. */
-typedef struct web_refusal {
-    const char *why;
-    const char *fault; /* as web_order has it, without its brackets */
-    keel_status status;
-    keel_applied applied;
-    bool is_done;
-    const char *said;
-} web_refusal;
-
-void web_check_refusal(web_bag *w, const node_server *objects, const web_refusal *r);
-
-/* Several keys: at once, in time, each with an answer of its own. */
-void web_check_many(web_bag *w, proxy *between, const node_server *objects);
-
 /* Each allocation of a set and a get fails once, and what is told of it is true. */
 void web_check_memory(web_bag *w);
-
-/* An add and a cas behind resilient whose answer is lost, done or not: they are settled
- * by reading whose write the item is. spec: as web_open has it. */
-void web_check_read_back(const char *spec, const node_server *objects);
-
-/* What is made of get and cas, where the answer to the cas is lost, done or not. */
-void web_check_lost_cas(web_bag *w, const node_server *objects);
 
 #endif
