@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Connections, no more than a number at once, for whoever comes first until his deadline.
- * lib/net has one for sockets; a plugin sees only what is installed.
- */
+/* Connections to the database file, no more than a number at once. */
 #ifndef KEEL_PLUGINS_SQLITE_POOL_H
 #define KEEL_PLUGINS_SQLITE_POOL_H
 
-#include <pthread.h>
-
+#include "common/turns.h"
 #include "connection.h"
 
-enum { POOL_MOST = 64 };
+enum { POOL_MOST = KEEL_TURNS_MOST };
 
-/* idle_mu guards: idle, idle_count */
 typedef struct keel_sqlite_pool {
-    const keel_sqlite_file *file;
-    pthread_mutex_t idle_mu;
-    pthread_cond_t given;
-    size_t count, idle_count;
-    keel_sqlite_connection *idle[POOL_MOST]; /* the last one was used last */
+    keel_turns turns;
+    size_t count;
     keel_sqlite_connection connections[POOL_MOST];
 } keel_sqlite_pool;
 

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All SQL there is. Items are found by the bytes of their keys; e is when they expire, in
+ * ms since 1970 by the clocks of those who ask, 0: never; c is their token, which is the
+ * nonce of their last write.
+ *
+ * Each verb is one statement that is its own transaction, so that no answer is waited for
+ * with a lock held, and a statement that fails has changed nothing. The number of rows
+ * that it says to have changed tells whether its condition was met: a new token makes
+ * every change one.
+ */
+#include "schema.h"
+
+#include <mysqld_error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIVE "(e = 0 OR e > $n)"
+#define INSERT "INSERT INTO $t (k, v, f, e, c) VALUES ($k, $v, $f, "
+
+/* A number as keel_bag_number_read has it: digits, then blanks, and no more than 64 bits. */
+#define DIGITS "TRIM(TRAILING ' ' FROM v)"
+#define SIGNIFICANT "TRIM(LEADING '0' FROM " DIGITS ")"
+#define IS_NUMBER                                                                      \
+    DIGITS " <> '' AND CONVERT(" DIGITS " USING latin1) NOT REGEXP '[^0-9]'"           \
+           " AND (LENGTH(" SIGNIFICANT ") < 20 OR (LENGTH(" SIGNIFICANT ") = 20"       \
+           " AND " SIGNIFICANT " <= _binary'18446744073709551615'))"
+#define NUMBER "CAST(CONVERT(" DIGITS " USING latin1) AS UNSIGNED)"
+#define ROOM "(18446744073709551615 - $b)" /* below the largest */
+
+/* The number comes back with the answer, as if it were a row's that was inserted. */
+#define COUNT_AS(number)                                                               \
+    "UPDATE $t SET v = LAST_INSERT_ID(CAST(" number                                    \
+    " AS UNSIGNED)), c = $c WHERE k = $k AND " LIVE " AND " IS_NUMBER
+
+const char *const keel_mysql_texts[SQL_TEXTS] = {
+    [SQL_FIND] = "SELECT v, f, e, c FROM $t WHERE k = $k AND " LIVE,
+    [SQL_FIND_MANY] = "SELECT v, f, e, c, k FROM $t WHERE k IN ($K) AND " LIVE,
+    [SQL_SEEN] = "SELECT e, c FROM $t WHERE k = $k AND " LIVE,
+    [SQL_SET] = INSERT "$e, $c) ON DUPLICATE KEY UPDATE "
+                       "v = VALUES(v), f = VALUES(f), e = VALUES(e), c = VALUES(c)",
+    /* e comes last: the others are read with the one that is there */
+    [SQL_SET_KEEPING] = INSERT "0, $c) ON DUPLICATE KEY UPDATE v = VALUES(v), "
+                               "f = VALUES(f), c = VALUES(c), e = IF(" LIVE ", e, 0)",
+    [SQL_ADD] = INSERT "$e, $c) ON DUPLICATE KEY UPDATE v = IF(" LIVE ", v, VALUES(v)), "
+                       "f = IF(" LIVE ", f, VALUES(f)), c = IF(" LIVE ", c, VALUES(c)), "
+                       "e = IF(" LIVE ", e, VALUES(e))",
+    [SQL_REPLACE] = "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
+                    "WHERE k = $k AND " LIVE,
+    [SQL_CAS] = "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
+                "WHERE k = $k AND c = $x AND " LIVE,
+    [SQL_APPEND] = "UPDATE $t SET v = CONCAT(v, $v), c = $c WHERE k = $k AND " LIVE,
+    [SQL_PREPEND] = "UPDATE $t SET v = CONCAT($v, v), c = $c WHERE k = $k AND " LIVE,
+    [SQL_COUNT_UP] = COUNT_AS("IF(" NUMBER " > " ROOM ", " NUMBER " - " ROOM " - 1, "
+                              NUMBER " + $b)"),
+    [SQL_COUNT_DOWN] = COUNT_AS("IF(" NUMBER " < $b, 0, " NUMBER " - $b)"),
+    [SQL_TOUCH] = "UPDATE $t SET e = $e WHERE k = $k AND " LIVE,
+    [SQL_TOUCH_SEEN] = "UPDATE $t SET e = $e WHERE k = $k AND c = $x AND " LIVE,
+    [SQL_DELETE] = "DELETE FROM $t WHERE k = $k AND " LIVE,
+    [SQL_DELETE_SEEN] = "DELETE FROM $t WHERE k = $k AND c = $x AND " LIVE,
+    [SQL_DELETE_ALL] = "DELETE FROM $t",
+    /* by two statements: one that went by the expiry would lock in another order than
+     * those who write an item, and now and then one of the two would have to give way */
+    [SQL_EXPIRED] = "SELECT k FROM $t WHERE e <> 0 AND e <= $n LIMIT $l",
+    [SQL_SWEEP] = "DELETE FROM $t WHERE k IN ($K) AND e <> 0 AND e <= $n",
+    [SQL_KEYS] = "SELECT k FROM $t WHERE k > $k AND " LIVE " ORDER BY k LIMIT $l",
+};
+
+/*
+ * Strict, or what does not fit would be cut and kept. Bytes are bytes, in both directions.
+ */
+static const char session[] = "SET NAMES binary, SESSION autocommit = 1, "
+                              "SESSION sql_mode = 'STRICT_ALL_TABLES'";
+static const char promises[] =
+    "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit";
+static const char table[] =
+    "CREATE TABLE IF NOT EXISTS $t ("
+    "k VARBINARY(250) NOT NULL PRIMARY KEY, v LONGBLOB NOT NULL, "
+    "f INT UNSIGNED NOT NULL, e BIGINT NOT NULL, c BIGINT UNSIGNED NOT NULL, "
+    "KEY e (e)) ENGINE=InnoDB";
+static const char columns[] = "SELECT k, v, f, e, c FROM $t LIMIT 0";
+static const char engine[] = "SELECT engine FROM information_schema.tables "
+                             "WHERE table_schema = DATABASE() AND table_name = $k";
+
+/* ---- asking -------------------------------------------------------------------------- */
+
+static int ask(keel_mysql_connection *c, const char *text, MYSQL_RES **rows)
+{
+    const char *name = c->server->table;
+    const keel_mysql_values values = { .table = name, .key = { name, strlen(name) } };
+
+    keel_mysql_statement_clear(&c->statement);
+    keel_mysql_statement_add(&c->statement, c->my, text, &values);
+    return keel_mysql_connection_run(c, rows);
+}
+
+static int tell(keel_mysql_connection *c, const char *text)
+{
+    MYSQL_RES *rows;
+    int code = ask(c, text, &rows);
+
+    mysql_free_result(rows);
+    return code;
+}
+
+/* ---- the server's promises ----------------------------------------------------------- */
+
+static int check_promises(keel_mysql_connection *c)
+{
+    MYSQL_RES *rows;
+    MYSQL_ROW row;
+    int code = ask(c, promises, &rows);
+
+    if (code)
+        return code;
+    row = mysql_fetch_row(rows);
+    if (row && row[0] && row[1]) {
+        c->packet_max = strtoull(row[0], NULL, 10);
+        /* of 3 only MariaDB knows, as of 1 with a step more */
+        if (c->server->is_durable && *row[1] != '1' && *row[1] != '3')
+            code = KEEL_MYSQL_NOT_DURABLE;
+    }
+    mysql_free_result(rows);
+    return code;
+}
+
+/* ---- the table ----------------------------------------------------------------------- */
+
+enum { BINARY = 63 /* the number of the set of characters that is none */ };
+
+static bool is_bytes(const MYSQL_FIELD *f, enum enum_field_types type)
+{
+    return f->type == type && f->charsetnr == BINARY;
+}
+
+static bool is_number(const MYSQL_FIELD *f, enum enum_field_types type, bool is_unsigned)
+{
+    return f->type == type && !(f->flags & UNSIGNED_FLAG) == !is_unsigned;
+}
+
+/* The first column that is not as it should be; NULL: all are. */
+static const char *wrong_column(const MYSQL_FIELD f[5])
+{
+    if (!is_bytes(&f[0], MYSQL_TYPE_VAR_STRING) || f[0].length < KEEL_BAG_KEY_MAX ||
+        !(f[0].flags & PRI_KEY_FLAG))
+        return "k is VARBINARY(250) and the primary key";
+    if (!is_bytes(&f[1], MYSQL_TYPE_BLOB))
+        return "v is LONGBLOB";
+    if (!is_number(&f[2], MYSQL_TYPE_LONG, true))
+        return "f is INT UNSIGNED";
+    if (!is_number(&f[3], MYSQL_TYPE_LONGLONG, false))
+        return "e is BIGINT";
+    return is_number(&f[4], MYSQL_TYPE_LONGLONG, true) ? NULL : "c is BIGINT UNSIGNED";
+}
+
+static int refuse(keel_mysql_connection *c, const char *rule)
+{
+    snprintf(c->words, sizeof c->words, "the table %s is no bag, in which %s",
+             c->server->table, rule);
+    return KEEL_MYSQL_NO_BAG;
+}
+
+static int check_columns(keel_mysql_connection *c)
+{
+    MYSQL_RES *rows;
+    const char *wrong;
+    int code = ask(c, columns, &rows);
+
+    if (code)
+        return code;
+    wrong = wrong_column(mysql_fetch_fields(rows));
+    mysql_free_result(rows);
+    return wrong ? refuse(c, wrong) : 0;
+}
+
+/* Others have no transactions: a crash would leave half of what a statement did. */
+static int check_engine(keel_mysql_connection *c)
+{
+    MYSQL_RES *rows;
+    MYSQL_ROW row;
+    int code = ask(c, engine, &rows);
+    bool is_right;
+
+    if (code)
+        return code;
+    row = mysql_fetch_row(rows);
+    is_right = row && row[0] && strcasecmp(row[0], "InnoDB") == 0;
+    mysql_free_result(rows);
+    return is_right ? 0 : refuse(c, "the engine is InnoDB");
+}
+
+/* Looked for before it is made: a server that is read-only may have it. */
+static int check_table(keel_mysql_connection *c)
+{
+    int code = check_columns(c);
+
+    if (code == ER_NO_SUCH_TABLE && c->server->creates) {
+        code = tell(c, table);
+        if (!code)
+            code = check_columns(c);
+    }
+    return code ? code : check_engine(c);
+}
+
+int keel_mysql_schema_begin(keel_mysql_connection *c)
+{
+    int code = tell(c, session);
+
+    if (!code)
+        code = check_promises(c);
+    if (code || atomic_load_explicit(&c->server->is_checked, memory_order_relaxed))
+        return code;
+    code = check_table(c);
+    if (!code)
+        atomic_store_explicit(&c->server->is_checked, true, memory_order_relaxed);
+    return code;
+}
