@@ -50,8 +50,7 @@ static void delete_all(keel_mysql_use *u, MYSQL_RES *rows)
     MYSQL_ROW row;
 
     while (values.key_count < SWEPT_AT_ONCE && (row = mysql_fetch_row(rows)) != NULL)
-        keys[values.key_count++] =
-            (keel_bytes){ row[0], mysql_fetch_lengths(rows)[0] };
+        keys[values.key_count++] = (keel_bytes){ row[0], mysql_fetch_lengths(rows)[0] };
     values.keys = keys;
     if (values.key_count)
         keel_mysql_change(u, SQL_SWEEP, &values, &count);
@@ -93,15 +92,15 @@ static keel_status make(change *w, void *state, const keel_bag_op *op, keel_deta
     return keel_mysql_use_end(&w->u, status);
 }
 
-/* One change. KEEL_OK: it was made; none: no item met its condition. */
-static keel_status run(change *w, keel_mysql_text which, const keel_mysql_values *values,
-                       keel_status none)
+/* One change. KEEL_OK: it was made; else none: no item met its condition. */
+static keel_status run(change *w, keel_mysql_text which,
+                       const keel_mysql_values *values, keel_status none)
 {
     uint64_t count;
 
     if (!keel_mysql_change(&w->u, which, values, &count))
         return KEEL_FAILED;
-    if (!count)
+    if (!count && none != KEEL_OK)
         return none;
     if (w->fresh)
         *w->fresh = keel_bag_token_of(values->token);
@@ -202,7 +201,8 @@ static keel_status look_at_number(change *w)
     keel_status status = keel_mysql_find(&w->u, SQL_FIND, w->key, &rows, &row);
 
     if (status == KEEL_OK) {
-        keel_bytes text = { row[COLUMN_VALUE], mysql_fetch_lengths(rows)[COLUMN_VALUE] };
+        keel_bytes text = { row[COLUMN_VALUE],
+                            mysql_fetch_lengths(rows)[COLUMN_VALUE] };
 
         status = keel_bag_number_read(text, w->number) ? KEEL_OK : KEEL_NOT_NUMBER;
     }
@@ -243,13 +243,14 @@ static keel_status look(change *w, int64_t *expires_at_ms, uint64_t *token)
 {
     MYSQL_RES *rows = NULL;
     MYSQL_ROW row;
-    keel_status status = keel_mysql_find(&w->u, w->item ? SQL_FIND : SQL_SEEN, w->key,
-                                         &rows, &row);
+    keel_status status =
+        keel_mysql_find(&w->u, w->item ? SQL_FIND : SQL_SEEN, w->key, &rows, &row);
 
     if (status == KEEL_OK) {
         *expires_at_ms =
             keel_mysql_signed(row[w->item ? (int)COLUMN_EXPIRY : (int)SEEN_EXPIRY]);
-        *token = keel_mysql_unsigned(row[w->item ? (int)COLUMN_TOKEN : (int)SEEN_TOKEN]);
+        *token =
+            keel_mysql_unsigned(row[w->item ? (int)COLUMN_TOKEN : (int)SEEN_TOKEN]);
         if (w->item)
             status = keel_mysql_give(&w->u, rows, row, w->item);
     }
@@ -265,7 +266,7 @@ static keel_status touch_seen(change *w)
 {
     keel_mysql_values values = values_of(w);
     keel_status status, touched;
-    int64_t expires_at_ms;
+    int64_t expires_at_ms = 0;
 
     do {
         status = look(w, &expires_at_ms, &values.expected);

@@ -102,7 +102,7 @@ static int fetch(keel_mysql_connection *c, MYSQL_RES **rows)
     return *rows ? 0 : note(c);
 }
 
-static int send(keel_mysql_connection *c)
+static int ask(keel_mysql_connection *c)
 {
     int failed = 0;
     int wanted = mysql_real_query_start(&failed, c->my, c->statement.text,
@@ -113,7 +113,8 @@ static int send(keel_mysql_connection *c)
     return failed ? note(c) : 0;
 }
 
-int keel_mysql_connection_run(keel_mysql_connection *c, MYSQL_RES **rows)
+int keel_mysql_connection_run(keel_mysql_connection *c, unsigned columns,
+                              MYSQL_RES **rows)
 {
     int code;
 
@@ -124,8 +125,10 @@ int keel_mysql_connection_run(keel_mysql_connection *c, MYSQL_RES **rows)
         return KEEL_MYSQL_TOO_LARGE;
     if (keel_mysql_wait_is_over(&c->wait))
         return KEEL_MYSQL_OVER;
-    code = send(c);
-    if (!code && mysql_field_count(c->my))
+    code = ask(c);
+    if (!code && mysql_field_count(c->my) != columns)
+        code = CR_MALFORMED_PACKET; /* the answer to something else */
+    if (!code && columns)
         code = fetch(c, rows);
     return code;
 }
@@ -227,8 +230,9 @@ static int log_in(keel_mysql_connection *c, const char *address)
 
     if (!make(c))
         return KEEL_MYSQL_NO_MEMORY;
-    wanted = mysql_real_connect_start(&done, c->my, *s->host ? address : NULL, s->user,
-                                      s->password, s->database, s->port, socket_path, 0);
+    wanted =
+        mysql_real_connect_start(&done, c->my, *s->host ? address : NULL, s->user,
+                                 s->password, s->database, s->port, socket_path, 0);
     while (wanted) {
         if (s->has_tls)
             limit_handshake(c);
@@ -251,8 +255,8 @@ static int try_all(keel_mysql_connection *c, const keel_mysql_addresses *all)
         keel_mysql_connection_close(c, false);
         c->wait.until_ns = until_ns;
         c->is_given_up = false;
-        c->wait.until_ns = until_ns - left_ns(c) / (all->count - i) *
-                                          (all->count - i - 1);
+        c->wait.until_ns =
+            until_ns - left_ns(c) / (all->count - i) * (all->count - i - 1);
         /* a certificate is made out to a name */
         code = log_in(c, s->has_tls ? s->host : all->at[i]);
     }
@@ -273,7 +277,8 @@ static int look_up(keel_mysql_connection *c, keel_mysql_addresses *found)
     if (!code)
         return 0;
     c->is_given_up = code == EAI_INPROGRESS;
-    snprintf(c->words, sizeof c->words, "%s is not found: %s", host, gai_strerror(code));
+    snprintf(c->words, sizeof c->words, "%.100s is not found: %s", host,
+             gai_strerror(code));
     return CR_UNKNOWN_HOST;
 }
 

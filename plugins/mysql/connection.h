@@ -47,9 +47,11 @@ void keel_mysql_connection_cleanup(keel_mysql_connection *c);
 /*
  * Sends c->statement and waits for the answer. Returns 0 or a code.
  *
- * rows  out, to be freed with mysql_free_result; NULL: it has none
+ * columns  of the rows that it has to have; 0: it has none
+ * rows     out, to be freed with mysql_free_result; NULL: no columns, or a failure
  */
-int keel_mysql_connection_run(keel_mysql_connection *c, MYSQL_RES **rows);
+int keel_mysql_connection_run(keel_mysql_connection *c, unsigned columns,
+                              MYSQL_RES **rows);
 
 /*
  * Begins a statement: the server is told how long it may be at it, so that it says itself

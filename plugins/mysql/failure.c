@@ -37,7 +37,8 @@ static const code_row rows[] = {
     { KEEL_MYSQL_NO_MEMORY, KEEL_E_NOMEM, 0, "out of memory" },
     { KEEL_MYSQL_NO_BAG, KEEL_FAILED, CLOSES, NULL },
     { KEEL_MYSQL_NOT_DURABLE, KEEL_FAILED, CLOSES,
-      "the server may lose what it acknowledged (innodb_flush_log_at_trx_commit), which "
+      "the server may lose what it acknowledged (innodb_flush_log_at_trx_commit), "
+      "which "
       "durable=off allows" },
 
     { ER_LOCK_WAIT_TIMEOUT, KEEL_FAILED, 0, "others had the item locked for too long" },
@@ -68,7 +69,8 @@ static const code_row rows[] = {
     { ER_INDEX_CORRUPT, KEEL_CORRUPT, HAS_WORDS, NULL },
     { ER_CRASHED_ON_USAGE, KEEL_CORRUPT, HAS_WORDS, NULL },
 
-    { ER_CON_COUNT_ERROR, KEEL_THROTTLED, CLOSES, "the server has too many connections" },
+    { ER_CON_COUNT_ERROR, KEEL_THROTTLED, CLOSES,
+      "the server has too many connections" },
     { ER_TOO_MANY_USER_CONNECTIONS, KEEL_THROTTLED, CLOSES,
       "the user has too many connections" },
     { ER_USER_LIMIT_REACHED, KEEL_THROTTLED, CLOSES, "the user's limit is reached" },

@@ -72,7 +72,8 @@ static void look(void *state, keel_bag_abilities *a)
                 KEEL_HAS_NONCE | KEEL_TELLS_DELETE;
     if (s->server.is_durable)
         a->native |= KEEL_IS_DURABLE;
-    a->value_max = UINT64_C(512) << 20; /* quoted, it has to fit a request of 2^30 bytes */
+    a->value_max = UINT64_C(512)
+                   << 20; /* quoted, it has to fit a request of 2^30 bytes */
     a->batch_max = 128;
     a->ttl_step_ms = 1;
 }

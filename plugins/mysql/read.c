@@ -84,9 +84,11 @@ static bool say_key(MYSQL_RES *rows, MYSQL_ROW row, keel_bag_cursor *cursor,
 {
     size_t length = mysql_fetch_lengths(rows)[0];
 
+    if (!row[0] || length > KEEL_BAG_KEY_MAX)
+        return true;
     memcpy(cursor->bytes, row[0], length);
     cursor->length = (uint16_t)length;
-    return length > KEEL_BAG_KEY_MAX || strlen(row[0]) != length || fn(row[0], ctx);
+    return strlen(row[0]) != length || fn(row[0], ctx);
 }
 
 static void say_keys(MYSQL_RES *rows, keel_bag_cursor *cursor, keel_bag_scan_fn *fn,
@@ -114,8 +116,7 @@ keel_status keel_mysql_scan(void *state, const keel_bag_op *op, keel_bag_cursor 
 
     if (status != KEEL_OK)
         return status;
-    values =
-        keel_mysql_values_of(&u, (keel_bytes){ cursor->bytes, cursor->length });
+    values = keel_mysql_values_of(&u, (keel_bytes){ cursor->bytes, cursor->length });
     values.limit = KEYS_AT_ONCE;
     keel_mysql_ask(&u, SQL_KEYS, &values, &rows);
     status = keel_mysql_use_end(&u, KEEL_OK);

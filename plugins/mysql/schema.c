@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define LIVE "(e = 0 OR e > $n)"
 #define INSERT "INSERT INTO $t (k, v, f, e, c) VALUES ($k, $v, $f, "
@@ -34,74 +35,85 @@
     "UPDATE $t SET v = LAST_INSERT_ID(CAST(" number                                    \
     " AS UNSIGNED)), c = $c WHERE k = $k AND " LIVE " AND " IS_NUMBER
 
-const char *const keel_mysql_texts[SQL_TEXTS] = {
-    [SQL_FIND] = "SELECT v, f, e, c FROM $t WHERE k = $k AND " LIVE,
-    [SQL_FIND_MANY] = "SELECT v, f, e, c, k FROM $t WHERE k IN ($K) AND " LIVE,
-    [SQL_SEEN] = "SELECT e, c FROM $t WHERE k = $k AND " LIVE,
-    [SQL_SET] = INSERT "$e, $c) ON DUPLICATE KEY UPDATE "
-                       "v = VALUES(v), f = VALUES(f), e = VALUES(e), c = VALUES(c)",
+const keel_mysql_pattern keel_mysql_patterns[SQL_TEXTS] = {
+    [SQL_FIND] = { "SELECT v, f, e, c FROM $t WHERE k = $k AND " LIVE, 4 },
+    [SQL_FIND_MANY] = { "SELECT v, f, e, c, k FROM $t WHERE k IN ($K) AND " LIVE, 5 },
+    [SQL_SEEN] = { "SELECT e, c FROM $t WHERE k = $k AND " LIVE, 2 },
+    [SQL_SET] = { INSERT "$e, $c) ON DUPLICATE KEY UPDATE v = VALUES(v), "
+                         "f = VALUES(f), e = VALUES(e), c = VALUES(c)" },
     /* e comes last: the others are read with the one that is there */
-    [SQL_SET_KEEPING] = INSERT "0, $c) ON DUPLICATE KEY UPDATE v = VALUES(v), "
-                               "f = VALUES(f), c = VALUES(c), e = IF(" LIVE ", e, 0)",
-    [SQL_ADD] = INSERT "$e, $c) ON DUPLICATE KEY UPDATE v = IF(" LIVE ", v, VALUES(v)), "
-                       "f = IF(" LIVE ", f, VALUES(f)), c = IF(" LIVE ", c, VALUES(c)), "
-                       "e = IF(" LIVE ", e, VALUES(e))",
-    [SQL_REPLACE] = "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
-                    "WHERE k = $k AND " LIVE,
-    [SQL_CAS] = "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
-                "WHERE k = $k AND c = $x AND " LIVE,
-    [SQL_APPEND] = "UPDATE $t SET v = CONCAT(v, $v), c = $c WHERE k = $k AND " LIVE,
-    [SQL_PREPEND] = "UPDATE $t SET v = CONCAT($v, v), c = $c WHERE k = $k AND " LIVE,
-    [SQL_COUNT_UP] = COUNT_AS("IF(" NUMBER " > " ROOM ", " NUMBER " - " ROOM " - 1, "
-                              NUMBER " + $b)"),
-    [SQL_COUNT_DOWN] = COUNT_AS("IF(" NUMBER " < $b, 0, " NUMBER " - $b)"),
-    [SQL_TOUCH] = "UPDATE $t SET e = $e WHERE k = $k AND " LIVE,
-    [SQL_TOUCH_SEEN] = "UPDATE $t SET e = $e WHERE k = $k AND c = $x AND " LIVE,
-    [SQL_DELETE] = "DELETE FROM $t WHERE k = $k AND " LIVE,
-    [SQL_DELETE_SEEN] = "DELETE FROM $t WHERE k = $k AND c = $x AND " LIVE,
-    [SQL_DELETE_ALL] = "DELETE FROM $t",
+    [SQL_SET_KEEPING] = { INSERT "0, $c) ON DUPLICATE KEY UPDATE v = VALUES(v), "
+                                 "f = VALUES(f), c = VALUES(c), "
+                                 "e = IF(" LIVE ", e, 0)" },
+    [SQL_ADD] = { INSERT "$e, $c) ON DUPLICATE KEY UPDATE "
+                         "v = IF(" LIVE ", v, VALUES(v)), "
+                         "f = IF(" LIVE ", f, VALUES(f)), "
+                         "c = IF(" LIVE ", c, VALUES(c)), "
+                         "e = IF(" LIVE ", e, VALUES(e))" },
+    [SQL_REPLACE] = { "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
+                      "WHERE k = $k AND " LIVE },
+    [SQL_CAS] = { "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
+                  "WHERE k = $k AND c = $x AND " LIVE },
+    [SQL_APPEND] = { "UPDATE $t SET v = CONCAT(v, $v), c = $c WHERE k = $k AND " LIVE },
+    [SQL_PREPEND] = { "UPDATE $t SET v = CONCAT($v, v), c = $c WHERE k = $k "
+                      "AND " LIVE },
+    [SQL_COUNT_UP] = { COUNT_AS("IF(" NUMBER " > " ROOM ", " NUMBER " - " ROOM
+                                " - 1, " NUMBER " + $b)") },
+    [SQL_COUNT_DOWN] = { COUNT_AS("IF(" NUMBER " < $b, 0, " NUMBER " - $b)") },
+    [SQL_TOUCH] = { "UPDATE $t SET e = $e WHERE k = $k AND " LIVE },
+    [SQL_TOUCH_SEEN] = { "UPDATE $t SET e = $e WHERE k = $k AND c = $x AND " LIVE },
+    [SQL_DELETE] = { "DELETE FROM $t WHERE k = $k AND " LIVE },
+    [SQL_DELETE_SEEN] = { "DELETE FROM $t WHERE k = $k AND c = $x AND " LIVE },
+    [SQL_DELETE_ALL] = { "DELETE FROM $t" },
     /* by two statements: one that went by the expiry would lock in another order than
      * those who write an item, and now and then one of the two would have to give way */
-    [SQL_EXPIRED] = "SELECT k FROM $t WHERE e <> 0 AND e <= $n LIMIT $l",
-    [SQL_SWEEP] = "DELETE FROM $t WHERE k IN ($K) AND e <> 0 AND e <= $n",
-    [SQL_KEYS] = "SELECT k FROM $t WHERE k > $k AND " LIVE " ORDER BY k LIMIT $l",
+    [SQL_EXPIRED] = { "SELECT k FROM $t WHERE e <> 0 AND e <= $n LIMIT $l", 1 },
+    [SQL_SWEEP] = { "DELETE FROM $t WHERE k IN ($K) AND e <> 0 AND e <= $n" },
+    [SQL_KEYS] = { "SELECT k FROM $t WHERE k > $k AND " LIVE " ORDER BY k LIMIT $l",
+                   1 },
 };
 
 /*
  * Strict, or what does not fit would be cut and kept. Bytes are bytes, in both directions.
  */
-static const char session[] = "SET NAMES binary, SESSION autocommit = 1, "
-                              "SESSION sql_mode = 'STRICT_ALL_TABLES'";
-static const char promises[] =
-    "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit";
-static const char table[] =
-    "CREATE TABLE IF NOT EXISTS $t ("
-    "k VARBINARY(250) NOT NULL PRIMARY KEY, v LONGBLOB NOT NULL, "
-    "f INT UNSIGNED NOT NULL, e BIGINT NOT NULL, c BIGINT UNSIGNED NOT NULL, "
-    "KEY e (e)) ENGINE=InnoDB";
-static const char columns[] = "SELECT k, v, f, e, c FROM $t LIMIT 0";
-static const char engine[] = "SELECT engine FROM information_schema.tables "
-                             "WHERE table_schema = DATABASE() AND table_name = $k";
+static const keel_mysql_pattern session = {
+    .text = "SET NAMES binary, SESSION autocommit = 1, SESSION sql_mode = "
+            "'STRICT_ALL_TABLES'"
+};
+static const keel_mysql_pattern promises = {
+    "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit", 2
+};
+static const keel_mysql_pattern table = {
+    .text = "CREATE TABLE IF NOT EXISTS $t ("
+            "k VARBINARY(250) NOT NULL PRIMARY KEY, v LONGBLOB NOT NULL, "
+            "f INT UNSIGNED NOT NULL, e BIGINT NOT NULL, c BIGINT UNSIGNED NOT NULL, "
+            "KEY e (e)) ENGINE=InnoDB"
+};
+static const keel_mysql_pattern columns = { "SELECT k, v, f, e, c FROM $t LIMIT 0", 5 };
+static const keel_mysql_pattern engine = {
+    "SELECT engine FROM information_schema.tables "
+    "WHERE table_schema = DATABASE() AND table_name = $k",
+    1
+};
 
 /* ---- asking -------------------------------------------------------------------------- */
 
-static int ask(keel_mysql_connection *c, const char *text, MYSQL_RES **rows)
+static int ask(keel_mysql_connection *c, const keel_mysql_pattern *pattern,
+               MYSQL_RES **rows)
 {
     const char *name = c->server->table;
     const keel_mysql_values values = { .table = name, .key = { name, strlen(name) } };
 
     keel_mysql_statement_clear(&c->statement);
-    keel_mysql_statement_add(&c->statement, c->my, text, &values);
-    return keel_mysql_connection_run(c, rows);
+    keel_mysql_statement_add(&c->statement, c->my, pattern->text, &values);
+    return keel_mysql_connection_run(c, pattern->columns, rows);
 }
 
-static int tell(keel_mysql_connection *c, const char *text)
+static int tell(keel_mysql_connection *c, const keel_mysql_pattern *pattern)
 {
-    MYSQL_RES *rows;
-    int code = ask(c, text, &rows);
+    MYSQL_RES *none;
 
-    mysql_free_result(rows);
-    return code;
+    return ask(c, pattern, &none);
 }
 
 /* ---- the server's promises ----------------------------------------------------------- */
@@ -110,7 +122,7 @@ static int check_promises(keel_mysql_connection *c)
 {
     MYSQL_RES *rows;
     MYSQL_ROW row;
-    int code = ask(c, promises, &rows);
+    int code = ask(c, &promises, &rows);
 
     if (code)
         return code;
@@ -134,7 +146,8 @@ static bool is_bytes(const MYSQL_FIELD *f, enum enum_field_types type)
     return f->type == type && f->charsetnr == BINARY;
 }
 
-static bool is_number(const MYSQL_FIELD *f, enum enum_field_types type, bool is_unsigned)
+static bool is_number(const MYSQL_FIELD *f, enum enum_field_types type,
+                      bool is_unsigned)
 {
     return f->type == type && !(f->flags & UNSIGNED_FLAG) == !is_unsigned;
 }
@@ -142,7 +155,7 @@ static bool is_number(const MYSQL_FIELD *f, enum enum_field_types type, bool is_
 /* The first column that is not as it should be; NULL: all are. */
 static const char *wrong_column(const MYSQL_FIELD f[5])
 {
-    if (!is_bytes(&f[0], MYSQL_TYPE_VAR_STRING) || f[0].length < KEEL_BAG_KEY_MAX ||
+    if (!is_bytes(&f[0], MYSQL_TYPE_VAR_STRING) || f[0].length != KEEL_BAG_KEY_MAX ||
         !(f[0].flags & PRI_KEY_FLAG))
         return "k is VARBINARY(250) and the primary key";
     if (!is_bytes(&f[1], MYSQL_TYPE_BLOB))
@@ -165,7 +178,7 @@ static int check_columns(keel_mysql_connection *c)
 {
     MYSQL_RES *rows;
     const char *wrong;
-    int code = ask(c, columns, &rows);
+    int code = ask(c, &columns, &rows);
 
     if (code)
         return code;
@@ -179,7 +192,7 @@ static int check_engine(keel_mysql_connection *c)
 {
     MYSQL_RES *rows;
     MYSQL_ROW row;
-    int code = ask(c, engine, &rows);
+    int code = ask(c, &engine, &rows);
     bool is_right;
 
     if (code)
@@ -196,7 +209,7 @@ static int check_table(keel_mysql_connection *c)
     int code = check_columns(c);
 
     if (code == ER_NO_SUCH_TABLE && c->server->creates) {
-        code = tell(c, table);
+        code = tell(c, &table);
         if (!code)
             code = check_columns(c);
     }
@@ -205,7 +218,7 @@ static int check_table(keel_mysql_connection *c)
 
 int keel_mysql_schema_begin(keel_mysql_connection *c)
 {
-    int code = tell(c, session);
+    int code = tell(c, &session);
 
     if (!code)
         code = check_promises(c);

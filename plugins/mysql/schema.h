@@ -5,7 +5,7 @@
 
 #include "connection.h"
 
-/* In keel_mysql_texts; for the letters after "$" see keel_mysql_values. */
+/* In keel_mysql_patterns; for the letters after "$" see keel_mysql_values. */
 typedef enum keel_mysql_text {
     SQL_FIND,
     SQL_FIND_MANY,
@@ -30,7 +30,13 @@ typedef enum keel_mysql_text {
     SQL_TEXTS
 } keel_mysql_text;
 
-extern const char *const keel_mysql_texts[SQL_TEXTS];
+/* columns: of the rows that it answers with; 0: it has none. */
+typedef struct keel_mysql_pattern {
+    const char *text;
+    unsigned columns;
+} keel_mysql_pattern;
+
+extern const keel_mysql_pattern keel_mysql_patterns[SQL_TEXTS];
 
 /* Columns of SQL_FIND and SQL_FIND_MANY, and of SQL_SEEN. */
 enum { COLUMN_VALUE, COLUMN_FLAGS, COLUMN_EXPIRY, COLUMN_TOKEN, COLUMN_KEY };

@@ -120,12 +120,14 @@ static keel_status read_host(keel_mysql_server *server, const keel_bag_setup *se
     memcpy(server->host, setup->host, length + 1);
     server->port = setup->port ? setup->port : PORT;
     if (setup->values[OPTION_DATABASE].text || setup->values[OPTION_TABLE].text)
-        return refuse(server, why,
-                      "database and table stand in the URL: mysql://HOST/DATABASE/TABLE");
+        return refuse(
+            server, why,
+            "database and table stand in the URL: mysql://HOST/DATABASE/TABLE");
     if (!read_path(server, setup->location))
-        return refuse(server, why,
-                      "its URL ends in /DATABASE or /DATABASE/TABLE, of up to 64 letters, "
-                      "digits, \"_\", \"$\" and \"-\" each");
+        return refuse(
+            server, why,
+            "its URL ends in /DATABASE or /DATABASE/TABLE, of up to 64 letters, "
+            "digits, \"_\", \"$\" and \"-\" each");
     return KEEL_OK;
 }
 
@@ -142,9 +144,10 @@ static keel_status read_socket(keel_mysql_server *server, const keel_bag_setup *
     if (server->has_tls)
         return refuse(server, why, "there is no TLS on a unix socket");
     if (!read_names(server, setup->values))
-        return refuse(server, why,
-                      "at a unix socket database= is needed, and table= may be; of up to "
-                      "64 letters, digits, \"_\", \"$\" and \"-\" each");
+        return refuse(
+            server, why,
+            "at a unix socket database= is needed, and table= may be; of up to "
+            "64 letters, digits, \"_\", \"$\" and \"-\" each");
     return KEEL_OK;
 }
 

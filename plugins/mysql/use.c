@@ -27,9 +27,7 @@ static void leave(keel_mysql_use *u)
 keel_status keel_mysql_use_begin(keel_mysql_use *u, keel_mysql_store *store,
                                  const keel_bag_op *op, keel_detail *why)
 {
-    *u = (keel_mysql_use){
-        .store = store, .op = op, .why = why, .saved_errno = errno
-    };
+    *u = (keel_mysql_use){ .store = store, .op = op, .why = why, .saved_errno = errno };
     if (store->server.has_tls)
         keel_mysql_sigpipe_block(&u->guard);
     u->c = keel_turns_take(&store->turns, op->deadline_at_ns, op->cancel);
@@ -75,19 +73,20 @@ keel_status keel_mysql_use_end(keel_mysql_use *u, keel_status status)
 
 keel_mysql_values keel_mysql_values_of(const keel_mysql_use *u, keel_bytes key)
 {
-    return (keel_mysql_values){
-        .table = u->store->server.table, .key = key, .now_ms = u->op->now_ms
-    };
+    return (keel_mysql_values){ .table = u->store->server.table,
+                                .key = key,
+                                .now_ms = u->op->now_ms };
 }
 
 static bool run(keel_mysql_use *u, keel_mysql_text which,
                 const keel_mysql_values *values, MYSQL_RES **rows)
 {
+    const keel_mysql_pattern *pattern = &keel_mysql_patterns[which];
     keel_mysql_connection *c = u->c;
 
     keel_mysql_connection_begin_statement(c);
-    keel_mysql_statement_add(&c->statement, c->my, keel_mysql_texts[which], values);
-    u->code = keel_mysql_connection_run(c, rows);
+    keel_mysql_statement_add(&c->statement, c->my, pattern->text, values);
+    u->code = keel_mysql_connection_run(c, pattern->columns, rows);
     return !u->code;
 }
 
@@ -105,7 +104,6 @@ bool keel_mysql_change(keel_mysql_use *u, keel_mysql_text which,
     u->is_change = true;
     if (!run(u, which, values, &none))
         return false;
-    mysql_free_result(none);
     u->is_change = false;
     *count = mysql_affected_rows(u->c->my);
     return true;
