@@ -89,7 +89,12 @@ static const keel_mysql_pattern table = {
             "f INT UNSIGNED NOT NULL, e BIGINT NOT NULL, c BIGINT UNSIGNED NOT NULL, "
             "KEY e (e)) ENGINE=InnoDB"
 };
-static const keel_mysql_pattern columns = { "SELECT k, v, f, e, c FROM $t LIMIT 0", 5 };
+/* Not as the head of an answer has them: to a session of bytes every text is bytes. */
+static const keel_mysql_pattern columns = {
+    "SELECT column_name, column_type, column_key FROM information_schema.columns "
+    "WHERE table_schema = DATABASE() AND table_name = $k",
+    3
+};
 static const keel_mysql_pattern engine = {
     "SELECT engine FROM information_schema.tables "
     "WHERE table_schema = DATABASE() AND table_name = $k",
@@ -139,32 +144,42 @@ static int check_promises(keel_mysql_connection *c)
 
 /* ---- the table ----------------------------------------------------------------------- */
 
-enum { BINARY = 63 /* the number of the set of characters that is none */ };
+enum { NAME, TYPE, KEY };
 
-static bool is_bytes(const MYSQL_FIELD *f, enum enum_field_types type)
+/* An old server tells how wide numbers are printed, "int(10) unsigned". */
+typedef struct column_rule {
+    const char *name;
+    const char *type;
+    bool is_unsigned;
+    bool is_key; /* it alone */
+    const char *words;
+} column_rule;
+
+static const column_rule rules[] = {
+    { "k", "varbinary(250)", false, true, "k is VARBINARY(250) and the primary key" },
+    { "v", "longblob", false, false, "v is LONGBLOB" },
+    { "f", "int", true, false, "f is INT UNSIGNED" },
+    { "e", "bigint", false, false, "e is BIGINT" },
+    { "c", "bigint", true, false, "c is BIGINT UNSIGNED" },
+};
+
+static bool follows(const column_rule *rule, MYSQL_ROW row)
 {
-    return f->type == type && f->charsetnr == BINARY;
+    return strncmp(row[TYPE], rule->type, strlen(rule->type)) == 0 &&
+           !strstr(row[TYPE], "unsigned") == !rule->is_unsigned &&
+           !strcmp(row[KEY], "PRI") == rule->is_key;
 }
 
-static bool is_number(const MYSQL_FIELD *f, enum enum_field_types type,
-                      bool is_unsigned)
+/* False: there is none of that name, or it is another. */
+static bool has_column(const column_rule *rule, MYSQL_RES *rows)
 {
-    return f->type == type && !(f->flags & UNSIGNED_FLAG) == !is_unsigned;
-}
+    MYSQL_ROW row;
 
-/* The first column that is not as it should be; NULL: all are. */
-static const char *wrong_column(const MYSQL_FIELD f[5])
-{
-    if (!is_bytes(&f[0], MYSQL_TYPE_VAR_STRING) || f[0].length != KEEL_BAG_KEY_MAX ||
-        !(f[0].flags & PRI_KEY_FLAG))
-        return "k is VARBINARY(250) and the primary key";
-    if (!is_bytes(&f[1], MYSQL_TYPE_BLOB))
-        return "v is LONGBLOB";
-    if (!is_number(&f[2], MYSQL_TYPE_LONG, true))
-        return "f is INT UNSIGNED";
-    if (!is_number(&f[3], MYSQL_TYPE_LONGLONG, false))
-        return "e is BIGINT";
-    return is_number(&f[4], MYSQL_TYPE_LONGLONG, true) ? NULL : "c is BIGINT UNSIGNED";
+    mysql_data_seek(rows, 0);
+    while ((row = mysql_fetch_row(rows)) != NULL)
+        if (row[NAME] && row[TYPE] && row[KEY] && strcmp(row[NAME], rule->name) == 0)
+            return follows(rule, row);
+    return false;
 }
 
 static int refuse(keel_mysql_connection *c, const char *rule)
@@ -174,17 +189,28 @@ static int refuse(keel_mysql_connection *c, const char *rule)
     return KEEL_MYSQL_NO_BAG;
 }
 
+static int judge_columns(keel_mysql_connection *c, MYSQL_RES *rows)
+{
+    if (!mysql_num_rows(rows)) {
+        snprintf(c->words, sizeof c->words, "there is no table %s, and create is off",
+                 c->server->table);
+        return ER_NO_SUCH_TABLE;
+    }
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (!has_column(&rules[i], rows))
+            return refuse(c, rules[i].words);
+    return 0;
+}
+
 static int check_columns(keel_mysql_connection *c)
 {
     MYSQL_RES *rows;
-    const char *wrong;
     int code = ask(c, &columns, &rows);
 
-    if (code)
-        return code;
-    wrong = wrong_column(mysql_fetch_fields(rows));
+    if (!code)
+        code = judge_columns(c, rows);
     mysql_free_result(rows);
-    return wrong ? refuse(c, wrong) : 0;
+    return code;
 }
 
 /* Others have no transactions: a crash would leave half of what a statement did. */
