@@ -24,7 +24,7 @@ static inline void open_runtime(void)
 {
     static char path[SPAWNED_PATH_SIZE + 32];
     static const char *const environment[] = {
-        path, "KEEL_TEST_PASSWORD=" TEST_MARIADB_PASSWORD, NULL
+        path, "KEEL_CHAOS=allow", "KEEL_TEST_PASSWORD=" TEST_MARIADB_PASSWORD, NULL
     };
     const keel_options options = { .size = sizeof options, .environment = environment };
 
