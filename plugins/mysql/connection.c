@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include "schema.h"
 
@@ -166,6 +165,22 @@ void keel_mysql_connection_cleanup(keel_mysql_connection *c)
 
 /* ---- connecting ---------------------------------------------------------------------- */
 
+/*
+ * libmariadb shakes hands for TLS without returning here when it has to wait, and asks
+ * this instead; also when it says good-bye, which nothing waits for. Whose connection it
+ * is it does not say.
+ */
+static _Thread_local keel_mysql_connection *connecting;
+
+static int wait_inside(my_socket fd, my_bool is_read, int timeout)
+{
+    int wanted = is_read ? MYSQL_WAIT_READ : MYSQL_WAIT_WRITE;
+
+    (void)fd;
+    (void)timeout;
+    return connecting && await(connecting, wanted) != MYSQL_WAIT_TIMEOUT;
+}
+
 static void set_tls(const keel_mysql_connection *c)
 {
     const my_bool yes = 1;
@@ -190,26 +205,12 @@ static bool make(keel_mysql_connection *c)
     mysql_options(c->my, MYSQL_OPT_LOCAL_INFILE, &no);
     mysql_options(c->my, MYSQL_OPT_PROTOCOL, &way);
     mysql_options(c->my, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    mysql_options(c->my, MARIADB_OPT_IO_WAIT, (const void *)wait_inside);
     mysql_options(c->my, MYSQL_SET_CHARSET_NAME, "binary");
     mysql_options(c->my, MARIADB_OPT_RESTRICTED_AUTH, LOGINS);
     if (c->server->has_tls)
         set_tls(c);
     return true;
-}
-
-/*
- * libmariadb shakes hands for TLS without asking whether it may wait: so a socket that is
- * being connected gives up by itself.
- */
-static void limit_handshake(const keel_mysql_connection *c)
-{
-    uint64_t left = left_ns(c) + MICROSECOND_NS;
-    const struct timeval limit = { (time_t)(left / SECOND_NS),
-                                   (suseconds_t)(left % SECOND_NS / MICROSECOND_NS) };
-    int fd = mysql_get_socket(c->my);
-
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
 /* From here on it says that it would wait. */
@@ -233,11 +234,12 @@ static int log_in(keel_mysql_connection *c, const char *address)
     wanted =
         mysql_real_connect_start(&done, c->my, *s->host ? address : NULL, s->user,
                                  s->password, s->database, s->port, socket_path, 0);
+    connecting = c;
     while (wanted) {
-        if (s->has_tls)
-            limit_handshake(c);
+        set_free(c);
         wanted = mysql_real_connect_cont(&done, c->my, await(c, wanted));
     }
+    connecting = NULL;
     if (!done)
         return note(c);
     set_free(c);
