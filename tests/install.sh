@@ -71,11 +71,25 @@ sqlite_passes()
         keel-conform --quiet "sqlite://$root/kv.db?allow_flush=on"
 }
 
+# Without a server: its options are said by it, so it was found and loaded.
+mysql_loads()
+{
+    LD_LIBRARY_PATH=$at/lib KEEL_PLUGIN_PATH=$at/lib/keel \
+        "$at/bin/keel" bag describe 'mysql://app@db.example/shop?create=on' &&
+        ! LD_LIBRARY_PATH=$at/lib KEEL_PLUGIN_PATH=$at/lib/keel \
+            "$at/bin/keel" bag describe 'mysql://app@db.example/shop?creates=on'
+}
+
 check "the example of a plugin does not pass" example_passes
 if [ -e "$at/lib/keel/keel_bag_sqlite.so" ]; then
     check "the store in SQLite does not pass" sqlite_passes
 else
     skip "no store in SQLite was built"
+fi
+if [ -e "$at/lib/keel/keel_bag_mysql.so" ]; then
+    check "the store in MySQL is not loaded" mysql_loads
+else
+    skip "no store in MySQL was built"
 fi
 rm -f "$at"/lib/libkeel.so*
 check "a program does not link with the static library" builds -lm keel libcurl \
