@@ -7,10 +7,11 @@
 #include "connection.h"
 
 #include <errmsg.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,11 +22,34 @@
 #define MICROSECOND_NS UINT64_C(1000)
 #define SECOND_NS UINT64_C(1000000000)
 #define REPLY_MOST_NS (20 * MILLISECOND_NS) /* for the server's word that time is up */
+#define STATEMENT_MOST_NS (86400 * SECOND_NS)
 
 enum { CANCEL_LOOK_MS = 10, STACK_SIZE = 256 * 1024 };
 
 /* MariaDB's and MySQL's ways of logging in that send no password as it is. */
 #define LOGINS "mysql_native_password,client_ed25519,caching_sha2_password"
+
+/* ---- the library --------------------------------------------------------------------- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool is_usable;
+static pthread_key_t connecting; /* a thread's connection that is being made */
+
+static void init(void)
+{
+    struct sigaction before;
+    bool is_known = sigaction(SIGPIPE, NULL, &before) == 0;
+
+    is_usable = mysql_library_init(0, NULL, NULL) == 0 && mysql_thread_safe() &&
+                pthread_key_create(&connecting, NULL) == 0;
+    if (is_known)
+        sigaction(SIGPIPE, &before, NULL);
+}
+
+bool keel_mysql_library_init(void)
+{
+    return pthread_once(&once, init) == 0 && is_usable;
+}
 
 /* ---- waiting ------------------------------------------------------------------------- */
 
@@ -79,6 +103,21 @@ static int await(keel_mysql_connection *c, int wanted)
     while (!happened && !c->is_given_up && !keel_mysql_wait_is_over(&c->wait))
         happened = look(c, wanted);
     return happened ? happened : give_up(c);
+}
+
+/*
+ * libmariadb shakes hands for TLS without returning from its call when it has to wait, and
+ * asks this instead; also when it says good-bye, which nothing waits for. Whose connection
+ * it is it does not say.
+ */
+static int wait_inside(my_socket fd, my_bool is_read, int timeout)
+{
+    keel_mysql_connection *c = pthread_getspecific(connecting);
+    int wanted = is_read ? MYSQL_WAIT_READ : MYSQL_WAIT_WRITE;
+
+    (void)fd;
+    (void)timeout;
+    return c && await(c, wanted) != MYSQL_WAIT_TIMEOUT;
 }
 
 /* ---- asking -------------------------------------------------------------------------- */
@@ -135,7 +174,7 @@ int keel_mysql_connection_run(keel_mysql_connection *c, unsigned columns,
 /* A tenth of the time is the answer's, which the server needs to say that time was up. */
 void keel_mysql_connection_begin_statement(keel_mysql_connection *c)
 {
-    uint64_t left = left_ns(c);
+    uint64_t left = left_ns(c) < STATEMENT_MOST_NS ? left_ns(c) : STATEMENT_MOST_NS;
     uint64_t reply = left / 10 < REPLY_MOST_NS ? left / 10 : REPLY_MOST_NS;
 
     keel_mysql_statement_clear(&c->statement);
@@ -164,22 +203,6 @@ void keel_mysql_connection_cleanup(keel_mysql_connection *c)
 }
 
 /* ---- connecting ---------------------------------------------------------------------- */
-
-/*
- * libmariadb shakes hands for TLS without returning here when it has to wait, and asks
- * this instead; also when it says good-bye, which nothing waits for. Whose connection it
- * is it does not say.
- */
-static _Thread_local keel_mysql_connection *connecting;
-
-static int wait_inside(my_socket fd, my_bool is_read, int timeout)
-{
-    int wanted = is_read ? MYSQL_WAIT_READ : MYSQL_WAIT_WRITE;
-
-    (void)fd;
-    (void)timeout;
-    return connecting && await(connecting, wanted) != MYSQL_WAIT_TIMEOUT;
-}
 
 static void set_tls(const keel_mysql_connection *c)
 {
@@ -234,12 +257,12 @@ static int log_in(keel_mysql_connection *c, const char *address)
     wanted =
         mysql_real_connect_start(&done, c->my, *s->host ? address : NULL, s->user,
                                  s->password, s->database, s->port, socket_path, 0);
-    connecting = c;
+    pthread_setspecific(connecting, c);
     while (wanted) {
         set_free(c);
         wanted = mysql_real_connect_cont(&done, c->my, await(c, wanted));
     }
-    connecting = NULL;
+    pthread_setspecific(connecting, NULL);
     if (!done)
         return note(c);
     set_free(c);

@@ -34,6 +34,12 @@ typedef struct keel_mysql_connection {
 } keel_mysql_connection;
 
 /*
+ * Begins to use libmariadb, which would have the whole process ignore SIGPIPE. False: it
+ * cannot be used.
+ */
+bool keel_mysql_library_init(void);
+
+/*
  * Begins a use of it: connects where it is not, was idle for too long, or the server has
  * ended it. Returns 0 or a code.
  */

@@ -20,10 +20,4 @@ typedef struct keel_mysql_sigpipe {
 void keel_mysql_sigpipe_block(keel_mysql_sigpipe *guard);
 void keel_mysql_sigpipe_restore(const keel_mysql_sigpipe *guard);
 
-/*
- * Begins to use libmariadb, which would have the whole process ignore the signal. False:
- * it cannot be used.
- */
-bool keel_mysql_library_init(void);
-
 #endif

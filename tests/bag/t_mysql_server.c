@@ -287,6 +287,7 @@ START_TEST(no_signal_comes_of_a_server_that_died)
     EXPECT(KEEL_FAILED, set_text("k", "w"));
     ck_assert(test_mariadb_start(&server));
     EXPECT(KEEL_OK, set_text("k", "w"));
+    mysql_close(root);
     root = test_mariadb_connect(&server);
     stop_tls();
 }
