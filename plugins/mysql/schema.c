@@ -36,69 +36,68 @@
     " AS UNSIGNED)), c = $c WHERE k = $k AND " LIVE " AND " IS_NUMBER
 
 const keel_mysql_pattern keel_mysql_patterns[SQL_TEXTS] = {
-    [SQL_FIND] = { "SELECT v, f, e, c FROM $t WHERE k = $k AND " LIVE, 4 },
-    [SQL_FIND_MANY] = { "SELECT v, f, e, c, k FROM $t WHERE k IN ($K) AND " LIVE, 5 },
-    [SQL_SEEN] = { "SELECT e, c FROM $t WHERE k = $k AND " LIVE, 2 },
-    [SQL_SET] = { INSERT "$e, $c) ON DUPLICATE KEY UPDATE v = VALUES(v), "
-                         "f = VALUES(f), e = VALUES(e), c = VALUES(c)" },
+    [SQL_FIND] = { 4, "SELECT v, f, e, c FROM $t WHERE k = $k AND " LIVE },
+    [SQL_FIND_MANY] = { 5, "SELECT v, f, e, c, k FROM $t WHERE k IN ($K) AND " LIVE },
+    [SQL_SEEN] = { 2, "SELECT e, c FROM $t WHERE k = $k AND " LIVE },
+    [SQL_SET] = { 0, INSERT "$e, $c) ON DUPLICATE KEY UPDATE v = VALUES(v), "
+                            "f = VALUES(f), e = VALUES(e), c = VALUES(c)" },
     /* e comes last: the others are read with the one that is there */
-    [SQL_SET_KEEPING] = { INSERT "0, $c) ON DUPLICATE KEY UPDATE v = VALUES(v), "
-                                 "f = VALUES(f), c = VALUES(c), "
-                                 "e = IF(" LIVE ", e, 0)" },
-    [SQL_ADD] = { INSERT "$e, $c) ON DUPLICATE KEY UPDATE "
-                         "v = IF(" LIVE ", v, VALUES(v)), "
-                         "f = IF(" LIVE ", f, VALUES(f)), "
-                         "c = IF(" LIVE ", c, VALUES(c)), "
-                         "e = IF(" LIVE ", e, VALUES(e))" },
-    [SQL_REPLACE] = { "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
-                      "WHERE k = $k AND " LIVE },
-    [SQL_CAS] = { "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
-                  "WHERE k = $k AND c = $x AND " LIVE },
-    [SQL_APPEND] = { "UPDATE $t SET v = CONCAT(v, $v), c = $c WHERE k = $k AND " LIVE },
-    [SQL_PREPEND] = { "UPDATE $t SET v = CONCAT($v, v), c = $c WHERE k = $k "
-                      "AND " LIVE },
-    [SQL_COUNT_UP] = { COUNT_AS("IF(" NUMBER " > " ROOM ", " NUMBER " - " ROOM
-                                " - 1, " NUMBER " + $b)") },
-    [SQL_COUNT_DOWN] = { COUNT_AS("IF(" NUMBER " < $b, 0, " NUMBER " - $b)") },
-    [SQL_TOUCH] = { "UPDATE $t SET e = $e WHERE k = $k AND " LIVE },
-    [SQL_TOUCH_SEEN] = { "UPDATE $t SET e = $e WHERE k = $k AND c = $x AND " LIVE },
-    [SQL_DELETE] = { "DELETE FROM $t WHERE k = $k AND " LIVE },
-    [SQL_DELETE_SEEN] = { "DELETE FROM $t WHERE k = $k AND c = $x AND " LIVE },
-    [SQL_DELETE_ALL] = { "DELETE FROM $t" },
+    [SQL_SET_KEEPING] = { 0, INSERT "0, $c) ON DUPLICATE KEY UPDATE v = VALUES(v), "
+                                    "f = VALUES(f), c = VALUES(c), "
+                                    "e = IF(" LIVE ", e, 0)" },
+    [SQL_ADD] = { 0, INSERT "$e, $c) ON DUPLICATE KEY UPDATE "
+                            "v = IF(" LIVE ", v, VALUES(v)), "
+                            "f = IF(" LIVE ", f, VALUES(f)), "
+                            "c = IF(" LIVE ", c, VALUES(c)), "
+                            "e = IF(" LIVE ", e, VALUES(e))" },
+    [SQL_REPLACE] = { 0, "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
+                         "WHERE k = $k AND " LIVE },
+    [SQL_CAS] = { 0, "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
+                     "WHERE k = $k AND c = $x AND " LIVE },
+    [SQL_APPEND] = { 0,
+                     "UPDATE $t SET v = CONCAT(v, $v), c = $c WHERE k = $k AND " LIVE },
+    [SQL_PREPEND] = { 0, "UPDATE $t SET v = CONCAT($v, v), c = $c WHERE k = $k "
+                         "AND " LIVE },
+    [SQL_COUNT_UP] = { 0, COUNT_AS("IF(" NUMBER " > " ROOM ", " NUMBER " - " ROOM
+                                   " - 1, " NUMBER " + $b)") },
+    [SQL_COUNT_DOWN] = { 0, COUNT_AS("IF(" NUMBER " < $b, 0, " NUMBER " - $b)") },
+    [SQL_TOUCH] = { 0, "UPDATE $t SET e = $e WHERE k = $k AND " LIVE },
+    [SQL_TOUCH_SEEN] = { 0, "UPDATE $t SET e = $e WHERE k = $k AND c = $x AND " LIVE },
+    [SQL_DELETE] = { 0, "DELETE FROM $t WHERE k = $k AND " LIVE },
+    [SQL_DELETE_SEEN] = { 0, "DELETE FROM $t WHERE k = $k AND c = $x AND " LIVE },
+    [SQL_DELETE_ALL] = { 0, "DELETE FROM $t" },
     /* by two statements: one that went by the expiry would lock in another order than
      * those who write an item, and now and then one of the two would have to give way */
-    [SQL_EXPIRED] = { "SELECT k FROM $t WHERE e <> 0 AND e <= $n LIMIT $l", 1 },
-    [SQL_SWEEP] = { "DELETE FROM $t WHERE k IN ($K) AND e <> 0 AND e <= $n" },
-    [SQL_KEYS] = { "SELECT k FROM $t WHERE k > $k AND " LIVE " ORDER BY k LIMIT $l",
-                   1 },
+    [SQL_EXPIRED] = { 1, "SELECT k FROM $t WHERE e <> 0 AND e <= $n LIMIT $l" },
+    [SQL_SWEEP] = { 0, "DELETE FROM $t WHERE k IN ($K) AND e <> 0 AND e <= $n" },
+    [SQL_KEYS] = { 1,
+                   "SELECT k FROM $t WHERE k > $k AND " LIVE " ORDER BY k LIMIT $l" },
 };
 
 /*
  * Strict, or what does not fit would be cut and kept. Bytes are bytes, in both directions.
  */
 static const keel_mysql_pattern session = {
-    .text = "SET NAMES binary, SESSION autocommit = 1, SESSION sql_mode = "
-            "'STRICT_ALL_TABLES'"
+    0, "SET NAMES binary, SESSION autocommit = 1, SESSION sql_mode = "
+       "'STRICT_ALL_TABLES'"
 };
 static const keel_mysql_pattern promises = {
-    "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit", 2
+    2, "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit"
 };
 static const keel_mysql_pattern table = {
-    .text = "CREATE TABLE IF NOT EXISTS $t ("
-            "k VARBINARY(250) NOT NULL PRIMARY KEY, v LONGBLOB NOT NULL, "
-            "f INT UNSIGNED NOT NULL, e BIGINT NOT NULL, c BIGINT UNSIGNED NOT NULL, "
-            "KEY e (e)) ENGINE=InnoDB"
+    0, "CREATE TABLE IF NOT EXISTS $t ("
+       "k VARBINARY(250) NOT NULL PRIMARY KEY, v LONGBLOB NOT NULL, "
+       "f INT UNSIGNED NOT NULL, e BIGINT NOT NULL, c BIGINT UNSIGNED NOT NULL, "
+       "KEY e (e)) ENGINE=InnoDB"
 };
 /* Not as the head of an answer has them: to a session of bytes every text is bytes. */
 static const keel_mysql_pattern columns = {
-    "SELECT column_name, column_type, column_key FROM information_schema.columns "
-    "WHERE table_schema = DATABASE() AND table_name = $k",
-    3
+    3, "SELECT column_name, column_type, column_key FROM information_schema.columns "
+       "WHERE table_schema = DATABASE() AND table_name = $k"
 };
 static const keel_mysql_pattern engine = {
-    "SELECT engine FROM information_schema.tables "
-    "WHERE table_schema = DATABASE() AND table_name = $k",
-    1
+    1, "SELECT engine FROM information_schema.tables "
+       "WHERE table_schema = DATABASE() AND table_name = $k"
 };
 
 /* ---- asking -------------------------------------------------------------------------- */

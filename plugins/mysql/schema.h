@@ -30,10 +30,10 @@ typedef enum keel_mysql_text {
     SQL_TEXTS
 } keel_mysql_text;
 
-/* columns: of the rows that it answers with; 0: it has none. */
+/* columns: of the rows that are the answer; 0: there are none. */
 typedef struct keel_mysql_pattern {
-    const char *text;
     unsigned columns;
+    const char *text;
 } keel_mysql_pattern;
 
 extern const keel_mysql_pattern keel_mysql_patterns[SQL_TEXTS];

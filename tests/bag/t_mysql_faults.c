@@ -48,10 +48,16 @@ typedef enum verb { GET, GET_MANY, SET, INCR, TOUCH, SCAN } verb;
         PROXY_ANSWER, 0, answer, sizeof answer - 1                                     \
     }
 
-/* A packet that says that all is well, one that an answer of one column begins, one that
- * is longer than it says, and an error of the server's. */
+/* All is well; a row of one column; a packet that is longer; an error of the server's. */
 #define OK_PACKET "\x07\0\0\x01\0\0\0\x02\0\0\0"
-#define ONE_COLUMN "\x01\0\0\x01\x01"
+#define ONE_COLUMN                                                                     \
+    "\x01\0\0\x01\x01"                                                                 \
+    "\x18\0\0\x02\x03"                                                                 \
+    "def\0\0\0\x01n\0\0\x0c\x3f\0\x04\0\0\0\xfd\0\0\0\0\0"                             \
+    "\x05\0\0\x03\xfe\0\0\x02\0"                                                       \
+    "\x02\0\0\x04\x01"                                                                 \
+    "7"                                                                                \
+    "\x05\0\0\x05\xfe\0\0\x02\0"
 #define CUT_PACKET "\xff\0\0\x01\0\0"
 #define GOING_DOWN "\x0d\0\0\x01\xff\x1d\x04#08S01down"
 
@@ -89,7 +95,9 @@ static const struct {
     { "another's reply", SAY(OK_PACKET), GET, 2000, KEEL_FAILED, READ, 7 },
     { "another's reply", SAY(OK_PACKET), GET_MANY, 2000, KEEL_FAILED, READ, 7 },
     { "another's reply", SAY(OK_PACKET), SCAN, 2000, KEEL_FAILED, READ, 7 },
-    { "another's reply", SAY(ONE_COLUMN), SET, 150, KEEL_UNKNOWN, UNKNOWN, 7 },
+    { "another's reply", SAY(ONE_COLUMN), GET, 2000, KEEL_FAILED, READ, 7 },
+    { "another's reply", SAY(ONE_COLUMN), GET_MANY, 2000, KEEL_FAILED, READ, 7 },
+    { "another's reply", SAY(ONE_COLUMN), SET, 2000, KEEL_UNKNOWN, UNKNOWN, 7 },
     { "the rest is missing", SAY(CUT_PACKET), GET, 150, KEEL_TIMEOUT, READ, 7 },
     { "the rest is missing", SAY(CUT_PACKET), SET, 150, KEEL_UNKNOWN, UNKNOWN, 7 },
     { "it goes down", SAY(GOING_DOWN), GET, 2000, KEEL_FAILED, READ, 7 },
