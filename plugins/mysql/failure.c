@@ -54,6 +54,7 @@ static const code_row rows[] = {
     { ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, KEEL_READ_ONLY, CLOSES,
       "the server is read-only" },
     { ER_READ_ONLY_MODE, KEEL_READ_ONLY, CLOSES, "the server is read-only" },
+    { ER_OPEN_AS_READONLY, KEEL_READ_ONLY, CLOSES, "the server is read-only" },
 
     { ER_NET_PACKET_TOO_LARGE, KEEL_E_TOO_LARGE, CLOSES,
       "larger than a request that the server takes (max_allowed_packet)" },
