@@ -10,8 +10,6 @@
 
 #include "mysql_fixture.h"
 
-enum { SLACK_MS = 200 /* of a busy machine; what does not end lasts for seconds */ };
-
 static char certificates[SPAWNED_PATH_SIZE], options[3][SPAWNED_PATH_SIZE + 32];
 static MYSQL *root;
 
