@@ -48,8 +48,7 @@ static void lookup_free(lookup *l)
 
 static int resolve(const char *host, keel_mysql_addresses *found)
 {
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-                                    .ai_flags = AI_ADDRCONFIG };
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
     struct addrinfo *all;
     int code = getaddrinfo(host, NULL, &hints, &all);
 
