@@ -249,14 +249,14 @@ static int log_in(keel_mysql_connection *c, const char *address)
 {
     const keel_mysql_server *s = c->server;
     const char *socket_path = *s->host ? NULL : s->socket;
+    const char *host = !*s->host ? NULL : s->has_tls ? s->host : address;
     MYSQL *done = NULL;
     int wanted;
 
     if (!make(c))
         return KEEL_MYSQL_NO_MEMORY;
-    wanted =
-        mysql_real_connect_start(&done, c->my, *s->host ? address : NULL, s->user,
-                                 s->password, s->database, s->port, socket_path, 0);
+    wanted = mysql_real_connect_start(&done, c->my, host, s->user, s->password,
+                                      s->database, s->port, socket_path, 0);
     pthread_setspecific(connecting, c);
     while (wanted) {
         set_free(c);
@@ -272,7 +272,6 @@ static int log_in(keel_mysql_connection *c, const char *address)
 /* One after the other; none may take the time of those after it. */
 static int try_all(keel_mysql_connection *c, const keel_mysql_addresses *all)
 {
-    const keel_mysql_server *s = c->server;
     uint64_t until_ns = c->wait.until_ns;
     int code = KEEL_MYSQL_OVER;
 
@@ -282,23 +281,20 @@ static int try_all(keel_mysql_connection *c, const keel_mysql_addresses *all)
         c->is_given_up = false;
         c->wait.until_ns =
             until_ns - left_ns(c) / (all->count - i) * (all->count - i - 1);
-        /* a certificate is made out to a name */
-        code = log_in(c, s->has_tls ? s->host : all->at[i]);
+        code = log_in(c, all->at[i]);
     }
     c->wait.until_ns = until_ns;
     return code;
 }
 
+/* A certificate is made out to a name: to try its addresses is libmariadb's then. */
 static int look_up(keel_mysql_connection *c, keel_mysql_addresses *found)
 {
     const char *host = c->server->host;
-    int code;
+    int code = *host ? keel_mysql_lookup(host, &c->wait, found) : 0;
 
-    if (!*host) {
+    if (!*host || c->server->has_tls)
         found->count = 1;
-        return 0;
-    }
-    code = keel_mysql_lookup(host, &c->wait, found);
     if (!code)
         return 0;
     c->is_given_up = code == EAI_INPROGRESS;
@@ -329,6 +325,8 @@ static int make_connection(keel_mysql_connection *c)
         c->wait.until_ns = most_ns;
     code = connect_in_time(c);
     c->wait.until_ns = until_ns;
+    if (code == KEEL_MYSQL_OVER) /* between two of its steps */
+        c->is_given_up = true;
     if (code)
         keel_mysql_connection_close(c, false);
     return code;
