@@ -77,7 +77,7 @@ static void end_kit(FILE *kit)
 
     said[fread(said, 1, sizeof said - 1, kit)] = '\0';
     ck_assert_msg(pclose(kit) == 0, "%s", said);
-    ck_assert_ptr_nonnull(strstr(said, " passed, 0 failed, 0 skipped"));
+    ck_assert_ptr_nonnull(strstr(said, " passed, 0 failed"));
 }
 
 /* Both at once, as most of the time the kit waits for items to expire. */
