@@ -214,11 +214,20 @@ static void set_tls(const keel_mysql_connection *c)
         mysql_options(c->my, MYSQL_OPT_SSL_CA, c->server->tls_ca);
 }
 
-/* The server is not to ask for files of this host. False: no memory. */
+static unsigned int whole_seconds(uint64_t ns)
+{
+    return (unsigned int)(ns / SECOND_NS + (ns % SECOND_NS != 0));
+}
+
+/*
+ * The server is not to ask for files of this host. The time-out counts where libmariadb
+ * comes to a TLS handshake without having had to wait before: there it waits by itself.
+ * False: no memory.
+ */
 static bool make(keel_mysql_connection *c)
 {
     const size_t stack = STACK_SIZE;
-    const unsigned int no = 0, seconds = (unsigned int)(left_ns(c) / SECOND_NS + 1);
+    const unsigned int no = 0, seconds = whole_seconds(left_ns(c));
     const unsigned int way =
         *c->server->host ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET;
 

@@ -99,7 +99,6 @@ static bool run(test_mariadb *m)
     char data[OPTION], socket_option[OPTION], port[OPTION];
     const char *argv[ARGUMENTS] = { server_path(),
                                     "--no-defaults",
-                                    "--user=root",
                                     "--bind-address=127.0.0.1",
                                     "--skip-log-bin",
                                     "--skip-name-resolve",
@@ -110,11 +109,13 @@ static bool run(test_mariadb *m)
                                     data,
                                     socket_option,
                                     port };
-    size_t argc = 13;
+    size_t argc = 12;
 
     snprintf(data, sizeof data, "--datadir=%s/data", m->process.dir);
     snprintf(socket_option, sizeof socket_option, "--socket=%s", m->socket);
     snprintf(port, sizeof port, "--port=%u", m->port);
+    if (geteuid() == 0)
+        argv[argc++] = "--user=root";
     for (size_t i = 0; m->options[i]; i++)
         argv[argc++] = m->options[i];
     if (argv[0] && spawned_start(&m->process, SIGKILL, argv) && await(m))
@@ -165,7 +166,7 @@ bool test_mariadb_init(test_mariadb *m)
         return false;
     spawned_path(&m->process, "socket", m->socket);
     snprintf(command, sizeof command,
-             "mariadb-install-db --no-defaults --user=root --skip-test-db "
+             "mariadb-install-db --no-defaults --user=$(id -un) --skip-test-db "
              "--auth-root-authentication-method=normal --innodb-log-file-size=8M "
              "--datadir=%s/data >%s/output 2>&1",
              m->process.dir, m->process.dir);
