@@ -18,11 +18,11 @@ enum {
 };
 
 typedef enum code_trait {
-    HAS_WORDS = 1, /* the server's say it better */
-    CLOSES = 2,    /* nothing more is asked on that connection */
-    LEAVES_DOUBT = 4
+    CLOSES = 1,      /* nothing more is asked on that connection */
+    LEAVES_DOUBT = 2 /* whether a change was made */
 } code_trait;
 
+/* sentence NULL: the words of server or library say it better */
 typedef struct code_row {
     int code;
     keel_status status;
@@ -66,9 +66,9 @@ static const code_row rows[] = {
 
     { ER_DISK_FULL, KEEL_FAILED, 0, "the server's disk is full" },
     { ER_RECORD_FILE_FULL, KEEL_FAILED, 0, "the table is full" },
-    { ER_NOT_KEYFILE, KEEL_CORRUPT, HAS_WORDS, NULL },
-    { ER_INDEX_CORRUPT, KEEL_CORRUPT, HAS_WORDS, NULL },
-    { ER_CRASHED_ON_USAGE, KEEL_CORRUPT, HAS_WORDS, NULL },
+    { ER_NOT_KEYFILE, KEEL_CORRUPT, 0, NULL },
+    { ER_INDEX_CORRUPT, KEEL_CORRUPT, 0, NULL },
+    { ER_CRASHED_ON_USAGE, KEEL_CORRUPT, 0, NULL },
 
     { ER_CON_COUNT_ERROR, KEEL_THROTTLED, CLOSES,
       "the server has too many connections" },
@@ -76,16 +76,16 @@ static const code_row rows[] = {
       "the user has too many connections" },
     { ER_USER_LIMIT_REACHED, KEEL_THROTTLED, CLOSES, "the user's limit is reached" },
 
-    { ER_ACCESS_DENIED_ERROR, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { ER_ACCESS_DENIED_NO_PASSWORD_ERROR, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { ER_DBACCESS_DENIED_ERROR, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { ER_BAD_DB_ERROR, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { ER_TABLEACCESS_DENIED_ERROR, KEEL_FAILED, HAS_WORDS, NULL },
-    { ER_COLUMNACCESS_DENIED_ERROR, KEEL_FAILED, HAS_WORDS, NULL },
-    { ER_NO_SUCH_TABLE, KEEL_FAILED, HAS_WORDS, NULL },
-    { ER_BAD_FIELD_ERROR, KEEL_FAILED, HAS_WORDS, NULL },
-    { ER_HOST_IS_BLOCKED, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { ER_HOST_NOT_PRIVILEGED, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
+    { ER_ACCESS_DENIED_ERROR, KEEL_FAILED, CLOSES, NULL },
+    { ER_ACCESS_DENIED_NO_PASSWORD_ERROR, KEEL_FAILED, CLOSES, NULL },
+    { ER_DBACCESS_DENIED_ERROR, KEEL_FAILED, CLOSES, NULL },
+    { ER_BAD_DB_ERROR, KEEL_FAILED, CLOSES, NULL },
+    { ER_TABLEACCESS_DENIED_ERROR, KEEL_FAILED, 0, NULL },
+    { ER_COLUMNACCESS_DENIED_ERROR, KEEL_FAILED, 0, NULL },
+    { ER_NO_SUCH_TABLE, KEEL_FAILED, CLOSES, NULL },
+    { ER_BAD_FIELD_ERROR, KEEL_FAILED, 0, NULL },
+    { ER_HOST_IS_BLOCKED, KEEL_FAILED, CLOSES, NULL },
+    { ER_HOST_NOT_PRIVILEGED, KEEL_FAILED, CLOSES, NULL },
 
     { ER_SERVER_SHUTDOWN, KEEL_FAILED, CLOSES | LEAVES_DOUBT, "the server goes down" },
     { ER_CONNECTION_KILLED, KEEL_FAILED, CLOSES | LEAVES_DOUBT,
@@ -97,13 +97,13 @@ static const code_row rows[] = {
     { CR_SERVER_GONE_ERROR, KEEL_FAILED, CLOSES, "the connection was lost" },
     { CR_SERVER_LOST, KEEL_FAILED, CLOSES | LEAVES_DOUBT,
       "the connection was lost before the answer" },
-    { CR_UNKNOWN_HOST, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { CR_CONNECTION_ERROR, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { CR_CONN_HOST_ERROR, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { CR_SSL_CONNECTION_ERROR, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { CR_AUTH_PLUGIN_CANNOT_LOAD, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { CR_AUTH_PLUGIN_ERR, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
-    { CR_PLUGIN_NOT_ALLOWED, KEEL_FAILED, HAS_WORDS | CLOSES, NULL },
+    { CR_UNKNOWN_HOST, KEEL_FAILED, CLOSES, NULL },
+    { CR_CONNECTION_ERROR, KEEL_FAILED, CLOSES, NULL },
+    { CR_CONN_HOST_ERROR, KEEL_FAILED, CLOSES, NULL },
+    { CR_SSL_CONNECTION_ERROR, KEEL_FAILED, CLOSES, NULL },
+    { CR_AUTH_PLUGIN_CANNOT_LOAD, KEEL_FAILED, CLOSES, NULL },
+    { CR_AUTH_PLUGIN_ERR, KEEL_FAILED, CLOSES, NULL },
+    { CR_PLUGIN_NOT_ALLOWED, KEEL_FAILED, CLOSES, NULL },
 };
 
 /* Of libmariadb's own nothing is known but that it was not well. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A verb's use of a connection, and its statements on it. Knows no verb. */
 #include <errno.h>
+#include <mysqld_error.h>
 #include <stdlib.h>
 
 #include "store.h"
@@ -61,6 +62,9 @@ keel_status keel_mysql_use_end(keel_mysql_use *u, keel_status status)
 {
     if (u->code)
         status = tell_failure(u);
+    if (u->code == ER_NO_SUCH_TABLE) /* somebody took it away: it is looked at anew */
+        atomic_store_explicit(&u->store->server.is_checked, false,
+                              memory_order_relaxed);
     if (u->c->is_given_up || !keel_mysql_is_clean(u->code))
         keel_mysql_connection_close(u->c, false);
     u->c->wait.cancel = NULL;

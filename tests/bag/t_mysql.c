@@ -257,6 +257,16 @@ START_TEST(without_create_the_table_has_to_be_there)
 }
 END_TEST
 
+START_TEST(a_table_that_is_taken_away_is_made_anew)
+{
+    EXPECT(KEEL_OK, set_text("k", "v"));
+    test_mariadb_tell(root, "DROP TABLE keel_bag");
+    EXPECT(KEEL_FAILED, set_text("k", "w"));
+    ck_assert_int_eq(why.applied, KEEL_APPLIED_NO);
+    EXPECT(KEEL_OK, set_text("k", "w"));
+}
+END_TEST
+
 START_TEST(a_server_that_may_lose_writes_is_refused_unless_that_is_allowed)
 {
     keel_bag_abilities abilities = { .size = sizeof abilities };
@@ -633,6 +643,7 @@ int main(void)
         ROWS(a_table_that_is_no_bag_is_left_alone, tables),
         ONE(a_table_without_transactions_is_none),
         ONE(without_create_the_table_has_to_be_there),
+        ONE(a_table_that_is_taken_away_is_made_anew),
         ONE(a_server_that_may_lose_writes_is_refused_unless_that_is_allowed),
         ROWS(a_number_has_64_bits_without_a_sign, numbers),
         ROWS(bytes_are_bytes_in_every_mode_of_the_server, modes),
