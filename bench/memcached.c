@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memcached store beside libmemcached, each on one connection to the same server,
- * over a unix socket and over TCP. Values of a hundred bytes.
+ * over a unix socket and over TCP. Values of a hundred bytes. The server has one worker,
+ * so that no thread of its own runs on the processor of one client and not of the other.
  */
 #include <libmemcached/memcached.h>
 #include <stdio.h>
@@ -134,8 +135,8 @@ static void open_pair(pair *p, bool is_unix)
     keel_detail why = KEEL_DETAIL_INIT;
     char spec[SPAWNED_PATH_SIZE + 32];
 
-    if (!(is_unix ? test_memcached_start_unix(&p->server)
-                  : test_memcached_start(&p->server, NULL, NULL)))
+    if (!(is_unix ? test_memcached_start_unix(&p->server, "-t", "1")
+                  : test_memcached_start(&p->server, "-t", "1")))
         exit(1);
     p->library = memcached_create(NULL);
     if (is_unix) {

@@ -29,7 +29,7 @@ START_TEST(what_every_bag_promises_this_one_keeps)
     char command[512], said[4096];
     FILE *kit;
 
-    ck_assert(ways[_i].is_unix ? test_memcached_start_unix(&server)
+    ck_assert(ways[_i].is_unix ? test_memcached_start_unix(&server, NULL, NULL)
                                : test_memcached_start(&server, NULL, NULL));
     if (ways[_i].is_unix)
         snprintf(command, sizeof command,

@@ -149,9 +149,9 @@ bool test_memcached_start(test_memcached *m, const char *option, const char *val
     return fail(m);
 }
 
-bool test_memcached_start_unix(test_memcached *m)
+bool test_memcached_start_unix(test_memcached *m, const char *option, const char *value)
 {
-    *m = (test_memcached){ .port = 0 };
+    *m = (test_memcached){ .options = { option, value } };
     if (!spawned_init(&m->process, "memcached"))
         return false;
     spawned_path(&m->process, "socket", m->socket);

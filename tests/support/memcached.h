@@ -26,7 +26,8 @@ bool test_memcached_is_installed(void);
  * option, value  "-I", "2m"; NULL: none
  */
 bool test_memcached_start(test_memcached *m, const char *option, const char *value);
-bool test_memcached_start_unix(test_memcached *m);
+bool test_memcached_start_unix(test_memcached *m, const char *option,
+                               const char *value);
 
 /* Kills it, in the midst of whatever it does. */
 void test_memcached_stop(test_memcached *m);
