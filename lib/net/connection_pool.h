@@ -69,6 +69,16 @@ keel_status keel_pool_take(keel_connection_pool *pool, uint64_t until_ns,
                            const keel_cancel *cancel, keel_pooled *taken,
                            keel_detail *why);
 
+/*
+ * Who has answered just now is there, and need not be looked at: a server that goes away
+ * in so short a time might as well go in the midst of the next exchange, and then nobody
+ * could tell either.
+ */
+static inline bool keel_pool_is_fresh(const keel_pooled *taken)
+{
+    return !taken->is_used || taken->idle_ns < 50 * (uint64_t)1000;
+}
+
 /* is_clean false: it is closed. */
 void keel_pool_give(keel_connection_pool *pool, const keel_pooled *taken,
                     bool is_clean);

@@ -131,7 +131,7 @@ static keel_status take(keel_memcached_exchange *e)
         status = keel_pool_take(&s->pool, e->op->deadline_at_ns, e->wait.cancel,
                                 &e->taken, &e->said);
         e->connection = e->taken.connection;
-        if (status != KEEL_OK || !e->taken.is_used ||
+        if (status != KEEL_OK || keel_pool_is_fresh(&e->taken) ||
             keel_memcached_is_quiet(e->connection))
             return status;
         keel_pool_give(&s->pool, &e->taken, false);

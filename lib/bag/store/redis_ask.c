@@ -9,12 +9,6 @@
 /* A cluster that is being changed sends on a few times; one that is broken, for ever. */
 enum { HOPS = 5 };
 
-/*
- * Who has answered just now is there: a server that goes away in so short a time might
- * as well go in the midst of the next exchange, and then nobody could tell either.
- */
-#define FRESH_NS (50 * UINT64_C(1000))
-
 #define CANCEL_LOOK_NS                                                                 \
     (10 * KEEL_MS) /* a token wakes who sleeps on its word, not who polls */
 
@@ -175,8 +169,7 @@ static bool is_good(const keel_pooled *taken)
 {
     const keel_redis_connection *c = taken->connection;
 
-    return !taken->is_used || taken->idle_ns < FRESH_NS ||
-           keel_redis_is_quiet(c->redis);
+    return keel_pool_is_fresh(taken) || keel_redis_is_quiet(c->redis);
 }
 
 /* What a server has closed since is not given out: a write lost on it would be in doubt. */
