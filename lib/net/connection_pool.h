@@ -74,9 +74,11 @@ keel_status keel_pool_take(keel_connection_pool *pool, uint64_t until_ns,
  * in so short a time might as well go in the midst of the next exchange, and then nobody
  * could tell either.
  */
+#define KEEL_POOL_FRESH_NS (50 * (uint64_t)1000)
+
 static inline bool keel_pool_is_fresh(const keel_pooled *taken)
 {
-    return !taken->is_used || taken->idle_ns < 50 * (uint64_t)1000;
+    return !taken->is_used || taken->idle_ns < KEEL_POOL_FRESH_NS;
 }
 
 /* is_clean false: it is closed. */

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "bag/store/memcached_read.h"
 #include "base/clock.h"
+#include "net/connection_pool.h"
 #include "support/allocator.h"
 #include "support/child.h"
 #include "support/memcached.h"
@@ -354,6 +356,15 @@ static void expect_outcome(size_t verb, size_t fault, keel_status status)
         ck_assert_msg(strncmp(why.text, "memcached: ", 11) == 0, "%s", why.text);
 }
 
+/* So long that a connection is looked at before it is used again. */
+static void grow_stale(void)
+{
+    uint64_t until_ns = keel_now(rt) + KEEL_POOL_FRESH_NS;
+
+    while (keel_now(rt) <= until_ns)
+        sched_yield();
+}
+
 /* One verb with one fault, and what comes after. */
 static void run_faulty(size_t verb, size_t fault)
 {
@@ -365,6 +376,7 @@ static void run_faulty(size_t verb, size_t fault)
     prepare();
     accepted = proxy_accepted(between);
     proxy_set(between, faults[fault].order);
+    grow_stale();
     options = until(faults[fault].same ? LONG : SHORT);
     begun = keel_now(rt);
     errno = 4711;
