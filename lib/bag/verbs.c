@@ -301,13 +301,13 @@ static void get_others(use *u, const char *const keys[], keel_bag_item items[],
 
     for (size_t at = 0; at < count; at += OTHERS_AT_ONCE) {
         size_t some = count - at < OTHERS_AT_ONCE ? count - at : OTHERS_AT_ONCE;
-        keel_bag_item own[OTHERS_AT_ONCE];
+        keel_bag_item own[OTHERS_AT_ONCE] = { { .size = 0 } }; /* such are refused */
 
         for (size_t i = 0; i < some; i++) {
             const keel_bag_item *one = (const void *)(given + (at + i) * apart);
 
             if (one->size != apart || !keel_caller_item_read(&own[i], one))
-                own[i].size = 0; /* is refused */
+                own[i].size = 0;
         }
         get_all(u, keys + at, own, statuses + at, some);
         for (size_t i = 0; i < some; i++)
