@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memcached store beside libmemcached, each on one connection to the same server,
- * over a unix socket and over TCP. Values of a hundred bytes. The server has one worker,
+ * over a unix socket and over TCP; and with a cache in this memcached and resilience
+ * before it. Values of a hundred bytes. The server has one worker,
  * so that no thread of its own runs on the processor of one client and not of the other.
  */
 #include <libmemcached/memcached.h>
@@ -16,10 +17,13 @@
 
 enum { MANY = 100, LENGTH = 100 };
 
+#define LAYERED_KEY "layered"
+
 /* Two ways to one server. */
 typedef struct pair {
     test_memcached server;
     keel_bag *bag;
+    keel_bag *layered;
     memcached_st *library;
 } pair;
 
@@ -40,17 +44,26 @@ static void fail(const char *what)
 
 /* ---- keel ---------------------------------------------------------------------------- */
 
-static void keel_gets(uint64_t n, void *ctx)
+static void get_by(keel_bag *bag, const char *key, uint64_t n)
 {
-    const pair *p = ctx;
     char room[LENGTH];
     keel_bag_item item = { .size = sizeof item,
                            .buffer = room,
                            .capacity = sizeof room };
 
     while (n--)
-        if (keel_bag_get(p->bag, names[0], &item, NULL, NULL) != KEEL_OK)
+        if (keel_bag_get(bag, key, &item, NULL, NULL) != KEEL_OK)
             fail("keel_bag_get");
+}
+
+static void keel_gets(uint64_t n, void *ctx)
+{
+    get_by(((const pair *)ctx)->bag, names[0], n);
+}
+
+static void layers_get(uint64_t n, void *ctx)
+{
+    get_by(((const pair *)ctx)->layered, LAYERED_KEY, n);
 }
 
 static void keel_sets(uint64_t n, void *ctx)
@@ -130,6 +143,20 @@ static void library_gets_many(uint64_t n, void *ctx)
 
 /* ---- both ---------------------------------------------------------------------------- */
 
+/* What is read once is a hit from then on. */
+static void open_layered(pair *p, const char *cache)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+    char spec[2 * SPAWNED_PATH_SIZE];
+
+    snprintf(spec, sizeof spec, "resilient(cache{ttl=1h}(cache=%s, source=memory://))",
+             cache);
+    if (keel_bag_open(&p->layered, rt, "layered", spec, &why) != KEEL_OK ||
+        keel_bag_set(p->layered, LAYERED_KEY, value, LENGTH, NULL, &why) != KEEL_OK)
+        fail(why.text);
+    layers_get(1, p);
+}
+
 static void open_pair(pair *p, bool is_unix)
 {
     keel_detail why = KEEL_DETAIL_INIT;
@@ -147,6 +174,7 @@ static void open_pair(pair *p, bool is_unix)
         memcached_server_add(p->library, "127.0.0.1", p->server.port);
         memcached_behavior_set(p->library, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
     }
+    open_layered(p, spec);
     if (keel_bag_open(&p->bag, rt, "bench", spec, &why) != KEEL_OK)
         fail(why.text);
     for (int i = 0; i < MANY; i++)
@@ -156,6 +184,7 @@ static void open_pair(pair *p, bool is_unix)
 
 static void close_pair(pair *p)
 {
+    keel_bag_close(p->layered);
     keel_bag_close(p->bag);
     memcached_free(p->library);
     test_memcached_cleanup(&p->server);
@@ -163,10 +192,14 @@ static void close_pair(pair *p)
 
 static void compare(const char *way, pair *p)
 {
-    char get[64], set[64], many[64];
+    char get[64], layers[64], set[64], many[64];
     const bench_figure figures[] = {
         { get, BENCH_WALL, 1.0, "libmemcached", BENCH_ONE(keel_gets, p),
           BENCH_ONE(library_gets, p) },
+        { layers, BENCH_WALL, 1.01, "libmemcached", BENCH_ONE(layers_get, p),
+          BENCH_ONE(library_gets, p) },
+        { layers, BENCH_WALL, 0, "the bag alone", BENCH_ONE(layers_get, p),
+          BENCH_ONE(keel_gets, p) },
         { set, BENCH_WALL, 1.0, "libmemcached", BENCH_ONE(keel_sets, p),
           BENCH_ONE(library_sets, p) },
         { many, BENCH_WALL, 1.0, "libmemcached", BENCH_ONE(keel_gets_many, p),
@@ -174,6 +207,7 @@ static void compare(const char *way, pair *p)
     };
 
     snprintf(get, sizeof get, "get, %s", way);
+    snprintf(layers, sizeof layers, "get, resilient(cache), %s", way);
     snprintf(set, sizeof set, "set, %s", way);
     snprintf(many, sizeof many, "get of %d, %s", MANY, way);
     bench_report_all(figures, sizeof figures / sizeof *figures);
