@@ -28,6 +28,7 @@
 #include "support/board_file.h"
 #include "support/redis.h"
 #include "support/suite.h"
+#include "support/watched_malloc.h"
 
 enum { ROUNDS = 1000 };
 
@@ -41,34 +42,6 @@ typedef struct footprint {
 } footprint;
 
 static footprint *seen;
-
-/* malloc, watched; visible, so that libraries are watched too */
-
-#define WATCHED __attribute__((visibility("default")))
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-
-static _Thread_local long mallocs;
-
-WATCHED void *malloc(size_t size)
-{
-    mallocs++;
-    return __libc_malloc(size);
-}
-
-WATCHED void *calloc(size_t count, size_t size)
-{
-    mallocs++;
-    return __libc_calloc(count, size);
-}
-
-WATCHED void *realloc(void *block, size_t size)
-{
-    mallocs++;
-    return __libc_realloc(block, size);
-}
 
 /* system calls, watched */
 
@@ -213,11 +186,11 @@ static void measure(const footprint_case *row)
         keel_pipeline_transition(pipeline, KEEL_BREAKER_OPEN, 3600000000000) != KEEL_OK)
         return;
     go_rounds(row, pipeline); /* a thread's first call may set things up */
-    mallocs_before = mallocs;
+    mallocs_before = watched_mallocs();
     hooked_before = hook.calls;
     seen->measured = watch_system_calls();
     go_rounds(row, pipeline);
-    seen->mallocs = mallocs - mallocs_before;
+    seen->mallocs = watched_mallocs() - mallocs_before;
     seen->hooked = hook.calls - hooked_before;
 }
 
