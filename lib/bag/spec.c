@@ -266,12 +266,18 @@ keel_status keel_spec_read(keel_spec *spec, const char *text, keel_detail *why)
     uint16_t root;
     keel_status status;
 
+    spec->text = text;
     spec->node_count = spec->option_count = 0;
     status = read_node(&r, no_role, 1, &root);
     if (status != KEEL_OK)
         return status;
     skip_space(&r);
     return r.text[r.at] ? miss(&r, "the end") : keel_succeed(why);
+}
+
+size_t keel_spec_column(const keel_spec *spec, const char *at)
+{
+    return (size_t)(at - spec->text) + 1;
 }
 
 bool keel_spec_value(const keel_spec_option *option, char *to, size_t size)

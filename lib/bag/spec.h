@@ -56,6 +56,7 @@ typedef struct keel_spec_node {
 
 /* nodes[0] is the root. Texts are the caller's. wrong_column: where reading has failed */
 typedef struct keel_spec {
+    const char *text; /* whole */
     keel_spec_node nodes[KEEL_SPEC_NODES];
     keel_spec_option options[KEEL_SPEC_OPTIONS];
     uint16_t node_count, option_count;
@@ -67,6 +68,9 @@ typedef struct keel_spec {
  *          spec->wrong_column
  */
 keel_status keel_spec_read(keel_spec *spec, const char *text, keel_detail *why);
+
+/* Of a byte of its text. */
+size_t keel_spec_column(const keel_spec *spec, const char *at);
 
 /* The value of an option as it is meant. False: it does not fit. */
 bool keel_spec_value(const keel_spec_option *option, char *to, size_t size);

@@ -11,6 +11,7 @@
 
 #include "bag/loader.h"
 #include "bag/registry.h"
+#include "bag/roles.h"
 #include "base/detail.h"
 #include "base/memory.h"
 #include "call/runtime.h"
@@ -18,7 +19,7 @@
 /* What is being read: a spec, and the specs that referred to it. */
 typedef struct reader {
     keel_bag_tree *tree;
-    const keel_spec *spec;
+    keel_spec *spec;
     const char *variable; /* that the spec is of; "": the author's own */
     const struct reader *outer;
     keel_detail *why;
@@ -26,7 +27,7 @@ typedef struct reader {
 
 /* The part that is to be read, and where it belongs. */
 typedef struct place {
-    const keel_spec_node *spec;
+    keel_spec_node *spec;
     const char *parent; /* its path; "": it is the root */
     keel_text role;
 } place;
@@ -54,9 +55,10 @@ static keel_bag_spot spot_of(const reader *r, size_t column)
     return spot;
 }
 
+/* The innermost that knows a place has said it first. */
 static keel_status at_column(const reader *r, size_t column, keel_status status)
 {
-    if (status != KEEL_OK)
+    if (status != KEEL_OK && !r->tree->wrong.column)
         r->tree->wrong = spot_of(r, column);
     return status;
 }
@@ -205,33 +207,6 @@ static bool is_common(keel_text key)
     return false;
 }
 
-static keel_status read_query_option(const reader *r, keel_bag_node *node,
-                                     keel_bag_options_read *into, keel_text key,
-                                     keel_text written)
-{
-    char value[KEEL_BAG_OPTION_SIZE];
-    keel_status status;
-
-    if (!keel_bag_query_decode(written, value, sizeof value))
-        return keel_failf(r->why, KEEL_E_CONFIG,
-                          "the value of %.*s is no text, or longer than %zu bytes",
-                          (int)key.length, key.at, sizeof value - 1);
-    status = keel_bag_options_take(into, key, value, r->why);
-    return status == KEEL_OK ? note_option(r, node, "&", key, written, "") : status;
-}
-
-static keel_status read_query(const reader *r, keel_bag_node *node,
-                              keel_bag_options_read *common)
-{
-    keel_text key, value, query = node->url.query;
-    keel_status status = KEEL_OK;
-
-    while (status == KEEL_OK && keel_bag_query_next(&query, &key, &value))
-        status = read_query_option(r, node, is_common(key) ? common : &node->options,
-                                   key, value);
-    return status;
-}
-
 /* 0: there is none of that name. */
 static uint32_t ability_named(keel_text name)
 {
@@ -259,6 +234,39 @@ static keel_status read_abilities(const char *text, uint32_t *set, keel_detail *
     return KEEL_OK;
 }
 
+static keel_status read_query_option(const reader *r, keel_bag_node *node,
+                                     keel_bag_options_read *into, keel_text key,
+                                     keel_text written)
+{
+    char value[KEEL_BAG_OPTION_SIZE];
+    size_t column = keel_spec_column(r->spec, key.at);
+    keel_status status;
+
+    if (!keel_bag_query_decode(written, value, sizeof value)) {
+        keel_failf(r->why, KEEL_E_CONFIG,
+                   "the value of %.*s is no text, or longer than %zu bytes",
+                   (int)key.length, key.at, sizeof value - 1);
+        return at_column(r, column, KEEL_E_CONFIG);
+    }
+    status = keel_bag_options_take(into, key, value, r->why);
+    if (status == KEEL_OK && keel_text_is(key, "require"))
+        status = read_abilities(value, &node->common.require, r->why);
+    at_column(r, column, status);
+    return status == KEEL_OK ? note_option(r, node, "&", key, written, "") : status;
+}
+
+static keel_status read_query(const reader *r, keel_bag_node *node,
+                              keel_bag_options_read *common)
+{
+    keel_text key, value, query = node->url.query;
+    keel_status status = KEEL_OK;
+
+    while (status == KEEL_OK && keel_bag_query_next(&query, &key, &value))
+        status = read_query_option(r, node, is_common(key) ? common : &node->options,
+                                   key, value);
+    return status;
+}
+
 static keel_status read_store_options(const reader *r, keel_bag_node *node)
 {
     const keel_bag_options_source source = { r->tree->memory, variable, r->tree };
@@ -272,11 +280,9 @@ static keel_status read_store_options(const reader *r, keel_bag_node *node)
     status = keel_bag_options_begin(&node->options, node->self.ops, &source, r->why);
     if (status == KEEL_OK)
         status = read_query(r, node, &common);
-    node->common = (keel_bag_common){ .emulate = common.values[0].number,
-                                      .allow_flush = common.values[1].number,
-                                      .value_max = common.values[2].number };
-    if (status == KEEL_OK)
-        status = read_abilities(common.values[3].text, &node->common.require, r->why);
+    node->common.emulate = common.values[0].number;
+    node->common.allow_flush = common.values[1].number;
+    node->common.value_max = common.values[2].number;
     keel_bag_options_cleanup(&common);
     return status;
 }
@@ -342,38 +348,6 @@ static keel_status read_decorator_options(const reader *r, keel_bag_node *node,
     return status;
 }
 
-/* Its role, or what stands for it in the parent's list; else its own name. */
-static keel_text role_of(const keel_spec_node *spec, const char *roles, size_t position)
-{
-    keel_text rest = keel_text_of(roles), one = rest;
-
-    if (spec->role.length)
-        return spec->role;
-    for (size_t i = 0; keel_text_next(&rest, "|", &one); i++) {
-        if (i == position && !keel_text_is(one, "*"))
-            return one;
-    }
-    return spec->name;
-}
-
-/* Siblings of one name would have one path, and what goes by that, a pipeline say. */
-static keel_status check_role(const reader *r, const keel_bag_node *node,
-                              const place *child)
-{
-    char quoted[KEEL_QUOTE_SIZE];
-
-    if (child->role.length > KEEL_NAME_MAX)
-        return refuse(r, child->spec->column, "a role has 64 bytes at most");
-    for (size_t i = 0; i < node->setup.child_count && node->parts[i]; i++) {
-        if (!keel_text_is(child->role, node->parts[i]->role))
-            continue;
-        keel_failf(r->why, KEEL_E_CONFIG, "another child has the role %s, too",
-                   keel_quote(quoted, child->role));
-        return at_column(r, child->spec->column, KEEL_E_CONFIG);
-    }
-    return KEEL_OK;
-}
-
 static keel_status read_children(const reader *r, keel_bag_node *node,
                                  const keel_spec_node *spec)
 {
@@ -389,35 +363,21 @@ static keel_status read_children(const reader *r, keel_bag_node *node,
     node->setup.children = node->children;
     node->setup.child_count = spec->child_count;
     for (size_t i = 0; i < spec->child_count && status == KEEL_OK; i++) {
-        place child = { &r->spec->nodes[number], node->path, { NULL, 0 } };
+        keel_spec_node *child = &r->spec->nodes[number];
+        const place at = { child, node->path, child->role };
 
-        child.role = role_of(child.spec, node->self.ops->roles, i);
-        status = check_role(r, node, &child);
-        if (status == KEEL_OK)
-            status = read_part(r, &child, &node->parts[i]);
-        number = child.spec->next;
+        status = read_part(r, &at, &node->parts[i]);
+        number = child->next;
     }
     return status;
 }
 
-static keel_status check_count(const reader *r, const keel_bag_ops *ops,
-                               const keel_spec_node *spec)
+static keel_status bind_roles(const reader *r, keel_spec_node *spec,
+                              const keel_bag_ops *ops)
 {
-    size_t least = 0, most = 0;
-    keel_text rest = keel_text_of(ops->roles), one;
+    keel_status status = keel_bag_roles_bind(r->spec, spec, ops, r->why);
 
-    while (keel_text_next(&rest, "|", &one)) {
-        if (keel_text_is(one, "*"))
-            most = KEEL_SPEC_NODES;
-        else
-            least++;
-    }
-    most = most ? most : least;
-    if (spec->child_count >= least && spec->child_count <= most)
-        return KEEL_OK;
-    keel_failf(r->why, KEEL_E_CONFIG, "%s is made of %zu%s: %s", ops->name, least,
-               most > least ? " or more" : "", ops->roles);
-    return at_column(r, spec->column, KEEL_E_CONFIG);
+    return status == KEEL_OK ? status : at_column(r, r->spec->wrong_column, status);
 }
 
 static keel_status read_decorator(const reader *r, const place *at, keel_bag_node **out)
@@ -426,7 +386,7 @@ static keel_status read_decorator(const reader *r, const place *at, keel_bag_nod
     keel_status status = find_ops(r, at->spec, &ops);
 
     if (status == KEEL_OK)
-        status = check_count(r, ops, at->spec);
+        status = bind_roles(r, at->spec, ops);
     if (status == KEEL_OK)
         status = new_node(r, at, ops, out);
     if (status == KEEL_OK)

@@ -74,17 +74,17 @@ static const struct {
     { "no such decorator", NULL, "cash(memory://)", KEEL_E_CONFIG,
       "column 1: there is no decorator \"cash\"" },
     { "the variable is named", "KEEL_BAG_SESSIONS=memory://?mx=3", NULL, KEEL_E_CONFIG,
-      "KEEL_BAG_SESSIONS column 1: there is no option \"mx\"" },
+      "KEEL_BAG_SESSIONS column 11: there is no option \"mx\"" },
     { "and in what is wrong with its grammar", "KEEL_BAG_SESSIONS=x(", NULL,
       KEEL_E_CONFIG, "KEEL_BAG_SESSIONS column 3: expected" },
     { "a value of another kind", NULL, "memory://?max=much", KEEL_E_CONFIG,
-      "column 1: max is a size" },
+      "column 11: max is a size" },
     { "a value without unit", NULL, "memory://?max=64", KEEL_E_CONFIG,
-      "column 1: max is a size" },
+      "column 11: max is a size" },
     { "an ability that is none", NULL, "memory://?require=fly", KEEL_E_CONFIG,
-      "column 1: there is no ability \"fly\"" },
+      "column 11: there is no ability \"fly\"" },
     { "one after some that there are", NULL, "memory://?require=cas|cas|fly",
-      KEEL_E_CONFIG, "column 1: there is no ability \"fly\"" },
+      KEEL_E_CONFIG, "column 11: there is no ability \"fly\"" },
     { "an ability that it lacks", NULL, "memory://?require=cas|durable",
       KEEL_E_UNSUPPORTED, "memory: it requires durable" },
     { "a reference to nothing", NULL, "$OTHER", KEEL_E_CONFIG,
@@ -96,19 +96,25 @@ static const struct {
     { "and a value of another kind", NULL,
       "resilient{retry.attempts=2; timeout=soon}(memory://)", KEEL_E_CONFIG,
       "column 1: in the settings of resilient, col 27: timeout \"soon\"" },
-    { "two children of one role", NULL, "failover(a=memory://, a=memory://)",
-      KEEL_E_CONFIG, "column 25: another child has the role \"a\", too" },
+    { "two children of one role", NULL, "cache(cache=memory://, cache=memory://)",
+      KEEL_E_CONFIG, "column 24: another child has the role \"a\", too" },
+    { "a role that is none", NULL, "cache(sorce=memory://, cash=memory://)",
+      KEEL_E_CONFIG,
+      "column 7: expected one of the roles of cache (cache|source), not \"sorce\"; did "
+      "you mean \"source\"?" },
+    { "in a URL between angle brackets", NULL, "log(<memory://?max=1m&mx=1>)",
+      KEEL_E_CONFIG, "column 23: there is no option \"mx\"" },
     { "a later part is wrong", NULL, "cache(file:///nowhere/at/all, memory://?mx=1)",
-      KEEL_E_CONFIG, "column 31: there is no option \"mx\"" },
+      KEEL_E_CONFIG, "column 41: there is no option \"mx\"" },
     { "a role that is too long", NULL,
-      "failover(a=memory://, "
+      "failover(memory://, memory://, "
       "a23456789012345678901234567890123456789012345678901234567890123456=memory://)",
-      KEEL_E_CONFIG, "column 90: a role has 64 bytes at most" },
+      KEEL_E_CONFIG, "column 32: a role has 64 bytes at most" },
     { "a reference that is too long", NULL,
       "$A23456789012345678901234567890123456789012345678901234567890123456",
       KEEL_E_CONFIG, "column 1: a bag's name has 64 bytes at most" },
     { "a value that is too long", NULL, LONG_VALUE, KEEL_E_CONFIG,
-      "column 1: the value of require is no text, or longer than 1023 bytes" },
+      "column 11: the value of require is no text, or longer than 1023 bytes" },
     { "a fragment", NULL, "memory://h#x", KEEL_E_CONFIG, "column 1: \"#\" ends a URL" },
 };
 
@@ -185,8 +191,13 @@ static const struct {
     { "marks and escapes", "log(fault{keys=\"a;}\\\"\\\\*\"; p=5%}(memory://))",
       "log(source=fault{keys=\"a;}\\\"\\\\*\"; p=5%}(source=memory:///))" },
     { "roles of their own, and of any number",
-      "failover(here=memory://,there=memory://, memory://)",
-      "failover(here=memory:///, there=memory:///, memory=memory:///)" },
+      "failover(third=memory://,standby=memory://?max=1m, memory://, memory://)",
+      "failover(primary=memory:///, standby=memory:///?max=1m, third=memory:///, "
+      "memory=memory:///)" },
+    { "roles the other way round", "cache(source=memory://?max=1m, cache=memory://)",
+      "cache(cache=memory:///, source=memory:///?max=1m)" },
+    { "one of them left out", "cache(source=memory://?max=1m, memory://)",
+      "cache(cache=memory:///, source=memory:///?max=1m)" },
     { "several hosts", "<redis+cluster://a:1,b:2>", "<redis+cluster://a:1,b:2/>" },
     { "quotation marks", "cache{ttl=\"1m\"}(memory://?max=1m, memory://)",
       "cache{ttl=\"1m\"}(cache=memory:///?max=1m, source=memory:///)" },
@@ -249,23 +260,25 @@ END_TEST
 /* Deeper than any fixed size of a path would bear. */
 START_TEST(a_part_is_told_and_found_by_its_path_whatever_its_length)
 {
-    static const char path[] = "readonly." ROLE "." ROLE "." ROLE "." ROLE "." ROLE;
+    static const char path[] = "failover." ROLE "." ROLE "." ROLE "." ROLE "." ROLE;
     char spec[1024] = "", answer[32];
 
-    for (int i = 0; i < 6; i++)
-        snprintf(spec + strlen(spec), sizeof spec - strlen(spec), "readonly(" ROLE "=");
-    strcat(spec, "memory://))))))");
+    for (int i = 0; i < 5; i++)
+        strcat(spec, "failover(memory://,memory://," ROLE "=");
+    strcat(spec, "readonly(memory://))))))");
     open_runtime(NULL);
     ck_assert_msg(open_bag(spec) == KEEL_OK, "%s", why.text);
     ck_assert_int_eq(
-        keel_bag_control(bag, path, "readonly off", answer, sizeof answer, &why),
-        KEEL_OK);
-    ck_assert_int_eq(keel_bag_control(bag, path, "readonly on", NULL, 0, &why),
-                     KEEL_OK);
-    ck_assert_int_eq(keel_bag_control(bag, "readonly", "readonly off", NULL, 0, &why),
-                     KEEL_OK);
-    ck_assert_int_eq(keel_bag_set(bag, "k", "v", 1, NULL, &why), KEEL_READ_ONLY);
-    ck_assert_str_eq(why.text, "readonly." ROLE ": only reading is allowed now");
+        keel_bag_control(bag, path, "readonly", answer, sizeof answer, &why), KEEL_OK);
+    ck_assert_str_eq(answer, "readonly=on");
+    ck_assert_int_eq(keel_bag_control(bag, "failover." ROLE, "readonly", NULL, 0, &why),
+                     KEEL_E_UNSUPPORTED);
+    keel_bag_close(bag);
+    bag = NULL;
+    snprintf(spec + strlen(spec) - strlen("readonly(memory://))))))"), sizeof spec / 2,
+             "memory://?require=durable)))))");
+    ck_assert_int_eq(open_bag(spec), KEEL_E_UNSUPPORTED);
+    ck_assert_msg(strstr(why.text, "." ROLE ": it requires durable"), "%s", why.text);
     end();
 }
 END_TEST

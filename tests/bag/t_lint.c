@@ -134,7 +134,7 @@ static const struct {
     { "memry://", "shop col 1: there is no store \"memry\"; did you mean \"memory\"?" },
     { "cache(memory://)", "shop col 1: cache is made of 2: cache|source" },
     { "log(file:///nowhere/at/all?snc=full)",
-      "shop col 5: there is no option \"snc\"" },
+      "shop col 28: there is no option \"snc\"" },
     { "$OTHER", "KEEL_BAG_OTHER col 9: expected \",\" or \")\"" },
     { "resilient{timeot=1s}(file:///s)",
       "shop.resilient: code col 1: unknown setting \"timeot\"" },
@@ -157,10 +157,10 @@ END_TEST
 START_TEST(references_do_not_multiply_for_ever)
 {
     static const char *const environment[] = {
-        "KEEL_BAG_A=failover(a=$B,b=$B,c=$B,d=$B,e=$B,f=$B)",
-        "KEEL_BAG_B=failover(a=$C,b=$C,c=$C,d=$C,e=$C,f=$C)",
-        "KEEL_BAG_C=failover(a=$D,b=$D,c=$D,d=$D,e=$D,f=$D)",
-        "KEEL_BAG_D=failover(a=$E,b=$E,c=$E,d=$E,e=$E,f=$E)",
+        "KEEL_BAG_A=failover(primary=$B,standby=$B,c=$B,d=$B,e=$B,f=$B)",
+        "KEEL_BAG_B=failover(primary=$C,standby=$C,c=$C,d=$C,e=$C,f=$C)",
+        "KEEL_BAG_C=failover(primary=$D,standby=$D,c=$D,d=$D,e=$D,f=$D)",
+        "KEEL_BAG_D=failover(primary=$E,standby=$E,c=$E,d=$E,e=$E,f=$E)",
         "KEEL_BAG_E=memory://",
         NULL
     };
