@@ -174,6 +174,11 @@ static void look_at_store(const lint *l, const keel_bag_node *store, const above
 {
     bool forgets = is_in_process(store) || is(store, &keel_store_memcached);
 
+    if (*store->setup.password)
+        say(l, store,
+            "the password of %s stands in its URL, where whoever sees the spec reads "
+            "it: password_file or password_env names a place for it",
+            store->path);
     if (forgets && a->keeper && !a->is_copy)
         say(l, store, "%s forgets, and %s has no other copy of what is in it",
             store->path, a->keeper->path);

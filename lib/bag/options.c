@@ -8,6 +8,7 @@
 #include "base/detail.h"
 #include "base/memory.h"
 #include "base/name.h"
+#include "settings/config.h"
 #include "share/password_file.h"
 
 #define FROM_FILE "_file"
@@ -147,23 +148,42 @@ static keel_status read_value(const keel_bag_options_read *o, size_t row,
 
 /* ---- secrets ------------------------------------------------------------------------- */
 
-static keel_status read_secret(const keel_bag_options_read *o, size_t row, bool is_file,
-                               const char *from, keel_bag_value *value,
-                               keel_detail *why)
+/* Which option it is of; what was written may be the secret itself, and is not told. */
+static keel_status refuse_secret(const char *option, const char *suffix,
+                                 const char *reason, keel_detail *why)
+{
+    return keel_failf(why, KEEL_E_CONFIG, "%s%s: %s", option, suffix, reason);
+}
+
+static keel_status read_secret_variable(const keel_bag_options_read *o, size_t row,
+                                        const char *name, keel_bag_value *value,
+                                        keel_detail *why)
+{
+    const char *text = o->source.variable(name, o->source.ctx);
+
+    if (strncmp(name, KEEL_PREFIX, strlen(KEEL_PREFIX)) != 0)
+        return refuse_secret(o->table[row].name, FROM_ENV,
+                             "it takes the name of a variable that begins with "
+                             "KEEL_, and this does not",
+                             why);
+    if (!text)
+        return refuse_secret(o->table[row].name, FROM_ENV,
+                             "the variable that it names is not set", why);
+    return read_value(o, row, text, value, why);
+}
+
+static keel_status read_secret_file(const keel_bag_options_read *o, size_t row,
+                                    const char *path, keel_bag_value *value,
+                                    keel_detail *why)
 {
     char secret[KEEL_BAG_OPTION_SIZE];
-    const char *variable;
-    keel_status status;
+    keel_detail reason = KEEL_DETAIL_INIT;
+    keel_status status = keel_password_file_read(path, secret, sizeof secret, &reason);
 
-    if (!is_file) {
-        variable = o->source.variable(from, o->source.ctx);
-        if (!variable)
-            return keel_fail(why, KEEL_E_CONFIG, "the secret's variable is not set");
-        return read_value(o, row, variable, value, why);
-    }
-    status = keel_password_file_read(from, secret, sizeof secret, why);
     if (status == KEEL_OK)
         status = read_value(o, row, secret, value, why);
+    else
+        refuse_secret(o->table[row].name, FROM_FILE, reason.text, why);
     explicit_bzero(secret, sizeof secret);
     return status;
 }
@@ -179,24 +199,38 @@ static bool is_option(const keel_bag_option *row, keel_text key, const char *suf
            memcmp(key.at + length, suffix, strlen(suffix)) == 0;
 }
 
+/* A slip in a short name can be told, too, where there are few that it may be of. */
+static bool is_near(keel_text key, keel_text meant)
+{
+    return keel_name_is_near(key, meant) ||
+           (meant.length > 2 && keel_name_distance(key, meant, 1) == 1);
+}
+
+static const char *nearest(const keel_bag_option *table, keel_text key)
+{
+    for (; table && table->name; table++)
+        if (table->type != KEEL_BAG_SECRET && is_near(key, keel_text_of(table->name)))
+            return table->name;
+    return NULL;
+}
+
 static keel_status refuse_unknown(const keel_bag_options_read *o, keel_text key,
                                   keel_detail *why)
 {
+    const char *hint = nearest(o->table, key);
     char quoted[KEEL_QUOTE_SIZE];
 
-    keel_quote(quoted, key);
-    for (size_t i = 0; o->table && o->table[i].name; i++) {
-        const char *hint = o->table[i].name;
-
-        if (o->table[i].type == KEEL_BAG_SECRET && is_option(&o->table[i], key, ""))
+    for (const keel_bag_option *row = o->table; row && row->name; row++)
+        if (row->type == KEEL_BAG_SECRET && is_option(row, key, ""))
             return keel_failf(why, KEEL_E_CONFIG,
                               "%s does not stand in a spec: write %s_file or %s_env",
-                              hint, hint, hint);
-        if (keel_name_is_near(key, keel_text_of(hint)))
-            return keel_failf(why, KEEL_E_CONFIG,
-                              "there is no option %s; did you mean \"%s\"?", quoted,
-                              hint);
-    }
+                              row->name, row->name, row->name);
+    if (!hint)
+        hint = nearest(o->others, key);
+    keel_quote(quoted, key);
+    if (hint)
+        return keel_failf(why, KEEL_E_CONFIG,
+                          "there is no option %s; did you mean \"%s\"?", quoted, hint);
     return keel_failf(why, KEEL_E_CONFIG, "there is no option %s", quoted);
 }
 
@@ -213,20 +247,42 @@ static keel_status add_setting(keel_bag_options_read *o, keel_text key,
     return KEEL_OK;
 }
 
+/* By which of its names; NULL: it is another option. */
+static const char *suffix_of(const keel_bag_option *row, keel_text key)
+{
+    static const char *const of_secrets[] = { FROM_FILE, FROM_ENV };
+
+    if (row->type != KEEL_BAG_SECRET)
+        return is_option(row, key, "") ? "" : NULL;
+    for (size_t i = 0; i < sizeof of_secrets / sizeof *of_secrets; i++)
+        if (is_option(row, key, of_secrets[i]))
+            return of_secrets[i];
+    return NULL;
+}
+
+static keel_status take_row(keel_bag_options_read *o, size_t row, const char *suffix,
+                            const char *text, keel_detail *why)
+{
+    keel_bag_value *value = &o->values[row];
+
+    if (value->is_given)
+        return keel_failf(why, KEEL_E_CONFIG, "%s is given twice", o->table[row].name);
+    value->is_given = true;
+    if (strcmp(suffix, FROM_FILE) == 0)
+        return read_secret_file(o, row, text, value, why);
+    if (strcmp(suffix, FROM_ENV) == 0)
+        return read_secret_variable(o, row, text, value, why);
+    return read_value(o, row, text, value, why);
+}
+
 keel_status keel_bag_options_take(keel_bag_options_read *o, keel_text key,
                                   const char *value, keel_detail *why)
 {
     for (size_t i = 0; o->table && o->table[i].name; i++) {
-        const keel_bag_option *row = &o->table[i];
-        bool is_secret = row->type == KEEL_BAG_SECRET;
+        const char *suffix = suffix_of(&o->table[i], key);
 
-        o->values[i].is_given = o->values[i].is_given || is_option(row, key, "");
-        if (!is_secret && is_option(row, key, ""))
-            return read_value(o, i, value, &o->values[i], why);
-        if (is_secret &&
-            (is_option(row, key, FROM_FILE) || is_option(row, key, FROM_ENV)))
-            return read_secret(o, i, is_option(row, key, FROM_FILE), value,
-                               &o->values[i], why);
+        if (suffix)
+            return take_row(o, i, suffix, value, why);
     }
     return o->takes_settings ? add_setting(o, key, value, why)
                              : refuse_unknown(o, key, why);

@@ -19,9 +19,13 @@ typedef struct keel_bag_options_source {
     void *ctx;
 } keel_bag_options_source;
 
-/* values: one for each of the table; settings: what was not in it, as a pipeline's. */
+/*
+ * others    another table, read elsewhere, that a slip may be of; NULL: none
+ * values    one for each of the table; settings: what was not in it, as a pipeline's
+ */
 typedef struct keel_bag_options_read {
     const keel_bag_option *table; /* NULL: none */
+    const keel_bag_option *others;
     keel_bag_options_source source;
     bool takes_settings;
     keel_bag_value values[KEEL_BAG_OPTIONS_MAX];
@@ -34,7 +38,8 @@ keel_status keel_bag_options_begin(keel_bag_options_read *o, const keel_bag_ops 
                                    keel_detail *why);
 /*
  * One option more, as it was written.
- * Returns  KEEL_OK; KEEL_E_CONFIG: there is none of that name, nor a value like this
+ * Returns  KEEL_OK; KEEL_E_CONFIG: there is none of that name, nor a value like this, or it is
+ *          given twice
  */
 keel_status keel_bag_options_take(keel_bag_options_read *o, keel_text key,
                                   const char *value, keel_detail *why);

@@ -278,6 +278,7 @@ static keel_status read_store_options(const reader *r, keel_bag_node *node)
     if (status != KEEL_OK)
         return status;
     status = keel_bag_options_begin(&node->options, node->self.ops, &source, r->why);
+    node->options.others = common_options;
     if (status == KEEL_OK)
         status = read_query(r, node, &common);
     node->common.emulate = common.values[0].number;

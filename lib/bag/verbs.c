@@ -63,7 +63,10 @@ static keel_status check_ability(const use *u, keel_bag_ability ability)
     if (root->abilities.effective & (uint32_t)ability)
         return KEEL_OK;
     keel_bag_fail(u->why, KEEL_E_UNSUPPORTED, KEEL_APPLIED_NO, root->path,
-                  "it cannot %s", keel_bag_ability_name(ability));
+                  "it cannot %s%s", keel_bag_ability_name(ability),
+                  ability == KEEL_CAN_FLUSH ? "; a store that can does with "
+                                              "allow_flush=on in its URL alone"
+                                            : "");
     return KEEL_E_UNSUPPORTED;
 }
 

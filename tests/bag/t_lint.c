@@ -57,6 +57,10 @@ static const struct {
     { "cache(redis://other, " REDIS ")", NULL },
     { "failover(redis://h, file:///s)", NULL },
 
+    { "resilient(redis://u:sesame@h)",
+      "shop col 11: the password of resilient.source stands in its URL" },
+    { "resilient(redis://u@h)", NULL },
+
     { "resilient{timeout=off}(file:///s)",
       "shop col 1: resilient tries again and has no timeout" },
     { "resilient{preset=none; retry.attempts=2}(file:///s)",

@@ -300,7 +300,7 @@ expect 78 'KEEL_BAG_1: no bag of that name' KEEL_BAG_1=memory:// -- check
 echo hunter2 >"$work/secret"
 expect 0 '1 name, no mistakes' "KEEL_BAG_SHOP=resilient(redis://h?password_file=$work/secret)" \
     -- check
-expect 78 'KEEL_BAG_SHOP col 11: the file it names cannot be read: No such file' \
+expect 78 'KEEL_BAG_SHOP col 21: password_file: the file it names cannot be read: No such file' \
     "KEEL_BAG_SHOP=resilient(redis://h?password_file=$work/none)" -- check
 
 # The same of one spec, for who writes it.

@@ -49,11 +49,16 @@ keel_status keel_file_fail(const keel_file_store *s, keel_detail *why,
     return status;
 }
 
-static keel_status refuse(const keel_file_store *s, keel_detail *why, const char *what)
+/* Of an opening, which names the directory; the path last, as it may be cut. */
+static keel_status refuse(const keel_file_store *s, int error, keel_detail *why,
+                          const char *what)
 {
-    keel_file_fail(s, why, KEEL_APPLIED_NO, what);
-    if (why)
-        why->code = KEEL_E_SYSTEM;
+    char text[80];
+
+    keel_bag_fail(why, KEEL_E_SYSTEM, KEEL_APPLIED_NO, s->path, "%s: %s: %s", what,
+                  strerror_r(error, text, sizeof text), s->root);
+    if (why && why->size > offsetof(keel_detail, system_errno))
+        why->system_errno = error;
     return KEEL_E_SYSTEM;
 }
 
@@ -78,25 +83,37 @@ static int open_as_allowed(keel_file_store *s)
     return open_marks(s, O_RDONLY);
 }
 
-keel_status keel_file_store_open(keel_file_store *s, keel_detail *why)
+/* 0, or why not. One that is only read, it or what it lies in, may be there already. */
+static int make_root(const keel_file_store *s)
 {
     struct stat st;
-    int fd;
+    int error;
 
-    if (mkdir(s->root, 0700) && errno != EEXIST && errno != EROFS && errno != EACCES)
-        return refuse(s, why, "its directory cannot be made");
+    if (mkdir(s->root, 0700) == 0 || errno == EEXIST)
+        return 0;
+    error = errno;
+    return stat(s->root, &st) == 0 ? 0 : error;
+}
+
+keel_status keel_file_store_open(keel_file_store *s, keel_detail *why)
+{
+    int error = make_root(s), fd;
+    struct stat st;
+
+    if (error)
+        return refuse(s, error, why, "its directory cannot be made");
     fd = open_as_allowed(s);
     if (fd < 0)
-        return refuse(s, why, KEEL_FILE_MARKS " in its directory cannot be opened");
+        return refuse(s, errno, why,
+                      KEEL_FILE_MARKS " in its directory cannot be opened");
     if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
         close(fd);
-        errno = EINVAL;
-        return refuse(s, why, KEEL_FILE_MARKS " in its directory is no file");
+        return refuse(s, EINVAL, why, KEEL_FILE_MARKS " in its directory is no file");
     }
     keel_descriptor_set(&s->marks, fd);
     fd = atomic_load(&s->marks.fd);
     if (fd < 0)
-        return refuse(s, why, "there is no descriptor for " KEEL_FILE_MARKS);
+        return refuse(s, errno, why, "there is no descriptor for " KEEL_FILE_MARKS);
     if (!s->is_read_only)
         keel_open_files_add(fd); /* else a forked child could keep our locks */
     return KEEL_OK;

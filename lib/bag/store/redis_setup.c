@@ -8,6 +8,7 @@
 #include "base/detail.h"
 #include "base/memory.h"
 #include "call/runtime.h"
+#include "net/redis_tls.h"
 
 enum {
     OPTION_PREFIX,
@@ -131,6 +132,11 @@ static keel_status read_url(keel_redis_url *url, const keel_bag_setup *setup,
         return keel_fail(why, KEEL_E_CONFIG,
                          is_plain ? "neither a host nor the path of a unix socket"
                                   : "a host is missing");
+    if (strncmp(setup->url, "rediss:", strlen("rediss:")) == 0 && !keel_redis_has_tls())
+        return keel_fail(why, KEEL_E_UNSUPPORTED,
+                         "rediss:// needs a keel built with hiredis 1.0 or newer and "
+                         "its ssl library; until then use a unix socket "
+                         "(redis:///run/redis.sock) or a local TLS tunnel");
     if (!write_url(&text, memory, setup))
         return keel_fail(why, KEEL_E_NOMEM, "out of memory");
     status = keel_redis_url_read(url, keel_text_of(text), why);
