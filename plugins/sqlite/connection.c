@@ -91,10 +91,13 @@ static int set_up(keel_sqlite_connection *c)
 
 static int open_file(keel_sqlite_connection *c)
 {
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     int code;
 
-    make_private(c->file->name);
+    if (c->file->may_make) {
+        make_private(c->file->name);
+        flags |= SQLITE_OPEN_CREATE;
+    }
     code = sqlite3_open_v2(c->file->name, &c->db, flags, NULL);
     if (code == SQLITE_OK)
         code = set_up(c);

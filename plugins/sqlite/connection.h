@@ -32,12 +32,16 @@ typedef enum keel_sqlite_statement {
     SQL_STATEMENTS
 } keel_sqlite_statement;
 
-/* What all connections of a store have in common. */
+/*
+ * What all connections of a store have in common. may_make: while the store is opened;
+ * a file that is gone later is missing, and no empty one
+ */
 typedef struct keel_sqlite_file {
     keel_runtime *runtime;
     const char *path; /* of the bag in its tree, for texts */
     const char *name; /* of the file */
     keel_sqlite_sync sync;
+    bool may_make;
 } keel_sqlite_file;
 
 /*

@@ -89,8 +89,11 @@ static keel_status try_file(keel_sqlite_store *s, keel_detail *why)
     const keel_bag_op op = { .size = sizeof op,
                              .deadline_at_ns = keel_now(s->file.runtime) + OPEN_NS };
     keel_sqlite_use u;
-    keel_status status = keel_sqlite_use_begin(&u, s, &s->writer, &op, why);
+    keel_status status;
 
+    s->file.may_make = true;
+    status = keel_sqlite_use_begin(&u, s, &s->writer, &op, why);
+    s->file.may_make = false;
     if (status == KEEL_OK)
         return keel_sqlite_use_end(&u, KEEL_OK, KEEL_APPLIED_NO);
     if (status == KEEL_DEADLINE)

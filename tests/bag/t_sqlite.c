@@ -351,13 +351,31 @@ END_TEST
 
 /* ---- what is kept -------------------------------------------------------------------- */
 
-START_TEST(another_file_in_its_place_is_the_bag_from_then_on)
+static void remove_file(void)
 {
     ck_assert_int_eq(sqlite_bag_set(&b, "k", "old"), KEEL_OK);
     ck_assert_str_eq(sqlite_bag_get(&b, "k"), "old");
     ck_assert_int_eq(unlink(sqlite_bag_file(&b, "kv.db")), 0);
     ck_assert_int_eq(unlink(sqlite_bag_file(&b, "kv.db-wal")), 0);
     ck_assert_int_eq(unlink(sqlite_bag_file(&b, "kv.db-shm")), 0);
+}
+
+START_TEST(a_file_that_is_gone_is_no_empty_bag)
+{
+    remove_file();
+    ck_assert_str_eq(sqlite_bag_get(&b, "k"), "");
+    ck_assert_int_eq(b.why.code, KEEL_FAILED);
+    ck_assert_int_eq(b.why.system_errno, ENOENT);
+    ck_assert_int_eq(sqlite_bag_set(&b, "k", "new"), KEEL_FAILED);
+    ck_assert_int_eq(b.why.applied, KEEL_APPLIED_NO);
+    ck_assert_int_eq(access(sqlite_bag_file(&b, "kv.db"), F_OK), -1);
+}
+END_TEST
+
+START_TEST(another_file_in_its_place_is_the_bag_from_then_on)
+{
+    remove_file();
+    ck_assert_int_eq(mknod(sqlite_bag_file(&b, "kv.db"), S_IFREG | 0600, 0), 0);
     ck_assert_str_eq(sqlite_bag_get(&b, "k"), "");
     ck_assert_int_eq(b.why.code, KEEL_NOT_FOUND);
     ck_assert_int_eq(sqlite_bag_set(&b, "k", "new"), KEEL_OK);
@@ -427,6 +445,7 @@ SUITE_IN("sqlite", 60, setup, teardown,
          ONE(a_disk_that_fails_when_it_has_to_keep_a_write_leaves_it_unknown),
          ONE(without_sync_no_write_waits_for_the_disk),
          ONE(what_sqlite_finds_damaged_is_told_and_is_no_miss),
+         ONE(a_file_that_is_gone_is_no_empty_bag),
          ONE(another_file_in_its_place_is_the_bag_from_then_on),
          ONE(a_token_of_before_a_restart_is_nobody_elses_after_it),
          ONE(what_has_expired_leaves_the_file_with_those_who_write),
