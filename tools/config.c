@@ -332,9 +332,16 @@ static keel_status check_bags(look *l, unsigned *names)
     char name[KEEL_NAME_MAX + 1];
     keel_status status = KEEL_OK;
 
-    for (*names = 0;
-         !status && keel_config_bag_at(l->config, *names, name, sizeof name); ++*names)
-        status = keel_bag_check(l->config, NULL, name, NULL, &l->why);
+    for (size_t i = 0; !status && keel_config_bag_at(l->config, i, name, sizeof name);
+         i++)
+        status = keel_bag_find_secrets(l->config, NULL, name, &l->why);
+    *names = 0;
+    for (size_t i = 0; !status && keel_config_bag_at(l->config, i, name, sizeof name);
+         i++)
+        if (*name) {
+            status = keel_bag_check(l->config, NULL, name, NULL, &l->why);
+            ++*names;
+        }
     return status;
 }
 

@@ -78,6 +78,21 @@ static keel_status check_pipelines(look *l, const keel_bag_node *node)
     return status;
 }
 
+/* ---- bags ---------------------------------------------------------------------------- */
+
+keel_status keel_bag_find_secrets(keel_config *config, const keel_allocator *memory,
+                                  const char *bag, keel_detail *why)
+{
+    keel_bag_tree tree = { .config = config, .memory = memory, .bag = bag };
+    keel_detail said = KEEL_DETAIL_INIT;
+    keel_status status = keel_bag_tree_read(&tree, NULL, &said);
+
+    keel_bag_tree_close(&tree);
+    if (status == KEEL_E_NOMEM)
+        return keel_fail(why, status, "out of memory");
+    return keel_succeed(why);
+}
+
 keel_status keel_bag_check(keel_config *config, const keel_allocator *memory,
                            const char *bag, const char *spec, keel_detail *why)
 {

@@ -18,4 +18,11 @@
 keel_status keel_bag_check(keel_config *config, const keel_allocator *memory,
                            const char *bag, const char *spec, keel_detail *why);
 
+/*
+ * Finds which variables a bag takes for secrets, so that none of them is taken for a bag
+ * of its own: before the first of several is checked. KEEL_OK, KEEL_E_NOMEM.
+ */
+keel_status keel_bag_find_secrets(keel_config *config, const keel_allocator *memory,
+                                  const char *bag, keel_detail *why);
+
 #endif

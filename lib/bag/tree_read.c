@@ -32,17 +32,28 @@ typedef struct place {
     keel_text role;
 } place;
 
-static const char *variable(const char *name, void *ctx)
+/* what: keel_config_variable, keel_config_secret */
+static const char *ask(const keel_bag_tree *tree, const char *name,
+                       const char *(*what)(keel_config *config, const char *name))
 {
-    const keel_bag_tree *tree = ctx;
     const char *text;
 
     if (tree->runtime)
         keel_runtime_lock(tree->runtime);
-    text = keel_config_variable(tree->config, name);
+    text = what(tree->config, name);
     if (tree->runtime)
         keel_runtime_unlock(tree->runtime);
     return text;
+}
+
+static const char *spec_of(const keel_bag_tree *tree, const char *variable)
+{
+    return ask(tree, variable, keel_config_variable);
+}
+
+static const char *secret(const char *variable, void *ctx)
+{
+    return ask(ctx, variable, keel_config_secret);
 }
 
 /* ---- what is wrong ------------------------------------------------------------------- */
@@ -269,7 +280,7 @@ static keel_status read_query(const reader *r, keel_bag_node *node,
 
 static keel_status read_store_options(const reader *r, keel_bag_node *node)
 {
-    const keel_bag_options_source source = { r->tree->memory, variable, r->tree };
+    const keel_bag_options_source source = { r->tree->memory, secret, r->tree };
     const keel_bag_ops common_ops = { .options = common_options };
     keel_bag_options_read common;
     keel_status status;
@@ -339,7 +350,7 @@ static keel_status read_decorator_option(const reader *r, keel_bag_node *node,
 static keel_status read_decorator_options(const reader *r, keel_bag_node *node,
                                           const keel_spec_node *spec)
 {
-    const keel_bag_options_source source = { r->tree->memory, variable, r->tree };
+    const keel_bag_options_source source = { r->tree->memory, secret, r->tree };
     keel_status status =
         keel_bag_options_begin(&node->options, node->self.ops, &source, r->why);
 
@@ -447,7 +458,7 @@ static keel_status read_reference(const reader *r, const place *at, keel_bag_nod
     name_variable(name, at->spec->name);
     if (is_being_read(r, name))
         return refuse(r, at->spec->column, "the reference leads back to itself");
-    text = variable(name, r->tree);
+    text = spec_of(r->tree, name);
     if (!text) {
         keel_failf(r->why, KEEL_E_CONFIG, "%s is not set", name);
         return at_column(r, at->spec->column, KEEL_E_CONFIG);
@@ -478,7 +489,7 @@ keel_status keel_bag_tree_read(keel_bag_tree *tree, const char *spec, keel_detai
     const char *given;
 
     name_variable(name, keel_text_of(tree->bag));
-    given = variable(name, tree);
+    given = spec_of(tree, name);
     if (!given && !spec)
         return keel_failf(why, KEEL_E_CONFIG,
                           "%s is not set, and there is no spec in code", name);

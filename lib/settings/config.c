@@ -362,14 +362,31 @@ keel_status keel_config_claim(keel_config *config, const char *name, keel_detail
     return keel_claims_add(&config->claims, name, why);
 }
 
-const char *keel_config_variable(keel_config *config, const char *name)
+static keel_named_text *claim_variable(keel_config *config, const char *name)
 {
     for (keel_named_text *entry = config->variables.first; entry; entry = entry->next)
         if (!strcmp(entry->where, name)) {
             entry->is_claimed = true;
-            return entry->text;
+            return entry;
         }
     return NULL;
+}
+
+const char *keel_config_variable(keel_config *config, const char *name)
+{
+    const keel_named_text *entry = claim_variable(config, name);
+
+    return entry ? entry->text : NULL;
+}
+
+const char *keel_config_secret(keel_config *config, const char *name)
+{
+    keel_named_text *entry = claim_variable(config, name);
+
+    if (!entry)
+        return NULL;
+    entry->is_secret = true;
+    return entry->text;
 }
 
 void keel_config_warn_of_slips(keel_config *config, const char *name)
@@ -412,8 +429,11 @@ bool keel_config_bag_at(const keel_config *config, size_t number, char *name,
 {
     for (const keel_named_text *entry = config->variables.first; entry;
          entry = entry->next)
-        if (name_bag(entry, name, size) && !number--)
+        if (name_bag(entry, name, size) && !number--) {
+            if (entry->is_secret)
+                *name = '\0';
             return true;
+        }
     return false;
 }
 

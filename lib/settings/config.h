@@ -64,6 +64,8 @@ keel_status keel_config_claim(keel_config *config, const char *name, keel_detail
  * it is not set. Lives as long as the configuration.
  */
 const char *keel_config_variable(keel_config *config, const char *name);
+/* The same of one that a spec names for a secret: it is no bag's, whatever its name. */
+const char *keel_config_secret(keel_config *config, const char *name);
 
 /* Who had the last word on a key: filled for `keel config explain`. */
 typedef struct keel_origin {
@@ -165,7 +167,10 @@ size_t keel_config_mistakes(const keel_config *config);
 /* A name that nobody claimed and whose settings read like settings; false: no more. */
 bool keel_config_guess_name(const keel_config *config, char *name, size_t size);
 
-/* Each bag that has a variable, from 0 on; false: there are no more. */
+/*
+ * Each bag that has a variable, from 0 on; "": what is called like one is a secret; false:
+ * there are no more.
+ */
 bool keel_config_bag_at(const keel_config *config, size_t number, char *name,
                         size_t size);
 

@@ -16,6 +16,7 @@
  * is_key    it sets one key: `key`, or one that is not known if that is NULL
  * is_link   Kubernetes' most likely: nobody's mistake where no pipeline has the name
  * is_claimed  somebody has asked for it by its name
+ * is_secret   it is no spec, whatever it is called
  * where     "KEEL_PAYMENTS", "keel.conf:3"
  */
 typedef struct keel_named_text {
@@ -25,6 +26,7 @@ typedef struct keel_named_text {
     const keel_key *key;
     bool is_link;
     bool is_claimed;
+    bool is_secret;
     const char *where;
     const char *text;
     size_t column; /* of text where it stands */

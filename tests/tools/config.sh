@@ -300,6 +300,10 @@ expect 78 'KEEL_BAG_1: no bag of that name' KEEL_BAG_1=memory:// -- check
 echo hunter2 >"$work/secret"
 expect 0 '1 name, no mistakes' "KEEL_BAG_SHOP=resilient(redis://h?password_file=$work/secret)" \
     -- check
+expect 0 '1 name, no mistakes' KEEL_SHOP_SECRET=sesame \
+    'KEEL_BAG_SHOP=resilient(redis://h?password_env=KEEL_SHOP_SECRET)' -- check
+expect 0 '1 name, no mistakes' KEEL_BAG_A_SECRET=sesame \
+    'KEEL_BAG_SHOP=resilient(redis://h?password_env=KEEL_BAG_A_SECRET)' -- check
 expect 78 'KEEL_BAG_SHOP col 21: password_file: the file it names cannot be read: No such file' \
     "KEEL_BAG_SHOP=resilient(redis://h?password_file=$work/none)" -- check
 
