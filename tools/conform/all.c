@@ -43,7 +43,7 @@ static void a_scan_says_every_key_that_is_there_all_the_while(conform *c)
         EXPECT_STATUS(c, KEEL_OK,
                       keel_bag_scan(c->bag, &cursor, note, &s, NULL, &c->why));
     }
-    EXPECT(c, cursor.is_at_end);
+    EXPECT(c, cursor.is_at_end, "expected a scan to end within %d rounds", ROUNDS_MOST);
     for (unsigned i = 0; i < MANY; i++) {
         if (!s.times[i]) {
             conform_say(c, __FILE__, __LINE__, "key %u of %u was not said", i, MANY);
@@ -63,7 +63,7 @@ static void a_flush_leaves_nothing_and_what_comes_after_stays(conform *c)
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 3), "c"));
     EXPECT_STATUS(c, KEEL_NOT_FOUND, get_item(c, key_of(c, 1), &item));
     EXPECT_STATUS(c, KEEL_NOT_FOUND, get_item(c, key_of(c, 2), &item));
-    EXPECT(c, has_text(c, key_of(c, 3), "c"));
+    EXPECT_TEXT(c, key_of(c, 3), "c");
 }
 
 const conform_check conform_all[] = {

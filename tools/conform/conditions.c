@@ -21,11 +21,11 @@ static void add_stores_only_where_there_is_none(conform *c)
 
     EXPECT_STATUS(c, KEEL_OK, add_text(c, key, "first"));
     EXPECT_STATUS(c, KEEL_NOT_STORED, add_text(c, key, "second"));
-    EXPECT(c, c->why.applied == KEEL_APPLIED_NO);
-    EXPECT(c, has_text(c, key, "first"));
+    EXPECT_APPLIED(c, KEEL_APPLIED_NO);
+    EXPECT_TEXT(c, key, "first");
     EXPECT_STATUS(c, KEEL_OK, keel_bag_delete(c->bag, key, NULL, &c->why));
     EXPECT_STATUS(c, KEEL_OK, add_text(c, key, "third"));
-    EXPECT(c, has_text(c, key, "third"));
+    EXPECT_TEXT(c, key, "third");
 }
 
 static void replace_stores_only_where_there_is_one(conform *c)
@@ -36,7 +36,7 @@ static void replace_stores_only_where_there_is_one(conform *c)
                   keel_bag_replace(c->bag, key, "a", 1, NULL, &c->why));
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key, "b"));
     EXPECT_STATUS(c, KEEL_OK, keel_bag_replace(c->bag, key, "c", 1, NULL, &c->why));
-    EXPECT(c, has_text(c, key, "c"));
+    EXPECT_TEXT(c, key, "c");
 }
 
 static void cas_stores_over_what_was_seen_and_nothing_else(conform *c)
@@ -47,13 +47,13 @@ static void cas_stores_over_what_was_seen_and_nothing_else(conform *c)
 
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key, "a"));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key, &item));
-    EXPECT(c, item.token.length > 0);
+    EXPECT(c, item.token.length > 0, "expected a token, and there is none");
     first = item.token;
     EXPECT_STATUS(c, KEEL_OK, cas_text(c, key, &first, "b"));
-    EXPECT(c, has_text(c, key, "b"));
+    EXPECT_TEXT(c, key, "b");
     EXPECT_STATUS(c, KEEL_EXISTS, cas_text(c, key, &first, "c"));
-    EXPECT(c, c->why.applied == KEEL_APPLIED_NO);
-    EXPECT(c, has_text(c, key, "b"));
+    EXPECT_APPLIED(c, KEEL_APPLIED_NO);
+    EXPECT_TEXT(c, key, "b");
 }
 
 static void cas_of_what_is_gone_finds_nothing(conform *c)
@@ -78,9 +78,11 @@ static void a_token_of_an_item_that_was_made_anew_is_of_another(conform *c)
     EXPECT_STATUS(c, KEEL_OK, keel_bag_delete(c->bag, key, NULL, &c->why));
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key, "same"));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key, &after));
-    EXPECT(c,
-           before.token.length != after.token.length ||
-               memcmp(before.token.bytes, after.token.bytes, after.token.length) != 0);
+    EXPECT(
+        c,
+        before.token.length != after.token.length ||
+            memcmp(before.token.bytes, after.token.bytes, after.token.length) != 0,
+        "expected another token after the item was deleted and set anew, not the same");
     EXPECT_STATUS(c, KEEL_EXISTS, cas_text(c, key, &before.token, "other"));
 }
 
@@ -108,7 +110,7 @@ static void cas_sets_flags(conform *c)
     EXPECT_STATUS(c, KEEL_OK,
                   keel_bag_cas(c->bag, key, &item.token, "b", 1, &options, &c->why));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key, &item));
-    EXPECT(c, item.flags == 7);
+    EXPECT_NUMBER(c, "flags", 7, item.flags);
 }
 
 static void appending_and_prepending_keep_what_there_is(conform *c)
@@ -121,11 +123,12 @@ static void appending_and_prepending_keep_what_there_is(conform *c)
     EXPECT_STATUS(c, KEEL_OK, keel_bag_set(c->bag, key, "b", 1, &first, &c->why));
     EXPECT_STATUS(c, KEEL_OK, keel_bag_append(c->bag, key, "c", 1, &second, &c->why));
     EXPECT_STATUS(c, KEEL_OK, keel_bag_prepend(c->bag, key, "a", 1, &second, &c->why));
-    EXPECT(c, has_text(c, key, "abc"));
+    EXPECT_TEXT(c, key, "abc");
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key, &item));
-    EXPECT(c, !(c->abilities.effective & KEEL_CAN_FLAGS) || item.flags == 5);
+    if (c->abilities.effective & KEEL_CAN_FLAGS)
+        EXPECT_NUMBER(c, "flags", 5, item.flags);
     EXPECT_STATUS(c, KEEL_OK, keel_bag_append(c->bag, key, "", 0, NULL, &c->why));
-    EXPECT(c, has_text(c, key, "abc"));
+    EXPECT_TEXT(c, key, "abc");
 }
 
 static void appending_to_nothing_makes_nothing(conform *c)

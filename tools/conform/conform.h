@@ -37,10 +37,11 @@ const char *key_of(const conform *c, unsigned number);
 void conform_say(conform *c, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-#define EXPECT(c, condition)                                                           \
+/* The rest: what was expected, and what is, as a sentence. */
+#define EXPECT(c, condition, ...)                                                      \
     do {                                                                               \
         if (!(condition)) {                                                            \
-            conform_say(c, __FILE__, __LINE__, "expected %s", #condition);             \
+            conform_say(c, __FILE__, __LINE__, __VA_ARGS__);                           \
             return;                                                                    \
         }                                                                              \
     } while (0)
@@ -49,18 +50,36 @@ void conform_say(conform *c, const char *file, int line, const char *format, ...
     do {                                                                               \
         keel_status expect_status = (call);                                            \
                                                                                        \
-        if (expect_status != (wanted)) {                                               \
-            conform_say(c, __FILE__, __LINE__, "expected %s, not %s (%s): %s",         \
-                        keel_status_name(wanted), keel_status_name(expect_status),     \
-                        (c)->why.text, #call);                                         \
+        EXPECT(c, expect_status == (wanted), "expected %s, not %s (%s): %s",           \
+               keel_status_name(wanted), keel_status_name(expect_status),              \
+               (c)->why.text, #call);                                                  \
+    } while (0)
+
+#define EXPECT_NUMBER(c, what, wanted, got)                                            \
+    do {                                                                               \
+        long long expect_wanted = (long long)(wanted), expect_got = (long long)(got);  \
+                                                                                       \
+        EXPECT(c, expect_got == expect_wanted, "expected %s %lld, not %lld", what,     \
+               expect_wanted, expect_got);                                             \
+    } while (0)
+
+/* Of the last verb. */
+#define EXPECT_APPLIED(c, wanted)                                                      \
+    EXPECT(c, (c)->why.applied == (wanted), "expected applied to be %s, not %s",       \
+           applied_name(wanted), applied_name((c)->why.applied))
+
+#define EXPECT_TEXT(c, key, text)                                                      \
+    do {                                                                               \
+        if (!has_text(c, __FILE__, __LINE__, key, text))                               \
             return;                                                                    \
-        }                                                                              \
     } while (0)
 
 /* Verbs with texts for values. */
 keel_status set_text(conform *c, const char *key, const char *text);
 keel_status get_item(conform *c, const char *key, keel_bag_item *item);
-/* Whether the item is there, with that value. */
-bool has_text(conform *c, const char *key, const char *text);
+/* Whether the item is there, with that value; says so where it is not. */
+bool has_text(conform *c, const char *file, int line, const char *key,
+              const char *text);
+const char *applied_name(keel_applied applied);
 
 #endif

@@ -96,9 +96,11 @@ static void is_known(conform *c, losing *l, write_fn *write)
                            .capacity = sizeof c->value };
 
     EXPECT_STATUS(c, KEEL_OK, write(c, l->bag, key_of(c, 1), &options));
-    EXPECT(c, marks & KEEL_BAG_REPEATED);
+    EXPECT(c, marks & KEEL_BAG_REPEATED,
+           "expected the mark KEEL_BAG_REPEATED, and it is missing");
     EXPECT_STATUS(c, KEEL_OK, keel_bag_get(l->bag, key_of(c, 1), &item, NULL, &c->why));
-    EXPECT(c, item.length == 3 && memcmp(c->value, "own", 3) == 0);
+    EXPECT(c, item.length == 3 && memcmp(c->value, "own", 3) == 0,
+           "expected the value \"own\", not another of %zu bytes", item.length);
 }
 
 static void write_known(conform *c, const char *verb, write_fn *write)

@@ -79,7 +79,7 @@ static void what_is_no_number_stays_as_it_is(conform *c)
         EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 1), texts[i]));
         EXPECT_STATUS(c, KEEL_NOT_NUMBER,
                       keel_bag_incr(c->bag, key_of(c, 1), 1, NULL, NULL, &c->why));
-        EXPECT(c, has_text(c, key_of(c, 1), texts[i]));
+        EXPECT_TEXT(c, key_of(c, 1), texts[i]);
     }
 }
 
@@ -93,7 +93,7 @@ static void counting_keeps_flags(conform *c)
     EXPECT_STATUS(c, KEEL_OK,
                   keel_bag_incr(c->bag, key_of(c, 1), 1, NULL, NULL, &c->why));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key_of(c, 1), &item));
-    EXPECT(c, item.flags == 77);
+    EXPECT_NUMBER(c, "flags", 77, item.flags);
 }
 
 static void counting_makes_a_seen_token_old(conform *c)

@@ -39,12 +39,14 @@ static bool all_run(race *r)
 
     for (; started < THREADS; started++) {
         runners[started] = (runner){ .r = r, .number = started };
-        if (pthread_create(&runners[started].thread, NULL, run, &runners[started]))
+        if (pthread_create(&runners[started].thread, NULL, run, &runners[started])) {
+            r->failed = KEEL_E_SYSTEM;
             break;
+        }
     }
     for (unsigned i = 0; i < started; i++)
         pthread_join(runners[i].thread, NULL);
-    return started == THREADS && !r->failed;
+    return !r->failed;
 }
 
 /* ---- counting ------------------------------------------------------------------------ */
@@ -64,9 +66,10 @@ static void no_count_is_lost(conform *c)
     char wanted[16];
 
     EXPECT_STATUS(c, KEEL_OK, set_text(c, r.key, "0"));
-    EXPECT(c, all_run(&r));
+    EXPECT(c, all_run(&r), "expected each thread to do its part, not %s",
+           keel_status_name((keel_status)r.failed));
     snprintf(wanted, sizeof wanted, "%d", THREADS * TIMES);
-    EXPECT(c, has_text(c, key_of(c, 1), wanted));
+    EXPECT_TEXT(c, key_of(c, 1), wanted);
 }
 
 /* ---- adding -------------------------------------------------------------------------- */
@@ -85,8 +88,9 @@ static void one_of_many_adds_is_the_first(conform *c)
 {
     race r = { .c = c, .key = key_of(c, 1), .once = add_once };
 
-    EXPECT(c, all_run(&r));
-    EXPECT(c, r.done == 1);
+    EXPECT(c, all_run(&r), "expected each thread to do its part, not %s",
+           keel_status_name((keel_status)r.failed));
+    EXPECT_NUMBER(c, "adds that succeed:", 1, r.done);
 }
 
 /* ---- cas ----------------------------------------------------------------------------- */
@@ -124,9 +128,10 @@ static void no_change_by_cas_is_lost(conform *c)
 
     EXPECT_STATUS(c, KEEL_OK,
                   keel_bag_set(c->bag, r.key, &value, sizeof value, NULL, &c->why));
-    EXPECT(c, all_run(&r));
+    EXPECT(c, all_run(&r), "expected each thread to do its part, not %s",
+           keel_status_name((keel_status)r.failed));
     EXPECT_STATUS(c, KEEL_OK, keel_bag_get(c->bag, r.key, &item, NULL, &c->why));
-    EXPECT(c, value == THREADS * TIMES);
+    EXPECT_NUMBER(c, "the number", THREADS * TIMES, value);
 }
 
 /* ---- appending ----------------------------------------------------------------------- */
@@ -147,13 +152,14 @@ static void nothing_appended_is_lost(conform *c)
     keel_bag_item item;
 
     EXPECT_STATUS(c, KEEL_OK, set_text(c, r.key, ""));
-    EXPECT(c, all_run(&r));
+    EXPECT(c, all_run(&r), "expected each thread to do its part, not %s",
+           keel_status_name((keel_status)r.failed));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, r.key, &item));
-    EXPECT(c, item.length == (size_t)THREADS * TIMES);
+    EXPECT_NUMBER(c, "a length of", THREADS * TIMES, item.length);
     for (size_t i = 0; i < item.length; i++)
         counts[(unsigned char)(c->value[i] - 'a') % THREADS]++;
     for (size_t i = 0; i < THREADS; i++)
-        EXPECT(c, counts[i] == TIMES);
+        EXPECT_NUMBER(c, "appends of each thread:", TIMES, counts[i]);
 }
 
 const conform_check conform_races[] = {

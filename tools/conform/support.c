@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SHOWN = 40 };
+
 const char *key_of(const conform *c, unsigned number)
 {
     static _Thread_local char keys[8][64];
@@ -21,14 +23,16 @@ void conform_say(conform *c, const char *file, int line, const char *format, ...
 {
     const char *name = strrchr(file, '/');
     va_list arguments;
-    int used;
+    size_t used;
 
     if (c->said[0])
         return;
-    used = snprintf(c->said, sizeof c->said, "%s:%d: ", name ? name + 1 : file, line);
     va_start(arguments, format);
-    vsnprintf(c->said + used, sizeof c->said - (size_t)used, format, arguments);
+    vsnprintf(c->said, sizeof c->said, format, arguments);
     va_end(arguments);
+    used = strlen(c->said);
+    snprintf(c->said + used, sizeof c->said - used, " (%s:%d)", name ? name + 1 : file,
+             line);
 }
 
 keel_status set_text(conform *c, const char *key, const char *text)
@@ -48,10 +52,44 @@ keel_status get_item(conform *c, const char *key, keel_bag_item *item)
     return keel_bag_get(c->bag, key, item, &options, &c->why);
 }
 
-bool has_text(conform *c, const char *key, const char *text)
+/* The beginning of a value, whatever bytes it has. */
+static void show(char to[SHOWN + 1], const char *value, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < length && i < SHOWN; i++)
+        to[i] = value[i] >= ' ' && value[i] <= '~' ? value[i] : '.';
+    to[i] = '\0';
+}
+
+bool has_text(conform *c, const char *file, int line, const char *key, const char *text)
 {
     keel_bag_item item;
+    keel_status status = get_item(c, key, &item);
+    char shown[SHOWN + 1];
 
-    return get_item(c, key, &item) == KEEL_OK && item.length == strlen(text) &&
-           memcmp(c->value, text, item.length) == 0;
+    if (status != KEEL_OK) {
+        conform_say(c, file, line, "expected the value \"%s\", not %s (%s)", text,
+                    keel_status_name(status), c->why.text);
+        return false;
+    }
+    if (item.length == strlen(text) && memcmp(c->value, text, item.length) == 0)
+        return true;
+    show(shown, c->value, item.length);
+    conform_say(c, file, line, "expected the value \"%s\", not \"%s\" of %zu bytes",
+                text, shown, item.length);
+    return false;
+}
+
+const char *applied_name(keel_applied applied)
+{
+    switch (applied) {
+    case KEEL_APPLIED_NO:
+        return "no";
+    case KEEL_APPLIED_YES:
+        return "yes";
+    case KEEL_APPLIED_UNKNOWN:
+        break;
+    }
+    return "unknown";
 }

@@ -64,9 +64,11 @@ static void items_go_when_their_time_is_over(conform *c)
         c, KEEL_OK,
         set_for(c, key_of(c, 2), keel_ttl_until_ms(unix_ms() + moment_ms(c))));
     EXPECT_STATUS(c, KEEL_OK, set_for(c, key_of(c, 3), keel_ttl_for_ms(HOUR_MS)));
-    EXPECT(c, goes(c, key_of(c, 1)));
-    EXPECT(c, goes(c, key_of(c, 2)));
-    EXPECT(c, has_text(c, key_of(c, 3), "x"));
+    EXPECT(c, goes(c, key_of(c, 1)),
+           "expected the item to expire, and it is still there");
+    EXPECT(c, goes(c, key_of(c, 2)),
+           "expected the item to expire, and it is still there");
+    EXPECT_TEXT(c, key_of(c, 3), "x");
 }
 
 static void what_was_over_before_is_gone_at_once(conform *c)
@@ -83,12 +85,13 @@ static void what_was_over_before_is_gone_at_once(conform *c)
 static void what_has_expired_is_no_item(conform *c)
 {
     EXPECT_STATUS(c, KEEL_OK, set_for(c, key_of(c, 1), keel_ttl_for_ms(moment_ms(c))));
-    EXPECT(c, goes(c, key_of(c, 1)));
+    EXPECT(c, goes(c, key_of(c, 1)),
+           "expected the item to expire, and it is still there");
     EXPECT_STATUS(c, KEEL_NOT_STORED,
                   keel_bag_replace(c->bag, key_of(c, 1), "y", 1, NULL, &c->why));
     EXPECT_STATUS(c, KEEL_OK,
                   keel_bag_add(c->bag, key_of(c, 1), "z", 1, NULL, &c->why));
-    EXPECT(c, has_text(c, key_of(c, 1), "z"));
+    EXPECT_TEXT(c, key_of(c, 1), "z");
 }
 
 static void when_it_goes_is_told(conform *c)
@@ -99,10 +102,12 @@ static void when_it_goes_is_told(conform *c)
 
     EXPECT_STATUS(c, KEEL_OK, set_for(c, key_of(c, 1), keel_ttl_until_ms(wanted)));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key_of(c, 1), &item));
-    EXPECT(c, item.expires_at_ms > wanted - step && item.expires_at_ms < wanted + step);
+    EXPECT(c, item.expires_at_ms > wanted - step && item.expires_at_ms < wanted + step,
+           "expected it to expire at %lld (ms since 1970), not at %lld",
+           (long long)wanted, (long long)item.expires_at_ms);
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 1), "for ever"));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key_of(c, 1), &item));
-    EXPECT(c, item.expires_at_ms == 0);
+    EXPECT_NUMBER(c, "an expiry (0: never) of", 0, item.expires_at_ms);
 }
 
 static keel_status touch(conform *c, const char *key, keel_ttl ttl)
@@ -116,11 +121,12 @@ static void touch_gives_another_time(conform *c)
 {
     EXPECT_STATUS(c, KEEL_OK, set_for(c, key_of(c, 1), keel_ttl_for_ms(HOUR_MS)));
     EXPECT_STATUS(c, KEEL_OK, touch(c, key_of(c, 1), keel_ttl_for_ms(moment_ms(c))));
-    EXPECT(c, goes(c, key_of(c, 1)));
+    EXPECT(c, goes(c, key_of(c, 1)),
+           "expected the item to expire, and it is still there");
     EXPECT_STATUS(c, KEEL_NOT_FOUND, touch(c, key_of(c, 1), keel_ttl_for_ms(HOUR_MS)));
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 2), "kept"));
     EXPECT_STATUS(c, KEEL_OK, touch(c, key_of(c, 2), keel_ttl_for_ms(HOUR_MS)));
-    EXPECT(c, has_text(c, key_of(c, 2), "kept"));
+    EXPECT_TEXT(c, key_of(c, 2), "kept");
 }
 
 static void get_and_touch_does_both(conform *c)
@@ -138,8 +144,10 @@ static void get_and_touch_does_both(conform *c)
     EXPECT_STATUS(
         c, KEEL_OK,
         keel_bag_get_and_touch(c->bag, key_of(c, 1), &item, &options, &c->why));
-    EXPECT(c, item.length == 4 && !memcmp(c->value, "seen", 4));
-    EXPECT(c, goes(c, key_of(c, 1)));
+    EXPECT(c, item.length == 4 && !memcmp(c->value, "seen", 4),
+           "expected the value \"seen\", not another of %zu bytes", item.length);
+    EXPECT(c, goes(c, key_of(c, 1)),
+           "expected the item to expire, and it is still there");
 }
 
 static void changing_an_item_keeps_its_time(conform *c)
@@ -151,7 +159,10 @@ static void changing_an_item_keeps_its_time(conform *c)
     EXPECT_STATUS(c, KEEL_OK,
                   keel_bag_append(c->bag, key_of(c, 1), "y", 1, NULL, &c->why));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key_of(c, 1), &after));
-    EXPECT(c, is_same_time(c, before.expires_at_ms, after.expires_at_ms));
+    EXPECT(c, is_same_time(c, before.expires_at_ms, after.expires_at_ms),
+           "expected it to expire at %lld as before (ms since 1970; 0: never), not at "
+           "%lld",
+           (long long)before.expires_at_ms, (long long)after.expires_at_ms);
 }
 
 static void keep_keeps_it_when_the_value_is_replaced(conform *c)
@@ -162,7 +173,10 @@ static void keep_keeps_it_when_the_value_is_replaced(conform *c)
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key_of(c, 1), &before));
     EXPECT_STATUS(c, KEEL_OK, set_for(c, key_of(c, 1), keel_ttl_of(KEEL_TTL_KEEP, 0)));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key_of(c, 1), &after));
-    EXPECT(c, is_same_time(c, before.expires_at_ms, after.expires_at_ms));
+    EXPECT(c, is_same_time(c, before.expires_at_ms, after.expires_at_ms),
+           "expected it to expire at %lld as before (ms since 1970; 0: never), not at "
+           "%lld",
+           (long long)before.expires_at_ms, (long long)after.expires_at_ms);
 }
 
 #define EXPIRES (KEEL_CAN_SET | KEEL_CAN_TTL)

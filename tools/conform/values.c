@@ -16,18 +16,18 @@ static void nothing_is_not_found(conform *c)
 static void what_is_set_comes_back(conform *c)
 {
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 1), "one"));
-    EXPECT(c, c->why.applied == KEEL_APPLIED_YES);
-    EXPECT(c, has_text(c, key_of(c, 1), "one"));
+    EXPECT_APPLIED(c, KEEL_APPLIED_YES);
+    EXPECT_TEXT(c, key_of(c, 1), "one");
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 1), "two, and longer"));
-    EXPECT(c, has_text(c, key_of(c, 1), "two, and longer"));
+    EXPECT_TEXT(c, key_of(c, 1), "two, and longer");
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 1), "3"));
-    EXPECT(c, has_text(c, key_of(c, 1), "3"));
+    EXPECT_TEXT(c, key_of(c, 1), "3");
 }
 
 static void the_empty_value_is_one(conform *c)
 {
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 1), ""));
-    EXPECT(c, has_text(c, key_of(c, 1), ""));
+    EXPECT_TEXT(c, key_of(c, 1), "");
 }
 
 static void any_bytes_are_a_value(conform *c)
@@ -43,7 +43,9 @@ static void any_bytes_are_a_value(conform *c)
         c, KEEL_OK,
         keel_bag_set(c->bag, key_of(c, 1), bytes, sizeof bytes, NULL, &c->why));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key_of(c, 1), &item));
-    EXPECT(c, item.length == sizeof bytes && !memcmp(c->value, bytes, sizeof bytes));
+    EXPECT(c, item.length == sizeof bytes && !memcmp(c->value, bytes, sizeof bytes),
+           "expected the %zu bytes that were set, not others, %zu of them",
+           sizeof bytes, item.length);
 }
 
 static void a_large_value_comes_back_whole(conform *c)
@@ -65,7 +67,8 @@ static void a_large_value_comes_back_whole(conform *c)
     free(back);
     EXPECT_STATUS(c, KEEL_OK, stored);
     EXPECT_STATUS(c, KEEL_OK, read);
-    EXPECT(c, is_same);
+    EXPECT(c, is_same, "expected the %zu bytes that were set, not others, %zu of them",
+           length, item.length);
 }
 
 static void too_large_a_value_is_refused_and_the_old_one_stays(conform *c)
@@ -81,8 +84,8 @@ static void too_large_a_value_is_refused_and_the_old_one_stays(conform *c)
     status = keel_bag_set(c->bag, key_of(c, 1), sent, length, NULL, &c->why);
     free(sent);
     EXPECT_STATUS(c, KEEL_E_TOO_LARGE, status);
-    EXPECT(c, c->why.applied == KEEL_APPLIED_NO);
-    EXPECT(c, has_text(c, key_of(c, 1), "old"));
+    EXPECT_APPLIED(c, KEEL_APPLIED_NO);
+    EXPECT_TEXT(c, key_of(c, 1), "old");
 }
 
 static void a_buffer_that_is_too_small_stays_as_it_was(conform *c)
@@ -93,11 +96,12 @@ static void a_buffer_that_is_too_small_stays_as_it_was(conform *c)
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 1), "four and more"));
     EXPECT_STATUS(c, KEEL_E_BUFFER,
                   keel_bag_get(c->bag, key_of(c, 1), &item, NULL, &c->why));
-    EXPECT(c, item.length == strlen("four and more") && !strcmp(small, "abc"));
+    EXPECT_NUMBER(c, "a length of", strlen("four and more"), item.length);
+    EXPECT(c, !strcmp(small, "abc"), "expected the buffer to stay as it was");
     item.buffer = NULL;
     item.capacity = 0;
     EXPECT_STATUS(c, KEEL_OK, keel_bag_get(c->bag, key_of(c, 1), &item, NULL, &c->why));
-    EXPECT(c, item.length == strlen("four and more"));
+    EXPECT_NUMBER(c, "a length of", strlen("four and more"), item.length);
 }
 
 static void flags_come_back_and_are_replaced(conform *c)
@@ -108,10 +112,10 @@ static void flags_come_back_and_are_replaced(conform *c)
     EXPECT_STATUS(c, KEEL_OK,
                   keel_bag_set(c->bag, key_of(c, 1), "x", 1, &options, &c->why));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key_of(c, 1), &item));
-    EXPECT(c, item.flags == 0xfedcba98);
+    EXPECT_NUMBER(c, "flags", 0xfedcba98, item.flags);
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key_of(c, 1), "y"));
     EXPECT_STATUS(c, KEEL_OK, get_item(c, key_of(c, 1), &item));
-    EXPECT(c, item.flags == 0);
+    EXPECT_NUMBER(c, "flags", 0, item.flags);
 }
 
 static void a_key_may_have_250_bytes_of_any_kind(conform *c)
@@ -128,8 +132,8 @@ static void a_key_may_have_250_bytes_of_any_kind(conform *c)
     other[KEEL_BAG_KEY_MAX - 1] ^= 1;
     EXPECT_STATUS(c, KEEL_OK, set_text(c, key, "long"));
     EXPECT_STATUS(c, KEEL_OK, set_text(c, other, "other"));
-    EXPECT(c, has_text(c, key, "long"));
-    EXPECT(c, has_text(c, other, "other"));
+    EXPECT_TEXT(c, key, "long");
+    EXPECT_TEXT(c, other, "other");
     EXPECT_STATUS(c, KEEL_OK, keel_bag_delete(c->bag, key, NULL, &c->why));
     EXPECT_STATUS(c, KEEL_OK, keel_bag_delete(c->bag, other, NULL, &c->why));
 }
@@ -142,10 +146,10 @@ static void keys_differ_by_case_and_by_every_byte(conform *c)
     snprintf(upper, sizeof upper, "%sABC", key_of(c, 1));
     EXPECT_STATUS(c, KEEL_OK, set_text(c, lower, "lower"));
     EXPECT_STATUS(c, KEEL_OK, set_text(c, upper, "upper"));
-    EXPECT(c, has_text(c, lower, "lower"));
-    EXPECT(c, has_text(c, upper, "upper"));
+    EXPECT_TEXT(c, lower, "lower");
+    EXPECT_TEXT(c, upper, "upper");
     EXPECT_STATUS(c, KEEL_OK, keel_bag_delete(c->bag, lower, NULL, &c->why));
-    EXPECT(c, has_text(c, upper, "upper"));
+    EXPECT_TEXT(c, upper, "upper");
     EXPECT_STATUS(c, KEEL_OK, keel_bag_delete(c->bag, upper, NULL, &c->why));
 }
 
@@ -159,7 +163,7 @@ static void a_bad_key_is_refused_before_anything_is_sent(conform *c)
     long_key[sizeof long_key - 1] = '\0';
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         EXPECT_STATUS(c, KEEL_E_ARGUMENT, set_text(c, bad[i], "x"));
-        EXPECT(c, c->why.applied == KEEL_APPLIED_NO);
+        EXPECT_APPLIED(c, KEEL_APPLIED_NO);
     }
     EXPECT_STATUS(c, KEEL_E_ARGUMENT, set_text(c, NULL, "x"));
 }
@@ -176,7 +180,9 @@ static void deleted_is_gone_and_deleting_nothing_says_so(conform *c)
     if (c->abilities.native & KEEL_TELLS_DELETE)
         EXPECT_STATUS(c, KEEL_NOT_FOUND, second);
     else
-        EXPECT(c, second == KEEL_OK || second == KEEL_NOT_FOUND);
+        EXPECT(c, second == KEEL_OK || second == KEEL_NOT_FOUND,
+               "expected KEEL_OK or KEEL_NOT_FOUND of a second delete, not %s",
+               keel_status_name(second));
 }
 
 static void several_keys_are_answered_each(conform *c)
@@ -193,10 +199,13 @@ static void several_keys_are_answered_each(conform *c)
     EXPECT_STATUS(c, KEEL_OK, set_text(c, keys[0], "first"));
     EXPECT_STATUS(c, KEEL_PARTIAL,
                   keel_bag_get_many(c->bag, keys, items, statuses, 4, NULL, &c->why));
-    EXPECT(c, statuses[0] == KEEL_OK && items[0].length == 5);
-    EXPECT(c, statuses[1] == KEEL_NOT_FOUND);
-    EXPECT(c, statuses[2] == KEEL_OK && !memcmp(values[2], "first", 5));
-    EXPECT(c, statuses[3] == KEEL_E_ARGUMENT);
+    EXPECT_STATUS(c, KEEL_OK, statuses[0]);
+    EXPECT_NUMBER(c, "a length of", 5, items[0].length);
+    EXPECT_STATUS(c, KEEL_NOT_FOUND, statuses[1]);
+    EXPECT_STATUS(c, KEEL_OK, statuses[2]);
+    EXPECT(c, !memcmp(values[2], "first", 5),
+           "expected the value of a key that occurs twice both times");
+    EXPECT_STATUS(c, KEEL_E_ARGUMENT, statuses[3]);
     EXPECT_STATUS(c, KEEL_OK,
                   keel_bag_get_many(c->bag, keys, items, statuses, 3, NULL, &c->why));
 }
@@ -223,8 +232,9 @@ static void a_hundred_keys_come_in_order(conform *c)
         c, KEEL_OK,
         keel_bag_get_many(c->bag, keys, items, statuses, MANY, NULL, &c->why));
     for (unsigned i = 0; i < MANY; i++) {
-        EXPECT(c, statuses[i] == (i % 3 ? KEEL_OK : KEEL_NOT_FOUND));
-        EXPECT(c, i % 3 == 0 || !memcmp(values[i], &i, sizeof i));
+        EXPECT_STATUS(c, i % 3 ? KEEL_OK : KEEL_NOT_FOUND, statuses[i]);
+        EXPECT(c, i % 3 == 0 || !memcmp(values[i], &i, sizeof i),
+               "expected the value of key %u in its place, not another", i);
     }
 }
 
