@@ -377,7 +377,11 @@ static const char variables_begin[] =
     ".It Ev KEEL_NAME__KEY\n"
     "One setting of it; a dot in the key becomes an underscore.\n"
     ".It Ev KEEL_DEFAULT , Ev KEEL_DEFAULT__KEY\n"
-    "The same for every pipeline.\n";
+    "The same for every pipeline.\n"
+    ".It Ev KEEL_BAG_NAME\n"
+    "What the bag of that name is made of, in the place of what stands in code; no "
+    "settings\nbut a spec, see\n"
+    ".Xr keel-bag-spec 5 .\n";
 
 static const char variables_end[] =
     ".El\n"

@@ -175,9 +175,9 @@ typedef struct keel_bag_setup {
  *
  * abi        KEEL_BAG_ABI
  * name       a store's scheme, a decorator's word: lower case letters, digits, "_"
- * roles      of a decorator's children, cut by "|", in the order in which children
- *            without a role get theirs; "*" at the end: any number more, of any name.
- *            NULL: a store
+ * roles      of a decorator's children, cut by "|", in the order in which setup.children
+ *            has them, and children without a role get theirs; "*" at the end: any number
+ *            more, of any name. NULL: a store
  * takes_settings  options that are not in the table are a pipeline's settings
  *
  * open       *state: its own; returns KEEL_OK, or says in *why what is wrong

@@ -117,10 +117,10 @@ END_TEST
 
 static void draw_pattern(const char *seed, char pattern[101])
 {
-    char more[64];
+    char spec[160];
 
-    snprintf(more, sizeof more, "; p=30%%; seed=%s", seed);
-    open_kind("error", more);
+    snprintf(spec, sizeof spec, "fault{p=30%%; kind=error; seed=%s}(memory://)", seed);
+    opened_bag_init(&b, OPENED_VIRTUAL, spec);
     for (int i = 0; i < 100; i++)
         pattern[i] = opened_bag_get(&b, "k") == KEEL_FAILED ? 'x' : '.';
     pattern[100] = '\0';

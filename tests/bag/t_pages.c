@@ -135,6 +135,25 @@ static void check_map(const keel_bag_ops *ops)
     ck_assert_msg(is_there, "keel-bag.3 has no line of %s", ops->name);
 }
 
+/* Its scheme, or the roles of its children. */
+static void check_spec_page(const keel_bag_ops *ops)
+{
+    char line[LINE], wanted[128];
+    bool is_there = false;
+    FILE *page = open_page("keel-bag-spec.5");
+
+    if (ops->roles)
+        snprintf(wanted, sizeof wanted, ".It Xr keel-bag-%s 7 Ta %s\n", ops->name,
+                 ops->roles);
+    else
+        snprintf(wanted, sizeof wanted, " %s://", ops->name);
+    while (fgets(line, sizeof line, page))
+        is_there = is_there ||
+                   (strncmp(line, ".It Xr keel-bag-", 16) == 0 && strstr(line, wanted));
+    fclose(page);
+    ck_assert_msg(is_there, "keel-bag-spec.5 has no line with \"%s\"", wanted);
+}
+
 START_TEST(each_page_has_the_options_of_its_table)
 {
     const keel_bag_ops *ops;
@@ -142,6 +161,7 @@ START_TEST(each_page_has_the_options_of_its_table)
     for (size_t i = 0; (ops = keel_bag_builtin_at(i)) != NULL; i++) {
         check_page(ops);
         check_map(ops);
+        check_spec_page(ops);
     }
 }
 END_TEST
@@ -172,6 +192,7 @@ START_TEST(and_so_has_that_of_each_plugin_that_was_built)
                       "%s", why.text);
         check_page(ops);
         check_map(ops);
+        check_spec_page(ops);
     }
     if (built.gl_pathc)
         globfree(&built);
