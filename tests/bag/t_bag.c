@@ -9,6 +9,7 @@
 
 #include "support/allocator.h"
 #include "support/child.h"
+#include "net/redis_tls.h"
 #include "support/suite.h"
 
 static keel_runtime *rt;
@@ -125,9 +126,6 @@ static const struct {
       "and this does not" },
     { "a secret's variable that is not set", NULL, "redis://h?password_env=KEEL_NONE",
       KEEL_E_CONFIG, "column 11: password_env: the variable that it names is not set" },
-    { "TLS where there is none", NULL, "rediss://h", KEEL_E_UNSUPPORTED,
-      "column 1: rediss:// needs a keel built with hiredis 1.0 or newer and its ssl "
-      "library; until then use a unix socket (redis:///run/redis.sock)" },
     { "a folder in none", NULL, "file:///nowhere/at/all", KEEL_E_SYSTEM,
       "column 1: file: its directory cannot be made: No such file or directory: "
       "/nowhere/at/all" },
@@ -154,6 +152,20 @@ START_TEST(a_spec_that_is_wrong_is_refused_with_its_place)
     ck_assert_msg(strncmp(why.text, refused[_i].said, strlen(refused[_i].said)) == 0,
                   "%s", why.text);
     ck_assert_ptr_null(bag);
+    end();
+}
+END_TEST
+
+/* Older libraries of Redis know no TLS. */
+START_TEST(where_there_is_no_tls_another_way_is_named)
+{
+    open_runtime(NULL);
+    ck_assert_int_eq(open_bag("rediss://h"),
+                     keel_redis_has_tls() ? KEEL_OK : KEEL_E_UNSUPPORTED);
+    if (!bag)
+        ck_assert_msg(strstr(why.text, "column 1: rediss:// needs") == why.text &&
+                          strstr(why.text, "(redis:///run/redis.sock)"),
+                      "%s", why.text);
     end();
 }
 END_TEST
@@ -459,6 +471,7 @@ END_TEST
 
 SUITE("bag", 30, ONE(the_operators_spec_takes_the_place_of_the_authors),
       ROWS(a_spec_that_is_wrong_is_refused_with_its_place, refused),
+      ONE(where_there_is_no_tls_another_way_is_named),
       ONE(a_reference_is_the_other_bags_spec),
       ROWS(a_tree_is_described_as_a_spec_of_the_same, described),
       ONE(options_of_any_length_are_described),
