@@ -21,9 +21,16 @@
  */
 enum { KEEPALIVE_IDLE_S = 5, KEEPALIVE_EVERY_S = 1, KEEPALIVE_COUNT = 3 };
 
-/* By how much a read that sleeps may miss its instant: to set it anew is a call, too. */
+/*
+ * A read that sleeps ends by a timer of the kernel's that is the less exact the longer it
+ * runs, up to an eighth late: what lasts longer than this is waited for in poll. And by
+ * how much such a read may miss its instant otherwise, as setting it anew is a call, too.
+ */
+#define SLEEP_LONGEST_NS (100 * KEEL_MS)
 #define SLEEP_SLACK_NS (20 * KEEL_MS)
-#define SLEEP_LONGEST_NS (3600 * KEEL_S)
+
+/* The kernel may end a poll late by a thousandth, for a process that is nice by five. */
+enum { POLL_LONGEST_MS = 5000 };
 
 uint64_t keel_socket_now(void)
 {
@@ -64,13 +71,13 @@ static keel_status fail(keel_detail *why, keel_status status, const char *what,
     return status;
 }
 
-/* For poll: rounded up, so that it does not wake before the instant and spin. */
+/* For one poll: rounded up, so that it does not wake before the instant and spin. */
 static int ms_left(uint64_t until_ns)
 {
     uint64_t left = keel_ns_left(until_ns, keel_socket_now());
     uint64_t ms = left / KEEL_MS + (left % KEEL_MS != 0);
 
-    return ms < INT32_MAX ? (int)ms : INT32_MAX;
+    return ms < POLL_LONGEST_MS ? (int)ms : POLL_LONGEST_MS;
 }
 
 keel_status keel_socket_await(keel_socket *s, short events, uint64_t until_ns,
@@ -182,22 +189,6 @@ static bool set_timeout(keel_socket *s, uint64_t left_ns)
            0;
 }
 
-/* Until a byte is there, or the peer has ended; what comes is taken at once. */
-static keel_status read_asleep(keel_socket *s, void *to, size_t size, ssize_t *got,
-                               uint64_t until_ns, keel_detail *why)
-{
-    uint64_t left;
-
-    do {
-        left = keel_ns_left(until_ns, keel_socket_now());
-        if (left && !set_timeout(s, keel_ns_min(left, SLEEP_LONGEST_NS)))
-            return fail(why, KEEL_E_SYSTEM, "setsockopt", errno);
-        *got = recv(s->own.fd, to, size, left ? 0 : MSG_DONTWAIT);
-    } while (must_wait(*got) && left);
-    return must_wait(*got) ? keel_fail(why, KEEL_TIMEOUT, "no answer in time")
-                           : KEEL_OK;
-}
-
 static keel_status read_awake(keel_socket *s, void *to, size_t size, ssize_t *got,
                               uint64_t until_ns, keel_detail *why)
 {
@@ -207,6 +198,21 @@ static keel_status read_awake(keel_socket *s, void *to, size_t size, ssize_t *go
            must_wait(*got = recv(s->own.fd, to, size, MSG_DONTWAIT)))
         status = keel_socket_await(s, POLLIN, until_ns, why);
     return status;
+}
+
+/*
+ * Until a byte is there, or the peer has ended; what comes is taken at once. Who has
+ * slept in vain has lost more time than the second call takes, and waits in poll.
+ */
+static keel_status read_asleep(keel_socket *s, void *to, size_t size, ssize_t *got,
+                               uint64_t until_ns, keel_detail *why)
+{
+    uint64_t left = keel_ns_left(until_ns, keel_socket_now());
+
+    if (left && !set_timeout(s, keel_ns_min(left, SLEEP_LONGEST_NS)))
+        return fail(why, KEEL_E_SYSTEM, "setsockopt", errno);
+    *got = recv(s->own.fd, to, size, left ? 0 : MSG_DONTWAIT);
+    return must_wait(*got) ? read_awake(s, to, size, got, until_ns, why) : KEEL_OK;
 }
 
 keel_status keel_socket_read(keel_socket *s, void *to, size_t size, size_t *length,

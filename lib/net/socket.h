@@ -71,7 +71,7 @@ keel_status keel_socket_write_counting(keel_socket *s, const void *bytes, size_t
 /*
  * From now on reads sleep in the kernel's own wait instead of in poll, which takes one
  * call in the place of two: worth it where a reply is there within microseconds. They
- * may end up to 20 ms after their instant. Not for sockets with an interrupt, and without
+ * may end up to 30 ms after their instant. Not for sockets with an interrupt, and without
  * effect on them.
  */
 void keel_socket_sleep(keel_socket *s);

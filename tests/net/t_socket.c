@@ -374,6 +374,56 @@ START_TEST(a_read_that_sleeps_goes_on_sleeping_until_its_own_instant)
 }
 END_TEST
 
+/*
+ * One reader of a silent peer. A coarse timer ends at a multiple of its step: of lengths
+ * that differ by less than one some end late, whenever they begin.
+ */
+typedef struct waiter {
+    pthread_t thread;
+    keel_socket socket;
+    uint64_t length_ns, late_ns;
+    keel_status status;
+} waiter;
+
+enum { WAITERS = 8 };
+
+static void *wait_in_vain(void *ctx)
+{
+    waiter *w = ctx;
+    uint64_t until_ns = in(w->length_ns);
+    size_t length;
+    char byte;
+
+    w->status = keel_socket_read(&w->socket, &byte, 1, &length, until_ns, NULL);
+    w->late_ns = keel_ns_left(keel_socket_now(), until_ns);
+    return NULL;
+}
+
+START_TEST(a_long_sleep_ends_as_exactly_as_a_short_one)
+{
+    const keel_address to = address_of(listener);
+    waiter waiters[WAITERS];
+
+    for (unsigned i = 0; i < WAITERS; i++) {
+        waiter *w = &waiters[i];
+
+        w->length_ns = (2100 + 32 * i) * KEEL_MS;
+        keel_socket_init(&w->socket, -1);
+        ck_assert_int_eq(
+            keel_socket_connect(&w->socket, &to, KEEL_S, in(LONG_ENOUGH), &why),
+            KEEL_OK);
+        keel_socket_sleep(&w->socket);
+        ck_assert_int_eq(pthread_create(&w->thread, NULL, wait_in_vain, w), 0);
+    }
+    for (unsigned i = 0; i < WAITERS; i++) {
+        pthread_join(waiters[i].thread, NULL);
+        keel_socket_close(&waiters[i].socket);
+        ck_assert_int_eq(waiters[i].status, KEEL_TIMEOUT);
+        ck_assert_uint_lt(waiters[i].late_ns, 50 * KEEL_MS);
+    }
+}
+END_TEST
+
 START_TEST(a_socket_with_an_interrupt_does_not_sleep)
 {
     int peer = connected();
@@ -432,6 +482,7 @@ SUITE_IN("socket", 30, start, stop,
          ONE(what_is_there_is_read_after_the_instant_too),
          ONE(a_read_that_sleeps_ends_after_its_instant_however_long_the_last_one_had),
          ONE(a_read_that_sleeps_goes_on_sleeping_until_its_own_instant),
+         ONE(a_long_sleep_ends_as_exactly_as_a_short_one),
          ONE(a_socket_with_an_interrupt_does_not_sleep),
          ONE(a_socket_is_quiet_until_a_byte_or_the_end_is_there),
          ONE(it_is_told_when_not_one_byte_has_left),
