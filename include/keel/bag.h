@@ -121,7 +121,7 @@ enum {
  * flags             out: what was stored with it, for the caller's use
  * expires_at_ms     out: ms since 1970; 0: never; -1: the store cannot tell
  * token             out: for keel_bag_cas; length 0: not asked for, or it has none
- * marks             out: KEEL_BAG_*
+ * marks             out: KEEL_BAG_*; of KEEL_NOT_FOUND, too
  */
 typedef struct keel_bag_item {
     size_t size;

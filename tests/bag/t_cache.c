@@ -464,6 +464,111 @@ START_TEST(several_keys_are_answered_stale_while_the_source_is_away)
 }
 END_TEST
 
+/* ---- a source with a standby ----------------------------------------------------------- */
+
+#define PRIMARY "cache.source.primary"
+#define STANDBY "cache.source.standby"
+
+/* Nothing fails before it is told to; what each has is put there behind the others' back. */
+static void open_with_standby(void)
+{
+    opened_bag_init(&b, OPENED_VIRTUAL,
+                    "cache{ttl=60s; stale=1h; negative_ttl=1h; jitter=0%}(memory://,"
+                    "  failover{failures=1000}(" FAULT "(memory://), " FAULT
+                    "(memory://)))");
+    opened_bag_tell(&b, PRIMARY, "fault off");
+    opened_bag_tell(&b, STANDBY, "fault off");
+}
+
+enum { AT_PRIMARY, AT_STANDBY };
+
+static void put(size_t child, const char *key, const char *text)
+{
+    const keel_bag_node *failover = b.bag->tree.root->parts[1];
+    const keel_bag_child *store = &failover->parts[child]->self;
+    const keel_bag_put put = { .size = sizeof put, .value = { text, strlen(text) } };
+    keel_bag_op op = opened_bag_op(&b);
+    keel_bag_token fresh;
+
+    ck_assert_int_eq(store->ops->store(store->state, &op,
+                                       (keel_bytes){ key, strlen(key) }, &put, &fresh,
+                                       &b.why),
+                     KEEL_OK);
+}
+
+START_TEST(what_a_standby_says_is_not_kept)
+{
+    open_with_standby();
+    put(AT_PRIMARY, "k", "new");
+    put(AT_STANDBY, "k", "old");
+    opened_bag_tell(&b, PRIMARY, "fault on");
+    expect_text("k", "old", KEEL_BAG_FROM_STANDBY);
+    expect_text("k", "old", KEEL_BAG_FROM_STANDBY);
+    opened_bag_tell(&b, PRIMARY, "fault off");
+    expect_text("k", "new", 0);
+    expect_text("k", "new", KEEL_BAG_FROM_CACHE);
+    opened_bag_cleanup(&b);
+}
+END_TEST
+
+START_TEST(that_a_standby_has_none_is_not_kept_and_is_told)
+{
+    open_with_standby();
+    put(AT_PRIMARY, "k", "new");
+    opened_bag_tell(&b, PRIMARY, "fault on");
+    ck_assert_int_eq(opened_bag_get(&b, "k"), KEEL_NOT_FOUND);
+    ck_assert_uint_eq(b.item.marks, KEEL_BAG_FROM_STANDBY);
+    opened_bag_tell(&b, PRIMARY, "fault off");
+    expect_text("k", "new", 0);
+    opened_bag_cleanup(&b);
+}
+END_TEST
+
+START_TEST(nor_is_any_of_it_kept_of_several_keys)
+{
+    static const keel_bytes keys[] = { { "a", 1 }, { "b", 1 } };
+    keel_bag_item items[2];
+    keel_status statuses[2];
+    char values[2][8];
+    keel_bag_op op;
+
+    open_with_standby();
+    put(AT_PRIMARY, "a", "new");
+    put(AT_PRIMARY, "b", "new");
+    put(AT_STANDBY, "a", "old");
+    opened_bag_tell(&b, PRIMARY, "fault on");
+    for (size_t i = 0; i < 2; i++)
+        items[i] = (keel_bag_item){ .size = sizeof items[i],
+                                    .buffer = values[i],
+                                    .capacity = sizeof values[i] };
+    op = opened_bag_op(&b);
+    b.bag->root.ops->get_many(b.bag->root.state, &op, keys, items, statuses, 2, &b.why);
+    ck_assert_int_eq(statuses[0], KEEL_OK);
+    ck_assert_int_eq(statuses[1], KEEL_NOT_FOUND);
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_uint_eq(items[i].marks, KEEL_BAG_FROM_STANDBY);
+    opened_bag_tell(&b, PRIMARY, "fault off");
+    expect_text("a", "new", 0);
+    expect_text("b", "new", 0);
+    opened_bag_cleanup(&b);
+}
+END_TEST
+
+START_TEST(what_was_good_before_outlasts_what_a_standby_said)
+{
+    open_with_standby();
+    put(AT_PRIMARY, "k", "good");
+    put(AT_STANDBY, "k", "old");
+    expect_text("k", "good", 0);
+    b.now_ms += 60000;
+    opened_bag_tell(&b, PRIMARY, "fault on");
+    expect_text("k", "old", KEEL_BAG_FROM_STANDBY);
+    opened_bag_tell(&b, STANDBY, "fault on");
+    expect_text("k", "good", KEEL_BAG_FROM_CACHE | KEEL_BAG_STALE);
+    opened_bag_cleanup(&b);
+}
+END_TEST
+
 START_TEST(an_error_is_never_remembered)
 {
     open_tree(TREE("negative_ttl=1h"));
@@ -748,6 +853,10 @@ SUITE("cache", 60, ONE(what_was_read_once_is_answered_from_the_cache),
       ONE(a_fill_that_lasts_longer_than_entries_live_does_not_win_either),
       ONE(while_the_source_is_away_reads_go_on_until_the_hard_ttl),
       ONE(several_keys_are_answered_stale_while_the_source_is_away),
+      ONE(what_a_standby_says_is_not_kept),
+      ONE(that_a_standby_has_none_is_not_kept_and_is_told),
+      ONE(nor_is_any_of_it_kept_of_several_keys),
+      ONE(what_was_good_before_outlasts_what_a_standby_said),
       ONE(an_error_is_never_remembered),
       ONE(errors_of_the_cache_fail_no_read_and_are_counted),
       ONE(a_write_that_the_cache_was_not_told_of_is_seen_all_the_same),

@@ -76,6 +76,14 @@ static void expect(const char *key, const char *text, uint32_t marks)
     ck_assert_uint_eq(item.marks, marks);
 }
 
+static void expect_none(const char *key, uint32_t marks)
+{
+    keel_bag_item item = { .size = sizeof item };
+
+    ck_assert_int_eq(keel_bag_get(&s.bag, key, &item, NULL, &s.why), KEEL_NOT_FOUND);
+    ck_assert_uint_eq(item.marks, marks);
+}
+
 /* ---- reads --------------------------------------------------------------------------- */
 
 START_TEST(a_read_that_fails_is_the_standbys)
@@ -112,6 +120,9 @@ START_TEST(a_miss_is_an_answer_unless_it_is_not)
     ck_assert_int_eq(staged_get(&s, "none"), KEEL_NOT_FOUND);
     staged_fail(STANDBY, refused, 1);
     ck_assert_int_eq(staged_get(&s, "none"), KEEL_NOT_FOUND); /* it says more */
+    expect_none("none", 0);
+    down();
+    expect_none("none", KEEL_BAG_FROM_STANDBY);
     staged_cleanup(&s);
 }
 END_TEST

@@ -21,11 +21,11 @@ bool keel_cache_is_bypassed(keel_cache *c, const keel_bag_op *op, uint64_t hash)
 static keel_status give(const keel_cache_seen *seen, uint32_t marks,
                         keel_bag_item *item)
 {
+    item->marks = KEEL_BAG_FROM_CACHE | marks;
     if (seen->entry.kind == KEEL_CACHE_ABSENT)
         return KEEL_NOT_FOUND;
     item->flags = seen->entry.flags;
     item->expires_at_ms = seen->entry.expires_at_ms;
-    item->marks = KEEL_BAG_FROM_CACHE | marks;
     item->token.length = 0;
     return keel_bag_item_fill(item, seen->value.at, seen->value.length);
 }
@@ -48,7 +48,12 @@ keel_status keel_cache_give_stale(keel_cache *c, const keel_cache_seen *seen,
 
 /* ---- into the cache ------------------------------------------------------------------ */
 
-/* An error is never kept, nor what may be older than a write. */
+/* What may be older than what the source has once it is well: it would outlive the
+ * outage, and nobody could tell it by its marks. */
+#define PASSING ((uint32_t)(KEEL_BAG_STALE | KEEL_BAG_FROM_STANDBY))
+
+/* An error is never kept, nor what may be older than a write, nor a standby's word, be it
+ * that there is none. */
 static bool is_to_be_kept(const keel_cache *c, const keel_bag_op *op,
                           const keel_cache_seen *seen, const keel_cache_answer *answer)
 {
@@ -56,7 +61,7 @@ static bool is_to_be_kept(const keel_cache *c, const keel_bag_op *op,
 
     if (answer->status != KEEL_OK && answer->status != KEEL_NOT_FOUND)
         return false;
-    return seen->use != KEEL_CACHE_AVOID && !(answer->marks & KEEL_BAG_STALE) &&
+    return seen->use != KEEL_CACHE_AVOID && !(answer->marks & PASSING) &&
            clock->now(clock->ctx) < op->deadline_at_ns;
 }
 

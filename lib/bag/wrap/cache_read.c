@@ -42,8 +42,10 @@ static keel_status give_stale(const reading *r)
 /* What the source has said, to the leader and to those who follow. */
 static keel_status conclude(const reading *r, const keel_flight *flight)
 {
-    if (flight->status == KEEL_NOT_FOUND)
+    if (flight->status == KEEL_NOT_FOUND) {
+        r->item->marks = flight->marks;
         return KEEL_NOT_FOUND;
+    }
     if (flight->status != KEEL_OK) {
         if (may_be_stale(r) && keel_cache_is_outage(flight->status))
             return give_stale(r);

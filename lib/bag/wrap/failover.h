@@ -131,9 +131,10 @@ struct keel_failover_use {
     keel_dirty_key *pinned; /* a write at a standby is under way */
     bool is_dirty;          /* and by whom it was owned, when it was looked at */
     uint8_t owner;
-    bool is_in_doubt;  /* a write may have been applied by a child that failed */
-    bool has_missed;   /* a child has none, and others are asked all the same */
-    keel_status worst; /* of those that failed, the one that says most */
+    bool is_in_doubt;    /* a write may have been applied by a child that failed */
+    bool has_missed;     /* a child has none, and others are asked all the same */
+    bool primary_missed; /* and the primary was one of them */
+    keel_status worst;   /* of those that failed, the one that says most */
     keel_applied applied;
     uint32_t attempts;
     int system_errno;

@@ -209,8 +209,11 @@ static keel_status give_up(keel_failover_use *u, keel_detail *why)
 
     if (u->pinned)
         keel_failover_unpin(u, 0, false);
-    if (u->has_missed)
-        return KEEL_NOT_FOUND; /* said by one of them, and no failure says more */
+    if (u->has_missed) { /* said by one of them, and no failure says more */
+        if (!u->primary_missed)
+            u->item->marks |= KEEL_BAG_FROM_STANDBY;
+        return KEEL_NOT_FOUND;
+    }
     if (u->worst == KEEL_OK) { /* nobody could be asked */
         u->worst = KEEL_E_UNSUPPORTED;
         u->applied = KEEL_APPLIED_NO;
@@ -323,6 +326,7 @@ static bool try_child(keel_failover_use *u, keel_status *status, keel_detail *wh
         *status = end_write(u, child, *status, why);
     } else if (*status == KEEL_NOT_FOUND && u->f->set.on_miss && !u->is_dirty) {
         u->has_missed = true;
+        u->primary_missed = u->primary_missed || child == 0;
         return false;
     } else {
         mark(u, child);
