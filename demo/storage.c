@@ -15,7 +15,7 @@
 #include "primary.h"
 #include "storage_lines.h"
 
-enum { TICKS_PER_SECOND = 10, MAX_SPEC = 1024, AUDITS = 50 };
+enum { TICKS_PER_SECOND = 10, MAX_SPEC = 1280, AUDITS = 50 };
 
 /* One pipeline for both bags: what one learns of Redis spares the other. */
 static const char redis_spec[] =
@@ -26,7 +26,8 @@ static const char redis_spec[] =
 /* What Redis has and the standby was not given is the cache's to answer meanwhile. */
 static const char sessions_spec[] =
     "  cache{ttl=1s; stale=10m; on_write=write_through}(memory://,\n"
-    "    failover{knows=given; hold=2s}(\n"
+    "    failover{knows=given; hold=2s;\n"
+    "        journal=%s/journal}(\n"
     "      primary=%s,\n"
     "      standby=file://%s/standby))";
 
@@ -185,7 +186,8 @@ static bool open_keel(stage *d)
     char redis[MAX_SPEC / 2], alone[64];
 
     snprintf(redis, sizeof redis, redis_spec, d->primary.port);
-    snprintf(d->spec, sizeof d->spec, sessions_spec, redis, d->primary.process.dir);
+    snprintf(d->spec, sizeof d->spec, sessions_spec, d->primary.process.dir, redis,
+             d->primary.process.dir);
     snprintf(alone, sizeof alone, "redis://127.0.0.1:%u?prefix=keel:", d->primary.port);
     return open_runtime(d) && open_bag(d, &d->sessions, "sessions", d->spec) &&
            open_bag(d, &d->visits, "visits", redis) &&

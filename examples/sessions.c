@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sessions in Redis. While it is away, those that are known are read from the cache, and
- * logins go into files, from where they are carried back. A login that fails says whether
- * it was stored all the same. KEEL_BAG_SESSIONS decides otherwise, and nothing here
- * changes: on a laptop, KEEL_BAG_SESSIONS=memory:// will do.
+ * logins go into files, from where they are carried back, after a restart by the journal,
+ * too. A login that fails says whether it was stored all the same. KEEL_BAG_SESSIONS
+ * decides otherwise, and nothing here changes: on a laptop, memory:// will do.
  */
 #include <keel/keel.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 static const char spec[] =
     "cache{ttl=1s; stale=10m; on_write=write_through}(memory://?max=64MiB,"
-    "  failover{knows=given}("
+    "  failover{knows=given; journal=/var/tmp/keel-sessions.journal}("
     "    primary=resilient{timeout=100ms; breaker.consecutive=5}(redis://127.0.0.1),"
     "    standby=file:///var/tmp/keel-sessions))";
 

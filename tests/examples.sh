@@ -45,7 +45,8 @@ server {
 CONFIG
 
 export KEEL_BAG_NOTES="file://$work/notes"
-export KEEL_BAG_SESSIONS="failover(resilient(redis://127.0.0.1:1), file://$work/sessions)"
+export KEEL_BAG_SESSIONS="failover{journal=$work/journal}(
+    resilient(redis://127.0.0.1:1), file://$work/sessions)"
 
 check_runs()
 {

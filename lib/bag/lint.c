@@ -236,8 +236,32 @@ static void look_at_cache(const lint *l, const keel_bag_node *node, const above 
         node->path, inner, outer, a->cache->path);
 }
 
+/* And keeps it, so that it is there after a restart, unlike the knowledge of it. */
+static bool keeps_writes(const keel_bag_node *node)
+{
+    for (; !is_store(node); node = node->parts[is(node, &keel_wrap_cache) ? 1 : 0])
+        if (is(node, &keel_wrap_readonly) && value_of(node, "on").number)
+            return false;
+    return !is_in_process(node);
+}
+
+static void look_at_journal(const lint *l, const keel_bag_node *node)
+{
+    if (value_of(node, "journal").is_given)
+        return;
+    for (size_t i = 1; i < node->setup.child_count; i++)
+        if (keeps_writes(node->parts[i])) {
+            say(l, node,
+                "%s has no journal: after a restart nobody carries back what %s has "
+                "taken",
+                node->path, node->parts[i]->path);
+            return;
+        }
+}
+
 static void look_at_failover(const lint *l, const keel_bag_node *node)
 {
+    look_at_journal(l, node);
     for (size_t i = 1; i < node->setup.child_count; i++)
         for (size_t j = 0; j < i; j++) {
             const keel_bag_node *late = store_of(node->parts[i]),

@@ -8,6 +8,7 @@
 
 #include "bag/staged.h"
 #include "bag/wrap/failover.h"
+#include "call/runtime.h"
 #include "support/suite.h"
 
 static staged s;
@@ -555,6 +556,66 @@ START_TEST(a_primary_that_fails_again_is_left_again)
 }
 END_TEST
 
+/* ---- what is logged ------------------------------------------------------------------ */
+
+static char line[400]; /* the last one */
+
+static void keep_line(keel_log_level level, const char *subsystem, const char *message,
+                      void *ctx)
+{
+    (void)ctx;
+    snprintf(line, sizeof line, "%d %s %s", level, subsystem, message);
+}
+
+static void begin_with_log(const char *options)
+{
+    line[0] = '\0';
+    begin(options);
+    s.o.rt->log = (keel_log){ .fn = keep_line, .level = KEEL_LOG_INFO };
+}
+
+static void expect_line(keel_log_level level, const char *text)
+{
+    char whole[sizeof line];
+
+    snprintf(whole, sizeof whole, "%d bag %s", level, text);
+    ck_assert_str_eq(line, whole);
+    line[0] = '\0';
+}
+
+START_TEST(who_is_asked_first_is_logged_with_the_bag)
+{
+    begin_with_log("failures=1; hold=1s");
+    down();
+    ck_assert_int_eq(staged_get(&s, "k"), KEEL_NOT_FOUND);
+    expect_line(KEEL_LOG_WARNING, "bag=test path=top left=primary first=standby");
+    up();
+    rejoin();
+    expect_line(KEEL_LOG_INFO, "bag=test path=top first=primary dirty=0");
+    staged_cleanup(&s);
+}
+END_TEST
+
+START_TEST(what_a_closing_forgets_is_logged)
+{
+    begin_with_log("failures=100; hold=1s");
+    down();
+    ck_assert_int_eq(staged_set(&s, "a", "1"), KEEL_OK);
+    ck_assert_int_eq(staged_set(&s, "b", "1"), KEEL_OK);
+    staged_close(&s);
+    expect_line(KEEL_LOG_WARNING,
+                "bag=test path=top forgotten=2: without journal= nobody carries "
+                "back what a standby has taken");
+    ck_assert_int_eq(staged_open(&s, &keel_wrap_failover, "hold=1s"), KEEL_OK);
+    ck_assert_int_eq(staged_set(&s, "a", "1"), KEEL_OK);
+    up();
+    rejoin();
+    staged_close(&s);
+    ck_assert_str_eq(line, "");
+    staged_cleanup(&s);
+}
+END_TEST
+
 /* ---- tokens -------------------------------------------------------------------------- */
 
 static keel_bag_token token_of(const char *key)
@@ -841,7 +902,8 @@ SUITE("failover", 20, ONE(a_read_that_fails_is_the_standbys),
       ONE(a_key_that_becomes_dirty_meanwhile_is_its_owners),
       ONE(a_key_that_changed_hands_meanwhile_stays_where_it_is),
       ONE(a_primary_that_fails_again_is_left_again),
-      ONE(a_token_is_of_the_child_that_gave_it),
+      ONE(who_is_asked_first_is_logged_with_the_bag),
+      ONE(what_a_closing_forgets_is_logged), ONE(a_token_is_of_the_child_that_gave_it),
       ONE(a_standby_that_is_not_fed_says_nothing_of_other_keys),
       ONE(a_standby_that_is_not_fed_decides_on_no_other_key),
       ONE(a_standby_that_is_not_fed_has_no_list_of_keys),

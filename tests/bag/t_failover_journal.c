@@ -11,6 +11,7 @@
 
 #include "bag/staged.h"
 #include "bag/wrap/failover.h"
+#include "call/runtime.h"
 #include "support/suite.h"
 
 enum { SLOT = 512 };
@@ -107,6 +108,28 @@ START_TEST(what_was_written_in_an_outage_is_known_after_a_crash)
     crash();
     ck_assert_uint_eq(keel_failover_dirty_count(failover()), 0);
     expect("k", "new");
+    end();
+}
+END_TEST
+
+static void count_line(keel_log_level level, const char *subsystem, const char *message,
+                       void *ctx)
+{
+    (void)level;
+    (void)subsystem;
+    *(unsigned *)ctx += strstr(message, "forgotten") != NULL;
+}
+
+START_TEST(what_the_journal_knows_is_not_logged_as_forgotten)
+{
+    unsigned lines = 0;
+
+    begin();
+    s.o.rt->log =
+        (keel_log){ .fn = count_line, .ctx = &lines, .level = KEEL_LOG_WARNING };
+    set_away("k", "new");
+    crash();
+    ck_assert_uint_eq(lines, 0);
     end();
 }
 END_TEST
@@ -287,7 +310,9 @@ START_TEST(a_journal_is_one_bags)
     begin();
     staged_init(&other, "primary|standby", NULL);
     ck_assert_int_eq(staged_open(&other, &keel_wrap_failover, options), KEEL_E_CONFIG);
-    ck_assert_msg(strstr(other.why.text, "another bag has it"), "%s", other.why.text);
+    ck_assert_msg(strstr(other.why.text, "another bag has it: while a service runs "
+                                         "with it, its primary can be used"),
+                  "%s", other.why.text);
     staged_close(&s);
     ck_assert_int_eq(staged_open(&other, &keel_wrap_failover, options), KEEL_OK);
     staged_cleanup(&other);
@@ -357,6 +382,7 @@ START_TEST(no_opening_with_a_journal_leaks)
 END_TEST
 
 SUITE("failover_journal", 20, ONE(what_was_written_in_an_outage_is_known_after_a_crash),
+      ONE(what_the_journal_knows_is_not_logged_as_forgotten),
       ONE(what_was_carried_back_is_not_carried_back_again),
       ONE(a_key_has_one_slot_however_often_it_is_written),
       ONE(a_key_that_changed_hands_is_its_last_owners),

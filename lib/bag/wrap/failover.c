@@ -36,6 +36,7 @@ static keel_status init(keel_failover *f, const keel_bag_setup *setup, keel_deta
     const keel_allocator *memory = setup->runtime->memory;
 
     f->runtime = setup->runtime;
+    f->bag = setup->bag;
     f->path = setup->path;
     f->incarnation = keel_process_incarnation();
     pthread_mutex_init(&f->keys_mu, NULL);
@@ -53,11 +54,24 @@ static keel_status init(keel_failover *f, const keel_bag_setup *setup, keel_deta
                                       keel_failover_recall, f, why);
 }
 
+/* Only a log hears of it: whoever wrote them was told that they are stored. */
+static void warn_of_forgotten(keel_failover *f)
+{
+    if (f->journal.end || !f->dirty_count ||
+        f->incarnation != keel_process_incarnation())
+        return;
+    keel_runtime_log(f->runtime, KEEL_LOG_WARNING, "bag",
+                     "bag=%s path=%s forgotten=%zu: without journal= nobody carries "
+                     "back what a standby has taken",
+                     f->bag, f->path, f->dirty_count);
+}
+
 static void close_failover(void *state)
 {
     keel_failover *f = state;
 
     keel_failover_thread_stop(f);
+    warn_of_forgotten(f);
     keel_failover_journal_close(&f->journal);
     keel_dirty_cleanup(&f->keys);
     if (f->incarnation == keel_process_incarnation()) {

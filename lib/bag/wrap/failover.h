@@ -63,6 +63,7 @@ typedef struct keel_failover_settings {
  */
 typedef struct keel_failover {
     keel_runtime *runtime;
+    const char *bag;
     const char *path;
     keel_bag_child children[KEEL_FAILOVER_CHILDREN]; /* the primary first */
     size_t count;

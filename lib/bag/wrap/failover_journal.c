@@ -214,6 +214,10 @@ static bool read_marks(keel_failover_journal *j, keel_failover_mark_fn *fn, void
     return true;
 }
 
+static const char taken[] =
+    "another bag has it: while a service runs with it, its primary can be used by "
+    "itself, and the whole through the service alone";
+
 static keel_status open_file(keel_failover_journal *j, const char *path,
                              keel_detail *why)
 {
@@ -224,8 +228,8 @@ static keel_status open_file(keel_failover_journal *j, const char *path,
     if (j->fd < 0)
         return refuse(why, path, "it cannot be opened", errno);
     if (flock(j->fd, LOCK_EX | LOCK_NB))
-        return refuse(why, path, "another bag has it",
-                      errno == EWOULDBLOCK ? 0 : errno);
+        return errno == EWOULDBLOCK ? refuse(why, path, taken, 0)
+                                    : refuse(why, path, "it cannot be locked", errno);
     if (fstat(j->fd, &about) || !S_ISREG(about.st_mode))
         return refuse(why, path, "it is no file", 0);
     if (!about.st_size && !make_head(j, path))

@@ -58,8 +58,9 @@ static void come_back(keel_failover *f)
 {
     atomic_store(&f->failed_in_row, 0);
     atomic_store(&f->current, 0);
-    keel_runtime_log(f->runtime, KEEL_LOG_INFO, "bag", "path=%s first=%s dirty=%zu",
-                     f->path, f->children[0].role, keel_failover_dirty_count(f));
+    keel_runtime_log(f->runtime, KEEL_LOG_INFO, "bag",
+                     "bag=%s path=%s first=%s dirty=%zu", f->bag, f->path,
+                     f->children[0].role, keel_failover_dirty_count(f));
 }
 
 /* ---- carrying back ------------------------------------------------------------------- */

@@ -56,8 +56,9 @@ static void leave(keel_failover *f, uint32_t child)
     if (!atomic_compare_exchange_strong(&f->current, &child, next))
         return;
     atomic_store(&f->failed_in_row, 0);
-    keel_runtime_log(f->runtime, KEEL_LOG_WARNING, "bag", "path=%s left=%s first=%s",
-                     f->path, f->children[child].role, f->children[next].role);
+    keel_runtime_log(f->runtime, KEEL_LOG_WARNING, "bag",
+                     "bag=%s path=%s left=%s first=%s", f->bag, f->path,
+                     f->children[child].role, f->children[next].role);
     keel_failover_rouse(f);
 }
 
