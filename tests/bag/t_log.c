@@ -146,8 +146,9 @@ static const struct {
     keel_status status;
     const char *applied;
 } endings[] = {
-    { "kind=error", "set.failed=1", KEEL_FAILED, "applied=no" },
-    { "kind=reset_after", "set.unknown=1", KEEL_UNKNOWN, "applied=unknown" },
+    { "kind=error", "set.failed=1", KEEL_FAILED, "status=KEEL_FAILED applied=no" },
+    { "kind=reset_after", "set.unknown=1", KEEL_UNKNOWN,
+      "status=KEEL_UNKNOWN applied=unknown" },
 };
 
 START_TEST(failures_are_told_with_what_is_known_of_them)
@@ -185,6 +186,16 @@ START_TEST(a_key_is_a_number_unless_it_may_be_shown)
     ck_assert_int_eq(told_says(&lines, "key=#"), !_i);
     ck_assert(told_says(&lines, "status=KEEL_OK applied=yes elapsed_ms="));
     ck_assert(!told_says(&lines, "hidden"));
+    close_log();
+}
+END_TEST
+
+START_TEST(nothing_is_said_to_be_applied_by_a_read)
+{
+    open_log("log{sample=1}(memory://)");
+    ck_assert_int_eq(get("none"), KEEL_NOT_FOUND);
+    ck_assert(told_says(&lines, "verb=get"));
+    ck_assert(told_says(&lines, "status=KEEL_NOT_FOUND elapsed_ms="));
     close_log();
 }
 END_TEST
@@ -242,6 +253,7 @@ SUITE("log", 60, ONE(what_is_asked_is_counted_by_verb_and_by_how_it_ended),
       ONE(what_is_under_way_is_told), ONE(how_long_it_takes_is_told_by_powers_of_two),
       ROWS(failures_are_told_with_what_is_known_of_them, endings),
       ONE(a_refusal_before_anything_was_sent_is_a_failure_of_its_own),
-      { a_key_is_a_number_unless_it_may_be_shown, 2 }, ONE(one_of_so_many_is_told),
+      { a_key_is_a_number_unless_it_may_be_shown, 2 },
+      ONE(nothing_is_said_to_be_applied_by_a_read), ONE(one_of_so_many_is_told),
       ONE(nothing_is_told_of_failures_that_are_not_wanted),
       ONE(no_count_is_lost_among_more_threads_than_rows))

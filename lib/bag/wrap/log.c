@@ -128,6 +128,16 @@ typedef struct asked {
     uint64_t begun_at_ns;
 } asked;
 
+/* " applied=…" of a write: to a read nothing applies. */
+static const char *applied_of(keel_log_verb verb, keel_log_ending how)
+{
+    if (keel_log_is_read(verb))
+        return "";
+    if (how == KEEL_LOGGED_UNKNOWN)
+        return " applied=unknown";
+    return how == KEEL_LOGGED_OK ? " applied=yes" : " applied=no";
+}
+
 /* By value, so that what is not told is never gathered in memory. */
 static KEEL_SELDOM void tell(const logged *l, asked a, keel_status status,
                              keel_log_ending how)
@@ -139,14 +149,12 @@ static KEEL_SELDOM void tell(const logged *l, asked a, keel_status status,
     if (!keel_runtime_logs(l->runtime, level))
         return;
     write_key(l, a.key, shown);
-    keel_runtime_log(l->runtime, level, "bag",
-                     "bag=%s part=%s verb=%s%s status=%s applied=%s elapsed_ms=%lld",
-                     l->bag, l->path, keel_log_verb_name(a.verb), shown,
-                     keel_status_name(status),
-                     how == KEEL_LOGGED_UNKNOWN ? "unknown"
-                     : how == KEEL_LOGGED_OK    ? "yes"
-                                                : "no",
-                     (long long)(elapsed_ms > 0 ? elapsed_ms : 0));
+    keel_runtime_log(
+        l->runtime, level, "bag",
+        "bag=%s part=%s verb=%s%s status=%s%s elapsed_ms=%lld", l->bag, l->path,
+        keel_log_verb_name(a.verb), shown,
+        keel_status_name(how == KEEL_LOGGED_UNKNOWN ? KEEL_UNKNOWN : status),
+        applied_of(a.verb, how), (long long)(elapsed_ms > 0 ? elapsed_ms : 0));
 }
 
 static inline asked begin(const logged *l, const keel_bag_op *op, keel_log_verb verb,
