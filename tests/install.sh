@@ -64,6 +64,13 @@ example_passes()
         PKG_CONFIG="pkg-config --define-variable=prefix=$at" check
 }
 
+# The tool needs no libkeel.so, and nothing has to say where one is.
+tool_loads_example()
+{
+    env -u LD_LIBRARY_PATH KEEL_PLUGIN_PATH="$root/plugin" \
+        "$at/bin/keel" bag set 'shelf://' greeting hello
+}
+
 # It is loaded from where it was installed, by a keel that was, too.
 sqlite_passes()
 {
@@ -81,6 +88,7 @@ mysql_loads()
 }
 
 check "the example of a plugin does not pass" example_passes
+check "the tool does not load the example of a plugin" tool_loads_example
 if [ -e "$at/lib/keel/keel_bag_sqlite.so" ]; then
     check "the store in SQLite does not pass" sqlite_passes
 else
