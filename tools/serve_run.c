@@ -200,7 +200,31 @@ static int signal_number(const server *s)
     return (int)info.ssi_signo;
 }
 
-/* Until the first signal. */
+/* An operator's word to the bag, for as long as this server runs. */
+static void set_readonly(server *s, bool on)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+    char answer[64];
+
+    if (keel_bag_control(s->house.source.bag, NULL, on ? "readonly on" : "readonly off",
+                         answer, sizeof answer, &why) == KEEL_OK)
+        fprintf(stderr, "keel serve: %s\n", answer);
+    else
+        fprintf(stderr, "keel serve: %s\n", why.text);
+}
+
+/* Those that are no end are dealt with here. */
+static int stop_signal(server *s)
+{
+    int number = signal_number(s);
+
+    if (number != SIGUSR1 && number != SIGUSR2)
+        return number;
+    set_readonly(s, number == SIGUSR1);
+    return 0;
+}
+
+/* Until the first signal that ends it. */
 static void serve(server *s)
 {
     for (;;) {
@@ -211,7 +235,7 @@ static void serve(server *s)
         if (!count && s->is_out_of_breath)
             regain_breath(s);
         for (int i = 0; i < count; i++) {
-            if (events[i].data.u64 == SIGNAL_CAME && signal_number(s))
+            if (events[i].data.u64 == SIGNAL_CAME && stop_signal(s))
                 return;
             if (events[i].data.u64 < s->listeners.count)
                 accept_some(s, s->listeners.all[events[i].data.u64].fd);
@@ -238,12 +262,15 @@ static void await_workers(server *s)
         struct epoll_event event;
         int count = epoll_wait(s->epoll_fd, &event, 1, is_cancelled ? -1 : grace_ms(s));
         uint64_t more;
+        int number;
 
         if (!count) {
             is_cancelled = true;
             keel_cancel_fire(&s->house.source.cancel);
         } else if (count > 0 && event.data.u64 == SIGNAL_CAME) {
-            _exit(128 + signal_number(s));
+            number = stop_signal(s);
+            if (number)
+                _exit(128 + number);
         } else if (count > 0 && read(s->house.ended_fd, &more, sizeof more) > 0) {
             ended += more;
         }
@@ -314,13 +341,21 @@ static bool watch_for(server *s, int fd, uint64_t what)
     return fd >= 0 && epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-static bool open_waits(server *s)
+static sigset_t own_signals(void)
 {
+    static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
     sigset_t signals;
 
     sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaddset(&signals, numbers[i]);
+    return signals;
+}
+
+static bool open_waits(server *s)
+{
+    const sigset_t signals = own_signals();
+
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     s->house.ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -370,11 +405,8 @@ static void allow_files(const keel_serve_plan *plan)
 /* The threads that keel and we start leave signals to the first one. */
 static void hold_signals(void)
 {
-    sigset_t signals;
+    const sigset_t signals = own_signals();
 
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 }

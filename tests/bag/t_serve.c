@@ -25,9 +25,11 @@ enum { ARGUMENTS_MOST = 16, TRIES = 4000, LIMIT_S = 20 };
 
 static spawned server;
 static uint16_t port;
+static const char *spec;
 
 static void setup(void)
 {
+    spec = "memory://?allow_flush=on";
     ck_assert(spawned_init(&server, "serve"));
 }
 
@@ -70,8 +72,7 @@ static bool has_said(const char *words)
 static void run_server(const char *options)
 {
     char words[1024], *at = words, *word;
-    const char *argv[ARGUMENTS_MOST + 3] = { "./keel", "serve",
-                                             "memory://?allow_flush=on" };
+    const char *argv[ARGUMENTS_MOST + 3] = { "./keel", "serve", spec };
     size_t count = 3;
 
     snprintf(words, sizeof words, "%s", options);
@@ -472,6 +473,74 @@ START_TEST(a_second_signal_ends_it_at_once)
 }
 END_TEST
 
+static void await_words(const char *words)
+{
+    for (int i = 0; i < TRIES && !has_said(words); i++)
+        pause_shortly();
+    ck_assert_msg(has_said(words), "it does not say \"%s\"", words);
+}
+
+START_TEST(an_operator_turns_writes_off_and_on)
+{
+    int client;
+
+    spec = "readonly{on=off}(memory://)";
+    start("");
+    client = come();
+    say(client, "set a 0 0 1\r\n1\r\n");
+    expect(client, "STORED\r\n");
+    ck_assert_int_eq(kill(server.pid, SIGUSR1), 0);
+    await_words("readonly=on");
+    say(client, "set a 0 0 1\r\n2\r\n");
+    expect(client, "SERVER_ERROR readonly: only reading is allowed now\r\n");
+    say(client, "get a\r\n");
+    expect(client, "VALUE a 0 1\r\n1\r\nEND\r\n");
+    ck_assert_int_eq(kill(server.pid, SIGUSR2), 0);
+    await_words("readonly=off");
+    say(client, "set a 0 0 1\r\n2\r\n");
+    expect(client, "STORED\r\n");
+    close(client);
+    ck_assert_int_eq(kill(server.pid, SIGTERM), 0);
+    expect_end(0);
+}
+END_TEST
+
+START_TEST(a_bag_without_that_switch_is_served_on)
+{
+    int client;
+
+    start("");
+    ck_assert_int_eq(kill(server.pid, SIGUSR1), 0);
+    await_words("no part knows the command \"readonly on\"");
+    client = come();
+    say(client, "set a 0 0 1\r\n1\r\n");
+    expect(client, "STORED\r\n");
+    close(client);
+    ck_assert_int_eq(kill(server.pid, SIGTERM), 0);
+    expect_end(0);
+}
+END_TEST
+
+START_TEST(the_switch_is_no_second_signal_of_a_stop)
+{
+    int amid;
+
+    spec = "readonly{on=off}(memory://)";
+    start("--grace 20s");
+    amid = come();
+    say(amid, "mn\r\nset a 0 0 5\r\nhel");
+    expect(amid, "MN\r\n");
+    ck_assert_int_eq(kill(server.pid, SIGTERM), 0);
+    await_refusal();
+    ck_assert_int_eq(kill(server.pid, SIGUSR2), 0);
+    await_words("readonly=off");
+    say(amid, "lo\r\n");
+    expect(amid, "STORED\r\n");
+    close(amid);
+    expect_end(0);
+}
+END_TEST
+
 /* ---- unix sockets -------------------------------------------------------------------- */
 
 static struct sockaddr_un address_of(const char *path)
@@ -596,6 +665,9 @@ SUITE_IN("keel serve", 60, setup, teardown, ONE(fifty_clients_lose_no_increment)
          ONE(lines_and_values_have_their_limits),
          ROWS(a_stop_lets_half_a_request_come_to_its_end, stop_signals),
          ONE(grace_has_its_end), ROWS(a_second_signal_ends_it_at_once, stop_signals),
+         ONE(an_operator_turns_writes_off_and_on),
+         ONE(a_bag_without_that_switch_is_served_on),
+         ONE(the_switch_is_no_second_signal_of_a_stop),
          ONE(a_unix_socket_has_its_mode_and_goes_with_the_server),
          ONE(what_a_killed_server_has_left_behind_is_taken_over),
          ONE(a_socket_that_somebody_listens_to_is_not_taken),
