@@ -216,8 +216,10 @@ static int run_verb(const struct verb *verb, keel_bag_request *request,
                     uint64_t timeout_ns)
 {
     keel_detail why = KEEL_DETAIL_INIT;
+    uint32_t marks = 0;
     int code;
 
+    request->options.marks = &marks;
     if (keel_open(&request->runtime, NULL, &why) != KEEL_OK) {
         keel_bag_tool_say("", why.text);
         return why.code == KEEL_E_CONFIG ? KEEL_EXIT_CONFIG : KEEL_EXIT_SYSTEM;
@@ -227,6 +229,8 @@ static int run_verb(const struct verb *verb, keel_bag_request *request,
     if (!verb->opens ||
         keel_bag_tool_open(&request->bag, request->runtime, request->spec, &code))
         code = verb->run(request);
+    if (marks & KEEL_BAG_FROM_STANDBY)
+        keel_bag_tool_say("", "a standby has taken it, and the primary has not");
     keel_bag_close(request->bag);
     keel_close(request->runtime, 0);
     return keel_output_end("bag", code);

@@ -42,6 +42,27 @@ static void print_json_value(const keel_bag_item *item)
     fputs("\"", stdout);
 }
 
+/* What is worth knowing of the answer: "marks":["stale","from_cache"]. */
+static void print_json_marks(uint32_t marks)
+{
+    static const struct {
+        uint32_t mark;
+        const char *name;
+    } names[] = { { KEEL_BAG_STALE, "stale" },
+                  { KEEL_BAG_FROM_CACHE, "from_cache" },
+                  { KEEL_BAG_FROM_STANDBY, "from_standby" } };
+    const char *before = "";
+
+    fputs(",\"marks\":[", stdout);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!(marks & names[i].mark))
+            continue;
+        printf("%s\"%s\"", before, names[i].name);
+        before = ",";
+    }
+    fputs("]", stdout);
+}
+
 static void print_json_item(const char *key, const keel_bag_item *item)
 {
     char token[KEEL_BAG_TOKEN_TEXT];
@@ -56,6 +77,7 @@ static void print_json_item(const char *key, const keel_bag_item *item)
     else
         printf(",\"expires_at_ms\":%s", item->expires_at_ms ? "null" : "0");
     keel_print_json_text(stdout, ",", "token", token);
+    print_json_marks(item->marks);
     keel_print_json_number(stdout, ",", "length", item->length);
     print_json_value(item);
     fputs("}\n", stdout);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What the verbs of keel bag do with a bag that lives on, and what they print. */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../../tools/bag.h"
+#include "../../tools/keel.h"
 #include "support/suite.h"
 
 enum { PRINTED = 4096 };
@@ -119,6 +121,52 @@ START_TEST(json_tells_all_of_an_item)
     ck_assert_int_eq(run(keel_bag_tool_get, &request), 0);
     ck_assert_ptr_nonnull(strstr(printed, "\"length\":2,\"value_hex\":\"ff01\"}\n"));
     ck_assert_ptr_null(strstr(printed, "\"expires_at_ms\":0"));
+    ck_assert_ptr_nonnull(strstr(printed, ",\"marks\":[],\"length\""));
+}
+END_TEST
+
+/* As a command line; nobody listens at port 1. */
+#define WITH_STANDBY "failover(redis://127.0.0.1:1, memory://)"
+
+static int run_line(const keel_bag_request *request)
+{
+    static char name[] = "bag";
+    char *argv[8] = { name };
+    int argc = 1;
+
+    for (int i = 0; i < request->count; i++)
+        argv[argc++] = request->arguments[i];
+    optind = 0; /* begins anew */
+    return keel_tool_bag(argc, argv);
+}
+
+START_TEST(that_a_standby_has_taken_it_is_told)
+{
+    static char verb[] = "set", spec[] = WITH_STANDBY, alone[] = "memory://";
+    static char value[] = "1";
+    char *arguments[] = { verb, spec, key, value };
+    keel_bag_request request = request_of("set", arguments, 4);
+
+    ck_assert_int_eq(run(run_line, &request), 0);
+    ck_assert_ptr_nonnull(strstr(printed, "a standby has taken it"));
+    arguments[1] = alone;
+    ck_assert_int_eq(run(run_line, &request), 0);
+    ck_assert_str_eq(printed, "");
+}
+END_TEST
+
+START_TEST(json_tells_where_an_item_is_from)
+{
+    char *arguments[] = { key };
+    keel_bag_request request = request_of("get", arguments, 1);
+
+    request.json = true;
+    ck_assert_int_eq(
+        keel_bag_open(&request.bag, runtime, "standby", WITH_STANDBY, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_bag_set(request.bag, key, "1", 1, NULL, NULL), KEEL_OK);
+    ck_assert_int_eq(run(keel_bag_tool_get, &request), 0);
+    ck_assert_ptr_nonnull(strstr(printed, ",\"marks\":[\"from_standby\"],\"length\""));
+    keel_bag_close(request.bag);
 }
 END_TEST
 
@@ -214,6 +262,8 @@ END_TEST
 
 SUITE_IN("keel bag", 30, setup, teardown, ONE(get_prints_the_value_and_nothing_else),
          ONE(a_large_value_is_read_whole), ONE(json_tells_all_of_an_item),
+         ONE(json_tells_where_an_item_is_from),
+         ONE(that_a_standby_has_taken_it_is_told),
          ONE(a_token_stores_and_deletes_what_was_seen_alone),
          ONE(numbers_go_up_and_down),
          ONE(scan_and_copy_take_what_begins_with_the_prefix), ONE(flush_leaves_nothing))
