@@ -278,7 +278,7 @@ expect 2 'check: one FILE at most' -- check one two
 
 # Bags are looked at as they would be opened, and nothing is: no store is made, no server
 # asked, and no variable of a bag is nobody's.
-expect 0 '3 names, no mistakes' "KEEL_BAG_SHOP=failover(\$FAST,file://$work/bag)" \
+expect 0 '3 names, no mistakes' "KEEL_BAG_SHOP=failover{journal=$work/keys}(\$FAST,file://$work/bag)" \
     'KEEL_BAG_FAST=resilient(redis://nowhere.invalid)' KEEL_ORDERS=timeout=1s -- check
 if [ -e "$work/bag" ]; then fail "a check has made a store"; else pass; fi
 expect 78 'KEEL_BAG_SHOP col 1: there is no store "memry"; did you mean "memory"?' \
