@@ -251,10 +251,24 @@ static keel_status refuse(const keel_mc_reply *reply, keel_detail *why)
                       keel_quote(quoted, reply->text));
 }
 
+/* Somebody keeps a text at that key; but who says so has understood what was asked. */
+static bool is_no_number(const keel_mc_reply *reply)
+{
+    static const char begins[] = "cannot increment";
+
+    return reply->kind == KEEL_MC_CLIENT_ERROR &&
+           reply->text.length >= sizeof begins - 1 &&
+           memcmp(reply->text.at, begins, sizeof begins - 1) == 0;
+}
+
 /* NF is what a server says that has the meta commands; ERROR, one that has not. */
 static keel_status judge(keel_memcached *m, keel_memcached_speech speech,
                          const keel_mc_reply *reply, keel_detail *why)
 {
+    if (is_no_number(reply)) {
+        m->speaks_meta = true;
+        return KEEL_OK;
+    }
     switch (reply->kind) {
     case KEEL_MC_NF:
     case KEEL_MC_HD:

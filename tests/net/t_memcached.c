@@ -125,6 +125,25 @@ START_TEST(asking_which_commands_there_are_leaves_nothing_behind)
 }
 END_TEST
 
+START_TEST(whatever_somebody_keeps_at_the_key_that_is_asked_with_does_no_harm)
+{
+    static const keel_text key = { "keel:probe", 10 };
+    const keel_mc_request set = {
+        .verb = KEEL_MC_SET, .keys = &key, .count = 1, .value = { "a text", 6 }
+    };
+    const keel_memcached_wait wait = patience();
+
+    ck_assert_int_eq(open_as(KEEL_MEMCACHED_AUTO), KEEL_OK);
+    ck_assert_int_eq(keel_memcached_add(connection, &set, &why), KEEL_OK);
+    ck_assert_int_eq(keel_memcached_send(connection, &wait, &why), KEEL_OK);
+    expect_kind(KEEL_MC_STORED);
+    keel_memcached_close(connection);
+    connection = NULL;
+    ck_assert_msg(open_as(KEEL_MEMCACHED_META) == KEEL_OK, "%s", why.text);
+    ck_assert(keel_memcached_speaks_meta(connection));
+}
+END_TEST
+
 START_TEST(requests_that_are_sent_together_are_answered_in_turn)
 {
     static const keel_text key = { "k", 1 };
@@ -164,6 +183,7 @@ int main(void)
     const suite_test tests[] = {
         ROWS(a_server_is_known_by_its_first_answer, greetings),
         ONE(asking_which_commands_there_are_leaves_nothing_behind),
+        ONE(whatever_somebody_keeps_at_the_key_that_is_asked_with_does_no_harm),
         ONE(requests_that_are_sent_together_are_answered_in_turn),
         ONE(what_comes_unasked_makes_it_unfit_for_another_use),
     };
