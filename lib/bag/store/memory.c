@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bag/key_list.h"
 #include "bag/registry.h"
 #include "bag/store/memory_shard.h"
 #include "base/detail.h"
@@ -412,46 +413,51 @@ static keel_status flush(void *state, const keel_bag_op *op, keel_detail *why)
     return KEEL_OK;
 }
 
-/* The keys of a part, each with a NUL behind it; *size: of them all. */
-static char *copy_keys(const store *s, const keel_memory_shard *shard, size_t *size)
+/* Under the part's lock. False: no memory. */
+static bool list_keys(const store *s, const keel_memory_shard *shard, keel_key_list *l)
 {
-    char *keys;
+    size_t bytes = 0;
 
-    *size = 0;
     for (const keel_memory_item *i = shard->newest; i; i = i->older)
-        *size += i->key_length + 1;
-    keys = keel_memory_new(s->memory, *size + 1);
-    *size = 0;
-    for (const keel_memory_item *i = shard->newest; keys && i; i = i->older) {
-        memcpy(keys + *size, i->bytes, i->key_length);
-        *size += i->key_length + 1;
-    }
-    return keys;
+        bytes += i->key_length;
+    if (!keel_key_list_init(l, s->memory, shard->count, bytes))
+        return false;
+    for (const keel_memory_item *i = shard->newest; i; i = i->older)
+        keel_key_list_add(l, i->bytes, i->key_length);
+    return true;
 }
 
-/* A part at a time; its keys are copied, since nobody is called with a lock held. */
+/*
+ * A part at a time; its keys are copied, since nobody is called with a lock held. A cursor
+ * is the number of the part, and the key that was said last where fn had enough in it.
+ */
 static keel_status scan(void *state, const keel_bag_op *op, keel_bag_cursor *cursor,
                         keel_bag_scan_fn *fn, void *ctx, keel_detail *why)
 {
     store *s = state;
     uint8_t number = cursor->length ? cursor->bytes[0] : 0;
     part *p = &s->parts[number % PARTS];
-    size_t size, at = 0;
-    char *keys;
+    char behind[KEEL_BAG_KEY_MAX + 1];
+    keel_key_list keys;
+    const char *last;
+    bool is_copied;
 
     (void)op;
+    if (number >= PARTS || !keel_key_list_place_read(behind, cursor))
+        return keel_bag_fail(why, KEEL_E_ARGUMENT, KEEL_APPLIED_NO, s->path,
+                             "the cursor is of another store");
     pthread_mutex_lock(&p->shard_mu);
-    keys = copy_keys(s, &p->shard, &size);
+    is_copied = list_keys(s, &p->shard, &keys);
     unlock(p);
-    if (!keys)
+    if (!is_copied)
         return keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, s->path,
                              "out of memory");
-    while (at < size && fn(keys + at, ctx))
-        at += strlen(keys + at) + 1;
-    keel_memory_free(s->memory, keys);
-    cursor->length = 1;
-    cursor->bytes[0] = ++number;
+    last = keel_key_list_say(&keys, behind, fn, ctx);
+    if (!last)
+        number++;
+    keel_key_list_place_write(cursor, number, last);
     cursor->is_at_end = number >= PARTS;
+    keel_key_list_cleanup(&keys);
     return KEEL_OK;
 }
 

@@ -2,6 +2,7 @@
 /* What failover does with more than one key: batches, scans, flushes. */
 #include <string.h>
 
+#include "bag/key_list.h"
 #include "bag/wrap/batch.h"
 #include "bag/wrap/failover.h"
 #include "base/detail.h"
@@ -129,59 +130,80 @@ keel_status keel_failover_flush(void *state, const keel_bag_op *op, keel_detail 
 
 /*
  * A cursor is of one child, whose number comes first in it; at the end of the primary's
- * keys come those that are dirty, since it may not have them.
+ * keys come those that are dirty, since it may not have them, under a number of their own.
  */
+enum { THE_DIRTY = KEEL_FAILOVER_CHILDREN };
+
 typedef struct scanning {
     keel_failover *f;
     const keel_bag_op *op;
     keel_bag_scan_fn *fn;
     void *ctx;
+    bool has_enough; /* fn has said so */
 } scanning;
 
-/* The dirty keys, each with a NUL behind it. NULL: no memory. */
-static char *copy_dirty(keel_failover *f, size_t *size)
+static bool say(const char *key, void *ctx)
 {
-    char *keys;
+    scanning *s = ctx;
 
-    *size = 0;
-    pthread_mutex_lock(&f->keys_mu);
-    keys = keel_memory_new(f->runtime->memory,
-                           f->dirty_count * (KEEL_BAG_KEY_MAX + 1) + 1);
-    for (keel_dirty_key *k = f->keys.first; keys && k; k = k->after) {
-        if (!k->is_dirty)
-            continue;
-        memcpy(keys + *size, k->key, k->length);
-        *size += k->length + 1u;
-    }
-    pthread_mutex_unlock(&f->keys_mu);
-    return keys;
+    s->has_enough = !s->fn(key, s->ctx);
+    return !s->has_enough;
 }
 
-static keel_status say_dirty(const scanning *s, keel_detail *why)
+static bool say_if_live(const char *key, void *ctx)
 {
-    size_t size, at = 0;
-    char *keys;
+    scanning *s = ctx;
+    keel_bag_item item = { .size = sizeof item };
+    keel_status status =
+        keel_failover_get(s->f, s->op, (keel_bytes){ key, strlen(key) }, &item, NULL);
 
-    if (!keel_failover_dirty_count(s->f))
-        return KEEL_OK;
-    keys = copy_dirty(s->f, &size);
-    if (!keys)
+    return status != KEEL_OK || say(key, s);
+}
+
+/* False: no memory. */
+static bool list_dirty(keel_failover *f, keel_key_list *l)
+{
+    bool is_made;
+
+    pthread_mutex_lock(&f->keys_mu);
+    is_made = keel_key_list_init(l, f->runtime->memory, f->dirty_count,
+                                 f->dirty_count * KEEL_BAG_KEY_MAX);
+    for (keel_dirty_key *k = f->keys.first; is_made && k; k = k->after)
+        if (k->is_dirty)
+            keel_key_list_add(l, k->key, k->length);
+    pthread_mutex_unlock(&f->keys_mu);
+    return is_made;
+}
+
+static keel_status say_dirty(scanning *s, keel_bag_cursor *cursor, keel_detail *why)
+{
+    char behind[KEEL_BAG_KEY_MAX + 1];
+    keel_key_list keys;
+    const char *last;
+
+    if (!keel_key_list_place_read(behind, cursor))
+        return keel_bag_fail(why, KEEL_E_ARGUMENT, KEEL_APPLIED_NO, s->f->path,
+                             "the cursor is of another bag");
+    if (!list_dirty(s->f, &keys))
         return keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, s->f->path,
                              "out of memory");
-    while (at < size) {
-        const keel_bytes key = { keys + at, strlen(keys + at) };
-        keel_bag_item item = { .size = sizeof item };
-
-        if (keel_failover_get(s->f, s->op, key, &item, NULL) == KEEL_OK &&
-            !s->fn(keys + at, s->ctx))
-            break;
-        at += key.length + 1;
-    }
-    keel_memory_free(s->f->runtime->memory, keys);
+    last = keel_key_list_say(&keys, behind, say_if_live, s);
+    keel_key_list_place_write(cursor, THE_DIRTY, last);
+    cursor->is_at_end = !last;
+    keel_key_list_cleanup(&keys);
     return KEEL_OK;
 }
 
-static keel_status scan_child(const scanning *s, uint8_t number, size_t tries_left,
+/* The primary has said all of its own. */
+static keel_status go_on_with_dirty(scanning *s, keel_bag_cursor *cursor,
+                                    keel_detail *why)
+{
+    keel_key_list_place_write(cursor, THE_DIRTY, NULL);
+    cursor->is_at_end = !keel_failover_dirty_count(s->f);
+    return cursor->is_at_end || s->has_enough ? KEEL_OK : say_dirty(s, cursor, why);
+}
+
+static keel_status scan_child(scanning *s, uint8_t number, size_t tries_left,
                               keel_bag_cursor *cursor, keel_detail *why)
 {
     const keel_bag_child *child = &s->f->children[number];
@@ -197,7 +219,7 @@ static keel_status scan_child(const scanning *s, uint8_t number, size_t tries_le
         memcpy(inner.bytes, cursor->bytes + 1, inner.length);
     }
     part.deadline_at_ns = keel_failover_share(s->f, s->op, tries_left);
-    status = child->ops->scan(child->state, &part, &inner, s->fn, s->ctx, why);
+    status = child->ops->scan(child->state, &part, &inner, say, s, why);
     keel_failover_note(s->f, number, status);
     if (status != KEEL_OK)
         return status;
@@ -205,7 +227,7 @@ static keel_status scan_child(const scanning *s, uint8_t number, size_t tries_le
         return keel_bag_fail(why, KEEL_E_LIMIT, KEEL_APPLIED_NO, child->path,
                              "its cursor is too long");
     if (inner.is_at_end && !number)
-        status = say_dirty(s, why);
+        return go_on_with_dirty(s, cursor, why);
     cursor->length = (uint16_t)(inner.length + 1);
     cursor->bytes[0] = number;
     memcpy(cursor->bytes + 1, inner.bytes, inner.length);
@@ -218,12 +240,14 @@ keel_status keel_failover_scan(void *state, const keel_bag_op *op,
                                keel_detail *why)
 {
     keel_failover *f = state;
-    const scanning s = { f, op, fn, ctx };
+    scanning s = { .f = f, .op = op, .fn = fn, .ctx = ctx };
     uint8_t order[KEEL_FAILOVER_CHILDREN];
     uint8_t count = keel_failover_order_knowing(f, order);
     keel_status status = KEEL_OK;
 
     if (cursor->length) { /* begun at one of them, and no other can go on */
+        if (cursor->bytes[0] == THE_DIRTY)
+            return say_dirty(&s, cursor, why);
         if (cursor->bytes[0] >= f->count)
             return keel_bag_fail(why, KEEL_E_ARGUMENT, KEEL_APPLIED_NO, f->path,
                                  "the cursor is of another bag");
