@@ -27,6 +27,8 @@
 #ifndef KEEL_BAG_PLUGIN_H
 #define KEEL_BAG_PLUGIN_H
 
+#include <stddef.h>
+
 #include <keel/bag.h>
 
 #ifdef __cplusplus
@@ -153,6 +155,8 @@ typedef struct keel_bag_child {
  *           all of them as they were written, and port is 0
  * values    of the table of options, in its order
  * settings  a decorator with takes_settings: the other options, as a pipeline's settings
+ * value_max a store's; the value of a put is no larger, but what append and prepend make
+ *           of an item is for the store to refuse; 0: as large as it takes
  */
 typedef struct keel_bag_setup {
     size_t size;
@@ -166,6 +170,7 @@ typedef struct keel_bag_setup {
     const char *settings;
     const keel_bag_child *children;
     size_t child_count;
+    uint64_t value_max;
 } keel_bag_setup;
 
 /* ---- the table --------------------------------------------------------------------- */
@@ -266,6 +271,15 @@ KEEL_API keel_status keel_bag_fail(keel_detail *why, keel_status status,
  */
 KEEL_API keel_status keel_bag_item_fill(keel_bag_item *item, const void *value,
                                         size_t length);
+
+/* What a store has to hold append and prepend to: its own limit, or its URL's. */
+static inline uint64_t keel_bag_value_max(const keel_bag_setup *setup, uint64_t own)
+{
+    bool is_told =
+        setup->size > offsetof(keel_bag_setup, value_max) && setup->value_max;
+
+    return is_told && setup->value_max < own ? setup->value_max : own;
+}
 
 /* Decimal digits, with blanks behind them: false: no number of 64 bits. */
 KEEL_API bool keel_bag_number_read(keel_bytes text, uint64_t *number);

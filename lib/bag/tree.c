@@ -85,9 +85,11 @@ static void look(keel_bag_node *node)
 
 static keel_status open_node(keel_bag_tree *tree, keel_bag_node *node, keel_detail *why)
 {
-    keel_status status = node->self.ops->open(&node->self.state, &node->setup, why);
     const char *overstated;
+    keel_status status;
 
+    node->setup.value_max = node->common.value_max;
+    status = node->self.ops->open(&node->self.state, &node->setup, why);
     if (status == KEEL_OK) {
         node->is_open = true;
         look(node);

@@ -155,6 +155,32 @@ static keel_status add(change *w, keel_mysql_values *values)
     return run(w, SQL_ADD, values, KEEL_NOT_STORED);
 }
 
+/* There was none, or too much of it. */
+static keel_status tell_why_not_joined(change *w, uint64_t most)
+{
+    MYSQL_RES *rows = NULL;
+    MYSQL_ROW row;
+    keel_status status = keel_mysql_find(&w->u, SQL_LENGTH, w->key, &rows, &row);
+
+    if (status == KEEL_OK && keel_mysql_unsigned(row[0]) > most)
+        status =
+            keel_bag_fail(w->u.why, KEEL_E_TOO_LARGE, KEEL_APPLIED_NO,
+                          w->u.c->server->path, "it would be larger than value_max");
+    else if (status == KEEL_OK || status == KEEL_NOT_FOUND)
+        status = KEEL_NOT_STORED;
+    mysql_free_result(rows);
+    return status;
+}
+
+static keel_status join(change *w, keel_mysql_text which, keel_mysql_values *values)
+{
+    keel_status status;
+
+    values->limit = (uint32_t)(w->u.store->value_max - values->value.length);
+    status = run(w, which, values, KEEL_NOT_STORED);
+    return status == KEEL_NOT_STORED ? tell_why_not_joined(w, values->limit) : status;
+}
+
 static keel_status store_in(change *w)
 {
     keel_mysql_values values = values_of(w);
@@ -169,9 +195,9 @@ static keel_status store_in(change *w)
     case KEEL_BAG_REPLACE:
         return run(w, SQL_REPLACE, &values, KEEL_NOT_STORED);
     case KEEL_BAG_APPEND:
-        return run(w, SQL_APPEND, &values, KEEL_NOT_STORED);
+        return join(w, SQL_APPEND, &values);
     case KEEL_BAG_PREPEND:
-        return run(w, SQL_PREPEND, &values, KEEL_NOT_STORED);
+        return join(w, SQL_PREPEND, &values);
     case KEEL_BAG_CAS:
         break;
     }

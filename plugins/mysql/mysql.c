@@ -8,6 +8,8 @@
 
 #include "store.h"
 
+#define VALUE_MAX (UINT64_C(512) << 20) /* quoted, it has to fit one of 2^30 bytes */
+
 /* ---- opening ------------------------------------------------------------------------- */
 
 static keel_status begin(keel_mysql_store *s, const keel_bag_setup *setup,
@@ -23,6 +25,7 @@ static keel_status begin(keel_mysql_store *s, const keel_bag_setup *setup,
     if (!keel_turns_init(&s->turns, setup->runtime))
         return keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, setup->path,
                              "out of memory");
+    s->value_max = keel_bag_value_max(setup, VALUE_MAX);
     s->connection_count = setup->values[OPTION_CONNECTIONS].number;
     for (size_t i = 0; i < s->connection_count; i++) {
         s->connections[i].server = &s->server;
@@ -72,8 +75,7 @@ static void look(void *state, keel_bag_abilities *a)
                 KEEL_HAS_NONCE | KEEL_TELLS_DELETE;
     if (s->server.is_durable)
         a->native |= KEEL_IS_DURABLE;
-    a->value_max = UINT64_C(512)
-                   << 20; /* quoted, it has to fit a request of 2^30 bytes */
+    a->value_max = s->value_max;
     a->batch_max = 128;
     a->ttl_step_ms = 1;
 }

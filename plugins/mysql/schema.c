@@ -54,10 +54,11 @@ const keel_mysql_pattern keel_mysql_patterns[SQL_TEXTS] = {
                          "WHERE k = $k AND " LIVE },
     [SQL_CAS] = { 0, "UPDATE $t SET v = $v, f = $f, e = $e, c = $c "
                      "WHERE k = $k AND c = $x AND " LIVE },
-    [SQL_APPEND] = { 0,
-                     "UPDATE $t SET v = CONCAT(v, $v), c = $c WHERE k = $k AND " LIVE },
-    [SQL_PREPEND] = { 0, "UPDATE $t SET v = CONCAT($v, v), c = $c WHERE k = $k "
-                         "AND " LIVE },
+    [SQL_APPEND] = { 0, "UPDATE $t SET v = CONCAT(v, $v), c = $c WHERE k = $k AND "
+                        "LENGTH(v) <= $l AND " LIVE },
+    [SQL_PREPEND] = { 0, "UPDATE $t SET v = CONCAT($v, v), c = $c WHERE k = $k AND "
+                         "LENGTH(v) <= $l AND " LIVE },
+    [SQL_LENGTH] = { 1, "SELECT LENGTH(v) FROM $t WHERE k = $k AND " LIVE },
     [SQL_COUNT_UP] = { 0, COUNT_AS("IF(" NUMBER " > " ROOM ", " NUMBER " - " ROOM
                                    " - 1, " NUMBER " + $b)") },
     [SQL_COUNT_DOWN] = { 0, COUNT_AS("IF(" NUMBER " < $b, 0, " NUMBER " - $b)") },

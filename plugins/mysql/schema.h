@@ -17,6 +17,7 @@ typedef enum keel_mysql_text {
     SQL_CAS,
     SQL_APPEND,
     SQL_PREPEND,
+    SQL_LENGTH,
     SQL_COUNT_UP,
     SQL_COUNT_DOWN,
     SQL_TOUCH,

@@ -23,7 +23,7 @@ typedef struct keel_mysql_values {
     uint64_t expected;     /* $x: its token before */
     int64_t now_ms;        /* $n */
     uint64_t by;           /* $b */
-    uint32_t limit;        /* $l: rows */
+    uint32_t limit;        /* $l: rows, or bytes */
 } keel_mysql_values;
 
 /* is_short  there was no memory for all of it */

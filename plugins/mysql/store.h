@@ -9,6 +9,7 @@
 
 typedef struct keel_mysql_store {
     keel_mysql_server server;
+    uint64_t value_max;
     keel_turns turns;
     size_t connection_count;
     keel_mysql_connection connections[KEEL_TURNS_MOST];

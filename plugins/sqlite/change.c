@@ -136,6 +136,7 @@ static keel_status run(change *w, sqlite3_stmt *statement)
 /* The item as it is: SQLITE_ROW, SQLITE_DONE, or u.code. What is needed of it is copied. */
 typedef struct found {
     bool is_there;
+    uint64_t length;
     int64_t expires_at_ms;
     uint64_t token;
 } found;
@@ -148,6 +149,7 @@ static bool look(change *w, found *old)
 
     *old = (found){ .is_there = code == SQLITE_ROW };
     if (code == SQLITE_ROW) {
+        old->length = (uint64_t)sqlite3_column_bytes(row, COLUMN_VALUE);
         old->expires_at_ms = sqlite3_column_int64(row, COLUMN_EXPIRY);
         old->token = (uint64_t)sqlite3_column_int64(row, COLUMN_TOKEN);
     } else if (code != SQLITE_DONE) {
@@ -184,10 +186,14 @@ static keel_status judge(const found *old, const keel_bag_put *put)
     return judge_token(old, put->expected);
 }
 
-static keel_status join(change *w, keel_sqlite_statement which)
+static keel_status join(change *w, keel_sqlite_statement which, const found *old)
 {
     sqlite3_stmt *statement = keel_sqlite_statement_of(w->u.c, which);
 
+    if (old->length + w->put->value.length > w->u.store->value_max)
+        return keel_bag_fail(w->u.why, KEEL_E_TOO_LARGE, KEEL_APPLIED_NO,
+                             w->u.store->file.path,
+                             "it would be larger than value_max");
     keel_sqlite_bind_bytes(statement, 1, w->key);
     keel_sqlite_bind_bytes(statement, 2, w->put->value);
     return sign(w, statement, 3) ? run(w, statement) : KEEL_FAILED;
@@ -216,9 +222,9 @@ static keel_status store_in(change *w)
     if (status != KEEL_OK)
         return status;
     if (w->put->mode == KEEL_BAG_APPEND)
-        return join(w, SQL_APPEND);
+        return join(w, SQL_APPEND, &old);
     if (w->put->mode == KEEL_BAG_PREPEND)
-        return join(w, SQL_PREPEND);
+        return join(w, SQL_PREPEND, &old);
     return put_item(w, expires_at_ms == KEEL_BAG_KEEP_EXPIRY ? old.expires_at_ms
                                                              : expires_at_ms);
 }

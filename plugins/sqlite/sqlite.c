@@ -13,6 +13,8 @@
 
 enum { OPTION_SYNC, OPTION_CONNECTIONS };
 
+#define VALUE_MAX (UINT64_C(512) << 20) /* SQLite refuses a row of 10^9 bytes */
+
 static const keel_bag_option options[] = {
     { .name = "sync",
       .type = KEEL_BAG_WORD,
@@ -60,6 +62,7 @@ static keel_sqlite_store *new_store(const keel_bag_setup *setup)
         .name = setup->location,
         .sync = (keel_sqlite_sync)setup->values[OPTION_SYNC].number,
     };
+    s->value_max = keel_bag_value_max(setup, VALUE_MAX);
     if (!keel_sqlite_pool_init(&s->readers, &s->file,
                                setup->values[OPTION_CONNECTIONS].number))
         goto fail;
@@ -128,7 +131,7 @@ static void look(void *state, keel_bag_abilities *a)
     a->native = KEEL_BAG_CAN_ALL | KEEL_CAN_MANY;
     if (s->file.sync == SYNC_FULL)
         a->native |= KEEL_IS_DURABLE;
-    a->value_max = UINT64_C(512) << 20; /* SQLite refuses a row of 10^9 bytes */
+    a->value_max = s->value_max;
     a->batch_max = 64;
     a->ttl_step_ms = 1;
 }

@@ -12,6 +12,7 @@
  */
 typedef struct keel_sqlite_store {
     keel_sqlite_file file;
+    uint64_t value_max;
     keel_sqlite_pool readers;
     keel_sqlite_pool writer;
 } keel_sqlite_store;

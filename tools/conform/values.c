@@ -88,6 +88,35 @@ static void too_large_a_value_is_refused_and_the_old_one_stays(conform *c)
     EXPECT_TEXT(c, key_of(c, 1), "old");
 }
 
+static keel_status grow(conform *c, bool at_end, const char *value, size_t length)
+{
+    return at_end
+               ? keel_bag_append(c->bag, key_of(c, 1), value, length, NULL, &c->why)
+               : keel_bag_prepend(c->bag, key_of(c, 1), value, length, NULL, &c->why);
+}
+
+static void an_item_does_not_grow_beyond_what_may_be_set(conform *c)
+{
+    size_t length = (size_t)c->abilities.value_max;
+    char *sent = length < (size_t)1 << 28 ? calloc(1, length) : NULL;
+    keel_status set, append, prepend;
+    keel_bag_item item;
+
+    if (!sent)
+        return;
+    set = keel_bag_set(c->bag, key_of(c, 1), sent, length, NULL, &c->why);
+    append = grow(c, true, sent, length);
+    prepend = grow(c, false, "x", 1);
+    free(sent);
+    EXPECT_STATUS(c, KEEL_OK, set);
+    EXPECT_STATUS(c, KEEL_E_TOO_LARGE, append);
+    EXPECT_STATUS(c, KEEL_E_TOO_LARGE, prepend);
+    EXPECT(c, c->why.applied == KEEL_APPLIED_NO);
+    EXPECT_STATUS(c, KEEL_OK, grow(c, true, "", 0));
+    (void)get_item(c, key_of(c, 1), &item); /* there is no room for it */
+    EXPECT(c, item.length == length);
+}
+
 static void a_buffer_that_is_too_small_stays_as_it_was(conform *c)
 {
     char small[4] = "abc";
@@ -246,6 +275,8 @@ const conform_check conform_values[] = {
     { "a_large_value_comes_back_whole", KEEL_CAN_SET, a_large_value_comes_back_whole },
     { "too_large_a_value_is_refused_and_the_old_one_stays", KEEL_CAN_SET,
       too_large_a_value_is_refused_and_the_old_one_stays },
+    { "an_item_does_not_grow_beyond_what_may_be_set", KEEL_CAN_SET | KEEL_CAN_APPEND,
+      an_item_does_not_grow_beyond_what_may_be_set },
     { "a_buffer_that_is_too_small_stays_as_it_was", KEEL_CAN_SET,
       a_buffer_that_is_too_small_stays_as_it_was },
     { "flags_come_back_and_are_replaced", KEEL_CAN_SET | KEEL_CAN_FLAGS,

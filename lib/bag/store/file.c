@@ -132,6 +132,7 @@ static keel_status open_store(void **state, const keel_bag_setup *setup,
     s->memory = memory;
     s->clock = &setup->runtime->clock;
     s->path = setup->path;
+    s->value_max = keel_bag_value_max(setup, KEEL_FILE_VALUE_MAX);
     s->sync = (keel_file_sync)setup->values[OPTION_SYNC].number;
     s->marks = (keel_descriptor)KEEL_DESCRIPTOR_NONE;
     status = read_root(s, setup->location, why);
@@ -162,7 +163,7 @@ static void look(void *state, keel_bag_abilities *a)
     a->native = KEEL_BAG_CAN_ALL;
     if (s->sync == KEEL_FILE_SYNC_FULL)
         a->native |= KEEL_IS_DURABLE;
-    a->value_max = KEEL_FILE_VALUE_MAX;
+    a->value_max = s->value_max;
     a->batch_max = 1;
     a->ttl_step_ms = 1;
 }
@@ -384,14 +385,19 @@ static keel_status judge(const keel_file_record *old, const keel_bag_put *put)
 static keel_status join(change *c, const keel_file_found *old, const store_wish *wish)
 {
     keel_file_record record = old->record;
-    keel_status status;
-    char *value = read_old(c, old, &status);
-    const keel_bytes kept = { value, record.value_length };
     const keel_bytes added = wish->put->value;
     bool at_end = wish->put->mode == KEEL_BAG_APPEND;
+    keel_bytes kept = { NULL, record.value_length };
+    keel_status status;
+    char *value;
 
+    if (kept.length + added.length > c->s->value_max)
+        return keel_bag_fail(c->why, KEEL_E_TOO_LARGE, KEEL_APPLIED_NO, c->s->path,
+                             "it would be larger than value_max");
+    value = read_old(c, old, &status);
     if (!value)
         return status;
+    kept.at = value;
     status = put_fresh(c, &record, at_end ? kept : added, at_end ? added : kept,
                        wish->fresh);
     keel_memory_free(c->s->memory, value);

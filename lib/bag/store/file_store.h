@@ -51,6 +51,7 @@ typedef struct keel_file_store {
     const keel_clock *clock;
     const char *path; /* in the tree, for texts */
     keel_file_sync sync;
+    uint64_t value_max;
     bool is_read_only; /* its file system, when it was opened */
     keel_descriptor marks;
     _Atomic uint64_t settled;

@@ -19,6 +19,8 @@
 
 enum { PARTS = 64 };
 
+#define VALUE_MAX (UINT64_C(1) << 30)
+
 enum { OPTION_MAX };
 
 static const keel_bag_option options[] = {
@@ -41,6 +43,7 @@ typedef struct part {
 typedef struct store {
     const keel_allocator *memory;
     void *block; /* what was allocated */
+    uint64_t value_max;
     bool evicts;
     uint64_t seed[2]; /* so that nobody can choose keys that meet in one bucket */
     const char *path;
@@ -106,13 +109,29 @@ static void init_parts(store *s, uint64_t most)
     }
 }
 
+/* An item lives in one part, with a key as long as may be. 0: there is room for none. */
+static uint64_t value_max(const keel_bag_setup *setup)
+{
+    const uint64_t beside = sizeof(keel_memory_item) + KEEL_BAG_KEY_MAX;
+    uint64_t each = setup->values[OPTION_MAX].number / PARTS;
+
+    if (!setup->values[OPTION_MAX].number)
+        return keel_bag_value_max(setup, VALUE_MAX);
+    return each > beside ? keel_bag_value_max(setup, each - beside) : 0;
+}
+
 static keel_status open_store(void **state, const keel_bag_setup *setup,
                               keel_detail *why)
 {
     const keel_allocator *memory = setup->runtime->memory;
-    char *block = keel_memory_new(memory, sizeof(store) + _Alignof(store));
+    char *block;
     store *s;
 
+    if (!value_max(setup))
+        return keel_fail(why, KEEL_E_CONFIG,
+                         "max is too small: it is shared by 64 parts, and none of them "
+                         "has room for an item");
+    block = keel_memory_new(memory, sizeof(store) + _Alignof(store));
     if (!block)
         return keel_fail(why, KEEL_E_NOMEM, "out of memory");
     s = (store *)(((uintptr_t)block + _Alignof(store) - 1) &
@@ -124,6 +143,7 @@ static keel_status open_store(void **state, const keel_bag_setup *setup,
     s->memory = memory;
     s->block = block;
     s->path = setup->path;
+    s->value_max = value_max(setup);
     s->seed[0] = keel_seed();
     s->seed[1] = keel_seed() | 1;
     s->evicts = setup->values[OPTION_MAX].number > 0;
@@ -153,7 +173,7 @@ static void look(void *state, keel_bag_abilities *a)
     a->native = KEEL_BAG_CAN_ALL | KEEL_IS_VOLATILE;
     if (s->evicts)
         a->native |= KEEL_MAY_EVICT;
-    a->value_max = UINT64_C(1) << 30;
+    a->value_max = s->value_max;
     a->batch_max = 1;
     a->ttl_step_ms = 1;
 }
@@ -311,9 +331,13 @@ static keel_status store_item(void *state, const keel_bag_op *op, keel_bytes key
     keel_memory_item *item = keel_memory_find(&p->shard, hash, key, op->now_ms);
     keel_status status = judge(item, put);
 
+    if (status == KEEL_OK && joins(put->mode) &&
+        item->length + put->value.length > s->value_max)
+        status = keel_bag_fail(why, KEEL_E_TOO_LARGE, KEEL_APPLIED_NO, s->path,
+                               "it would be larger than value_max");
     if (status == KEEL_OK && !put_item(s, p, op, hash, key, item, put, fresh))
         status = keel_bag_fail(why, KEEL_E_NOMEM, KEEL_APPLIED_NO, s->path,
-                               "no memory for it, or larger than max allows");
+                               "no memory for it");
     unlock(p);
     return status;
 }

@@ -15,7 +15,7 @@
 
 /* ---- what scripts answer ------------------------------------------------------------- */
 
-enum { DONE = 1, ABSENT = 0, OTHER = 2, NO_NUMBER = 3 };
+enum { DONE = 1, ABSENT = 0, OTHER = 2, NO_NUMBER = 3, TOO_LARGE = 5 };
 
 static keel_status say_foreign(const keel_redis_store *s, keel_detail *why)
 {
@@ -39,6 +39,9 @@ static keel_status status_of(const keel_redis_store *s, const redisReply *reply,
         return KEEL_EXISTS;
     case NO_NUMBER:
         return KEEL_NOT_NUMBER;
+    case TOO_LARGE:
+        return keel_bag_fail(why, KEEL_E_TOO_LARGE, KEEL_APPLIED_NO, s->path,
+                             "it would be larger than value_max");
     default:
         return say_foreign(s, why);
     }
@@ -265,13 +268,16 @@ static keel_status join(keel_redis_store *s, const keel_bag_op *op, keel_bytes k
                         const keel_bag_put *put, uint64_t nonce, keel_detail *why)
 {
     keel_redis_request q;
+    char most[24];
     name own;
 
+    snprintf(most, sizeof most, "%llu", (unsigned long long)s->value_max);
     keel_redis_request_script(&q, s, KEEL_REDIS_SCRIPT_JOIN, key, 0);
     keel_redis_request_text(&q, put->mode == KEEL_BAG_APPEND ? "append" : "prepend");
     add_name(&q, &own, nonce);
     keel_redis_request_add(&q, put->value.length ? put->value.at : "",
                            put->value.length);
+    keel_redis_request_text(&q, most);
     return ask_for_number(s, op, &q, KEEL_NOT_STORED, why);
 }
 

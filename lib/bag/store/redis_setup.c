@@ -192,6 +192,7 @@ keel_status keel_redis_store_open(void **state, const keel_bag_setup *setup,
     s->path = setup->path;
     s->prefix = keel_text_of(setup->values[OPTION_PREFIX].text);
     s->envelope = setup->values[OPTION_RAW].number ? 0 : KEEL_REDIS_ENVELOPE;
+    s->value_max = keel_bag_value_max(setup, (UINT64_C(512) << 20) - s->envelope);
     s->evicts = setup->values[OPTION_EVICTS].number;
     status = begin(s, setup, why);
     if (status == KEEL_OK)
@@ -226,7 +227,7 @@ void keel_redis_store_look(void *state, keel_bag_abilities *a)
             KEEL_CAN_CAS | KEEL_CAN_DELETE_CAS | KEEL_CAN_FLAGS | KEEL_HAS_NONCE;
     if (s->evicts)
         a->native |= KEEL_MAY_EVICT;
-    a->value_max = (UINT64_C(512) << 20) - s->envelope;
+    a->value_max = s->value_max;
     a->batch_max = 128;
     a->ttl_step_ms = 1;
 }

@@ -16,6 +16,7 @@ typedef struct keel_redis_store {
     const char *path;
     keel_text prefix;
     size_t envelope;
+    uint64_t value_max;
     bool evicts;
     keel_redis_nodes nodes;
 } keel_redis_store;

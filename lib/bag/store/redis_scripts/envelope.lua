@@ -9,7 +9,7 @@
 local key = KEYS[1]
 local before = tonumber(ARGV[1])
 
-local DONE, ABSENT, OTHER, NO_NUMBER, FOREIGN = 1, 0, 2, 3, 4
+local DONE, ABSENT, OTHER, NO_NUMBER, FOREIGN, TOO_LARGE = 1, 0, 2, 3, 4, 5
 
 -- The envelope, '' for a plain string; nil and why there is none.
 local function look()

@@ -1,13 +1,16 @@
 -- SPDX-License-Identifier: MIT
 -- Appends or prepends to what is there; flags and expiry stay.
--- ARGV: envelope's size, 'append' | 'prepend', nonce, bytes.
+-- ARGV: envelope's size, 'append' | 'prepend', nonce, bytes, the most bytes of a value.
 -- With: envelope
 
-local mode, nonce, bytes = unpack(ARGV, 2)
+local mode, nonce, bytes, most = unpack(ARGV, 2)
 local head, why = look()
 
 if not head then
     return why
+end
+if redis.call('STRLEN', key) - before + #bytes > tonumber(most) then
+    return TOO_LARGE
 end
 if mode == 'append' then
     redis.call('APPEND', key, bytes)
