@@ -3,6 +3,7 @@
  * All there is under the store's prefix: SCAN, one node after the other, and UNLINK of
  * what it finds. Never FLUSHDB: the database may hold what is not the bag's.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,10 +11,17 @@
 
 enum { PATTERN_SIZE = 2 * KEEL_REDIS_PREFIX_MAX + 2, NUMBER_SIZE = 24, UNLINKS = 64 };
 
-/* Where a scan stands: Redis' own cursor, and at which node. "CURSOR" or "CURSOR HOST:PORT" */
+/*
+ * Where a scan stands: Redis' own cursor, and at which node. "CURSOR" or
+ * "CURSOR PORT HOST"; where the caller had enough in the middle of what Redis found,
+ * "CURSOR:SAID:PRINT", with how many of those were said, and what all of them looked like.
+ * Redis goes on behind them only: they are asked for once more, and if others come now,
+ * all of them are said.
+ */
 typedef struct place {
     char number[NUMBER_SIZE];
     keel_redis_node *node;
+    uint64_t said, print; /* said 0: nothing was left over */
 } place;
 
 /* ---- a cluster's nodes --------------------------------------------------------------- */
@@ -80,8 +88,7 @@ static keel_status survey(keel_redis_store *s, const keel_bag_op *op, keel_detai
 /* Of the first node, or the one after another; false: there is none. */
 static bool begin_at(place *p, keel_redis_store *s, const keel_redis_host *after)
 {
-    memcpy(p->number, "0", sizeof "0");
-    p->node = keel_redis_nodes_after(&s->nodes, after);
+    *p = (place){ .number = "0", .node = keel_redis_nodes_after(&s->nodes, after) };
     return p->node != NULL;
 }
 
@@ -96,6 +103,19 @@ static bool read_number(place *p, keel_text text)
     return true;
 }
 
+/* "CURSOR", or with what was said of it. */
+static bool read_standing(place *p, keel_text text)
+{
+    keel_text number, said, print;
+
+    p->said = p->print = 0;
+    if (!keel_text_split(text, ":", &number, &said))
+        return read_number(p, text);
+    return keel_text_split(said, ":", &said, &print) && read_number(p, number) &&
+           keel_parse_count(said, &p->said) == KEEL_PARSE_OK &&
+           keel_parse_count(print, &p->print) == KEEL_PARSE_OK;
+}
+
 /* A cursor that was kept. False: it is none of this store's. */
 static bool read_place(place *p, keel_redis_store *s, const keel_bag_cursor *cursor)
 {
@@ -105,7 +125,7 @@ static bool read_place(place *p, keel_redis_store *s, const keel_bag_cursor *cur
 
     p->node = keel_redis_nodes_after(&s->nodes, NULL);
     if (s->nodes.terms.url.kind != KEEL_REDIS_CLUSTER)
-        return read_number(p, number);
+        return read_standing(p, number);
     if (!keel_text_split(number, " ", &number, &port) ||
         !keel_text_split(port, " ", &port, &host) || host.length >= sizeof at.name ||
         keel_parse_count(port, &wanted) != KEEL_PARSE_OK || !wanted ||
@@ -114,19 +134,21 @@ static bool read_place(place *p, keel_redis_store *s, const keel_bag_cursor *cur
     keel_text_copy(at.name, sizeof at.name, host);
     at.port = (uint16_t)wanted;
     p->node = keel_redis_nodes_at(&s->nodes, &at);
-    return p->node && read_number(p, number);
+    return p->node && read_standing(p, number);
 }
 
 static void write_place(keel_bag_cursor *cursor, const place *p)
 {
-    char text[sizeof cursor->bytes];
+    char text[sizeof cursor->bytes], said[2 * NUMBER_SIZE] = "";
     int length;
 
+    if (p->said)
+        snprintf(said, sizeof said, ":%" PRIu64 ":%" PRIu64, p->said, p->print);
     if (p->node->at.port)
-        length = snprintf(text, sizeof text, "%s %u %s", p->number, p->node->at.port,
-                          p->node->at.name);
+        length = snprintf(text, sizeof text, "%s%s %u %s", p->number, said,
+                          p->node->at.port, p->node->at.name);
     else
-        length = snprintf(text, sizeof text, "%s", p->number);
+        length = snprintf(text, sizeof text, "%s%s", p->number, said);
     cursor->length = (uint16_t)length;
     memcpy(cursor->bytes, text, (size_t)length);
 }
@@ -196,18 +218,47 @@ static bool is_key(const char *key, size_t length)
     return length >= 1 && length <= KEEL_BAG_KEY_MAX;
 }
 
-static void tell(const keel_redis_store *s, const redisReply *found,
-                 keel_bag_scan_fn *fn, void *ctx)
+/* Of all keys in their order (FNV-1a, with each one's length): other keys, another one. */
+static uint64_t print_of(const redisReply *found)
 {
+    uint64_t print = UINT64_C(14695981039346656037);
+
     for (size_t i = 0; i < found->elements; i++) {
+        const redisReply *key = found->element[i];
+
+        for (size_t j = 0; j < key->len; j++)
+            print = (print ^ (unsigned char)key->str[j]) * UINT64_C(1099511628211);
+        print = (print ^ key->len) * UINT64_C(1099511628211);
+    }
+    return print;
+}
+
+/* Returns behind which of them fn had enough; all: it had not. */
+static size_t tell(const keel_redis_store *s, const redisReply *found, size_t from,
+                   keel_bag_scan_fn *fn, void *ctx)
+{
+    for (size_t i = from; i < found->elements; i++) {
         const redisReply *key = found->element[i];
         size_t skipped = s->prefix.length;
 
         if (key->type == REDIS_REPLY_STRING && key->len > skipped &&
             is_key(key->str + skipped, key->len - skipped) &&
             !fn(key->str + skipped, ctx))
-            return;
+            return i + 1;
     }
+    return found->elements;
+}
+
+/* Those that were not said before. False: fn had enough, and *p says of how many. */
+static bool tell_rest(const keel_redis_store *s, const redisReply *found, place *p,
+                      keel_bag_scan_fn *fn, void *ctx)
+{
+    uint64_t print = print_of(found);
+    size_t from = p->said < found->elements && p->print == print ? (size_t)p->said : 0;
+
+    p->said = tell(s, found, from, fn, ctx);
+    p->print = print;
+    return p->said == found->elements;
 }
 
 /* The cursor may have been kept by another process: here nothing may be known of nodes. */
@@ -231,7 +282,8 @@ keel_status keel_redis_store_scan(void *state, const keel_bag_op *op,
     keel_redis_store *s = state;
     const redisReply *found;
     redisReply *reply;
-    place p;
+    place p, before;
+    bool is_all;
     keel_status status = cursor->length ? KEEL_OK : survey(s, op, why);
 
     if (status != KEEL_OK)
@@ -239,14 +291,16 @@ keel_status keel_redis_store_scan(void *state, const keel_bag_op *op,
     if (cursor->length ? !read_place(&p, s, cursor) : !begin_at(&p, s, NULL))
         return keel_bag_fail(why, KEEL_E_ARGUMENT, KEEL_APPLIED_NO, s->path,
                              "the cursor is none of this store's");
+    before = p;
+    p.said = 0;
     status = step(s, op, &p, &reply, &found, why);
     if (status != KEEL_OK)
         return status;
-    tell(s, found, fn, ctx);
+    is_all = tell_rest(s, found, &before, fn, ctx);
     freeReplyObject(reply);
-    if (is_at_end(&p))
+    if (is_all && is_at_end(&p))
         return go_on_elsewhere(s, op, &p, cursor, why);
-    write_place(cursor, &p);
+    write_place(cursor, is_all ? &p : &before);
     return KEEL_OK;
 }
 
