@@ -77,6 +77,15 @@ static keel_status grow(change *c)
     return KEEL_OK;
 }
 
+/* No cas would ever succeed. */
+static keel_status say_no_token(const change *c)
+{
+    return keel_bag_fail(c->why, KEEL_E_UNSUPPORTED, KEEL_APPLIED_NO,
+                         c->e->pass.inner->path,
+                         "the store tells no token of that item, and without one there "
+                         "is no cas to make this of");
+}
+
 /* The item as it is now, whole, with its token and its expiry. */
 static keel_status read_item(change *c)
 {
@@ -97,7 +106,13 @@ static keel_status read_item(change *c)
     }
     if (c->why && status != KEEL_OK)
         c->why->applied = KEEL_APPLIED_NO; /* nothing but reading was tried */
-    return status;
+    return status == KEEL_OK && !c->item.token.length ? say_no_token(c) : status;
+}
+
+/* What is to be written for it to stay as it is: a store may be unable to tell it. */
+static int64_t same_expiry(const change *c)
+{
+    return c->item.expires_at_ms < 0 ? KEEL_BAG_KEEP_EXPIRY : c->item.expires_at_ms;
 }
 
 static keel_status write_item(change *c, keel_bytes value, uint32_t flags,
@@ -186,7 +201,7 @@ static keel_status append_once(change *c, const keel_bag_put *put,
         status = join(c, put, &joined);
     if (status != KEEL_OK)
         return status;
-    status = write_item(c, joined, c->item.flags, c->item.expires_at_ms, fresh);
+    status = write_item(c, joined, c->item.flags, same_expiry(c), fresh);
     keel_memory_free(c->e->runtime->memory, (void *)(uintptr_t)joined.at);
     return status == KEEL_NOT_FOUND ? KEEL_NOT_STORED : status;
 }
@@ -197,11 +212,11 @@ static keel_status replace_once(change *c, const keel_bag_put *put,
     keel_status status = read_item(c);
 
     if (status == KEEL_OK)
-        status = write_item(c, put->value, put->flags,
-                            put->expires_at_ms == KEEL_BAG_KEEP_EXPIRY
-                                ? c->item.expires_at_ms
-                                : put->expires_at_ms,
-                            fresh);
+        status =
+            write_item(c, put->value, put->flags,
+                       put->expires_at_ms == KEEL_BAG_KEEP_EXPIRY ? same_expiry(c)
+                                                                  : put->expires_at_ms,
+                       fresh);
     return status == KEEL_NOT_FOUND ? KEEL_NOT_STORED : status;
 }
 
@@ -239,7 +254,7 @@ static keel_status add_once(change *c, bool down, uint64_t by, uint64_t *number,
     *number = keel_bag_number_add(*number, down, by);
     length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)*number);
     return write_item(c, (keel_bytes){ digits, (size_t)length }, c->item.flags,
-                      c->item.expires_at_ms, fresh);
+                      same_expiry(c), fresh);
 }
 
 static keel_status add_to(void *state, const keel_bag_op *op, keel_bytes key, bool down,
@@ -274,7 +289,8 @@ static keel_status touch_once(change *c, int64_t expires_at_ms)
 static keel_status give(const change *c, int64_t expires_at_ms, keel_bag_item *item)
 {
     item->flags = c->item.flags;
-    item->expires_at_ms = expires_at_ms;
+    item->expires_at_ms =
+        expires_at_ms == KEEL_BAG_KEEP_EXPIRY ? c->item.expires_at_ms : expires_at_ms;
     item->marks = c->item.marks;
     item->token.length = 0; /* of the one before */
     return keel_bag_item_fill(item, c->item.buffer, c->item.length);
