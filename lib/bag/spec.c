@@ -21,7 +21,10 @@ static keel_status refuse(const reader *r, size_t at, const char *what)
     return keel_fail(r->why, KEEL_E_CONFIG, what);
 }
 
-/* What was expected, and what stands there. */
+/*
+ * What was expected, and what stands there. Before an "@" that may be a piece of a
+ * password: of a URL that a mistake, or a comma in it, has cut.
+ */
 static keel_status miss(const reader *r, const char *expected)
 {
     const char *here = r->text + r->at;
@@ -32,6 +35,8 @@ static keel_status miss(const reader *r, const char *expected)
     if (!*here)
         return keel_failf(r->why, KEEL_E_CONFIG, "expected %s, but it ends here",
                           expected);
+    if (strchr(here, '@'))
+        return keel_failf(r->why, KEEL_E_CONFIG, "expected %s here", expected);
     return keel_failf(r->why, KEEL_E_CONFIG, "expected %s, not %s", expected,
                       keel_quote(quoted, (keel_text){ here, length ? length : 1 }));
 }

@@ -102,6 +102,13 @@ static const struct {
     { "no URL in it", "<redis>", "column 1: a URL needs a scheme" },
     { "no scheme", "<://h>", "column 1: a URL needs a scheme" },
     { "a role without a store", "x(a=)", "column 5: expected a store" },
+    { "a password behind half a URL", "x(redis:/:s3cret@h)",
+      "column 8: expected \"(\" and what it decorates, or \"://\" here" },
+    { "one with a comma", "redis://:s3,cret@h", "column 12: expected the end here" },
+    { "one with a comma, in a list", "x(redis://:s3,cret pw@h)",
+      "column 20: expected \"(\" and what it decorates, or \"://\" here" },
+    { "one with a bracket", "x(redis://:s3)cret@h)",
+      "column 15: expected the end here" },
     { "other bytes", "\x01", "column 1: expected a store" },
 };
 
@@ -114,6 +121,7 @@ START_TEST(what_is_wrong_is_said_with_its_place)
     snprintf(said, sizeof said, "column %zu: %s", spec.wrong_column, why.text);
     ck_assert_msg(strncmp(said, wrong[_i].said, strlen(wrong[_i].said)) == 0, "%s",
                   said);
+    ck_assert_msg(!strstr(said, "cret"), "%s", said);
 }
 END_TEST
 
