@@ -95,6 +95,18 @@ static keel_status read_once(keel_serve_desk *desk, const char *key, bool expire
                    : keel_bag_get(bag, key, item, options, why);
 }
 
+/* What is given an end in the past is there to be read once: its length is asked first. */
+static size_t first_room(keel_serve_desk *desk, const char *key, bool expires,
+                         const keel_bag_options *options)
+{
+    bool may_end = options->ttl.kind == KEEL_TTL_ABSOLUTE || options->ttl.ms < 0;
+    keel_bag_item item = { .size = sizeof item };
+
+    if (expires && may_end)
+        (void)keel_bag_get(desk->source->bag, key, &item, options, NULL);
+    return item.length > FIRST_ROOM ? item.length : FIRST_ROOM;
+}
+
 /* An item may have grown since its length was told. A store that wants no more room than it
  * had would be asked for ever. */
 keel_status keel_serve_read(keel_serve_desk *desk, const char *key, size_t before,
@@ -103,7 +115,7 @@ keel_status keel_serve_read(keel_serve_desk *desk, const char *key, size_t befor
                             keel_detail *why)
 {
     keel_status status = KEEL_E_BUFFER;
-    size_t room = FIRST_ROOM;
+    size_t room = first_room(desk, key, expires, options);
 
     *item = (keel_bag_item){ .size = sizeof *item };
     while (status == KEEL_E_BUFFER && room > item->capacity) {

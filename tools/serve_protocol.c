@@ -100,13 +100,28 @@ static bool is_key(keel_text word)
     return word.length && word.length <= KEEL_BAG_KEY_MAX;
 }
 
-/* "noreply", or nothing; *is_right: nothing else. */
-static bool read_noreply(line *l, bool *is_right)
+/*
+ * Whether "noreply" comes last, behind so many words at most: then nothing is answered
+ * whatever is wrong with them, or the client would take it for its next answer.
+ */
+static bool wants_no_reply(line rest, unsigned words)
+{
+    keel_text word, last = { "", 0 };
+    unsigned count = 0;
+
+    for (word = next_word(&rest); word.length; word = next_word(&rest)) {
+        last = word;
+        count++;
+    }
+    return count <= words + 1 && keel_text_is(last, "noreply");
+}
+
+/* Whether there is nothing left but perhaps "noreply". */
+static bool is_at_end(line *l)
 {
     keel_text word = next_word(l);
 
-    *is_right = (!word.length || keel_text_is(word, "noreply")) && !has_more(l);
-    return *is_right && word.length;
+    return (!word.length || keel_text_is(word, "noreply")) && !has_more(l);
 }
 
 /* ---- forms --------------------------------------------------------------------------- */
@@ -163,11 +178,11 @@ static const char *form_store(parse *x)
     keel_serve_request *r = x->request;
     keel_text flags, expiry, length;
     uint64_t n = 0;
-    bool is_right;
 
     x->key = next_word(&x->line);
     flags = next_word(&x->line);
     expiry = next_word(&x->line);
+    r->is_quiet = wants_no_reply(x->line, r->verb == KEEL_SERVE_CAS ? 2 : 1);
     length = next_word(&x->line);
     x->has_value = true;
     if (!read_number(length, LENGTH_MAX, &n))
@@ -181,16 +196,15 @@ static const char *form_store(parse *x)
     if (r->verb == KEEL_SERVE_CAS &&
         !read_number(next_word(&x->line), UINT64_MAX, &r->number))
         return BAD_FORMAT;
-    r->is_quiet = read_noreply(&x->line, &is_right);
-    return is_right ? NULL : BAD_FORMAT;
+    return is_at_end(&x->line) ? NULL : BAD_FORMAT;
 }
 
 static const char *form_count(parse *x)
 {
     keel_text by;
-    bool is_right;
 
     x->key = next_word(&x->line);
+    x->request->is_quiet = wants_no_reply(x->line, 1);
     by = next_word(&x->line);
     if (!by.length)
         return NO_COMMAND;
@@ -198,16 +212,15 @@ static const char *form_count(parse *x)
         return BAD_FORMAT;
     if (!read_number(by, UINT64_MAX, &x->request->number))
         return "CLIENT_ERROR invalid numeric delta argument";
-    x->request->is_quiet = read_noreply(&x->line, &is_right);
-    return is_right ? NULL : BAD_FORMAT;
+    return is_at_end(&x->line) ? NULL : BAD_FORMAT;
 }
 
 static const char *form_touch(parse *x)
 {
     keel_text expiry;
-    bool is_right;
 
     x->key = next_word(&x->line);
+    x->request->is_quiet = wants_no_reply(x->line, 1);
     expiry = next_word(&x->line);
     if (!expiry.length)
         return NO_COMMAND;
@@ -215,24 +228,22 @@ static const char *form_touch(parse *x)
         return BAD_FORMAT;
     if (!read_expiry(expiry, &x->request->expiry))
         return BAD_EXPIRY;
-    x->request->is_quiet = read_noreply(&x->line, &is_right);
-    return is_right ? NULL : BAD_FORMAT;
+    return is_at_end(&x->line) ? NULL : BAD_FORMAT;
 }
 
 /* Old clients send "delete KEY 0". */
 static const char *form_delete(parse *x)
 {
     line rest;
-    bool is_right;
 
     x->key = next_word(&x->line);
     if (!x->key.length)
         return NO_COMMAND;
+    x->request->is_quiet = wants_no_reply(x->line, 1);
     rest = x->line;
     if (!keel_text_is(next_word(&x->line), "0"))
         x->line = rest;
-    x->request->is_quiet = read_noreply(&x->line, &is_right);
-    if (!is_right || !is_key(x->key))
+    if (!is_at_end(&x->line) || !is_key(x->key))
         return BAD_FORMAT ".  Usage: delete <key> [noreply]";
     return NULL;
 }
@@ -241,29 +252,27 @@ static const char *form_flush(parse *x)
 {
     line rest = x->line;
     keel_text delay = next_word(&x->line);
-    bool is_right;
 
+    x->request->is_quiet = wants_no_reply(rest, 1);
     if (!delay.length || keel_text_is(delay, "noreply"))
         x->line = rest;
     else if (!read_expiry(delay, &x->request->expiry))
         return BAD_EXPIRY;
-    x->request->is_quiet = read_noreply(&x->line, &is_right);
-    return is_right ? NULL : BAD_FORMAT;
+    return is_at_end(&x->line) ? NULL : BAD_FORMAT;
 }
 
 static const char *form_verbosity(parse *x)
 {
-    keel_text level = next_word(&x->line);
+    keel_text level;
     uint64_t n;
-    bool is_right;
 
-    x->request->is_quiet = keel_text_is(level, "noreply");
-    if (!level.length || x->request->is_quiet)
+    x->request->is_quiet = wants_no_reply(x->line, 1);
+    level = next_word(&x->line);
+    if (!level.length || keel_text_is(level, "noreply"))
         return NO_COMMAND;
     if (!read_number(level, UINT32_MAX, &n))
         return BAD_FORMAT;
-    x->request->is_quiet = read_noreply(&x->line, &is_right);
-    return is_right ? NULL : BAD_FORMAT;
+    return is_at_end(&x->line) ? NULL : BAD_FORMAT;
 }
 
 static const char *form_alone(parse *x)

@@ -179,6 +179,15 @@ static const struct talk {
       "set a 0 0 1 noreply\r\nx\r\nadd a 0 0 1 noreply\r\ny\r\nincr a 1 noreply\r\n"
       "delete b noreply\r\ntouch a 0 noreply\r\nverbosity 1 noreply\r\nget a\r\n",
       "VALUE a 0 1\r\nx\r\nEND\r\n", false },
+    { "nor what was wrong with it",
+      "incr a x noreply\r\nincr a noreply\r\ntouch a x noreply\r\n"
+      "touch a noreply\r\nset a x 0 1 noreply\r\ny\r\nset a 0 x 1 noreply\r\ny\r\n"
+      "cas a 0 0 1 x noreply\r\ny\r\ndelete a b noreply\r\nflush_all x noreply\r\n"
+      "verbosity x noreply\r\nmn\r\n",
+      "MN\r\n", false },
+    { "but where it is not the word for that",
+      "incr noreply\r\nincr a 1 2 noreply\r\ndelete noreply\r\nmn\r\n",
+      "ERROR\r\nCLIENT_ERROR bad command line format\r\nNOT_FOUND\r\nMN\r\n", false },
     { "of the server itself",
       "version x\r\nverbosity 1\r\nstats\r\nstats settings\r\nstats reset\r\n"
       "stats nothing\r\n",
@@ -597,6 +606,25 @@ START_TEST(values_of_a_batch_may_be_larger_than_its_room)
 }
 END_TEST
 
+START_TEST(a_value_that_ends_by_being_read_is_read_once)
+{
+    enum { LENGTH = 60000 };
+    static char value[LENGTH + 1], said[64];
+
+    memset(value, 'v', LENGTH);
+    for (int i = 0; i < 3; i++) {
+        static const char *const reads[] = { "gat -1 k", "gats 2592001 k",
+                                             "mg k v T-1" };
+
+        ck_assert_int_eq(keel_bag_set(source.bag, "k", value, LENGTH, NULL, NULL),
+                         KEEL_OK);
+        snprintf(said, sizeof said, "%s\r\nget k\r\n", reads[i]);
+        ck_assert_ptr_nonnull(strstr(answer_to(said), value));
+        ck_assert_str_eq(answer_to("get k\r\n"), "END\r\n");
+    }
+}
+END_TEST
+
 START_TEST(what_a_bag_cannot_keep_is_refused)
 {
     source.abilities.effective &= ~(uint32_t)(KEEL_CAN_TTL | KEEL_CAN_FLAGS);
@@ -623,4 +651,5 @@ SUITE_IN("keel serve's answers", 60, setup, teardown,
          ONE(a_failure_is_told_and_never_a_miss),
          ONE(several_keys_go_in_one_exchange_where_the_bag_can),
          ONE(values_of_a_batch_may_be_larger_than_its_room),
+         ONE(a_value_that_ends_by_being_read_is_read_once),
          ONE(what_a_bag_cannot_keep_is_refused))
