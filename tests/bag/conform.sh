@@ -30,6 +30,8 @@ holds 'a flat file' "file://$dir/full?allow_flush=on"
 holds 'a flat file, its items synced' "file://$dir/data?allow_flush=on&sync=data"
 holds 'a flat file, nothing synced' "file://$dir/none?allow_flush=on&sync=none"
 holds memory 'memory://?allow_flush=on'
+holds 'memory of small values' 'memory://?allow_flush=on&value_max=2KiB'
+holds 'memory with a small limit' 'memory://?allow_flush=on&max=1MiB'
 holds 'memory with a limit' 'memory://?allow_flush=on&max=256MiB'
 holds readonly 'readonly{on=off}(memory://?allow_flush=on)'
 holds 'fault that is not allowed' 'fault{p=100%}(memory://?allow_flush=on)'

@@ -809,6 +809,34 @@ START_TEST(a_scan_says_dirty_keys_too_and_stays_with_one_child)
 }
 END_TEST
 
+static bool note_one(const char *key, void *ctx)
+{
+    strcat(ctx, key);
+    return false;
+}
+
+START_TEST(who_has_heard_enough_of_a_scan_hears_the_other_dirty_keys_later)
+{
+    keel_bag_cursor cursor = { .length = 0 };
+    char said[512] = ""; /* a point for each of 64 parts, and more */
+
+    begin("failures=100");
+    staged_put(&s, 0, "a", "1");
+    staged_fail(PRIMARY, refused, 3);
+    ck_assert_int_eq(staged_set(&s, "f", "1"), KEEL_OK);
+    ck_assert_int_eq(staged_set(&s, "d", "1"), KEEL_OK);
+    ck_assert_int_eq(staged_set(&s, "e", "1"), KEEL_OK);
+    while (!cursor.is_at_end) {
+        strcat(said, ".");
+        ck_assert_msg(keel_bag_scan(&s.bag, &cursor, note_one, said, NULL, &s.why) ==
+                          KEEL_OK,
+                      "%s", s.why.text);
+    }
+    ck_assert_msg(strstr(said, ".a.") && strstr(said, ".d.e.f."), "%s", said);
+    staged_cleanup(&s);
+}
+END_TEST
+
 START_TEST(a_child_is_not_asked_for_what_it_cannot)
 {
     keel_bag_cursor cursor = { .length = 0 };
@@ -910,6 +938,7 @@ SUITE("failover", 20, ONE(a_read_that_fails_is_the_standbys),
       ONE(a_batch_is_asked_for_where_each_key_is),
       ONE(a_flush_leaves_nothing_that_could_come_back),
       ONE(a_scan_says_dirty_keys_too_and_stays_with_one_child),
+      ONE(who_has_heard_enough_of_a_scan_hears_the_other_dirty_keys_later),
       ONE(a_child_is_not_asked_for_what_it_cannot),
       ONE(it_can_what_all_of_its_children_can),
       ONE(it_is_well_as_long_as_one_of_them_is), ONE(no_opening_leaks))
