@@ -139,6 +139,8 @@ keel_status keel_pool_take(keel_connection_pool *pool, uint64_t until_ns,
         status = wait_for_one(pool, seen, until_ns, cancel, why);
     }
     atomic_fetch_sub(&pool->waiting, 1);
+    if (status != KEEL_OK)
+        tell_who_waits(pool); /* who was woken, and has no more time, passes it on */
     return status;
 }
 
