@@ -50,6 +50,29 @@ keel_redis_error keel_redis_error_of(const redisReply *reply)
     return KEEL_REDIS_OTHER;
 }
 
+/* Those of Redis' own that have no word of their own here. */
+static const char *const refusals[] = {
+    "ERR unknown",           "ERR wrong number",
+    "ERR syntax error",      "ERR invalid",
+    "ERR value is not",      "ERR string exceeds",
+    "ERR max number of",     "ERR Error running script",
+    "ERR This instance has", "ERR Can't execute",
+    "NOREPLICAS ",           "MISCONF ",
+    "ERR Protocol error:",
+};
+
+bool keel_redis_is_refusal(const redisReply *reply)
+{
+    keel_redis_error error = keel_redis_error_of(reply);
+
+    if (error != KEEL_REDIS_OTHER)
+        return error != KEEL_REDIS_NO_ERROR;
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (strncmp(reply->str, refusals[i], strlen(refusals[i])) == 0)
+            return true;
+    return false;
+}
+
 /* host:port; an IPv6 address stands there without brackets. */
 static bool read_address(keel_redis_host *to, keel_text text)
 {

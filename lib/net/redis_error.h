@@ -29,6 +29,12 @@ typedef enum keel_redis_error {
 /* KEEL_REDIS_NO_ERROR: a reply that is none. */
 keel_redis_error keel_redis_error_of(const redisReply *reply);
 
+/*
+ * Whether it is what Redis itself says before it has done anything. Of other errors, above
+ * all a proxy's whose server did not answer, nobody knows.
+ */
+bool keel_redis_is_refusal(const redisReply *reply);
+
 typedef struct keel_redis_move {
     uint32_t slot;
     keel_redis_host to; /* name "": the node that said so */

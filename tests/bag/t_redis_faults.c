@@ -191,6 +191,8 @@ static const struct {
     { "-TRYAGAIN Multiple keys request during rehashing of slot\r\n", KEEL_FAILED,
       true },
     { "-MISCONF Redis is configured to save RDB snapshots\r\n", KEEL_FAILED, true },
+    { "-NOREPLICAS Not enough good replicas to write.\r\n", KEEL_FAILED, true },
+    { "-ERR max number of clients reached\r\n", KEEL_FAILED, true },
     { "-NOAUTH Authentication required.\r\n", KEEL_FAILED, true },
     { "-NOPERM this user has no permissions\r\n", KEEL_FAILED, true },
     { "-READONLY You can't write against a read only replica.\r\n", KEEL_READ_ONLY,
@@ -213,6 +215,28 @@ START_TEST(what_the_server_refuses_was_not_applied)
     EXPECT(KEEL_OK, get_text("n"));
     ck_assert_str_eq(value, "7");
     ck_assert_int_eq(proxy_accepted(between) == accepted, refusals[_i].is_kept);
+}
+END_TEST
+
+static const char *const doubtful[] = {
+    "-ERR Connection timed out\r\n",
+    "-ERR server closed connection\r\n",
+    "-upstream failure\r\n",
+};
+
+START_TEST(what_a_proxy_says_of_its_server_leaves_a_write_unknown)
+{
+    const char *answer = doubtful[_i];
+    uint64_t number;
+
+    open_at(proxy_port(between), "");
+    EXPECT(KEEL_OK, set_text("n", "7"));
+    proxy_set(between, (proxy_order){ PROXY_ANSWER, 0, answer, strlen(answer) });
+    EXPECT(KEEL_UNKNOWN, keel_bag_incr(bag, "n", 1, &number, NULL, &why));
+    ck_assert_int_eq(why.applied, KEEL_APPLIED_UNKNOWN);
+    EXPECT(KEEL_FAILED, get_text("n"));
+    proxy_do(between, PROXY_FORWARD);
+    EXPECT(KEEL_OK, get_text("n"));
 }
 END_TEST
 
@@ -394,6 +418,7 @@ int main(void)
     const suite_test tests[] = {
         ROWS(a_fault_is_told_truly_in_time_and_leaves_nothing_behind, faults),
         ROWS(what_the_server_refuses_was_not_applied, refusals),
+        ROWS(what_a_proxy_says_of_its_server_leaves_a_write_unknown, doubtful),
         ONE(a_server_that_died_is_found_out_before_anything_is_sent),
         ONE(a_restart_between_two_calls_is_not_noticed),
         ONE(a_frozen_server_leaves_a_write_unknown_and_its_late_answer_unread),

@@ -130,8 +130,8 @@ static keel_status status_of(keel_redis_error error)
 }
 
 /*
- * With an error reply nothing was done: Redis checks a command before it does it, and the
- * scripts write nothing before all that can be refused has been.
+ * With an error reply of its own Redis has done nothing: it checks a command before it does
+ * it, and the scripts write nothing before all that can be refused has been.
  */
 keel_status keel_redis_refusal(const keel_redis_store *s, const redisReply *reply,
                                keel_detail *why)
@@ -210,14 +210,26 @@ static keel_status receive(exchange *e, keel_redis *r, redisReply **reply)
     }
 }
 
+static keel_status say_doubtful(exchange *e, const redisReply *reply)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+
+    return keel_failf(&e->said, KEEL_FAILED, "what came is no refusal of Redis': %s",
+                      keel_quote(quoted, (keel_text){ reply->str, reply->len }));
+}
+
 /* What is no reply to that command is perhaps one to another. */
 static keel_status check(exchange *e, redisReply *const *replies, size_t count,
                          unsigned answers)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (!((answers | KEEL_REDIS_IS(ERROR)) & 1U << replies[i]->type))
             return keel_fail(&e->said, KEEL_FAILED,
                              "what came is no reply to what was asked");
+        if (e->writes && replies[i]->type == REDIS_REPLY_ERROR &&
+            !keel_redis_is_refusal(replies[i]))
+            return say_doubtful(e, replies[i]);
+    }
     return KEEL_OK;
 }
 
