@@ -35,6 +35,7 @@ static const wrong_spec wrong_specs[] = {
     { "s3://us-east-1/bucket/a%20b?" KEYS, "a prefix has" },
     { "s3://us-east-1/bucket?" KEYS "&conditions=perhaps", "probe|trust|off" },
     { "http://host/path?conditions=perhaps", "probe|trust|off" },
+    { "http://user:hush@host/path", "authorization_file" },
     { "https://host/path?authorization=Bearer", "authorization_file" },
 };
 

@@ -137,9 +137,15 @@ static void look(void *state, keel_bag_abilities *a)
 static keel_status open_as(const char *scheme, void **state,
                            const keel_bag_setup *setup, keel_detail *why)
 {
-    http *h = keel_memory_new(setup->runtime->memory, sizeof *h);
+    http *h;
     keel_status status;
 
+    if (*setup->user || *setup->password)
+        return keel_failf(why, KEEL_E_CONFIG,
+                          "%s: it sends no user and password of its URL: say "
+                          "authorization_file=, with the header's value in it",
+                          setup->path);
+    h = keel_memory_new(setup->runtime->memory, sizeof *h);
     if (!h)
         return keel_fail(why, KEEL_E_NOMEM, "out of memory");
     h->authorization = setup->values[OPTION_AUTHORIZATION].text;
