@@ -27,6 +27,7 @@ typedef struct requests {
     size_t next; /* the number of the one that is begun next */
     unsigned busy;
     bool is_clean; /* so far */
+    bool is_short; /* of memory, for a lane at least */
 } requests;
 
 static uint64_t now_of(const requests *r)
@@ -84,8 +85,10 @@ static bool begin_one(requests *r, unsigned i)
 
 static void begin_next(requests *r, unsigned i)
 {
-    if (!ready_lane(r, i))
-        return; /* without memory for it others go on */
+    if (!ready_lane(r, i)) {
+        r->is_short = true; /* others go on */
+        return;
+    }
     while (r->next < r->many->count && !keel_cancel_fired(r->op->cancel))
         if (begin_one(r, i))
             return;
@@ -204,6 +207,8 @@ static void run(requests *r)
     keel_sigpipe_restore(&guard);
     if (keel_cancel_fired(r->op->cancel))
         end_rest(r, KEEL_CANCELLED, "cancelled by the caller");
+    else if (r->is_short && now_of(r) < r->op->deadline_at_ns)
+        end_rest(r, KEEL_E_NOMEM, "out of memory");
     else
         end_rest(r, KEEL_DEADLINE, "the deadline came before its turn");
 }
