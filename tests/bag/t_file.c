@@ -347,6 +347,35 @@ START_TEST(a_directory_is_what_it_has_to_be)
 }
 END_TEST
 
+static keel_status open_again(void)
+{
+    keel_bag *bag;
+    keel_status status = keel_bag_open(&bag, d.rt, "other", d.spec, &d.why);
+
+    keel_bag_close(bag);
+    return status;
+}
+
+START_TEST(a_directory_of_another_user_is_refused)
+{
+    enum { SELF = 65534, OTHER_USER = 12345 };
+    bag_dir_path marks;
+
+    snprintf(marks, sizeof marks, "%s/keel-store", d.root);
+    if (geteuid())
+        return; /* it takes the superuser to give one away */
+    ck_assert_int_eq(chmod(d.directory, 0711), 0);
+    ck_assert_int_eq(chown(d.root, OTHER_USER, SELF), 0);
+    ck_assert_int_eq(chmod(d.root, 0770), 0);
+    ck_assert_int_eq(chmod(marks, 0666), 0);
+    ck_assert_int_eq(setegid(SELF) | seteuid(SELF), 0);
+    ck_assert_int_eq(open_again(), KEEL_E_SYSTEM);
+    ck_assert_int_eq(seteuid(0) | setegid(0), 0);
+    ck_assert_ptr_nonnull(strstr(d.why.text, "another user"));
+    ck_assert_msg(open_again() == KEEL_OK, "%s", d.why.text);
+}
+END_TEST
+
 START_TEST(no_directory_is_no_url)
 {
     keel_bag *bag;
@@ -683,7 +712,8 @@ SUITE_IN("file", 60, setup, teardown, ONE(every_flipped_bit_is_seen),
          ROWS(damage_is_neither_written_over_nor_taken_for_nothing, verbs),
          ONE(a_damaged_value_is_not_passed_on), ROWS(what_is_no_file_is_damage, things),
          ONE(another_directory_in_its_place_says_nothing),
-         ROWS(a_directory_is_what_it_has_to_be, places), ONE(no_directory_is_no_url),
+         ROWS(a_directory_is_what_it_has_to_be, places),
+         ONE(a_directory_of_another_user_is_refused), ONE(no_directory_is_no_url),
          ONE(the_memory_that_is_missing_is_said_and_given_back), ONE(errno_stays),
          ONE(a_limit_on_files_is_an_error_and_no_signal),
          ONE(a_full_disk_is_said_and_harms_nothing),

@@ -95,6 +95,17 @@ static int make_root(const keel_file_store *s)
     return stat(s->root, &st) == 0 ? 0 : error;
 }
 
+/* Whoever owns what is written to could put other items into it. The superuser may look
+ * after what belongs to others. */
+static bool is_of_another(const keel_file_store *s)
+{
+    uid_t self = geteuid();
+    struct stat st;
+
+    return self && !s->is_read_only && stat(s->root, &st) == 0 && st.st_uid &&
+           st.st_uid != self;
+}
+
 keel_status keel_file_store_open(keel_file_store *s, keel_detail *why)
 {
     int error = make_root(s), fd;
@@ -106,6 +117,10 @@ keel_status keel_file_store_open(keel_file_store *s, keel_detail *why)
     if (fd < 0)
         return refuse(s, errno, why,
                       KEEL_FILE_MARKS " in its directory cannot be opened");
+    if (is_of_another(s)) {
+        close(fd);
+        return refuse(s, EPERM, why, "its directory belongs to another user");
+    }
     if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
         close(fd);
         return refuse(s, EINVAL, why, KEEL_FILE_MARKS " in its directory is no file");
