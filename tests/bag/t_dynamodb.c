@@ -311,6 +311,29 @@ START_TEST(each_of_several_keys_has_its_answer)
 }
 END_TEST
 
+START_TEST(a_touch_of_a_damaged_item_says_that_it_was_touched)
+{
+    static const fault_step damaged = {
+        JSON("200 OK", "33", "{\"Attributes\":{\"k\":{\"B\":\"YQ==\"}}}"), FAULT_KEEP,
+        0, false
+    };
+    const keel_bag_options minute = { .size = sizeof minute,
+                                      .ttl = keel_ttl_for_ms(60000) };
+    keel_bag_item item = { .size = sizeof item };
+    fault_server mock;
+    web_bag mocked;
+
+    ck_assert(fault_start(&mock, &damaged, 1));
+    web_open(&mocked, spec, mock.port);
+    ck_assert_msg(keel_bag_get_and_touch(mocked.bag, "a", &item, &minute,
+                                         &mocked.why) == KEEL_CORRUPT,
+                  "%s", mocked.why.text);
+    ck_assert_int_eq(mocked.why.applied, KEEL_APPLIED_YES);
+    web_close(&mocked);
+    fault_stop(&mock);
+}
+END_TEST
+
 START_TEST(requests_are_signed_and_carry_no_secret)
 {
     static const fault_step fine = { JSON("200 OK", "2", "{}"), FAULT_KEEP, 0, false };
@@ -346,6 +369,7 @@ int main(void)
         ONE(the_largest_item_fits_and_a_larger_one_is_refused_before),
         ROWS(an_answer_is_told_as_what_it_means, answers),
         ROWS(each_of_several_keys_has_its_answer, batches),
+        ONE(a_touch_of_a_damaged_item_says_that_it_was_touched),
         ONE(requests_are_signed_and_carry_no_secret),
     };
 

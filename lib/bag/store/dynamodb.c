@@ -227,6 +227,16 @@ static keel_status store_item(void *state, const keel_bag_op *op, keel_bytes key
     return status;
 }
 
+/* What it is was asked with the change of its expiry, which was made. */
+static keel_status say_touched_is_corrupt(const keel_dynamo *s, keel_detail *why)
+{
+    keel_status status = keel_dynamo_corrupt(s, why);
+
+    if (why && why->size > offsetof(keel_detail, applied))
+        why->applied = KEEL_APPLIED_YES;
+    return status;
+}
+
 static keel_status touch(void *state, const keel_bag_op *op, keel_bytes key,
                          int64_t expires_at_ms, keel_bag_item *item, keel_detail *why)
 {
@@ -249,7 +259,7 @@ static keel_status touch(void *state, const keel_bag_op *op, keel_bytes key,
                 : KEEL_CORRUPT;
     json_decref(reply);
     if (status == KEEL_CORRUPT)
-        return keel_dynamo_corrupt(s, why);
+        return say_touched_is_corrupt(s, why);
     return status == KEEL_NOT_STORED ? KEEL_NOT_FOUND : status;
 }
 
