@@ -406,10 +406,11 @@ static keel_status health(void *state, const keel_bag_op *op, keel_detail *why)
     keel_redis_store *s = state;
     const keel_redis_command ping = KEEL_REDIS_COMMAND("PING");
     const keel_redis_batch b = { &ping, 1, KEEL_REDIS_IS(STATUS), false };
+    keel_redis_node *node = keel_redis_nodes_of(&s->nodes, 0);
     redisReply *reply;
-    keel_status status = keel_redis_exchange_all(
-        s, op, keel_redis_nodes_of(&s->nodes, 0), &b, &reply, why);
+    keel_status status = keel_redis_exchange_all(s, op, node, &b, &reply, why);
 
+    keel_redis_nodes_leave(&s->nodes, node);
     if (status != KEEL_OK)
         return status;
     status = keel_redis_refusal(s, reply, why);

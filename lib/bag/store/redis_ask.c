@@ -287,6 +287,12 @@ typedef struct way {
     bool is_asking; /* this once, to a node that is only about to have the slot */
 } way;
 
+static void go_to(keel_redis_nodes *nodes, way *w, keel_redis_node *node)
+{
+    keel_redis_nodes_leave(nodes, w->node);
+    w->node = node;
+}
+
 static bool may_be_elsewhere(const keel_redis_store *s, keel_status status)
 {
     return s->nodes.terms.url.kind == KEEL_REDIS_CLUSTER &&
@@ -307,7 +313,7 @@ static keel_status take_any(exchange *e, way *w, keel_pooled *taken)
         if (status == KEEL_OK || left <= 1 || !may_be_elsewhere(e->s, status))
             break;
         keel_redis_nodes_forget(nodes, w->node);
-        w->node = keel_redis_nodes_of(nodes, w->slot);
+        go_to(nodes, w, keel_redis_nodes_of(nodes, w->slot));
         w->is_asking = false;
     }
     if (status != KEEL_OK && is_cluster)
@@ -361,7 +367,7 @@ static bool is_sent_on(exchange *e, way *w, const redisReply *reply)
     w->is_asking = keel_redis_error_of(reply) == KEEL_REDIS_ASK;
     if (!w->is_asking)
         keel_redis_nodes_learn(&e->s->nodes, w->slot, node);
-    w->node = node;
+    go_to(&e->s->nodes, w, node);
     return true;
 }
 
@@ -390,6 +396,29 @@ static uint32_t slot_of(const keel_redis_store *s, const keel_redis_key *key)
     return keel_redis_slot((keel_text){ key->at, key->length });
 }
 
+/* Its reply, from wherever it is sent to. */
+static keel_status ask_on_the_way(exchange *e, way *w, keel_redis_request *q,
+                                  redisReply **reply, keel_detail *why)
+{
+    keel_status status;
+
+    for (int hop = 0;; hop++) {
+        status = ask_once(e, w, q, reply);
+        if (status != KEEL_OK)
+            return tell(e, status, why);
+        if (hop == HOPS || !is_to_be_asked_again(e, w, q, *reply))
+            break;
+        e->was_sent = false; /* and was refused: nothing is in doubt any more */
+        keel_redis_replies_free(reply, 1);
+    }
+    status = keel_redis_refusal(e->s, *reply, why);
+    if (status != KEEL_OK) {
+        leave_if_demoted(w, *reply);
+        keel_redis_replies_free(reply, 1);
+    }
+    return status;
+}
+
 keel_status keel_redis_exchange(keel_redis_store *s, const keel_bag_op *op,
                                 keel_redis_request *q, redisReply **reply,
                                 keel_detail *why)
@@ -400,19 +429,7 @@ keel_status keel_redis_exchange(keel_redis_store *s, const keel_bag_op *op,
 
     *reply = NULL;
     w.node = keel_redis_nodes_of(&s->nodes, w.slot);
-    for (int hop = 0;; hop++) {
-        status = ask_once(&e, &w, q, reply);
-        if (status != KEEL_OK)
-            return tell(&e, status, why);
-        if (hop == HOPS || !is_to_be_asked_again(&e, &w, q, *reply))
-            break;
-        e.was_sent = false; /* and was refused: nothing is in doubt any more */
-        keel_redis_replies_free(reply, 1);
-    }
-    status = keel_redis_refusal(s, *reply, why);
-    if (status != KEEL_OK) {
-        leave_if_demoted(&w, *reply);
-        keel_redis_replies_free(reply, 1);
-    }
+    status = ask_on_the_way(&e, &w, q, reply, why);
+    keel_redis_nodes_leave(&s->nodes, w.node);
     return status;
 }

@@ -180,6 +180,8 @@ static void get_by_node(batch *b)
         for (size_t i = 0; i < sh.count; i++)
             is_done[sh.numbers[i]] = true;
     }
+    for (size_t i = 0; i < b->count; i++)
+        keel_redis_nodes_leave(&b->s->nodes, nodes[i]);
 }
 
 /* ---- both ---------------------------------------------------------------------------- */

@@ -118,13 +118,36 @@ static const keel_pool_kind connections = { open_connection, close_connection };
 
 /* ---- nodes --------------------------------------------------------------------------- */
 
+static bool has_slots_locked(const keel_redis_nodes *n, size_t number)
+{
+    return memchr(n->owner, (int)number + 1, sizeof n->owner) != NULL;
+}
+
+/*
+ * Servers that come back under other addresses would fill the table by and by. Those of the
+ * URL stay: they are the way back in. Nobody has a connection whom nobody uses.
+ */
+static keel_redis_node *reuse_locked(keel_redis_nodes *n, const keel_redis_host *at)
+{
+    for (size_t i = n->terms.url.host_count; i < n->node_count; i++) {
+        keel_redis_node *node = n->node[i];
+
+        if (node->users || has_slots_locked(n, i))
+            continue;
+        keel_pool_drain(&node->pool);
+        node->at = *at;
+        return node;
+    }
+    return NULL;
+}
+
 static keel_redis_node *add_locked(keel_redis_nodes *n, const keel_redis_host *at)
 {
     const keel_redis_terms *terms = &n->terms;
     keel_redis_node *node;
 
     if (n->node_count == KEEL_REDIS_NODES)
-        return NULL;
+        return reuse_locked(n, at);
     node = keel_memory_new(terms->memory, sizeof *node);
     if (!node)
         return NULL;
@@ -185,6 +208,7 @@ keel_redis_node *keel_redis_nodes_of(keel_redis_nodes *n, uint32_t slot)
     pthread_mutex_lock(&n->nodes_mu);
     owner = n->owner[slot];
     node = n->node[owner ? owner - 1 : n->turn % n->node_count];
+    node->users++;
     pthread_mutex_unlock(&n->nodes_mu);
     return node;
 }
@@ -208,8 +232,19 @@ keel_redis_node *keel_redis_nodes_at(keel_redis_nodes *n, const keel_redis_host 
             node = n->node[i];
     if (!node)
         node = add_locked(n, at);
+    if (node)
+        node->users++;
     pthread_mutex_unlock(&n->nodes_mu);
     return node;
+}
+
+void keel_redis_nodes_leave(keel_redis_nodes *n, keel_redis_node *node)
+{
+    if (!node || n->terms.url.kind != KEEL_REDIS_CLUSTER)
+        return;
+    pthread_mutex_lock(&n->nodes_mu);
+    node->users--;
+    pthread_mutex_unlock(&n->nodes_mu);
 }
 
 void keel_redis_nodes_learn(keel_redis_nodes *n, uint32_t slot,
@@ -243,11 +278,6 @@ static int compare(const keel_redis_host *a, const keel_redis_host *b)
     return order ? order : a->port - b->port;
 }
 
-static bool has_slots_locked(const keel_redis_nodes *n, size_t number)
-{
-    return memchr(n->owner, (int)number + 1, sizeof n->owner) != NULL;
-}
-
 keel_redis_node *keel_redis_nodes_after(keel_redis_nodes *n, const keel_redis_host *at)
 {
     keel_redis_node *next = NULL;
@@ -262,6 +292,8 @@ keel_redis_node *keel_redis_nodes_after(keel_redis_nodes *n, const keel_redis_ho
             (!next || compare(&node->at, &next->at) < 0) && has_slots_locked(n, i))
             next = node;
     }
+    if (next)
+        next->users++;
     pthread_mutex_unlock(&n->nodes_mu);
     return next;
 }

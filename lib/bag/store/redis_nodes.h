@@ -17,7 +17,8 @@ typedef struct keel_redis_nodes keel_redis_nodes;
 
 typedef struct keel_redis_node {
     const keel_redis_nodes *all;
-    keel_redis_host at; /* of a cluster */
+    keel_redis_host at; /* of a cluster; another one's once nobody uses it any more */
+    uint32_t users;     /* of a cluster */
     keel_connection_pool pool;
 } keel_redis_node;
 
@@ -39,9 +40,10 @@ typedef struct keel_redis_terms {
 } keel_redis_terms;
 
 /*
- * nodes_mu guards: node, node_count, owner, turn
+ * nodes_mu guards: node, node_count, owner, turn, and users and at of each
  *
- * node   made when first heard of, freed at the end
+ * node   made when first heard of, freed at the end; where there are too many, one that
+ *        has no slots and no users gives way
  * owner  of each slot, its number in node from 1 on; 0: not known
  * turn   whom to ask for a slot of which nothing is known
  */
@@ -58,10 +60,15 @@ struct keel_redis_nodes {
 keel_status keel_redis_nodes_init(keel_redis_nodes *n, const keel_redis_terms *terms);
 void keel_redis_nodes_cleanup(keel_redis_nodes *n);
 
+/* Whoever is told a node by what follows is one of its users until he leaves it. NULL: no
+ * node */
+void keel_redis_nodes_leave(keel_redis_nodes *n, keel_redis_node *node);
+
 /* Who is thought to hold a slot. */
 keel_redis_node *keel_redis_nodes_of(keel_redis_nodes *n, uint32_t slot);
 
-/* The node at an address, known from now on; NULL: no memory, or too many. */
+/* The node at an address, known from now on; NULL: no memory, or too many
+ * that are of use. */
 keel_redis_node *keel_redis_nodes_at(keel_redis_nodes *n, const keel_redis_host *at);
 
 /* Its slot is that node's from now on. */

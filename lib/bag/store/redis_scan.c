@@ -60,20 +60,18 @@ static void learn_range(keel_redis_nodes *nodes, const redisReply *range,
          slot < KEEL_REDIS_SLOTS;
          slot++)
         keel_redis_nodes_learn(nodes, (uint32_t)slot, node);
+    keel_redis_nodes_leave(nodes, node);
 }
 
 /* Who has which slots, so that no node is left out. */
-static keel_status survey(keel_redis_store *s, const keel_bag_op *op, keel_detail *why)
+static keel_status survey_by(keel_redis_store *s, const keel_bag_op *op,
+                             keel_redis_node *node, keel_detail *why)
 {
     const keel_redis_command slots = KEEL_REDIS_COMMAND("CLUSTER", "SLOTS");
     const keel_redis_batch b = { &slots, 1, KEEL_REDIS_IS(ARRAY), false };
-    keel_redis_node *node = keel_redis_nodes_of(&s->nodes, 0);
     redisReply *reply;
-    keel_status status;
+    keel_status status = keel_redis_exchange_all(s, op, node, &b, &reply, why);
 
-    if (s->nodes.terms.url.kind != KEEL_REDIS_CLUSTER)
-        return KEEL_OK;
-    status = keel_redis_exchange_all(s, op, node, &b, &reply, why);
     if (status != KEEL_OK)
         return status;
     status = keel_redis_refusal(s, reply, why);
@@ -83,12 +81,30 @@ static keel_status survey(keel_redis_store *s, const keel_bag_op *op, keel_detai
     return status;
 }
 
+static keel_status survey(keel_redis_store *s, const keel_bag_op *op, keel_detail *why)
+{
+    keel_redis_node *node;
+    keel_status status;
+
+    if (s->nodes.terms.url.kind != KEEL_REDIS_CLUSTER)
+        return KEEL_OK;
+    node = keel_redis_nodes_of(&s->nodes, 0);
+    status = survey_by(s, op, node, why);
+    keel_redis_nodes_leave(&s->nodes, node);
+    return status;
+}
+
 /* ---- where it stands ----------------------------------------------------------------- */
 
-/* Of the first node, or the one after another; false: there is none. */
-static bool begin_at(place *p, keel_redis_store *s, const keel_redis_host *after)
+/* Of the first node, or the one after that where it stands; false: there is none. */
+static bool begin_next(place *p, keel_redis_store *s)
 {
-    *p = (place){ .number = "0", .node = keel_redis_nodes_after(&s->nodes, after) };
+    keel_redis_node *before = p->node;
+
+    *p = (place){ .number = "0",
+                  .node =
+                      keel_redis_nodes_after(&s->nodes, before ? &before->at : NULL) };
+    keel_redis_nodes_leave(&s->nodes, before);
     return p->node != NULL;
 }
 
@@ -123,9 +139,10 @@ static bool read_place(place *p, keel_redis_store *s, const keel_bag_cursor *cur
     keel_redis_host at = { .port = 0 };
     uint64_t wanted;
 
-    p->node = keel_redis_nodes_after(&s->nodes, NULL);
-    if (s->nodes.terms.url.kind != KEEL_REDIS_CLUSTER)
+    if (s->nodes.terms.url.kind != KEEL_REDIS_CLUSTER) {
+        p->node = keel_redis_nodes_after(&s->nodes, NULL);
         return read_standing(p, number);
+    }
     if (!keel_text_split(number, " ", &number, &port) ||
         !keel_text_split(port, " ", &port, &host) || host.length >= sizeof at.name ||
         keel_parse_count(port, &wanted) != KEEL_PARSE_OK || !wanted ||
@@ -269,9 +286,31 @@ static keel_status go_on_elsewhere(keel_redis_store *s, const keel_bag_op *op, p
 
     if (status != KEEL_OK)
         return status;
-    cursor->is_at_end = !begin_at(p, s, &p->node->at);
+    cursor->is_at_end = !begin_next(p, s);
     if (!cursor->is_at_end)
         write_place(cursor, p);
+    return KEEL_OK;
+}
+
+static keel_status scan_at(keel_redis_store *s, const keel_bag_op *op, place *p,
+                           keel_bag_cursor *cursor, keel_bag_scan_fn *fn, void *ctx,
+                           keel_detail *why)
+{
+    const redisReply *found;
+    redisReply *reply;
+    place before = *p;
+    bool is_all;
+    keel_status status;
+
+    p->said = 0;
+    status = step(s, op, p, &reply, &found, why);
+    if (status != KEEL_OK)
+        return status;
+    is_all = tell_rest(s, found, &before, fn, ctx);
+    freeReplyObject(reply);
+    if (is_all && is_at_end(p))
+        return go_on_elsewhere(s, op, p, cursor, why);
+    write_place(cursor, is_all ? p : &before);
     return KEEL_OK;
 }
 
@@ -280,28 +319,18 @@ keel_status keel_redis_store_scan(void *state, const keel_bag_op *op,
                                   void *ctx, keel_detail *why)
 {
     keel_redis_store *s = state;
-    const redisReply *found;
-    redisReply *reply;
-    place p, before;
-    bool is_all;
+    place p = { .node = NULL };
     keel_status status = cursor->length ? KEEL_OK : survey(s, op, why);
 
     if (status != KEEL_OK)
         return status;
-    if (cursor->length ? !read_place(&p, s, cursor) : !begin_at(&p, s, NULL))
-        return keel_bag_fail(why, KEEL_E_ARGUMENT, KEEL_APPLIED_NO, s->path,
-                             "the cursor is none of this store's");
-    before = p;
-    p.said = 0;
-    status = step(s, op, &p, &reply, &found, why);
-    if (status != KEEL_OK)
-        return status;
-    is_all = tell_rest(s, found, &before, fn, ctx);
-    freeReplyObject(reply);
-    if (is_all && is_at_end(&p))
-        return go_on_elsewhere(s, op, &p, cursor, why);
-    write_place(cursor, is_all ? &p : &before);
-    return KEEL_OK;
+    if (cursor->length ? read_place(&p, s, cursor) : begin_next(&p, s))
+        status = scan_at(s, op, &p, cursor, fn, ctx, why);
+    else
+        status = keel_bag_fail(why, KEEL_E_ARGUMENT, KEEL_APPLIED_NO, s->path,
+                               "the cursor is none of this store's");
+    keel_redis_nodes_leave(&s->nodes, p.node);
+    return status;
 }
 
 /* ---- flush --------------------------------------------------------------------------- */
@@ -371,14 +400,14 @@ keel_status keel_redis_store_flush(void *state, const keel_bag_op *op, keel_deta
 {
     keel_redis_store *s = state;
     bool has_begun = false;
-    place p;
+    place p = { .node = NULL };
     keel_status status = survey(s, op, why);
 
     if (status != KEEL_OK)
         return status;
-    for (bool more = begin_at(&p, s, NULL); more && status == KEEL_OK;
-         more = begin_at(&p, s, &p.node->at))
+    while (status == KEEL_OK && begin_next(&p, s))
         status = flush_node(s, op, &p, &has_begun, why);
+    keel_redis_nodes_leave(&s->nodes, p.node);
     if (status != KEEL_OK && has_begun && why &&
         why->size > offsetof(keel_detail, applied))
         why->applied = KEEL_APPLIED_UNKNOWN; /* some are deleted, others are not */
