@@ -111,10 +111,10 @@ static void an_item_does_not_grow_beyond_what_may_be_set(conform *c)
     EXPECT_STATUS(c, KEEL_OK, set);
     EXPECT_STATUS(c, KEEL_E_TOO_LARGE, append);
     EXPECT_STATUS(c, KEEL_E_TOO_LARGE, prepend);
-    EXPECT(c, c->why.applied == KEEL_APPLIED_NO);
+    EXPECT_APPLIED(c, KEEL_APPLIED_NO);
     EXPECT_STATUS(c, KEEL_OK, grow(c, true, "", 0));
     (void)get_item(c, key_of(c, 1), &item); /* there is no room for it */
-    EXPECT(c, item.length == length);
+    EXPECT_NUMBER(c, "a length of", length, item.length);
 }
 
 static void a_buffer_that_is_too_small_stays_as_it_was(conform *c)
