@@ -147,7 +147,7 @@ static keel_redis_node *add_locked(keel_redis_nodes *n, const keel_redis_host *a
     keel_redis_node *node;
 
     if (n->node_count == KEEL_REDIS_NODES)
-        return reuse_locked(n, at);
+        return at ? reuse_locked(n, at) : NULL;
     node = keel_memory_new(terms->memory, sizeof *node);
     if (!node)
         return NULL;
