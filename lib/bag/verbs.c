@@ -245,6 +245,8 @@ static size_t choose(use *u, const char *const keys[], keel_bag_item items[],
 static void get_some(const use *u, const keel_bytes keys[], keel_bag_item items[],
                      keel_status statuses[], size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        statuses[i] = KEEL_FAILED; /* until somebody says otherwise */
     keel_bag_child_get_many(&u->bag->root, &u->op, keys, items, statuses, count,
                             u->why);
 }

@@ -7,6 +7,7 @@
 
 #include <keel/keel.h>
 
+#include "bag/bag.h"
 #include "support/allocator.h"
 #include "support/child.h"
 #include "net/redis_tls.h"
@@ -428,6 +429,38 @@ START_TEST(a_null_detail_is_fine)
 }
 END_TEST
 
+static void say_nothing(void *state, const keel_bag_op *op, const keel_bytes keys[],
+                        keel_bag_item items[], keel_status statuses[], size_t count,
+                        keel_detail *said)
+{
+    (void)state;
+    (void)op;
+    (void)keys;
+    (void)items;
+    (void)statuses;
+    (void)count;
+    (void)said;
+}
+
+START_TEST(a_key_that_nobody_answers_has_failed)
+{
+    const char *const keys[] = { "k" };
+    keel_bag_item item = { .size = sizeof item };
+    keel_status status = KEEL_OK;
+    keel_bag_ops silent;
+
+    open_runtime(NULL);
+    ck_assert_int_eq(open_bag("memory://"), KEEL_OK);
+    silent = *bag->root.ops;
+    silent.get_many = say_nothing;
+    bag->root.ops = &silent;
+    ck_assert_int_eq(keel_bag_get_many(bag, keys, &item, &status, 1, NULL, &why),
+                     KEEL_FAILED);
+    ck_assert_int_eq(status, KEEL_FAILED);
+    end();
+}
+END_TEST
+
 static void use_in_child(void)
 {
     CHILD(keel_bag_set(bag, "k", "v", 1, NULL, &why) == KEEL_E_STATE);
@@ -482,5 +515,5 @@ SUITE("bag", 30, ONE(the_operators_spec_takes_the_place_of_the_authors),
       ROWS(a_bag_needs_a_name_like_a_pipelines, names),
       ONE(opening_survives_each_allocation_that_fails), ONE(and_so_does_that_of_a_tree),
       ONE(what_cannot_be_is_refused_before_anything_is_sent),
-      ONE(a_null_detail_is_fine), ONE(in_a_child_it_is_the_parents),
-      ONE(with_a_limit_the_longest_unused_go_first))
+      ONE(a_null_detail_is_fine), ONE(a_key_that_nobody_answers_has_failed),
+      ONE(in_a_child_it_is_the_parents), ONE(with_a_limit_the_longest_unused_go_first))

@@ -59,13 +59,15 @@ static void answer_from_cache(many *m)
     for (size_t i = 0; i < m->count; i++) {
         keel_cache_seen *seen = &m->seen[i];
 
-        if (keel_cache_poison_holds(&m->c->poison, keel_key_hash(m->keys[i])))
+        if (keel_cache_poison_holds(&m->c->poison, keel_key_hash(m->keys[i]))) {
             seen->use = KEEL_CACHE_AVOID;
-        else if (seen->is_large)
+            seen->is_large = false; /* the source is asked, whatever is here */
+        } else if (seen->is_large) {
             m->statuses[i] =
                 keel_cache_get(m->c, m->op, m->keys[i], &m->items[i], m->why);
-        else if (seen->use == KEEL_CACHE_FRESH)
+        } else if (seen->use == KEEL_CACHE_FRESH) {
             m->statuses[i] = keel_cache_give_fresh(m->c, seen, &m->items[i]);
+        }
         if (seen->use != KEEL_CACHE_FRESH && !seen->is_large)
             leave_over(m, i);
     }
