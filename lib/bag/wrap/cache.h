@@ -48,6 +48,7 @@ typedef struct keel_cache {
     bool writes_through;
     keel_flights flights;
     keel_cache_poison poison;
+    _Atomic uint32_t flushes; /* that the source has done */
     keel_counts counts;
 } keel_cache;
 
@@ -62,12 +63,14 @@ static inline void keel_cache_add(keel_cache *c, keel_cache_count what)
  * token  length 0: there is nothing, or the cache has not answered
  * value  of an entry, in the memory of whoever looked
  * is_asked, is_mine  somebody asks the source already; who looked does
+ * flushes  that had been when it was looked
  */
 typedef struct keel_cache_seen {
     keel_cache_use use;
     bool is_large; /* it did not fit, and has to be looked at alone */
     bool is_asked;
     bool is_mine;
+    uint32_t flushes;
     keel_cache_entry entry;
     keel_bag_token token;
     keel_bytes value;
@@ -101,13 +104,14 @@ void keel_cache_look_up_many(keel_cache *c, const keel_bag_op *op,
                              keel_cache_seen seen[], size_t count);
 
 /*
- * Puts an entry in the place of what was seen, its head and the value behind it.
+ * Puts an entry in the place of what was seen, its head and the value behind it, unless
+ * all was flushed since: nothing in a cache that is empty tells a fill of before.
  *
  * fresh    out: its token, where the cache tells
  * Returns  true: it is there; false: somebody else was faster, or the cache is away
  */
 bool keel_cache_put(keel_cache *c, const keel_bag_op *op, keel_bytes key,
-                    const keel_bag_token *seen, const keel_cache_entry *entry,
+                    const keel_cache_seen *seen, const keel_cache_entry *entry,
                     char *bytes, size_t length, keel_bag_token *fresh);
 
 /*
@@ -171,8 +175,13 @@ bool keel_cache_is_bypassed(keel_cache *c, const keel_bag_op *op, uint64_t hash)
 void keel_cache_mark(keel_cache *c, const keel_bag_op *op, keel_bytes key,
                      uint64_t hash, keel_cache_kind kind);
 
-/* Nothing in the cache is to be believed for as long as any entry can be there. */
-void keel_cache_distrust_all(keel_cache *c);
+/* The source was flushed; then the cache is to be: what was seen before it is not put
+ * any more. */
+void keel_cache_note_flush(keel_cache *c);
+
+/* Nothing in the cache is to be believed for as long as any entry can be there;
+ * is_emptied: or one that was just being put. */
+void keel_cache_distrust_all(keel_cache *c, bool is_emptied);
 
 /* cache_read.c */
 keel_status keel_cache_get(void *state, const keel_bag_op *op, keel_bytes key,

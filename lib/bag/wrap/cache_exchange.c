@@ -4,6 +4,7 @@
  * that fails is more than counted.
  */
 #include "bag/wrap/cache.h"
+#include "bag/wrap/key_hash.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "call/runtime.h"
@@ -15,6 +16,9 @@
 /* Past the caller's deadline, within what every operation may take: the mark matters
  * most when a write has used up all its time. */
 #define SLACK_NS (40 * KEEL_MS)
+
+/* By so much may any operation end after its deadline. */
+#define LATE_NS (50 * KEEL_MS)
 
 static uint64_t now_of(const keel_cache *c)
 {
@@ -54,6 +58,13 @@ static bool grow(keel_cache *c, keel_cache_look *look, keel_bag_item *item, size
     return look->large != NULL;
 }
 
+/* acquire pairs with the release in note_flush: who has the new count asks a source that
+ * was flushed */
+static uint32_t flushes_of(const keel_cache *c)
+{
+    return atomic_load_explicit(&c->flushes, memory_order_acquire);
+}
+
 /* An item that others put there is to be replaced, too. */
 static void judge(keel_cache_seen *seen, const keel_bag_item *item, int64_t now_ms)
 {
@@ -76,6 +87,7 @@ static void note(keel_cache *c, keel_cache_seen *seen, keel_status status,
     seen->is_asked = seen->is_mine = false;
     seen->token.length = 0;
     seen->use = KEEL_CACHE_REPLACE;
+    seen->flushes = flushes_of(c);
     if (status == KEEL_OK)
         judge(seen, item, now_ms);
     if (status == KEEL_OK || status == KEEL_NOT_FOUND || seen->is_large)
@@ -151,32 +163,6 @@ static int64_t forgotten_at(const keel_bag_op *op, const keel_cache_entry *entry
     return entry->kept_until_ms > least_ms ? entry->kept_until_ms : least_ms;
 }
 
-bool keel_cache_put(keel_cache *c, const keel_bag_op *op, keel_bytes key,
-                    const keel_bag_token *seen, const keel_cache_entry *entry,
-                    char *bytes, size_t length, keel_bag_token *fresh)
-{
-    const keel_bag_put put = { .size = sizeof put,
-                               .mode = seen->length ? KEEL_BAG_CAS : KEEL_BAG_ADD,
-                               .value = { bytes, length },
-                               .expires_at_ms = forgotten_at(op, entry),
-                               .expected = seen->length ? seen : NULL };
-    keel_bag_op own = exchange(c, op, op->deadline_at_ns);
-
-    keel_cache_entry_write(entry, bytes);
-    switch (write_item(c, &own, key, &put, fresh)) {
-    case KEEL_OK:
-        return true;
-    case KEEL_NOT_STORED:
-    case KEEL_EXISTS:
-    case KEEL_NOT_FOUND:
-        keel_cache_add(c, KEEL_COUNT_LOST);
-        return false;
-    default:
-        keel_cache_add(c, KEEL_COUNT_ERRORS);
-        return false;
-    }
-}
-
 static uint64_t ns_of(int64_t ms)
 {
     return (uint64_t)ms > KEEL_NEVER / KEEL_MS ? KEEL_NEVER : (uint64_t)ms * KEEL_MS;
@@ -212,7 +198,71 @@ void keel_cache_mark(keel_cache *c, const keel_bag_op *op, keel_bytes key,
     keel_cache_poison_add(&c->poison, hash, ns_of(keel_cache_longest_ms(&c->terms)));
 }
 
-void keel_cache_distrust_all(keel_cache *c)
+/* ---- filling ------------------------------------------------------------------------- */
+
+/*
+ * An add succeeds in a cache that was emptied. Whether this one came before or after that
+ * is not known where it was flushed meanwhile: then it is taken back.
+ */
+static keel_status put_item(keel_cache *c, const keel_bag_op *op, keel_bytes key,
+                            const keel_cache_seen *seen, const keel_bag_put *put,
+                            keel_bag_token *fresh)
 {
-    keel_cache_poison_add_all(&c->poison, ns_of(keel_cache_longest_ms(&c->terms)));
+    keel_bag_op own = exchange(c, op, op->deadline_at_ns);
+    keel_status status;
+
+    if (flushes_of(c) != seen->flushes)
+        return KEEL_NOT_STORED;
+    status = write_item(c, &own, key, put, fresh);
+    if (flushes_of(c) == seen->flushes)
+        return status;
+    keel_cache_mark(c, op, key, keel_key_hash(key), KEEL_CACHE_WRITTEN);
+    return KEEL_NOT_STORED;
+}
+
+bool keel_cache_put(keel_cache *c, const keel_bag_op *op, keel_bytes key,
+                    const keel_cache_seen *seen, const keel_cache_entry *entry,
+                    char *bytes, size_t length, keel_bag_token *fresh)
+{
+    bool is_new = !seen->token.length;
+    const keel_bag_put put = { .size = sizeof put,
+                               .mode = is_new ? KEEL_BAG_ADD : KEEL_BAG_CAS,
+                               .value = { bytes, length },
+                               .expires_at_ms = forgotten_at(op, entry),
+                               .expected = is_new ? NULL : &seen->token };
+
+    keel_cache_entry_write(entry, bytes);
+    switch (put_item(c, op, key, seen, &put, fresh)) {
+    case KEEL_OK:
+        return true;
+    case KEEL_NOT_STORED:
+    case KEEL_EXISTS:
+    case KEEL_NOT_FOUND:
+        keel_cache_add(c, KEEL_COUNT_LOST);
+        return false;
+    default:
+        keel_cache_add(c, KEEL_COUNT_ERRORS);
+        return false;
+    }
+}
+
+/* ---- flushes ------------------------------------------------------------------------- */
+
+void keel_cache_note_flush(keel_cache *c)
+{
+    atomic_fetch_add_explicit(&c->flushes, 1, memory_order_release);
+}
+
+/* How long what was just being put may be there before it is taken back: two exchanges,
+ * each of which may end late. */
+static uint64_t passing_ns(const keel_cache *c)
+{
+    return 2 * keel_ns_add(c->timeout_ns, LATE_NS);
+}
+
+void keel_cache_distrust_all(keel_cache *c, bool is_emptied)
+{
+    keel_cache_poison_add_all(&c->poison,
+                              is_emptied ? passing_ns(c)
+                                         : ns_of(keel_cache_longest_ms(&c->terms)));
 }

@@ -106,8 +106,7 @@ bool keel_cache_fill(keel_cache *c, const keel_bag_op *op, keel_bytes key,
         return false;
     if (entry.kind == KEEL_CACHE_VALUE)
         length += answer->length;
-    if (!keel_cache_put(c, op, key, &seen->token, &entry, answer->bytes, length,
-                        &fresh))
+    if (!keel_cache_put(c, op, key, seen, &entry, answer->bytes, length, &fresh))
         return false;
     keel_cache_add(c, KEEL_COUNT_FILLS);
     return true;

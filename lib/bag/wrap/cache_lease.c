@@ -75,8 +75,8 @@ static bool put(const leasing *l, const keel_cache_entry *entry, keel_bag_token 
     size_t length =
         KEEL_CACHE_HEAD + (seen->use == KEEL_CACHE_STALE ? seen->value.length : 0);
 
-    return keel_cache_put(l->c, &l->op, l->key, &seen->token, entry, bytes_of(l->look),
-                          length, fresh);
+    return keel_cache_put(l->c, &l->op, l->key, seen, entry, bytes_of(l->look), length,
+                          fresh);
 }
 
 /* False: another was faster, or the cache is away. */

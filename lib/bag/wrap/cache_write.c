@@ -59,7 +59,7 @@ static bool is_whole(const keel_bag_put *put)
 /* In the place of what was there before the source was written: of two writers at once
  * one at least finds that it has changed, and then neither value stays. */
 static bool put_value(keel_cache *c, const keel_bag_op *op, keel_bytes key,
-                      const keel_bag_token *seen, const keel_bag_put *put)
+                      const keel_cache_seen *seen, const keel_bag_put *put)
 {
     size_t length = KEEL_CACHE_HEAD + put->value.length;
     const keel_cache_entry entry =
@@ -98,7 +98,7 @@ static keel_status store_through(keel_cache *c, const keel_bag_op *op, keel_byte
         keel_cache_poison_holds(&c->poison, hash))
         return end_write(c, op, key, status, why);
     keel_flights_spoil(&c->flights, key, hash);
-    if (!put_value(c, op, key, &look.seen.token, put))
+    if (!put_value(c, op, key, &look.seen, put))
         keel_cache_mark(c, op, key, hash, KEEL_CACHE_WRITTEN);
     return status;
 }
@@ -158,13 +158,15 @@ keel_status keel_cache_flush(void *state, const keel_bag_op *op, keel_detail *wh
     keel_cache *c = state;
     const keel_bag_child *source = c->source, *cache = c->cache;
     keel_status status = source->ops->flush(source->state, op, why);
+    bool is_emptied;
 
     if (is_refused(status, why))
         return status;
     keel_flights_spoil_all(&c->flights);
-    if (mark_for(status, why) == KEEL_CACHE_DOUBT ||
-        !(cache->abilities.effective & KEEL_CAN_FLUSH) ||
-        cache->ops->flush(cache->state, op, NULL) != KEEL_OK)
-        keel_cache_distrust_all(c);
+    keel_cache_note_flush(c);
+    is_emptied = mark_for(status, why) != KEEL_CACHE_DOUBT &&
+                 cache->abilities.effective & KEEL_CAN_FLUSH &&
+                 cache->ops->flush(cache->state, op, NULL) == KEEL_OK;
+    keel_cache_distrust_all(c, is_emptied);
     return status;
 }
