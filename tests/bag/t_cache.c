@@ -674,6 +674,8 @@ enum { THREADS = 100 };
 typedef struct reader {
     pthread_t thread;
     keel_cancel *cancel;
+    uint32_t wishes;
+    uint64_t time_ns; /* 0: as much as there is */
     keel_status status;
     uint32_t marks;
     char value[16];
@@ -689,6 +691,9 @@ static void *read_once(void *ctx)
     keel_bag_op op = opened_bag_op(&b);
 
     op.cancel = r->cancel;
+    op.wishes = r->wishes;
+    if (r->time_ns)
+        op.deadline_at_ns = keel_now(b.o.rt) + r->time_ns;
     r->status = b.bag->root.ops->get(b.bag->root.state, &op, (keel_bytes){ "k", 1 },
                                      &item, &why);
     r->marks = item.marks;
@@ -759,6 +764,84 @@ START_TEST(who_follows_one_that_was_cancelled_asks_in_its_place)
     ck_assert_int_eq(first.status, KEEL_CANCELLED);
     expect_read(&second, "one");
     ck_assert_uint_eq(asked(), 1);
+    opened_bag_cleanup(&b);
+}
+END_TEST
+
+#define SILENT "fault{p=100%; kind=timeout; latency=100ms; verbs=get}(log(memory://))"
+
+/* The first asks a source that is silent until his time is over; it has come back before
+ * the second asks. */
+static void follow(reader *first, reader *second, const char *silent)
+{
+    start(first);
+    vclock_await_waiters(&b.o.clock, 1);
+    start(second);
+    vclock_await_waiters(&b.o.clock, 2);
+    opened_bag_tell(&b, silent, "fault off");
+    vclock_advance(&b.o.clock, 100 * KEEL_MS);
+    pthread_join(first->thread, NULL);
+}
+
+START_TEST(who_follows_one_that_had_less_time_asks_in_its_place)
+{
+    reader first = { .time_ns = 100 * KEEL_MS }, second = { .time_ns = 0 };
+
+    opened_bag_init(&b, OPENED_BY_HAND, "cache(memory://, " SILENT ")");
+    set("k", "one");
+    follow(&first, &second, SOURCE);
+    ck_assert_int_eq(first.status, KEEL_TIMEOUT);
+    expect_read(&second, "one");
+    opened_bag_cleanup(&b);
+}
+END_TEST
+
+/* Else a hundred who wait ask a source that does not answer one after the other. */
+START_TEST(who_follows_one_that_had_time_enough_fails_with_it)
+{
+    reader first = { .time_ns = 101 * KEEL_MS }, second = { .time_ns = 0 };
+
+    opened_bag_init(&b, OPENED_BY_HAND, "cache(memory://, " SILENT ")");
+    set("k", "one");
+    follow(&first, &second, SOURCE);
+    pthread_join(second.thread, NULL);
+    ck_assert_int_eq(second.status, KEEL_TIMEOUT);
+    opened_bag_cleanup(&b);
+}
+END_TEST
+
+/* The inner cache has it stale. */
+static const struct {
+    const char *reason;
+    uint32_t first, second;
+    uint32_t marks; /* of what the second is told */
+} wishes[] = {
+    { "a stale answer is for who wants one", 0, KEEL_BAG_NO_STALE, 0 },
+    { "a failure is for who wants no stale answer", KEEL_BAG_NO_STALE, 0, 0 },
+    { "and for who wants it tried once", KEEL_BAG_NO_STALE | KEEL_BAG_NO_RETRY,
+      KEEL_BAG_NO_STALE, 0 },
+    { "those who wish the same are told the same", 0, 0,
+      KEEL_BAG_FROM_CACHE | KEEL_BAG_STALE },
+    { "and a time is told to whoever wants it", 0, KEEL_BAG_WANT_TTL,
+      KEEL_BAG_FROM_CACHE | KEEL_BAG_STALE },
+};
+
+START_TEST(who_wishes_otherwise_is_told_nothing_but_what_all_are)
+{
+    reader first = { .wishes = wishes[_i].first },
+           second = { .wishes = wishes[_i].second };
+
+    opened_bag_init(&b, OPENED_BY_HAND,
+                    "cache{ttl=1s}(memory://, cache{ttl=1s; stale=60s}(memory://, "
+                    "" SILENT "))");
+    opened_bag_tell(&b, "cache.source.source", "fault off");
+    set("k", "one");
+    expect_text("k", "one", 0);
+    opened_bag_tell(&b, "cache.source.source", "fault on");
+    b.now_ms += 2000;
+    follow(&first, &second, "cache.source.source");
+    expect_read(&second, "one");
+    ck_assert_uint_eq(second.marks, wishes[_i].marks);
     opened_bag_cleanup(&b);
 }
 END_TEST
@@ -865,6 +948,9 @@ SUITE("cache", 60, ONE(what_was_read_once_is_answered_from_the_cache),
       ONE(a_hundred_threads_on_one_miss_cause_one_call),
       ONE(a_hundred_threads_without_a_barrier_cause_one_call),
       ONE(who_follows_one_that_was_cancelled_asks_in_its_place),
+      ONE(who_follows_one_that_had_less_time_asks_in_its_place),
+      ONE(who_follows_one_that_had_time_enough_fails_with_it),
+      ROWS(who_wishes_otherwise_is_told_nothing_but_what_all_are, wishes),
       ONE(who_has_waited_long_enough_asks_alone),
       ONE(while_one_asks_others_have_the_stale_item_at_once),
       ONE(every_allocation_of_opening_may_fail))

@@ -164,8 +164,11 @@ static inline bool keel_cache_is_outage(keel_status status)
 
 /* Wishes that change nothing of an answer from the cache; with any other the source is
  * asked. */
-#define KEEL_CACHE_WISHES                                                              \
-    ((uint32_t)(KEEL_BAG_NO_RETRY | KEEL_BAG_NO_STALE | KEEL_BAG_WANT_TTL))
+#define KEEL_CACHE_WISHES (KEEL_CACHE_WISHES_OF_FAILURE | (uint32_t)KEEL_BAG_WANT_TTL)
+
+/* Those that change what becomes of a failure: no stale answer in its place, no other
+ * try. */
+#define KEEL_CACHE_WISHES_OF_FAILURE ((uint32_t)(KEEL_BAG_NO_RETRY | KEEL_BAG_NO_STALE))
 
 /* Whether the cache is not to be asked for it; counted. */
 bool keel_cache_is_bypassed(keel_cache *c, const keel_bag_op *op, uint64_t hash);

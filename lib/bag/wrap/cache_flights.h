@@ -27,6 +27,8 @@ typedef struct keel_flight {
     bool is_listed;  /* others may join */
     bool is_spoiled; /* the key was written meanwhile */
     bool is_void;    /* nobody was asked: there is something in the cache now */
+    bool was_late;   /* the leader's time was over when his question failed */
+    uint32_t wishes; /* the leader's */
     _Atomic uint32_t has_landed;
     keel_bag_token seen; /* what the cache had when it began */
     keel_status status;

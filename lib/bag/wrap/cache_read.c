@@ -60,6 +60,13 @@ static keel_status conclude(const reading *r, const keel_flight *flight)
                               flight->length);
 }
 
+static uint64_t now_of(const reading *r)
+{
+    const keel_clock *clock = &r->c->runtime->clock;
+
+    return clock->now(clock->ctx);
+}
+
 /* ---- leading ------------------------------------------------------------------------- */
 
 static size_t likely_length(const reading *r)
@@ -78,6 +85,7 @@ static void ask(const reading *r, keel_flight *flight)
     keel_bag_item item = { .size = sizeof item, .length = likely_length(r) };
     keel_bag_op op = *r->op;
 
+    flight->wishes = op.wishes & KEEL_CACHE_WISHES_OF_FAILURE;
     if (source->abilities.effective & KEEL_CAN_TELL_TTL)
         op.wishes |= KEEL_BAG_WANT_TTL;
     do {
@@ -149,6 +157,7 @@ static keel_status lead(const reading *r, keel_flight *flight)
     if (!flight->is_void) {
         keel_cache_add(r->c, KEEL_COUNT_MISSES);
         ask(r, flight);
+        flight->was_late = now_of(r) >= r->op->deadline_at_ns;
         fill(r, flight);
     }
     keel_flights_land(flights, flight);
@@ -161,32 +170,43 @@ static keel_status lead(const reading *r, keel_flight *flight)
 
 static keel_status not_landed(const reading *r, keel_status waited)
 {
-    const keel_clock *clock = &r->c->runtime->clock;
-
     if (waited == KEEL_CANCELLED)
         return keel_bag_fail(r->why, KEEL_CANCELLED, KEEL_APPLIED_NO, r->c->path,
                              "cancelled while another asked the source");
     if (may_be_stale(r))
         return give_stale(r);
-    if (clock->now(clock->ctx) >= r->op->deadline_at_ns)
+    if (now_of(r) >= r->op->deadline_at_ns)
         return keel_bag_fail(r->why, KEEL_DEADLINE, KEEL_APPLIED_NO, r->c->path,
                              "the one who asked the source had no answer in time");
     return ask_alone(r);
+}
+
+static bool is_answer(const keel_flight *flight)
+{
+    return flight->status == KEEL_OK || flight->status == KEEL_NOT_FOUND;
 }
 
 /* The leader's time or patience was over, not this one's; or he need not have asked. */
 static bool gave_up(const keel_flight *flight)
 {
     return flight->is_void || flight->status == KEEL_CANCELLED ||
-           flight->status == KEEL_DEADLINE || flight->status == KEEL_REJECTED_DEADLINE;
+           flight->status == KEEL_DEADLINE ||
+           flight->status == KEEL_REJECTED_DEADLINE ||
+           (flight->was_late && !is_answer(flight));
+}
+
+/* Who wished otherwise might have been told something else, unless it is a sound answer. */
+static bool is_for(const reading *r, const keel_flight *flight)
+{
+    return flight->wishes == (r->op->wishes & KEEL_CACHE_WISHES_OF_FAILURE) ||
+           (is_answer(flight) && !(flight->marks & KEEL_BAG_STALE));
 }
 
 /* False: it is to be tried again. */
 static bool follow(const reading *r, keel_flight *flight, keel_status *status)
 {
     keel_cache *c = r->c;
-    const keel_clock *clock = &c->runtime->clock;
-    uint64_t until = keel_ns_add(clock->now(clock->ctx), c->wait_ns);
+    uint64_t until = keel_ns_add(now_of(r), c->wait_ns);
     bool is_over = true;
 
     keel_cache_add(c, KEEL_COUNT_FOLLOWED);
@@ -198,7 +218,7 @@ static bool follow(const reading *r, keel_flight *flight, keel_status *status)
                               keel_ns_min(until, r->op->deadline_at_ns), r->op->cancel);
         if (*status != KEEL_OK)
             *status = not_landed(r, *status);
-        else if (gave_up(flight))
+        else if (gave_up(flight) || !is_for(r, flight))
             is_over = false;
         else
             *status = conclude(r, flight);
