@@ -183,9 +183,40 @@ START_TEST(soon_after_a_flush_the_cache_is_used_again)
 }
 END_TEST
 
+/* ---- refusals ------------------------------------------------------------------------ */
+
+static void lose_it(void *ctx)
+{
+    const keel_bag_op op = { .size = sizeof op, .nonce = 1 };
+
+    (void)ctx;
+    ck_assert_int_eq(keel_store_memory.remove(SOURCE->memory, &op,
+                                              (keel_bytes){ "k", 1 }, NULL, NULL),
+                     KEEL_OK);
+}
+
+/* memcached is such a source. */
+START_TEST(a_source_may_lose_an_item_with_one_that_it_finds_too_large)
+{
+    const staged_fault too_large = { .status = KEEL_E_TOO_LARGE,
+                                     .applied = KEEL_APPLIED_NO };
+
+    begin("stale=0s");
+    staged_put(&s, 1, "k", "old");
+    ck_assert_int_eq(staged_get(&s, "k"), KEEL_OK);
+    staged_fail(SOURCE, too_large, 1);
+    SOURCE->before = lose_it;
+    ck_assert_int_eq(staged_set(&s, "k", "larger"), KEEL_E_TOO_LARGE);
+    SOURCE->before = NULL;
+    ck_assert_int_eq(staged_get(&s, "k"), KEEL_NOT_FOUND);
+    staged_cleanup(&s);
+}
+END_TEST
+
 SUITE("cache meanwhile", 20,
       ONE(a_large_entry_that_must_not_be_believed_is_the_sources),
       ROWS(what_is_of_before_a_flush_is_not_kept, flushes),
       ONE(what_was_known_to_be_flushed_is_not_even_put),
       ONE(what_is_there_for_a_moment_after_a_flush_is_not_believed),
-      ONE(soon_after_a_flush_the_cache_is_used_again))
+      ONE(soon_after_a_flush_the_cache_is_used_again),
+      ONE(a_source_may_lose_an_item_with_one_that_it_finds_too_large))

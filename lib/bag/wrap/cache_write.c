@@ -20,10 +20,13 @@ static bool is_answer(keel_status status)
            status == KEEL_E_BUFFER; /* touched, and only the value did not fit */
 }
 
-/* Refused before anything was sent: what the cache has is as good as before. */
+/*
+ * Refused before anything was sent: what the cache has is as good as before. Not so where
+ * it was too large: memcached deletes what it has with what it refuses.
+ */
 static bool is_refused(keel_status status, const keel_detail *why)
 {
-    return !is_answer(status) &&
+    return !is_answer(status) && status != KEEL_E_TOO_LARGE &&
            (status == KEEL_READ_ONLY || keel_status_is_rejected(status) ||
             keel_status_is_error(status)) &&
            (!why || why->applied == KEEL_APPLIED_NO);
