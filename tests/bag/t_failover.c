@@ -764,6 +764,81 @@ START_TEST(a_batch_is_asked_for_where_each_key_is)
 }
 END_TEST
 
+/* The flush of somebody else, before an operation of the primary. */
+typedef struct flushing {
+    unsigned left;
+    keel_status status;
+    keel_detail why;
+} flushing;
+
+static void flush_meanwhile(void *ctx)
+{
+    flushing *f = ctx;
+
+    if (f->left && --f->left == 0)
+        f->status = keel_bag_flush(&s.bag, NULL, &f->why);
+}
+
+/* What is being carried back has been read already: no flush begins before it is there. */
+START_TEST(a_flush_in_the_middle_of_carrying_back_is_not_undone)
+{
+    flushing f = { .left = 2,
+                   .why = KEEL_DETAIL_INIT }; /* the probe, and then the put */
+
+    begin("hold=1s; failures=1");
+    down();
+    ck_assert_int_eq(staged_set(&s, "k", "old"), KEEL_OK);
+    up();
+    PRIMARY->before = flush_meanwhile;
+    PRIMARY->ctx = &f;
+    rejoin();
+    ck_assert_uint_eq(f.left, 0);
+    ck_assert_int_eq(f.status, KEEL_DEADLINE); /* there is only this thread */
+    ck_assert_int_eq(f.why.applied, KEEL_APPLIED_NO);
+    expect("k", "old", 0);
+    ck_assert_int_eq(keel_bag_flush(&s.bag, NULL, &s.why), KEEL_OK);
+    ck_assert_int_eq(staged_get(&s, "k"), KEEL_NOT_FOUND);
+    staged_cleanup(&s);
+}
+END_TEST
+
+START_TEST(a_flush_that_waits_for_a_key_can_be_cancelled)
+{
+    keel_cancel fired = KEEL_CANCEL_INIT;
+    const keel_bag_options options = { .size = sizeof options, .cancel = &fired };
+    keel_failover_carried c;
+
+    begin("hold=1s; failures=1");
+    down();
+    ck_assert_int_eq(staged_set(&s, "k", "new"), KEEL_OK);
+    up();
+    ck_assert(keel_failover_carry_begin(failover(), &c));
+    keel_cancel_fire(&fired);
+    ck_assert_int_eq(keel_bag_flush(&s.bag, &options, &s.why), KEEL_CANCELLED);
+    keel_failover_carry_end(failover(), &c, false);
+    rejoin();
+    ck_assert_str_eq(staged_peek(&s, 0, "k"), "new");
+    staged_cleanup(&s);
+}
+END_TEST
+
+START_TEST(while_it_is_flushed_no_key_is_carried_back)
+{
+    const keel_bag_op op = { .size = sizeof op, .deadline_at_ns = KEEL_NEVER };
+    keel_failover_carried c;
+
+    begin("hold=1s; failures=1");
+    down();
+    ck_assert_int_eq(staged_set(&s, "k", "new"), KEEL_OK);
+    ck_assert_int_eq(keel_failover_flush_begin(failover(), &op), KEEL_OK);
+    ck_assert(!keel_failover_carry_begin(failover(), &c));
+    keel_failover_flush_end(failover(), false); /* it has failed somewhere */
+    ck_assert(keel_failover_carry_begin(failover(), &c));
+    keel_failover_carry_end(failover(), &c, false);
+    staged_cleanup(&s);
+}
+END_TEST
+
 START_TEST(a_flush_leaves_nothing_that_could_come_back)
 {
     begin("failures=100");
@@ -936,6 +1011,9 @@ SUITE("failover", 20, ONE(a_read_that_fails_is_the_standbys),
       ONE(a_standby_that_is_not_fed_decides_on_no_other_key),
       ONE(a_standby_that_is_not_fed_has_no_list_of_keys),
       ONE(a_batch_is_asked_for_where_each_key_is),
+      ONE(a_flush_in_the_middle_of_carrying_back_is_not_undone),
+      ONE(a_flush_that_waits_for_a_key_can_be_cancelled),
+      ONE(while_it_is_flushed_no_key_is_carried_back),
       ONE(a_flush_leaves_nothing_that_could_come_back),
       ONE(a_scan_says_dirty_keys_too_and_stays_with_one_child),
       ONE(who_has_heard_enough_of_a_scan_hears_the_other_dirty_keys_later),

@@ -4,6 +4,7 @@
  * service, which read and write all the while that the primary comes and goes.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +126,63 @@ START_TEST(recovery_needs_no_call)
 }
 END_TEST
 
+static sem_t is_put; /* a key, by the thread that carries it */
+static pthread_t flusher;
+
+static bool is_flushing(keel_failover *f)
+{
+    bool is;
+
+    pthread_mutex_lock(&f->keys_mu);
+    is = f->flushes > 0;
+    pthread_mutex_unlock(&f->keys_mu);
+    return is;
+}
+
+static bool is_carrying(const keel_failover *f)
+{
+    return __atomic_load_n(&f->is_carrying, __ATOMIC_ACQUIRE);
+}
+
+/* It goes on only when the flush has begun; one that did not wait would be over by then. */
+static void await_flush(void *ctx)
+{
+    keel_failover *f = ctx;
+
+    if (pthread_equal(pthread_self(), flusher) || !is_carrying(f))
+        return;
+    sem_post(&is_put);
+    while (!is_flushing(f))
+        keel_clock_pause_ms(1);
+    keel_clock_pause_ms(20);
+}
+
+START_TEST(a_flush_waits_for_the_key_that_is_carried)
+{
+    sem_init(&is_put, 0, 0);
+    flusher = pthread_self();
+    staged_init_real(&s, "primary|standby");
+    ck_assert_int_eq(
+        staged_open(&s, &keel_wrap_failover, "hold=2ms; probe=1ms; failures=1"),
+        KEEL_OK);
+    s.stores[0].is_down = true;
+    s.stores[0].ctx = s.bag.root.state;
+    s.stores[0].before = await_flush;
+    ck_assert_int_eq(staged_set(&s, "a", "old"), KEEL_OK);
+    ck_assert_int_eq(staged_set(&s, "b", "old"), KEEL_OK);
+    s.stores[0].is_down = false;
+    while (sem_wait(&is_put) != 0)
+        ;
+    ck_assert_int_eq(keel_bag_flush(&s.bag, NULL, &s.why), KEEL_OK);
+    ck_assert_uint_eq(keel_failover_dirty_count(s.bag.root.state), 0);
+    while (is_carrying(s.bag.root.state))
+        keel_clock_pause_ms(1);
+    ck_assert_str_eq(staged_peek(&s, 0, "a"), "");
+    ck_assert_str_eq(staged_peek(&s, 0, "b"), "");
+    staged_cleanup(&s);
+}
+END_TEST
+
 START_TEST(a_bag_is_closed_in_the_middle_of_an_outage)
 {
     staged_init_real(&s, "primary|standby");
@@ -137,4 +195,5 @@ START_TEST(a_bag_is_closed_in_the_middle_of_an_outage)
 END_TEST
 
 SUITE("failover_threads", 60, ONE(a_service_writes_through_outages_and_nothing_is_lost),
-      ONE(recovery_needs_no_call), ONE(a_bag_is_closed_in_the_middle_of_an_outage))
+      ONE(recovery_needs_no_call), ONE(a_flush_waits_for_the_key_that_is_carried),
+      ONE(a_bag_is_closed_in_the_middle_of_an_outage))

@@ -57,7 +57,9 @@ typedef struct keel_failover_settings {
  * away_at        when the primary was left
  * known          keys in `keys`, readable without the lock: 0 is nearly always so
  * sequence       of marks in the journal
- * keys_mu guards: keys and all in it, sequence, dirty_count
+ * flushes        under way, or about to be: no key is carried back meanwhile
+ * is_carrying    a futex: one is just now
+ * keys_mu guards: keys and all in it, sequence, dirty_count, flushes, changes of is_carrying
  * thread_mu guards: thread, changes of has_thread
  * probe_at is the thread's own
  */
@@ -75,6 +77,8 @@ typedef struct keel_failover {
     pthread_mutex_t keys_mu;
     keel_dirty keys;
     size_t dirty_count;
+    unsigned flushes;
+    uint32_t is_carrying;
     uint64_t sequence;
     keel_failover_journal journal;
     uint64_t incarnation; /* the process that opened it */
@@ -204,12 +208,21 @@ typedef struct keel_failover_carried {
     int64_t expires_at_ms;
 } keel_failover_carried;
 
-/* The next one that nobody writes just now. False: there is none. */
-bool keel_failover_next_dirty(keel_failover *f, keel_failover_carried *c);
-/* Its state is at the primary; it is clean unless it was written meanwhile. */
-void keel_failover_carried_back(keel_failover *f, const keel_failover_carried *c);
-/* All of them are clean: everything was flushed. */
-void keel_failover_forget_all(keel_failover *f);
+/* The next one that nobody writes just now, to be carried. False: there is none, or all are
+ * being flushed. */
+bool keel_failover_carry_begin(keel_failover *f, keel_failover_carried *c);
+/* is_done: its state is at the primary; it is clean unless it was written meanwhile. */
+void keel_failover_carry_end(keel_failover *f, const keel_failover_carried *c,
+                             bool is_done);
+
+/*
+ * A flush begins, once none is being carried any more: else what was read before it would
+ * be put back after it.
+ * Returns  KEEL_OK; KEEL_DEADLINE, KEEL_CANCELLED: it does not begin
+ */
+keel_status keel_failover_flush_begin(keel_failover *f, const keel_bag_op *op);
+/* It ends. is_done: everywhere, so that all keys are clean. */
+void keel_failover_flush_end(keel_failover *f, bool is_done);
 size_t keel_failover_dirty_count(keel_failover *f);
 
 /* ---- more than one key, failover_many.c ---------------------------------------------- */

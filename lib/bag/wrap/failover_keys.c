@@ -3,10 +3,14 @@
  * What writes at a standby leave behind: keys that are dirty, in memory and, before the
  * writer is told that it is done, in the journal. Not for carrying them back.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "bag/wrap/failover.h"
 #include "base/detail.h"
+#include "call/runtime.h"
+
+#define CANCEL_LOOK_NS (10 * KEEL_MS)
 
 enum { LOOKED_AT_ONCE = 64 };
 
@@ -174,11 +178,10 @@ static void copy_locked(const keel_dirty_key *k, keel_failover_carried *c)
     c->expires_at_ms = k->expires_at_ms;
 }
 
-bool keel_failover_next_dirty(keel_failover *f, keel_failover_carried *c)
+static bool next_locked(keel_failover *f, keel_failover_carried *c)
 {
     bool is_found = false;
 
-    pthread_mutex_lock(&f->keys_mu);
     for (int i = 0; i < LOOKED_AT_ONCE && f->keys.first && !is_found; i++) {
         keel_dirty_key *k = f->keys.first;
 
@@ -187,6 +190,22 @@ bool keel_failover_next_dirty(keel_failover *f, keel_failover_carried *c)
         if (is_found)
             copy_locked(k, c);
     }
+    return is_found;
+}
+
+/* Read without the lock by who waits: release, so that he sees what was carried. */
+static void set_carrying_locked(keel_failover *f, bool is_carrying)
+{
+    __atomic_store_n(&f->is_carrying, is_carrying, __ATOMIC_RELEASE);
+}
+
+bool keel_failover_carry_begin(keel_failover *f, keel_failover_carried *c)
+{
+    bool is_found;
+
+    pthread_mutex_lock(&f->keys_mu);
+    is_found = !f->flushes && next_locked(f, c);
+    set_carrying_locked(f, is_found);
     pthread_mutex_unlock(&f->keys_mu);
     return is_found;
 }
@@ -205,7 +224,7 @@ static keel_dirty_key *same_locked(const keel_failover *f,
  * leave a mark at a key that the primary has got a newer state of. A write that comes
  * meanwhile finds no slot, and makes a new one.
  */
-void keel_failover_carried_back(keel_failover *f, const keel_failover_carried *c)
+static void carried_back(keel_failover *f, const keel_failover_carried *c)
 {
     uint32_t slot = KEEL_DIRTY_NO_SLOT;
     keel_dirty_key *k;
@@ -228,13 +247,77 @@ void keel_failover_carried_back(keel_failover *f, const keel_failover_carried *c
     pthread_mutex_unlock(&f->keys_mu);
 }
 
-void keel_failover_forget_all(keel_failover *f)
+void keel_failover_carry_end(keel_failover *f, const keel_failover_carried *c,
+                             bool is_done)
 {
-    keel_failover_carried c;
+    const keel_clock *clock = &f->runtime->clock;
 
-    for (size_t most = keel_failover_dirty_count(f); most; most--)
-        if (keel_failover_next_dirty(f, &c))
-            keel_failover_carried_back(f, &c);
+    if (is_done)
+        carried_back(f, c);
+    pthread_mutex_lock(&f->keys_mu);
+    set_carrying_locked(f, false);
+    pthread_mutex_unlock(&f->keys_mu);
+    clock->wake(&f->is_carrying, INT_MAX, clock->ctx);
+}
+
+/* ---- flushes ------------------------------------------------------------------------- */
+
+static void count_flush(keel_failover *f, int by)
+{
+    pthread_mutex_lock(&f->keys_mu);
+    f->flushes += (unsigned)by;
+    pthread_mutex_unlock(&f->keys_mu);
+}
+
+/* A token wakes who sleeps on its word, not here: it is looked at now and then. */
+static keel_status await_carried(keel_failover *f, const keel_bag_op *op)
+{
+    const keel_clock *clock = &f->runtime->clock;
+
+    while (__atomic_load_n(&f->is_carrying, __ATOMIC_ACQUIRE)) {
+        uint64_t now = clock->now(clock->ctx);
+        uint64_t look_ns = op->cancel ? keel_ns_add(now, CANCEL_LOOK_NS) : KEEL_NEVER;
+
+        if (keel_cancel_fired(op->cancel))
+            return KEEL_CANCELLED;
+        if (now >= op->deadline_at_ns)
+            return KEEL_DEADLINE;
+        clock->wait(&f->is_carrying, true, keel_ns_min(op->deadline_at_ns, look_ns),
+                    clock->ctx);
+    }
+    return KEEL_OK;
+}
+
+keel_status keel_failover_flush_begin(keel_failover *f, const keel_bag_op *op)
+{
+    keel_status status;
+
+    count_flush(f, 1);
+    status = await_carried(f, op);
+    if (status != KEEL_OK)
+        count_flush(f, -1);
+    return status;
+}
+
+static void forget_all(keel_failover *f)
+{
+    for (size_t most = keel_failover_dirty_count(f); most; most--) {
+        keel_failover_carried c;
+        bool is_found;
+
+        pthread_mutex_lock(&f->keys_mu);
+        is_found = next_locked(f, &c);
+        pthread_mutex_unlock(&f->keys_mu);
+        if (is_found)
+            carried_back(f, &c);
+    }
+}
+
+void keel_failover_flush_end(keel_failover *f, bool is_done)
+{
+    if (is_done)
+        forget_all(f);
+    count_flush(f, -1);
 }
 
 size_t keel_failover_dirty_count(keel_failover *f)

@@ -104,10 +104,8 @@ void keel_failover_get_many(void *state, const keel_bag_op *op, const keel_bytes
  * Everywhere, the primary first: what one child kept would come back with the next
  * outage, or at its end.
  */
-keel_status keel_failover_flush(void *state, const keel_bag_op *op, keel_detail *why)
+static keel_status flush_all(keel_failover *f, const keel_bag_op *op, keel_detail *why)
 {
-    keel_failover *f = state;
-
     for (size_t i = 0; i < f->count; i++) {
         const keel_bag_child *child = &f->children[i];
         keel_bag_op part = *op;
@@ -122,8 +120,20 @@ keel_status keel_failover_flush(void *state, const keel_bag_op *op, keel_detail 
             why->applied = KEEL_APPLIED_UNKNOWN; /* others have flushed already */
         return status;
     }
-    keel_failover_forget_all(f);
     return KEEL_OK;
+}
+
+keel_status keel_failover_flush(void *state, const keel_bag_op *op, keel_detail *why)
+{
+    keel_failover *f = state;
+    keel_status status = keel_failover_flush_begin(f, op);
+
+    if (status != KEEL_OK)
+        return keel_bag_fail(why, status, KEEL_APPLIED_NO, f->path,
+                             "a key was being carried back all the while");
+    status = flush_all(f, op, why);
+    keel_failover_flush_end(f, status == KEEL_OK);
+    return status;
 }
 
 /* ---- scans --------------------------------------------------------------------------- */

@@ -160,14 +160,14 @@ static uint64_t carry_some(keel_failover *f)
         bool of_primary;
         keel_status status;
 
-        if (!keel_failover_next_dirty(f, &c)) /* those there are, are being written */
+        if (!keel_failover_carry_begin(f, &c)) /* they are being written, or flushed */
             return later(f, &said);
         status = carry(f, &c, &of_primary, &said);
+        keel_failover_carry_end(f, &c, status == KEEL_OK);
         if (of_primary)
             keel_failover_note(f, 0, status);
         if (status != KEEL_OK)
             return later(f, &said);
-        keel_failover_carried_back(f, &c);
         if (!keel_failover_dirty_count(f))
             return KEEL_NEVER;
     }
