@@ -12,6 +12,7 @@
 #include "bag/staged.h"
 #include "bag/wrap/failover.h"
 #include "call/runtime.h"
+#include "support/child.h"
 #include "support/suite.h"
 
 enum { SLOT = 512 };
@@ -320,6 +321,37 @@ START_TEST(a_journal_is_one_bags)
 }
 END_TEST
 
+/* The child says that it is there, and lives until its parent has closed its end. */
+static int there[2], ended[2];
+
+static void live_on(void)
+{
+    char nothing = 0;
+
+    close(ended[1]);
+    CHILD(write(there[1], &nothing, 1) == 1);
+    CHILD(read(ended[0], &nothing, 1) == 0);
+}
+
+START_TEST(a_child_that_lives_on_does_not_keep_it)
+{
+    char nothing;
+    pid_t child;
+
+    begin();
+    ck_assert(pipe(there) == 0 && pipe(ended) == 0);
+    child = child_fork(live_on);
+    ck_assert_int_eq(read(there[0], &nothing, 1), 1);
+    crash();
+    set_away("k", "1");
+    crash();
+    expect("k", "1");
+    close(ended[1]);
+    child_await(child);
+    end();
+}
+END_TEST
+
 START_TEST(a_standby_that_is_no_longer_there_is_missed)
 {
     begin();
@@ -390,6 +422,7 @@ SUITE("failover_journal", 20, ONE(what_was_written_in_an_outage_is_known_after_a
       ONE(a_torn_slot_harms_no_other),
       ONE(what_is_no_journal_is_refused_and_left_as_it_is),
       ONE(of_two_slots_of_a_key_the_later_one_holds), ONE(a_journal_is_one_bags),
+      ONE(a_child_that_lives_on_does_not_keep_it),
       ONE(a_standby_that_is_no_longer_there_is_missed),
       ONE(a_write_that_the_journal_cannot_keep_is_not_told_as_done),
       ONE(no_opening_with_a_journal_leaks))

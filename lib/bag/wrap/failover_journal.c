@@ -15,6 +15,7 @@
 #include "base/detail.h"
 #include "base/memory.h"
 #include "base/seed.h"
+#include "board/open_files.h"
 
 enum { SLOT = 512, KEY_MOST = 250, ROLE_MOST = 127, UNUSED_FIRST = 64 };
 
@@ -253,7 +254,9 @@ keel_status keel_failover_journal_open(keel_failover_journal *j,
     status = open_file(j, path, why);
     if (status == KEEL_OK && !read_marks(j, fn, ctx, why))
         status = why ? why->code : KEEL_E_CONFIG;
-    if (status != KEEL_OK)
+    if (status == KEEL_OK)
+        keel_open_files_add(j->fd); /* else a forked child would keep our lock */
+    else
         keel_failover_journal_close(j);
     errno = saved;
     return status;
@@ -263,6 +266,7 @@ void keel_failover_journal_close(keel_failover_journal *j)
 {
     if (!j->end)
         return; /* there never was one */
+    keel_open_files_remove(j->fd);
     if (j->fd >= 0)
         close(j->fd);
     j->fd = -1;
