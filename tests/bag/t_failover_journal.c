@@ -186,6 +186,85 @@ START_TEST(a_key_that_changed_hands_is_its_last_owners)
 }
 END_TEST
 
+static keel_status get_without_expiry(void *state, const keel_bag_op *op,
+                                      keel_bytes key, keel_bag_item *item,
+                                      keel_detail *why)
+{
+    keel_status status =
+        keel_store_memory.get(((staged_store *)state)->memory, op, key, item, why);
+
+    item->expires_at_ms = -1;
+    return status;
+}
+
+/* The standby is one that cannot tell when an item expires, as memcached by its old
+ * protocol. */
+static void begin_with_silent_standby(void)
+{
+    static keel_bag_ops silent;
+
+    begin();
+    staged_close(&s);
+    silent = *s.stores[1].child.ops;
+    silent.get = get_without_expiry;
+    s.stores[1].child.ops = &silent;
+    s.stores[1].child.abilities.effective &= ~(uint32_t)KEEL_CAN_TELL_TTL;
+    ck_assert_int_eq(staged_open(&s, &keel_wrap_failover, options), KEEL_OK);
+}
+
+static void set_away_until(const char *key, int64_t expires_at_ms)
+{
+    const keel_bag_options given = { .size = sizeof given,
+                                     .ttl = keel_ttl_until_ms(expires_at_ms) };
+
+    staged_fail(&s.stores[0], refused, 1000000);
+    ck_assert_int_eq(keel_bag_set(&s.bag, key, "v", 1, &given, &s.why), KEEL_OK);
+    staged_fail(&s.stores[0], refused, 0);
+}
+
+static int64_t expiry_at_primary(const char *key)
+{
+    const keel_bag_op op = { .size = sizeof op, .wishes = KEEL_BAG_WANT_TTL };
+    keel_bag_item item = { .size = sizeof item };
+
+    (void)keel_store_memory.get(s.stores[0].memory, &op,
+                                (keel_bytes){ key, strlen(key) }, &item, NULL);
+    return item.expires_at_ms;
+}
+
+START_TEST(the_last_expiry_is_known_after_a_crash)
+{
+    const int64_t sooner = 4102444800000, later = 4102444900000;
+
+    begin_with_silent_standby();
+    set_away_until("k", sooner);
+    set_away_until("k", later);
+    set_away_until("k", later);
+    ck_assert_uint_eq(marks(), 1);
+    ck_assert_uint_eq(failover()->sequence, 2); /* the third one changed nothing */
+    crash();
+    set_away_until("k", later); /* nor this one */
+    ck_assert_uint_eq(failover()->sequence, 2);
+    rejoin();
+    ck_assert_int_eq(expiry_at_primary("k"), later);
+    end();
+}
+END_TEST
+
+/* An expiry that the standby tells costs no writer the disk. */
+START_TEST(what_the_standby_tells_is_not_written_again)
+{
+    begin();
+    set_away_until("k", 4102444800000);
+    set_away_until("k", 4102444900000);
+    ck_assert_uint_eq(failover()->sequence, 1);
+    crash();
+    rejoin();
+    ck_assert_int_eq(expiry_at_primary("k"), 4102444900000);
+    end();
+}
+END_TEST
+
 static void write_meanwhile(void *ctx)
 {
     unsigned *left = ctx;
@@ -418,6 +497,8 @@ SUITE("failover_journal", 20, ONE(what_was_written_in_an_outage_is_known_after_a
       ONE(what_was_carried_back_is_not_carried_back_again),
       ONE(a_key_has_one_slot_however_often_it_is_written),
       ONE(a_key_that_changed_hands_is_its_last_owners),
+      ONE(the_last_expiry_is_known_after_a_crash),
+      ONE(what_the_standby_tells_is_not_written_again),
       ONE(a_write_in_the_middle_of_carrying_back_is_known_after_a_crash),
       ONE(a_torn_slot_harms_no_other),
       ONE(what_is_no_journal_is_refused_and_left_as_it_is),

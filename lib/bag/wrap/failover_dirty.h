@@ -15,7 +15,8 @@ enum { KEEL_DIRTY_NO_SLOT = 0 };
  * writers        of those under way; while there are any it is neither dropped nor clean
  * is_dirty       one has been acknowledged: its owner is asked, and nobody else
  * expires_at_ms  as last written, for owners that cannot tell
- * slot, slot_owner  where the journal says so, and whom; KEEL_DIRTY_NO_SLOT: it does not
+ * slot           where the journal says so; KEEL_DIRTY_NO_SLOT: it does not
+ * slot_sequence, slot_expires_at_ms, slot_owner  what it says there
  */
 typedef struct keel_dirty_key {
     struct keel_dirty_key *next; /* of the same bucket */
@@ -23,6 +24,8 @@ typedef struct keel_dirty_key {
     uint64_t hash;
     uint64_t version;
     int64_t expires_at_ms;
+    uint64_t slot_sequence;
+    int64_t slot_expires_at_ms;
     uint32_t writers;
     uint32_t slot;
     uint8_t slot_owner;

@@ -100,20 +100,34 @@ static void own_locked(keel_failover_use *u, keel_dirty_key *k, uint8_t child)
         k->expires_at_ms = u->expires_at_ms;
 }
 
-static bool is_noted_locked(const keel_dirty_key *k)
+/* An owner that tells when its item expires is asked for that, after a crash too. */
+static bool is_noted_locked(const keel_failover *f, const keel_dirty_key *k)
 {
-    return k->slot != KEEL_DIRTY_NO_SLOT && k->slot_owner == k->owner;
+    const keel_bag_abilities *owners = &f->children[k->owner].abilities;
+
+    return k->slot != KEEL_DIRTY_NO_SLOT && k->slot_owner == k->owner &&
+           (k->slot_expires_at_ms == k->expires_at_ms ||
+            owners->effective & KEEL_CAN_TELL_TTL);
 }
 
-/* Slots that no longer count are cleared in passing: the sequence tells them anyway. */
-static uint32_t attach_locked(keel_dirty_key *k, uint32_t slot, uint8_t owner)
+static void set_slot(keel_dirty_key *k, const keel_failover_mark *mark, uint8_t owner)
+{
+    k->slot = mark->slot;
+    k->slot_sequence = mark->sequence;
+    k->slot_expires_at_ms = mark->expires_at_ms;
+    k->slot_owner = owner;
+}
+
+/* The later of two marks holds. The slot of the other, which is returned, is cleared in
+ * passing: the sequence tells them anyway. */
+static uint32_t attach_locked(keel_dirty_key *k, const keel_failover_mark *mark,
+                              uint8_t owner)
 {
     uint32_t old = k->slot;
 
-    if (is_noted_locked(k))
-        return slot;
-    k->slot = slot;
-    k->slot_owner = owner;
+    if (old != KEEL_DIRTY_NO_SLOT && k->slot_sequence > mark->sequence)
+        return mark->slot;
+    set_slot(k, mark, owner);
     return old;
 }
 
@@ -134,7 +148,7 @@ static bool note_locked(keel_failover *f, keel_dirty_key *k)
     pthread_mutex_lock(&f->keys_mu);
     if (!is_kept)
         return false;
-    idle = attach_locked(k, mark.slot, owner);
+    idle = attach_locked(k, &mark, owner);
     if (idle != KEEL_DIRTY_NO_SLOT) {
         pthread_mutex_unlock(&f->keys_mu);
         keel_failover_journal_clear(&f->journal, idle, false);
@@ -155,7 +169,7 @@ bool keel_failover_unpin(keel_failover_use *u, uint8_t child, bool is_done)
     is_first = is_done && !f->dirty_count;
     if (is_done)
         own_locked(u, k, child);
-    if (is_done && f->journal.end && !is_noted_locked(k))
+    if (is_done && f->journal.end && !is_noted_locked(f, k))
         is_told = note_locked(f, k);
     k->writers--;
     if (!k->is_dirty && !k->writers)
@@ -352,8 +366,8 @@ static void recall(keel_failover *f, keel_dirty_key *k, const keel_failover_mark
         idle = k->slot;
         f->dirty_count += !k->is_dirty;
         k->is_dirty = true;
-        k->owner = k->slot_owner = owner;
-        k->slot = mark->slot;
+        k->owner = owner;
+        set_slot(k, mark, owner);
         k->expires_at_ms = mark->expires_at_ms;
         k->version = mark->sequence;
     }
