@@ -55,7 +55,9 @@ keel_status keel_bag_open(keel_bag **out, keel_runtime *runtime, const char *nam
 
 void keel_bag_close(keel_bag *bag)
 {
-    if (!bag)
+    /* a forked child leaves it as it is: a goodbye would end what its parent uses, and a
+       lock may be held by a thread that the child has not got */
+    if (!bag || bag->incarnation != keel_process_incarnation())
         return;
     keel_bag_tree_close(&bag->tree);
     keel_memory_free(bag->runtime->memory, bag);

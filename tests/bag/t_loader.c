@@ -14,6 +14,7 @@
 #include <keel/keel.h>
 
 #include "bag/loader.h"
+#include "support/child.h"
 #include "support/plugins.h"
 #include "support/settled.h"
 #include "support/suite.h"
@@ -374,6 +375,31 @@ static keel_status open_bag(const char *spec)
     return status;
 }
 
+static keel_bag *parents;
+
+static void close_in_child(void)
+{
+    setenv("TOY_FAULT", "close", 1);
+    keel_bag_close(parents);
+}
+
+START_TEST(no_function_is_called_in_a_child)
+{
+    char path[SPAWNED_PATH_SIZE + 32];
+    const keel_options options = { .size = sizeof options, .environment = ENV(path) };
+    keel_runtime *rt;
+
+    add_toy("forked");
+    snprintf(path, sizeof path, "KEEL_PLUGIN_PATH=%s", folder.dir);
+    ck_assert_int_eq(keel_open(&rt, &options, &why), KEEL_OK);
+    ck_assert_int_eq(keel_bag_open(&parents, rt, "sessions", "forked://", &why),
+                     KEEL_OK);
+    child_await(child_fork(close_in_child));
+    keel_bag_close(parents);
+    ck_assert_int_eq(keel_close(rt, 0), KEEL_OK);
+}
+END_TEST
+
 static void expect_no_bag(const char *spec, const char *words)
 {
     ck_assert_int_eq(open_bag(spec), KEEL_E_CONFIG);
@@ -453,4 +479,5 @@ SUITE_IN(
     ONE(a_process_with_more_rights_than_its_starter_loads_none),
     ONE(a_spec_finds_plugins_where_keel_has_none_of_the_name),
     ONE(why_a_plugin_was_refused_is_said_with_its_place_in_the_spec),
+    ONE(no_function_is_called_in_a_child),
     ONE(an_ability_without_a_function_is_refused), ROWS(folders_are_absolute, settings))

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "mysql_fixture.h"
+#include "support/child.h"
 #include "support/latch.h"
 
 static MYSQL *root;
@@ -632,6 +633,25 @@ START_TEST(a_connection_that_an_operator_ends_is_not_noticed)
 }
 END_TEST
 
+static void close_in_child(void)
+{
+    keel_bag_close(bag);
+}
+
+/* The server would take the child's goodbye for its parent's. */
+START_TEST(a_child_that_closes_the_bag_leaves_its_parents_session_alone)
+{
+    long long session;
+
+    open_at(server.port, "&connections=1");
+    EXPECT(KEEL_OK, set_text("k", "v"));
+    session = connection_of_the_bag();
+    child_await(child_fork(close_in_child));
+    EXPECT(KEEL_OK, set_text("k", "w"));
+    ck_assert_int_eq(connection_of_the_bag(), session);
+}
+END_TEST
+
 int main(void)
 {
     const suite_test tests[] = {
@@ -659,6 +679,7 @@ int main(void)
         ONE(more_than_the_server_takes_is_refused_before_it_is_sent),
         ONE(a_server_that_is_full_says_so),
         ONE(a_connection_that_an_operator_ends_is_not_noticed),
+        ONE(a_child_that_closes_the_bag_leaves_its_parents_session_alone),
     };
     int failed = 1;
 

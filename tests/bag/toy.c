@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool has_fault(const char *fault)
 {
@@ -27,6 +28,8 @@ static keel_status open_toy(void **state, const keel_bag_setup *setup, keel_deta
 static void close_toy(void *state)
 {
     (void)state;
+    if (has_fault("close"))
+        _exit(1); /* it must not be called */
 }
 
 static void look(void *state, keel_bag_abilities *a)
@@ -63,7 +66,8 @@ __attribute__((constructor)) static void fill_table(void)
     if (getenv("TOY_NAME"))
         snprintf(name, sizeof name, "%s", getenv("TOY_NAME"));
     ops = (keel_bag_ops){
-        .size = (uint32_t)(sizeof ops - (has_fault("size") ? sizeof ops.control : 0)),
+        .size = (uint32_t)(sizeof ops - (has_fault("size") ? sizeof ops.control : 0) +
+                           (has_fault("newer") ? sizeof ops.control : 0)),
         .abi = has_fault("abi") ? KEEL_BAG_ABI + 1 : KEEL_BAG_ABI,
         .name = has_fault("no name") ? NULL : name,
         .meaning = "Nothing.",
