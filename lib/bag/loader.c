@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/detail.h"
+#include "base/memory.h"
 #include "base/process.h"
 
 enum { PLUGINS_MOST = 64, NAME_MOST = 64 };
@@ -129,6 +131,23 @@ static keel_status check_place(const char *path, char real[PATH_MAX], keel_detai
     return status == KEEL_OK ? check_file(real, why) : status;
 }
 
+/* ---- its table ----------------------------------------------------------------------- */
+
+/* With its first version; what was added later may be missing. */
+#define TABLE_LEAST                                                                    \
+    (offsetof(keel_bag_ops, control) + sizeof(((keel_bag_ops *)0)->control))
+
+keel_bag_ops *keel_bag_table_copy(const keel_bag_ops *table, size_t size)
+{
+    keel_bag_ops *copy = keel_memory_new(NULL, size);
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, table, table->size < size ? table->size : size);
+    copy->size = (uint32_t)size;
+    return copy;
+}
+
 /* ---- is it what it should be? -------------------------------------------------------- */
 
 static const char *missing_function(const keel_bag_ops *ops)
@@ -156,10 +175,10 @@ static keel_status check_table(const keel_bag_ops *ops, const char *path,
                           "plugin %s: it was made for version %u of the interface, "
                           "and this keel has %u",
                           path, ops->abi, KEEL_BAG_ABI);
-    if (ops->size < sizeof *ops)
+    if (ops->size < TABLE_LEAST)
         return keel_failf(why, KEEL_E_CONFIG,
                           "plugin %s: its table has %u bytes, and needs %zu", path,
-                          ops->size, sizeof *ops);
+                          ops->size, TABLE_LEAST);
     if (!ops->name || !keel_text_is(name, ops->name))
         return keel_failf(why, KEEL_E_CONFIG, "plugin %s: it calls itself \"%s\"", path,
                           ops->name ? ops->name : "");
@@ -196,23 +215,35 @@ const char *keel_bag_overstates(const keel_bag_ops *ops, uint32_t native)
 
 /* ---- loading ------------------------------------------------------------------------- */
 
+/* A copy that stays, as its library does. */
+static keel_status take(const keel_bag_ops *table, const keel_bag_ops **ops,
+                        keel_detail *why)
+{
+    keel_bag_ops *copy = keel_bag_table_copy(table, sizeof *copy);
+
+    if (!copy)
+        return keel_fail(why, KEEL_E_NOMEM, "out of memory");
+    *ops = keep(copy);
+    if (*ops != copy)
+        keel_memory_free(NULL, copy);
+    return *ops ? KEEL_OK
+                : keel_fail(why, KEEL_E_LIMIT, "too many plugins are loaded already");
+}
+
 static keel_status judge(void *library, const char *path, keel_text name,
                          const keel_bag_ops **ops, keel_detail *why)
 {
     keel_bag_plugin_fn *plugin;
     void *symbol = dlsym(library, KEEL_BAG_PLUGIN_SYMBOL);
+    const keel_bag_ops *table;
     keel_status status;
 
     if (!symbol)
         return refuse(why, path, "it does not export " KEEL_BAG_PLUGIN_SYMBOL);
     memcpy(&plugin, &symbol, sizeof plugin); /* C has no other way to a function */
-    *ops = plugin();
-    status = check_table(*ops, path, name, why);
-    if (status != KEEL_OK)
-        return status;
-    *ops = keep(*ops);
-    return *ops ? KEEL_OK
-                : keel_fail(why, KEEL_E_LIMIT, "too many plugins are loaded already");
+    table = plugin();
+    status = check_table(table, path, name, why);
+    return status == KEEL_OK ? take(table, ops, why) : status;
 }
 
 static keel_status load(const char *path, keel_text name, const keel_bag_ops **ops,

@@ -19,6 +19,12 @@
 keel_status keel_bag_load(const keel_bag_ops **ops, keel_text name, const char *folders,
                           keel_detail *why);
 
+/*
+ * A plugin's table as one of `size` bytes, with its size: functions that an older one has
+ * not are NULL, what a newer one has more is left out. NULL: no memory.
+ */
+keel_bag_ops *keel_bag_table_copy(const keel_bag_ops *table, size_t size);
+
 /* The folder that is searched last. */
 const char *keel_bag_load_folder(void);
 

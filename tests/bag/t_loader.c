@@ -14,6 +14,7 @@
 #include <keel/keel.h>
 
 #include "bag/loader.h"
+#include "base/memory.h"
 #include "support/child.h"
 #include "support/plugins.h"
 #include "support/settled.h"
@@ -238,6 +239,33 @@ START_TEST(a_table_that_is_not_as_it_should_be_is_refused)
     setenv("TOY_FAULT", faults[_i].fault, 1);
     add_toy("faulty");
     expect_refusal("faulty", faults[_i].words);
+}
+END_TEST
+
+START_TEST(a_table_with_more_than_is_known_here_is_taken)
+{
+    const keel_bag_ops *ops;
+
+    setenv("TOY_FAULT", "newer", 1);
+    add_toy("newer");
+    ck_assert_msg(load(&ops, "newer") == KEEL_OK, "%s", why.text);
+    ck_assert_uint_eq(ops->size, sizeof *ops);
+}
+END_TEST
+
+/* A keel that has added to the interface takes plugins of before. */
+START_TEST(what_a_table_is_too_short_for_is_null)
+{
+    const keel_bag_ops *ops;
+    keel_bag_ops *later;
+
+    add_toy("older");
+    ck_assert_int_eq(load(&ops, "older"), KEEL_OK);
+    later = keel_bag_table_copy(ops, sizeof *ops + sizeof(void *));
+    ck_assert_uint_eq(later->size, sizeof *ops + sizeof(void *));
+    ck_assert(later->get == ops->get);
+    ck_assert_mem_eq(later + 1, (const char[sizeof(void *)]){ 0 }, sizeof(void *));
+    keel_memory_free(NULL, later);
 }
 END_TEST
 
@@ -471,6 +499,8 @@ SUITE_IN(
     ONE(threads_that_load_it_at_once_get_the_same),
     ONE(what_is_loaded_needs_its_file_no_more),
     ROWS(a_table_that_is_not_as_it_should_be_is_refused, faults),
+    ONE(a_table_with_more_than_is_known_here_is_taken),
+    ONE(what_a_table_is_too_short_for_is_null),
     ONE(a_plugin_of_another_name_is_refused), ONE(what_is_no_shared_object_is_refused),
     ONE(a_shared_object_without_the_symbol_is_refused),
     ROWS(who_else_could_write_there_decides, places),
