@@ -267,8 +267,10 @@ void keel_failover_journal_close(keel_failover_journal *j)
     if (!j->end)
         return; /* there never was one */
     keel_open_files_remove(j->fd);
-    if (j->fd >= 0)
+    if (j->fd >= 0) {
+        flock(j->fd, LOCK_UN); /* a child that was just forked may share it still */
         close(j->fd);
+    }
     j->fd = -1;
     keel_memory_free(j->memory, j->unused);
     j->unused = NULL;
