@@ -485,6 +485,15 @@ START_TEST(a_cluster_is_one_bag)
 }
 END_TEST
 
+static void set_slot(const test_redis *node, uint32_t slot, const char *how,
+                     const char *id)
+{
+    redisReply *reply = test_redis_ask(node, "CLUSTER SETSLOT %u %s %s", slot, how, id);
+
+    ck_assert(reply && reply->type == REDIS_REPLY_STATUS);
+    freeReplyObject(reply);
+}
+
 /* state: "begin" or "end" */
 static void move_slot(const test_redis_cluster *c, const char *state, unsigned from,
                       unsigned to, uint32_t slot)
@@ -500,16 +509,12 @@ static void move_slot(const test_redis_cluster *c, const char *state, unsigned f
         freeReplyObject(id);
     }
     if (!strcmp(state, "begin")) {
-        freeReplyObject(test_redis_ask(&c->nodes[to], "CLUSTER SETSLOT %u IMPORTING %s",
-                                       slot, ids[0]));
-        freeReplyObject(test_redis_ask(
-            &c->nodes[from], "CLUSTER SETSLOT %u MIGRATING %s", slot, ids[1]));
+        set_slot(&c->nodes[to], slot, "IMPORTING", ids[0]);
+        set_slot(&c->nodes[from], slot, "MIGRATING", ids[1]);
         return;
     }
-    freeReplyObject(
-        test_redis_ask(&c->nodes[to], "CLUSTER SETSLOT %u NODE %s", slot, ids[1]));
-    freeReplyObject(
-        test_redis_ask(&c->nodes[from], "CLUSTER SETSLOT %u NODE %s", slot, ids[1]));
+    set_slot(&c->nodes[to], slot, "NODE", ids[1]);
+    set_slot(&c->nodes[from], slot, "NODE", ids[1]);
 }
 
 START_TEST(a_slot_that_moves_is_followed)
