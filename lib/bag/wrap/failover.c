@@ -57,7 +57,7 @@ static keel_status init(keel_failover *f, const keel_bag_setup *setup, keel_deta
 /* Only a log hears of it: whoever wrote them was told that they are stored. */
 static void warn_of_forgotten(keel_failover *f)
 {
-    if (f->journal.end || !f->dirty_count ||
+    if (f->journal.is_there || !f->dirty_count ||
         f->incarnation != keel_process_incarnation())
         return;
     keel_runtime_log(f->runtime, KEEL_LOG_WARNING, "bag",

@@ -249,7 +249,9 @@ keel_status keel_failover_journal_open(keel_failover_journal *j,
     int saved = errno;
     keel_status status;
 
-    *j = (keel_failover_journal){ .memory = memory, .fd = -1, .end = 1 };
+    *j = (keel_failover_journal){
+        .memory = memory, .is_there = true, .fd = -1, .end = 1
+    };
     pthread_mutex_init(&j->slots_mu, NULL);
     status = open_file(j, path, why);
     if (status == KEEL_OK && !read_marks(j, fn, ctx, why))
@@ -264,8 +266,8 @@ keel_status keel_failover_journal_open(keel_failover_journal *j,
 
 void keel_failover_journal_close(keel_failover_journal *j)
 {
-    if (!j->end)
-        return; /* there never was one */
+    if (!j->is_there)
+        return;
     keel_open_files_remove(j->fd);
     if (j->fd >= 0) {
         flock(j->fd, LOCK_UN); /* a child that was just forked may share it still */
@@ -275,5 +277,5 @@ void keel_failover_journal_close(keel_failover_journal *j)
     keel_memory_free(j->memory, j->unused);
     j->unused = NULL;
     pthread_mutex_destroy(&j->slots_mu);
-    j->end = 0;
+    j->is_there = false;
 }

@@ -14,11 +14,12 @@
 /* slots_mu guards: unused, unused_count, unused_room, end */
 typedef struct keel_failover_journal {
     const keel_allocator *memory;
+    bool is_there; /* from its opening to its closing; else there is no journal */
     int fd;
     pthread_mutex_t slots_mu;
     uint32_t *unused;
     size_t unused_count, unused_room;
-    uint32_t end; /* the first slot that was never used; 0: there is no journal */
+    uint32_t end; /* the first slot that was never used */
 } keel_failover_journal;
 
 /* What a slot says. role: whose the newest state is. sequence: the higher holds. */

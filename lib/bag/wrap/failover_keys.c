@@ -169,7 +169,7 @@ bool keel_failover_unpin(keel_failover_use *u, uint8_t child, bool is_done)
     is_first = is_done && !f->dirty_count;
     if (is_done)
         own_locked(u, k, child);
-    if (is_done && f->journal.end && !is_noted_locked(f, k))
+    if (is_done && f->journal.is_there && !is_noted_locked(f, k))
         is_told = note_locked(f, k);
     k->writers--;
     if (!k->is_dirty && !k->writers)
