@@ -77,7 +77,7 @@ void timeline_second(const story *s)
     paper_count(&to, 5, plain->failed, INK_BAD);
     paper_wait(&to, plain->median_ns);
     put_stuck(plain->stuck);
-    fprintf(to.file, "  |");
+    fprintf(to.file, " |");
     paper_count(&to, 4, keel->answered, INK_GOOD);
     paper_count(&to, 5, keel->failed, INK_BAD);
     paper_count(&to, 8, keel->refused, INK_WARN);
