@@ -18,36 +18,21 @@
 #include "service.h"
 #include "summary.h"
 #include "timeline.h"
+#include "transitions.h"
 
 enum { CALLERS = 24, SAMPLES_PER_SECOND = 10 };
 
-/* mu guards the transitions until the story copies them. */
 typedef struct stage {
     const char *picture;
     dependency dependency;
     keel_runtime *runtime;
     keel_pipeline *payments;
     service *services[SERVICES];
-    pthread_mutex_t mu;
-    transition transitions[MAX_TRANSITIONS];
-    unsigned transition_count;
+    transitions transitions;
     story story;
 } stage;
 
 /* ---- one second ------------------------------------------------------------------ */
-
-static void on_event(const keel_event *event, void *ctx)
-{
-    stage *d = ctx;
-
-    if (event->type != KEEL_EVENT_TRANSITION)
-        return;
-    pthread_mutex_lock(&d->mu);
-    if (d->transition_count < MAX_TRANSITIONS)
-        d->transitions[d->transition_count++] =
-            (transition){ event->at_ns, event->from, event->to, event->cause };
-    pthread_mutex_unlock(&d->mu);
-}
 
 static void note_second(stage *d)
 {
@@ -58,10 +43,7 @@ static void note_second(stage *d)
         service_take(d->services[i], &s->felt[i][s->seconds]);
     keel_pipeline_look(d->payments, &stats);
     s->breaker[s->seconds] = stats.state;
-    pthread_mutex_lock(&d->mu);
-    memcpy(s->transitions, d->transitions, sizeof s->transitions);
-    s->transition_count = d->transition_count;
-    pthread_mutex_unlock(&d->mu);
+    s->transition_count = transitions_take(&d->transitions, s->transitions);
     s->seconds++;
 }
 
@@ -128,7 +110,7 @@ static bool keel_begin(stage *d)
     keel_runtime_verify(d->runtime, NULL);
     for (size_t i = 0; keel_runtime_warning(d->runtime, i, text, sizeof text); i++)
         fprintf(stderr, "keel: %s\n", text);
-    return keel_events_listen(d->runtime, on_event, d) == KEEL_OK;
+    return keel_events_listen(d->runtime, transitions_note, &d->transitions) == KEEL_OK;
 }
 
 /* The first phase that is not left out decides how nginx begins. */
@@ -212,7 +194,7 @@ static int perform(stage *d)
 
 int http_perform(const schedule *s, const char *picture)
 {
-    static stage d = { .mu = PTHREAD_MUTEX_INITIALIZER };
+    static stage d = { .transitions = { .mu = PTHREAD_MUTEX_INITIALIZER } };
     int rc;
 
     if (!dependency_is_installed()) {

@@ -14,6 +14,7 @@
 #include "demo.h"
 #include "primary.h"
 #include "storage_lines.h"
+#include "transitions.h"
 
 enum { TICKS_PER_SECOND = 10, MAX_SPEC = 1280, AUDITS = 50 };
 
@@ -31,15 +32,12 @@ static const char sessions_spec[] =
     "      primary=%s,\n"
     "      standby=file://%s/standby))";
 
-/* mu guards the transitions until the story copies them. */
 typedef struct stage {
     primary primary;
     keel_runtime *runtime;
     keel_bag *sessions, *visits, *redis;
     crowd *crowds[SERVICES];
-    pthread_mutex_t mu;
-    transition transitions[MAX_TRANSITIONS];
-    unsigned transition_count;
+    transitions transitions;
     unsigned ticks;
     char spec[MAX_SPEC];
     storage_story story;
@@ -47,29 +45,13 @@ typedef struct stage {
 
 /* ---- one second ------------------------------------------------------------------ */
 
-static void on_event(const keel_event *event, void *ctx)
-{
-    stage *d = ctx;
-
-    if (event->type != KEEL_EVENT_TRANSITION)
-        return;
-    pthread_mutex_lock(&d->mu);
-    if (d->transition_count < MAX_TRANSITIONS)
-        d->transitions[d->transition_count++] =
-            (transition){ event->at_ns, event->from, event->to, event->cause };
-    pthread_mutex_unlock(&d->mu);
-}
-
 static void note_second(stage *d)
 {
     storage_story *s = &d->story;
 
     for (int i = 0; i < SERVICES; i++)
         crowd_take(d->crowds[i], &s->felt[i][s->seconds]);
-    pthread_mutex_lock(&d->mu);
-    memcpy(s->transitions, d->transitions, sizeof s->transitions);
-    s->transition_count = d->transition_count;
-    pthread_mutex_unlock(&d->mu);
+    s->transition_count = transitions_take(&d->transitions, s->transitions);
     s->seconds++;
 }
 
@@ -176,7 +158,8 @@ static bool open_runtime(stage *d)
     keel_detail why = KEEL_DETAIL_INIT;
 
     if (keel_open(&d->runtime, &options, &why) == KEEL_OK)
-        return keel_events_listen(d->runtime, on_event, d) == KEEL_OK;
+        return keel_events_listen(d->runtime, transitions_note, &d->transitions) ==
+               KEEL_OK;
     fprintf(stderr, "keel: %s\n", why.text);
     return false;
 }
@@ -257,7 +240,7 @@ static int perform(stage *d)
 
 int storage_perform(const schedule *s)
 {
-    static stage d = { .mu = PTHREAD_MUTEX_INITIALIZER };
+    static stage d = { .transitions = { .mu = PTHREAD_MUTEX_INITIALIZER } };
 
     if (!primary_is_installed()) {
         fprintf(stderr, "redis-server is not installed\n");

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -186,18 +185,14 @@ void test_mariadb_stop(test_mariadb *m)
     spawned_stop(&m->process);
 }
 
-/* Its threads stop one after the other: it is frozen when all of them have. */
 void test_mariadb_freeze(const test_mariadb *m)
 {
-    int status;
-
-    kill(m->process.pid, SIGSTOP);
-    waitpid(m->process.pid, &status, WUNTRACED);
+    spawned_freeze(&m->process);
 }
 
 void test_mariadb_thaw(const test_mariadb *m)
 {
-    kill(m->process.pid, SIGCONT);
+    spawned_thaw(&m->process);
 }
 
 void test_mariadb_cleanup(test_mariadb *m)

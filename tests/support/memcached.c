@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -171,18 +170,14 @@ void test_memcached_stop(test_memcached *m)
     spawned_stop(&m->process);
 }
 
-/* Its threads stop one after the other: it is frozen when all of them have. */
 void test_memcached_freeze(const test_memcached *m)
 {
-    int status;
-
-    kill(m->process.pid, SIGSTOP);
-    waitpid(m->process.pid, &status, WUNTRACED);
+    spawned_freeze(&m->process);
 }
 
 void test_memcached_thaw(const test_memcached *m)
 {
-    kill(m->process.pid, SIGCONT);
+    spawned_thaw(&m->process);
 }
 
 void test_memcached_cleanup(test_memcached *m)

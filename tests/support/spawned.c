@@ -92,6 +92,20 @@ void spawned_print_output(const spawned *s)
     fclose(file);
 }
 
+/* Its threads stop one after the other: it is frozen when all of them have. */
+void spawned_freeze(const spawned *s)
+{
+    int status;
+
+    kill(s->pid, SIGSTOP);
+    waitpid(s->pid, &status, WUNTRACED);
+}
+
+void spawned_thaw(const spawned *s)
+{
+    kill(s->pid, SIGCONT);
+}
+
 void spawned_stop(spawned *s)
 {
     if (!s->pid)

@@ -37,6 +37,10 @@ bool spawned_has_ended(spawned *s);
 /* What it printed, to stderr. */
 void spawned_print_output(const spawned *s);
 
+/* Stops its time, with all connections open, and lets it run on. */
+void spawned_freeze(const spawned *s);
+void spawned_thaw(const spawned *s);
+
 /* Kills it, in the midst of whatever it does; it may be started again. */
 void spawned_stop(spawned *s);
 

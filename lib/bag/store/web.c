@@ -7,7 +7,6 @@
 #include "bag/store/web_inside.h"
 #include "base/detail.h"
 #include "base/memory.h"
-#include "base/process.h"
 #include "base/sigpipe.h"
 #include "call/runtime.h"
 #include "http/check.h"
@@ -17,21 +16,18 @@
 
 /* ---- connections --------------------------------------------------------------------- */
 
-/* A child of the process that made them would say goodbye on its parent's connections. */
 static void close_handles(void *ctx, void *connection)
 {
     keel_web *web = ctx;
     keel_web_handles *h = connection;
     keel_sigpipe guard;
 
-    if (web->incarnation == keel_process_incarnation()) {
-        keel_sigpipe_block(&guard);
-        for (size_t i = 0; i < KEEL_WEB_LANES; i++)
-            curl_easy_cleanup(h->lanes[i].easy);
-        if (h->multi)
-            curl_multi_cleanup(h->multi);
-        keel_sigpipe_restore(&guard);
-    }
+    keel_sigpipe_block(&guard);
+    for (size_t i = 0; i < KEEL_WEB_LANES; i++)
+        curl_easy_cleanup(h->lanes[i].easy);
+    if (h->multi)
+        curl_multi_cleanup(h->multi);
+    keel_sigpipe_restore(&guard);
     keel_memory_free(web->runtime->memory, h);
 }
 
@@ -76,7 +72,6 @@ keel_status keel_web_init(keel_web *web, const keel_bag_setup *setup,
     web->path = setup->path;
     web->ca_file = values[KEEL_WEB_CA_FILE].text;
     web->connect_ns = values[KEEL_WEB_CONNECT_TIMEOUT].number;
-    web->incarnation = keel_process_incarnation();
     web->holds_libcurl = hold_libcurl();
     keel_pool_init(&web->pool, &kind, web, &setup->runtime->clock,
                    (uint32_t)values[KEEL_WEB_CONNECTIONS].number, IDLE_NS);

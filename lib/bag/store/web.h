@@ -52,7 +52,6 @@ typedef struct keel_web {
     const char *path;    /* of the store in the tree */
     const char *ca_file; /* NULL: the system's */
     uint64_t connect_ns;
-    uint64_t incarnation; /* the process that opened it */
     bool holds_libcurl;
     keel_connection_pool pool;
 } keel_web;

@@ -11,7 +11,6 @@
 #include "bag/registry.h"
 #include "base/detail.h"
 #include "base/memory.h"
-#include "base/process.h"
 #include "call/runtime.h"
 
 /* ---- opening ------------------------------------------------------------------------- */
@@ -38,7 +37,6 @@ static keel_status init(keel_failover *f, const keel_bag_setup *setup, keel_deta
     f->runtime = setup->runtime;
     f->bag = setup->bag;
     f->path = setup->path;
-    f->incarnation = keel_process_incarnation();
     pthread_mutex_init(&f->keys_mu, NULL);
     pthread_mutex_init(&f->thread_mu, NULL);
     keel_dirty_init(&f->keys, memory, 0);
@@ -57,8 +55,7 @@ static keel_status init(keel_failover *f, const keel_bag_setup *setup, keel_deta
 /* Only a log hears of it: whoever wrote them was told that they are stored. */
 static void warn_of_forgotten(keel_failover *f)
 {
-    if (f->journal.is_there || !f->dirty_count ||
-        f->incarnation != keel_process_incarnation())
+    if (f->journal.is_there || !f->dirty_count)
         return;
     keel_runtime_log(f->runtime, KEEL_LOG_WARNING, "bag",
                      "bag=%s path=%s forgotten=%zu: without journal= nobody carries "
@@ -74,10 +71,8 @@ static void close_failover(void *state)
     warn_of_forgotten(f);
     keel_failover_journal_close(&f->journal);
     keel_dirty_cleanup(&f->keys);
-    if (f->incarnation == keel_process_incarnation()) {
-        pthread_mutex_destroy(&f->thread_mu);
-        pthread_mutex_destroy(&f->keys_mu);
-    }
+    pthread_mutex_destroy(&f->thread_mu);
+    pthread_mutex_destroy(&f->keys_mu);
     keel_memory_free(f->runtime->memory, f);
 }
 

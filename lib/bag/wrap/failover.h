@@ -81,7 +81,6 @@ typedef struct keel_failover {
     uint32_t is_carrying;
     uint64_t sequence;
     keel_failover_journal journal;
-    uint64_t incarnation; /* the process that opened it */
     pthread_mutex_t thread_mu;
     pthread_t thread;
     _Atomic bool has_thread;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "bag/wrap/failover.h"
-#include "base/process.h"
 #include "call/runtime.h"
 
 static void *run(void *ctx)
@@ -56,8 +55,8 @@ void keel_failover_thread_stop(keel_failover *f)
 {
     const keel_clock *clock = &f->runtime->clock;
 
-    if (!f->has_thread || f->incarnation != keel_process_incarnation())
-        return; /* a child has not got it */
+    if (!f->has_thread)
+        return;
     atomic_store(&f->is_closing, true);
     keel_cancel_fire(&f->stop);
     __atomic_add_fetch(&f->roused, 1, __ATOMIC_RELEASE);
