@@ -2,7 +2,7 @@
 /* Whole calls: the state machine of lib/call, told a scripted transport and time. */
 #include <stdlib.h>
 
-#include "call/machine.h"
+#include "call/race.h"
 #include "simulate_run.h"
 
 static bool note_wait(keel_sim *sim, uint64_t wait_ns)
@@ -21,57 +21,106 @@ static bool note_wait(keel_sim *sim, uint64_t wait_ns)
     return true;
 }
 
-static bool wait_for_timeout(keel_sim *sim, const keel_machine *m)
+/* An attempt under way: which one, and how and when the script lets it end. */
+typedef struct flight {
+    uint32_t number;
+    uint64_t end_at; /* KEEL_NEVER: it hangs */
+    const keel_sim_outcome *script;
+} flight;
+
+/* Those of one call, the first and its copies. */
+typedef struct flights {
+    flight items[1 + KEEL_HEDGES_MAX];
+    size_t count;
+} flights;
+
+static void take_off(flights *all, const keel_sim *sim, uint32_t number,
+                     const keel_sim_step *step)
 {
-    if (m->attempt_until == KEEL_NEVER)
-        return keel_sim_wrong(
-            sim->error, sim->step,
-            "the attempt hangs for ever: the settings give it neither "
-            "timeout nor deadline");
-    return keel_sim_move_to(sim, m->attempt_until);
+    size_t nth = number < step->outcome_count ? number : step->outcome_count;
+    const keel_sim_outcome *script = &step->outcomes[nth - 1];
+
+    all->items[all->count++] =
+        (flight){ .number = number,
+                  .end_at = script->hangs
+                                ? KEEL_NEVER
+                                : keel_ns_add(sim->world.now, script->takes_ns),
+                  .script = script };
 }
 
-/* One attempt: answers in time, or lets its time pass; then the machine ends it. */
-static bool make_attempt(keel_sim *sim, keel_machine *m, const keel_sim_step *step)
+/* Forgets those that are no longer wanted. The first to end; NULL: none will. */
+static flight *first_to_end(flights *all, const keel_call *call)
 {
-    size_t number =
-        m->attempts < step->outcome_count ? m->attempts : step->outcome_count;
-    const keel_sim_outcome *script = &step->outcomes[number - 1];
-    const keel_outcome outcome = { .size = sizeof outcome,
-                                   .status = script->status,
-                                   .retry_after_ns = script->retry_after_ns,
-                                   .never_sent = script->never_sent };
-    uint64_t end_at = keel_ns_add(sim->world.now, script->takes_ns);
+    flight *first = NULL;
+    size_t kept = 0;
 
-    if (script->hangs || end_at > m->attempt_until)
-        return wait_for_timeout(sim, m);
-    if (!keel_sim_move_to(sim, end_at))
+    for (size_t i = 0; i < all->count; i++)
+        if (keel_call_attempt_is_open(call, all->items[i].number))
+            all->items[kept++] = all->items[i];
+    all->count = kept;
+    for (size_t i = 0; i < kept; i++)
+        if (all->items[i].end_at < (first ? first->end_at : KEEL_NEVER))
+            first = &all->items[i];
+    return first;
+}
+
+static bool land(keel_sim *sim, keel_call *call, const flight *f)
+{
+    const keel_outcome outcome = { .size = sizeof outcome,
+                                   .status = f->script->status,
+                                   .retry_after_ns = f->script->retry_after_ns,
+                                   .never_sent = f->script->never_sent };
+
+    if (!keel_sim_move_to(sim, f->end_at))
         return false;
-    keel_machine_report(m, &outcome, end_at);
+    keel_call_report_attempt(call, f->number, &outcome);
     return true;
 }
 
 static bool wait_out(keel_sim *sim, const keel_machine *m)
 {
-    if (m->wake_at == KEEL_NEVER) /* chaos.fail=hang */
-        return wait_for_timeout(sim, m);
-    if (keel_machine_backs_off(m) && !note_wait(sim, m->wake_at - sim->world.now))
+    uint64_t until = keel_machine_wakes_at(m);
+
+    if (until == KEEL_NEVER)
+        until = m->attempt_until; /* chaos.fail=hang */
+    if (until == KEEL_NEVER)
+        return keel_sim_wrong(
+            sim->error, sim->step,
+            "the attempt hangs for ever: the settings give it neither "
+            "timeout nor deadline");
+    if (keel_machine_backs_off(m) && !note_wait(sim, until - sim->world.now))
         return false;
-    return keel_sim_move_to(sim, m->wake_at);
+    return keel_sim_move_to(sim, until);
+}
+
+/* Whatever comes first: an attempt ends by the script, or what the machine waits for. */
+static bool go_on(keel_sim *sim, keel_call *call, flights *all)
+{
+    const keel_machine *m = keel_machine_of(call);
+    const flight *next = first_to_end(all, call);
+
+    /* up to the instant itself an answer is in time */
+    return next && next->end_at <= keel_machine_wakes_at(m) ? land(sim, call, next)
+                                                            : wait_out(sim, m);
 }
 
 /* False: the scenario cannot go on. */
-static bool drive(keel_sim *sim, keel_machine *m, const keel_sim_step *step)
+static bool drive(keel_sim *sim, keel_call *call, const keel_sim_step *step)
 {
+    keel_machine *m = keel_machine_of(call);
+    flights all = { .count = 0 };
     keel_step next;
     bool goes_on = true;
 
     while (goes_on &&
            (next = keel_machine_step(m, sim->world.now)) != KEEL_STEP_ENDED) {
-        goes_on =
-            next == KEEL_STEP_ATTEMPT ? make_attempt(sim, m, step) : wait_out(sim, m);
+        if (next == KEEL_STEP_ATTEMPT)
+            take_off(&all, sim, m->attempts, step);
+        else
+            goes_on = go_on(sim, call, &all);
         keel_events_deliver(sim->world.runtime);
     }
+    sim->tally.hedges += m->race ? m->race->sent : 0;
     return goes_on;
 }
 
@@ -128,7 +177,8 @@ static bool call_once(keel_sim *sim, const keel_sim_step *step)
     if (step->has_deadline)
         m->deadline_at =
             keel_ns_min(m->deadline_at, keel_ns_add(sim->world.now, step->deadline_ns));
-    goes_on = drive(sim, m, step);
+    m->flags.may_race = true;
+    goes_on = drive(sim, &call, step);
     status = keel_call_end(&call, &why);
     count(&sim->tally, status, &why);
     return goes_on;

@@ -52,7 +52,7 @@ static void print_tally(FILE *out, const keel_sim *sim, const keel_policy *polic
                keel_reason_name(t->reason));
     print_count(out, "attempts", t->attempts);
     print_waits(out, sim, policy->retry);
-    print_known(out, "hedges", false, 0); /* there is no hedging yet */
+    print_known(out, "hedges", policy->hedge, t->hedges);
 }
 
 static void print_breaker(FILE *out, const keel_pipeline_stats *s)

@@ -16,6 +16,7 @@ typedef struct keel_sim_tally {
     uint64_t ignored;
     uint64_t rejected;
     uint64_t attempts;
+    uint64_t hedges;         /* copies among them */
     keel_reason reason;      /* of the last unsuccessful one; KEEL_REASON_NONE: none */
     uint64_t retry_after_ns; /* its hint, 0: none */
 } keel_sim_tally;

@@ -135,6 +135,11 @@ typedef enum keel_step {
  * open it answers WAIT until the attempt's timeout, and having reached it, ends the
  * attempt as timed out and goes on. See keel-eventloop(7).
  *
+ * With the setting `hedge` it may answer ATTEMPT again, for a copy of an idempotent call,
+ * while the first is still open. Each is reported by its number. Whenever it has
+ * answered, attempts that keel_call_attempt_is_open denies are no longer wanted; after
+ * ENDED none is.
+ *
  * attempt     out, may be NULL: number of the attempt to make, from 1
  * wake_at_ns  out, may be NULL: when to come back at the latest
  */
@@ -145,12 +150,18 @@ KEEL_API KEEL_MUST_USE keel_step keel_call_poll(keel_call *call, uint32_t *attem
 KEEL_API uint64_t keel_call_timeout_ns(const keel_call *call);
 /* The same in milliseconds, rounded up, at least 1; INT32_MAX: no limit. */
 KEEL_API int keel_call_timeout_ms(const keel_call *call);
-/* The number of the attempt under way, from 1; 0: none was made. */
+/*
+ * Whether an attempt is still wanted. False: it was reported, timed out, lost to a copy,
+ * or was never made: what works on it may stop.
+ */
+KEEL_API bool keel_call_attempt_is_open(const keel_call *call, uint32_t attempt);
+
+/* The number of the latest attempt, from 1; 0: none was made. */
 KEEL_API uint32_t keel_call_attempt(const keel_call *call);
 
 /*
  * Reports what came of the attempt. keel_call_report(call, status) is short for an
- * outcome with that status alone. With attempt = 0 the current one is meant; a report
+ * outcome with that status alone. With attempt = 0 the latest one open is meant; a report
  * on an attempt that is over already (timed out, abandoned) changes nothing but
  * counters. A report later than the attempt's timeout counts as timed out; KEEL_OK and
  * KEEL_CLIENT_ERROR are returned all the same, and the log says so once.

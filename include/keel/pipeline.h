@@ -169,6 +169,8 @@ KEEL_API keel_status keel_pipeline_override(keel_pipeline *pipeline,
  * events_lost                      events that found the ring full (of the runtime)
  * board_bytes                      what the pipeline takes of the board
  * resends_total                    requests that libcurl sent again by itself
+ * hedges_total, hedges_won_total   copies sent of slow calls, and those that answered
+ *                                  first
  */
 typedef struct keel_pipeline_stats {
     size_t size;
@@ -192,6 +194,8 @@ typedef struct keel_pipeline_stats {
     uint64_t events_lost;
     uint64_t board_bytes;
     uint64_t resends_total;
+    uint64_t hedges_total;
+    uint64_t hedges_won_total;
 } keel_pipeline_stats;
 
 /* KEEL_OK; KEEL_E_ARGUMENT: NULL, or size 0. A pure look: changes no state. */

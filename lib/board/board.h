@@ -48,7 +48,9 @@ typedef enum keel_block_kind {
     KEEL_BLOCK_QUEUE = 19,
     KEEL_BLOCK_BUDGET = 20,
     KEEL_BLOCK_COUNTERS = 21,
-    KEEL_BLOCK_OWN_LINES = 22 /* where this process's part of LINES is */
+    KEEL_BLOCK_OWN_LINES = 22, /* where this process's part of LINES is */
+    KEEL_BLOCK_HEDGE = 24,
+    KEEL_BLOCK_LATENCY = 25
 } keel_block_kind;
 
 /*

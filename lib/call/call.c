@@ -9,6 +9,7 @@
 #include "base/detail.h"
 #include "base/thread.h"
 #include "call/quick.h"
+#include "call/race.h"
 
 enum { FALLBACKS_AT_ONCE = 10 };
 
@@ -28,6 +29,7 @@ void keel_machine_clear(keel_machine *m, keel_pipeline *pipeline)
     m->deadline_at = KEEL_NEVER;
     m->wake_at = 0;
     m->attempt_until = KEEL_NEVER;
+    m->race = NULL;
     m->retry_after_ns = 0;
     m->admission.place.ticket = 0;
     m->admission.place.held = false;
@@ -231,10 +233,13 @@ static keel_step poll_plain(keel_machine *m)
 
 static keel_step poll_planned(keel_machine *m, uint64_t *wake_at)
 {
-    keel_step step = keel_machine_step(m, keel_machine_now(m));
+    keel_step step;
+
+    m->flags.may_race = true;
+    step = keel_machine_step(m, keel_machine_now(m));
 
     if (step != KEEL_STEP_ENDED)
-        *wake_at = m->phase == KEEL_PHASE_ATTEMPT ? m->attempt_until : m->wake_at;
+        *wake_at = keel_machine_wakes_at(m);
     keel_events_deliver(m->pipeline->runtime);
     return step;
 }
@@ -284,6 +289,25 @@ uint32_t keel_call_attempt(const keel_call *call)
     return m && m->magic == KEEL_CALL_MAGIC ? m->attempts : 0;
 }
 
+/* The machine's own attempt is under way, and is the one that is meant. */
+static bool is_own(const keel_machine *m, uint32_t attempt)
+{
+    if (m->phase != KEEL_PHASE_ATTEMPT || !keel_race_own_is_open(m))
+        return false;
+    return !attempt || attempt == (m->race ? m->race->own_number : m->attempts);
+}
+
+bool keel_call_attempt_is_open(const keel_call *call, uint32_t attempt)
+{
+    const keel_machine *m = call ? keel_machine_of(call) : NULL;
+
+    if (!m || m->magic != KEEL_CALL_MAGIC || m->phase != KEEL_PHASE_ATTEMPT || !attempt)
+        return false;
+    if (!is_plain(m) && !keel_machine_is_alive(m))
+        return false;
+    return is_own(m, attempt) || keel_race_copy(m, attempt);
+}
+
 /* reports */
 
 static void report_plain(keel_machine *m, const keel_outcome *outcome)
@@ -296,14 +320,18 @@ static void report_plain(keel_machine *m, const keel_outcome *outcome)
 
 static void report(keel_machine *m, uint32_t attempt, const keel_outcome *outcome)
 {
-    bool is_current =
-        m->phase == KEEL_PHASE_ATTEMPT && (!attempt || attempt == m->attempts);
+    bool is_alive = keel_machine_is_alive(m);
+    keel_copy *copy = is_alive && m->phase == KEEL_PHASE_ATTEMPT
+                          ? keel_race_copy(m, attempt)
+                          : NULL;
 
-    if (is_plain(m) && is_current) {
+    if (copy) {
+        keel_race_report(m, copy, outcome, keel_machine_now(m));
+    } else if (is_plain(m) && is_own(m, attempt)) {
         report_plain(m, outcome);
-    } else if (keel_machine_is_alive(m) && is_current) {
+    } else if (is_alive && is_own(m, attempt)) {
         keel_machine_report(m, outcome, keel_machine_now(m));
-    } else if (keel_machine_is_alive(m)) {
+    } else if (is_alive) {
         keel_count(&m->pipeline->counters->late);
         keel_pipeline_tell(m->pipeline,
                            (keel_event_record){ .type = KEEL_EVENT_LATE,
@@ -399,7 +427,7 @@ static bool ended_well(const keel_machine *m, const keel_detail *why)
 {
     const keel_pipeline *pipeline = m->pipeline;
 
-    return m->status == KEEL_OK && !why && m->phase == KEEL_PHASE_ENDED &&
+    return m->status == KEEL_OK && !why && m->phase == KEEL_PHASE_ENDED && !m->race &&
            !m->flags.has_call_permit &&
            !keel_runtime_is_a_fork_unnoticed(pipeline->runtime, m->planned_in) &&
            !atomic_load_explicit(&pipeline->runtime->reload_wanted,
@@ -445,6 +473,7 @@ static KEEL_SELDOM keel_status end_by_hand(keel_machine *m, keel_detail *why)
             keel_fail(why, (keel_status)m->status,
                       m->pipeline ? "keel_call_begin: options: " KEEL_OPTIONS_REFUSED
                                   : "keel_call_begin: no pipeline");
+    keel_race_free(m);
     m->magic = 0;
     m->planned_in = 0;
     errno = saved;

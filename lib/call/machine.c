@@ -5,7 +5,8 @@
  *   ready      --admitted-->            attempt
  *              --limiter, queue-->      admitting --its turn--> attempt
  *              --refused-->             backoff, or ended
- *   attempt    --ok, no way to retry--> ended
+ *   attempt    --a copy is due-->       attempt, and one more (race.c)
+ *              --ok, no way to retry--> ended
  *              --failed, timed out-->   backoff --the wait is over--> ready
  *   any        --cancel, deadline-->    ended
  *
@@ -14,6 +15,7 @@
 #include "call/machine.h"
 
 #include "call/quick.h"
+#include "call/race.h"
 
 #include "base/detail.h"
 #include "base/thread.h"
@@ -49,8 +51,10 @@ static void answer_chaos(keel_machine *m, uint64_t now)
                              .applied = KEEL_APPLIED_NO };
 
     m->phase = KEEL_PHASE_ATTEMPT;
-    if (outcome.status != KEEL_OK) /* ok: only the latency was wanted */
+    if (outcome.status != KEEL_OK)
         keel_machine_report(m, &outcome, now);
+    else /* only the latency was wanted */
+        keel_race_prepare(m, now);
 }
 
 static void begin_chaos(keel_machine *m, uint64_t now)
@@ -89,8 +93,11 @@ static void admit(keel_machine *m, uint64_t now)
         m->wake_at = answer.wake_at;
     } else {
         keel_machine_begin_attempt(m, now);
+        keel_race_renew(m);
         if (m->plan->policy.chaos_rate_ppm)
             begin_chaos(m, now);
+        if (m->phase == KEEL_PHASE_ATTEMPT)
+            keel_race_prepare(m, now);
     }
 }
 
@@ -140,7 +147,7 @@ static void ready(keel_machine *m, uint64_t now)
 }
 
 /* The attempt's time is over: it is ended here, whatever its driver does. */
-static void expire(keel_machine *m, uint64_t now)
+void keel_machine_expire(keel_machine *m, uint64_t now)
 {
     keel_outcome outcome = { .size = sizeof outcome,
                              .status = KEEL_TIMEOUT,
@@ -159,7 +166,7 @@ static bool is_waiting(const keel_machine *m, uint64_t now)
     case KEEL_PHASE_ADMITTING: /* a queue may answer before */
         return now < m->wake_at && m->admission.stage == KEEL_ADMISSION_RATE;
     case KEEL_PHASE_ATTEMPT:
-        return now < m->attempt_until;
+        return now < keel_machine_wakes_at(m);
     default:
         return false;
     }
@@ -182,12 +189,15 @@ static void advance(keel_machine *m, uint64_t now)
         break;
     case KEEL_PHASE_CHAOS:
         if (now >= m->attempt_until)
-            expire(m, now);
+            keel_machine_expire(m, now);
         else
             answer_chaos(m, now);
         break;
     case KEEL_PHASE_ATTEMPT:
-        expire(m, now);
+        if (m->flags.is_hedged)
+            keel_race_advance(m, now);
+        else
+            keel_machine_expire(m, now);
         break;
     case KEEL_PHASE_ENDED:
         break;
@@ -198,6 +208,7 @@ keel_step keel_machine_step(keel_machine *m, uint64_t now)
 {
     while (m->phase != KEEL_PHASE_ENDED) {
         uint8_t before = m->phase;
+        uint32_t attempts = m->attempts;
 
         if (m->cancel && keel_cancel_fired(m->cancel)) {
             cancelled(m, now);
@@ -206,7 +217,8 @@ keel_step keel_machine_step(keel_machine *m, uint64_t now)
         if (is_waiting(m, now))
             return KEEL_STEP_WAIT;
         advance(m, now);
-        if (m->phase == KEEL_PHASE_ATTEMPT && before != KEEL_PHASE_ATTEMPT)
+        if (m->phase == KEEL_PHASE_ATTEMPT &&
+            (before != KEEL_PHASE_ATTEMPT || m->attempts != attempts))
             return KEEL_STEP_ATTEMPT;
         if (m->phase == KEEL_PHASE_ADMITTING && before == KEEL_PHASE_ADMITTING)
             return KEEL_STEP_WAIT; /* still in the queue */
@@ -216,8 +228,8 @@ keel_step keel_machine_step(keel_machine *m, uint64_t now)
 
 /* ends of attempts */
 
-static void tell_end(keel_machine *m, keel_status status, uint64_t duration_ns,
-                     bool in_time, uint64_t now)
+static void tell_end(keel_machine *m, uint32_t attempt, keel_status status,
+                     uint64_t duration_ns, bool in_time, uint64_t now)
 {
     const keel_policy *policy = &m->plan->policy;
 
@@ -225,7 +237,7 @@ static void tell_end(keel_machine *m, keel_status status, uint64_t duration_ns,
         keel_count(&m->pipeline->counters->late);
         keel_pipeline_tell(m->pipeline,
                            (keel_event_record){ .type = KEEL_EVENT_LATE,
-                                                .attempt = m->attempts,
+                                                .attempt = attempt,
                                                 .status = (uint16_t)status },
                            now);
     }
@@ -235,45 +247,56 @@ static void tell_end(keel_machine *m, keel_status status, uint64_t duration_ns,
              duration_ns > policy->slow_call_ns)
         keel_pipeline_tell(m->pipeline,
                            (keel_event_record){ .type = KEEL_EVENT_SLOW,
-                                                .attempt = m->attempts,
+                                                .attempt = attempt,
                                                 .duration_ns = duration_ns },
                            now);
 }
 
-/* Everything that policies learn from an attempt's end. */
-static void settle(keel_machine *m, keel_status status, uint64_t retry_after_ns,
-                   uint64_t now)
+static keel_attempt_ref own_attempt(keel_machine *m)
+{
+    return (keel_attempt_ref){ .admission = &m->admission,
+                               .began_at = m->attempt_at,
+                               .until = m->attempt_until,
+                               .number = m->race ? m->race->own_number : m->attempts,
+                               .is_extra = m->flags.attempt_is_extra };
+}
+
+static void learn_latency(const keel_plan *plan, keel_status status,
+                          uint64_t duration_ns, uint64_t now)
+{
+    if (plan->latency && status == KEEL_OK)
+        keel_latency_record(plan->latency, duration_ns, now);
+}
+
+void keel_machine_settle(keel_machine *m, const keel_attempt_ref *attempt,
+                         keel_status status, uint64_t retry_after_ns, uint64_t now)
 {
     keel_admission_result result = { .status = status,
-                                     .duration_ns = keel_ns_left(now, m->attempt_at),
+                                     .duration_ns =
+                                         keel_ns_left(now, attempt->began_at),
                                      .retry_after_ns = retry_after_ns };
     keel_changes changes = { .count = 0 };
-    bool in_time =
-        keel_admission_end(m->pipeline, m->plan, &m->admission, &result, now, &changes);
+    bool in_time = keel_admission_end(m->pipeline, m->plan, attempt->admission, &result,
+                                      now, &changes);
 
-    keel_budget_end(&m->plan->budget, &m->plan->policy, m->flags.attempt_is_extra,
+    keel_budget_end(&m->plan->budget, &m->plan->policy, attempt->is_extra,
                     keel_outcome_of(status) == KEEL_OUTCOME_OK,
                     keel_outcome_of(status) == KEEL_OUTCOME_FAILED);
+    learn_latency(m->plan, status, result.duration_ns, now);
     if (changes.count | changes.would_trip)
         keel_pipeline_tell_changes(m->pipeline, &changes, now);
     if (status != KEEL_OK || !in_time || m->plan->policy.slow_call_ns)
-        tell_end(m, status, result.duration_ns, in_time, now);
+        tell_end(m, attempt->number, status, result.duration_ns, in_time, now);
 }
 
 /* What a late report counts as: which limit it broke. */
-static keel_status lateness(const keel_machine *m)
+static keel_status lateness(const keel_machine *m, const keel_attempt_ref *attempt)
 {
     uint64_t timeout = m->plan->policy.timeout_ns;
 
-    return timeout && keel_ns_add(m->attempt_at, timeout) <= m->deadline_at
+    return timeout && keel_ns_add(attempt->began_at, timeout) <= m->deadline_at
                ? KEEL_TIMEOUT
                : KEEL_DEADLINE;
-}
-
-/* A number that is no status: something went wrong, that much is said. */
-static keel_status known(keel_status status)
-{
-    return keel_status_is_known(status) ? status : KEEL_FAILED;
 }
 
 static bool is_answer(keel_status status)
@@ -282,43 +305,81 @@ static bool is_answer(keel_status status)
            status == KEEL_CANCELLED;
 }
 
-void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now)
+keel_status keel_machine_judge(keel_machine *m, const keel_attempt_ref *attempt,
+                               const keel_outcome *outcome, uint64_t now)
 {
-    keel_outcome o = *outcome;
-    keel_status counted = o.status = known(o.status);
+    keel_status counts_as = outcome->status;
 
     /* up to the instant itself an answer still counts; the timeout wins after it */
-    if (keel_outcome_of(o.status) != KEEL_OUTCOME_NEUTRAL &&
-        (now > m->attempt_until ||
-         (now == m->attempt_until && o.status == KEEL_TIMEOUT)))
-        counted = lateness(m);
-    if (counted != o.status && is_answer(o.status))
+    if (keel_outcome_of(counts_as) != KEEL_OUTCOME_NEUTRAL &&
+        (now > attempt->until || (now == attempt->until && counts_as == KEEL_TIMEOUT)))
+        counts_as = lateness(m, attempt);
+    if (counts_as != outcome->status && is_answer(outcome->status))
         keel_pipeline_warn_once(m->pipeline, KEEL_WARNED_OVERDUE);
-    settle(m, counted, o.retry_after_ns, now);
-    m->system_errno = o.system_errno;
-    m->applied = (uint8_t)o.applied;
+    keel_machine_settle(m, attempt, counts_as, outcome->retry_after_ns, now);
+    return counts_as;
+}
+
+void keel_machine_take(keel_machine *m, const keel_outcome *o, keel_status counts_as)
+{
+    m->system_errno = o->system_errno;
+    m->applied = (uint8_t)o->applied;
     /* whoever holds the answer gets it, however late: it may tell of a write */
-    m->status = (uint16_t)(is_answer(o.status) ? o.status : counted);
-    m->retry_after_ns = o.retry_after_ns == UINT64_MAX ? 0 : o.retry_after_ns;
-    if (o.status == KEEL_OK || o.status == KEEL_IGNORED ||
-        keel_status_is_error(o.status))
-        keel_machine_finish(m, KEEL_REASON_NONE);
-    else if (o.status == KEEL_CLIENT_ERROR)
+    m->status = (uint16_t)(is_answer(o->status) ? o->status : counts_as);
+    m->retry_after_ns = o->retry_after_ns == UINT64_MAX ? 0 : o->retry_after_ns;
+}
+
+bool keel_machine_is_final(keel_status status)
+{
+    return is_answer(status) || keel_status_is_error(status);
+}
+
+void keel_machine_decide(keel_machine *m, const keel_outcome *o, keel_status counts_as,
+                         uint64_t now)
+{
+    if (o->status == KEEL_CLIENT_ERROR)
         keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE);
-    else if (o.status == KEEL_CANCELLED)
+    else if (o->status == KEEL_CANCELLED)
         keel_machine_finish(m, KEEL_REASON_CANCELLED);
-    else if (counted == KEEL_DEADLINE)
+    else if (keel_machine_is_final(o->status))
+        keel_machine_finish(m, KEEL_REASON_NONE);
+    else if (counts_as == KEEL_DEADLINE)
         keel_machine_finish(m, KEEL_REASON_DEADLINE);
     else
-        keel_retry_decide(m, &o, counted == KEEL_TIMEOUT, now);
+        keel_retry_decide(m, o, counts_as == KEEL_TIMEOUT, now);
+}
+
+void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now)
+{
+    keel_attempt_ref own = own_attempt(m);
+    keel_outcome o = *outcome;
+    keel_status counts_as;
+
+    o.status = keel_machine_known(o.status);
+    counts_as = keel_machine_judge(m, &own, &o, now);
+    keel_machine_take(m, &o, counts_as);
+    if (m->flags.is_hedged && keel_race_goes_on(m, &o, counts_as, now))
+        return;
+    keel_machine_decide(m, &o, counts_as, now);
+}
+
+/* Nothing of an attempt under way counts. */
+static void abandon_attempts(keel_machine *m, uint64_t now)
+{
+    if (keel_race_own_is_open(m)) {
+        keel_attempt_ref own = own_attempt(m);
+
+        keel_machine_settle(m, &own, KEEL_CANCELLED, 0, now);
+        m->status = KEEL_IGNORED;
+    }
+    keel_race_stop(m, now);
+    keel_machine_finish(m, KEEL_REASON_NONE);
 }
 
 void keel_machine_abandon(keel_machine *m, uint64_t now)
 {
     if (m->phase == KEEL_PHASE_ATTEMPT || m->phase == KEEL_PHASE_CHAOS) {
-        settle(m, KEEL_CANCELLED, 0, now);
-        m->status = KEEL_IGNORED;
-        keel_machine_finish(m, KEEL_REASON_NONE);
+        abandon_attempts(m, now);
     } else if (m->phase == KEEL_PHASE_ADMITTING) {
         keel_admission_result unused = { .status = KEEL_CANCELLED };
         keel_changes changes = { .count = 0 };

@@ -51,6 +51,8 @@ typedef struct keel_machine_flags {
     bool has_call_permit : 1;
     bool repeats_chaos : 1; /* what is injected may be repeated, whatever else may */
     bool never_waits_for_probes : 1;
+    bool may_race : 1; /* its driver can have several attempts open */
+    bool is_hedged : 1; /* wake_at may come before the attempt's own end */
     unsigned bar : 2; /* keel_bar, of a call that is not idempotent */
 } keel_machine_flags;
 
@@ -69,9 +71,12 @@ typedef struct keel_machine {
     uint64_t began_at;    /* the first step's instant; nothing is timed before it */
     uint64_t deadline_at; /* KEEL_NEVER: none */
     uint64_t wake_at;     /* of a wait */
-    uint64_t attempt_at;
+    union {
+        uint64_t attempt_at;   /* of an attempt under way */
+        uint64_t withdrawn_at; /* between two: of the budget's token in hand */
+    };
     uint64_t attempt_until;
-    uint64_t withdrawn_at; /* of the budget's token in hand */
+    struct keel_race *race; /* race.h; NULL: no second attempt was sent */
     uint64_t retry_after_ns;
     keel_admission admission;
     keel_breaker_permit call_permit; /* breaker.per_call */
@@ -142,7 +147,51 @@ static inline uint64_t keel_machine_connect_ns(const keel_machine *m)
     return m->plan->policy.connect_timeout_ns;
 }
 
-/* Ends the attempt under way with what came of it. */
+/* When there is something to do next, unless somebody reports before. */
+static inline uint64_t keel_machine_wakes_at(const keel_machine *m)
+{
+    return m->phase == KEEL_PHASE_ATTEMPT && !m->flags.is_hedged ? m->attempt_until
+                                                                 : m->wake_at;
+}
+
+/* One attempt under way, the machine's own or a copy of it. */
+typedef struct keel_attempt_ref {
+    keel_admission *admission;
+    uint64_t began_at;
+    uint64_t until;
+    uint32_t number;
+    bool is_extra; /* drawn from the budget */
+} keel_attempt_ref;
+
+/* Ends an attempt: what policies learn from it. KEEL_CANCELLED: nothing, all goes back. */
+void keel_machine_settle(keel_machine *m, const keel_attempt_ref *attempt,
+                         keel_status status, uint64_t retry_after_ns, uint64_t now);
+
+/* The same with an outcome, which may be late. Returns what it counts as. */
+keel_status keel_machine_judge(keel_machine *m, const keel_attempt_ref *attempt,
+                               const keel_outcome *outcome, uint64_t now);
+
+/* A number that is no status: something went wrong, that much is said. */
+static inline keel_status keel_machine_known(keel_status status)
+{
+    return keel_status_is_known(status) ? status : KEEL_FAILED;
+}
+
+/* Ends the own attempt, whose time is over, whatever its driver does. */
+void keel_machine_expire(keel_machine *m, uint64_t now);
+
+/* Makes an outcome the call's, and what it counts as. */
+void keel_machine_take(keel_machine *m, const keel_outcome *outcome,
+                       keel_status counts_as);
+
+/* Whether no retry could better it: an answer, or a word that ends the call. */
+bool keel_machine_is_final(keel_status status);
+
+/* Ends the call with the outcome taken, or decides on a retry. */
+void keel_machine_decide(keel_machine *m, const keel_outcome *outcome,
+                         keel_status counts_as, uint64_t now);
+
+/* Ends the machine's own attempt with what came of it. */
 void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now);
 
 /*

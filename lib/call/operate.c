@@ -250,6 +250,8 @@ static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats 
     all->permits_ended_twice = atomic_load(&c->ended_twice);
     all->permits_leaked = atomic_load(&c->leaked);
     all->resends_total = atomic_load(&c->resends);
+    all->hedges_total = atomic_load(&c->hedges);
+    all->hedges_won_total = atomic_load(&c->hedges_won);
     all->events_lost = atomic_load(&pipeline->runtime->events->lost);
     all->board_bytes = keel_board_used_by(pipeline->runtime->board, pipeline->name);
 }

@@ -15,7 +15,8 @@ typedef enum keel_warned {
     KEEL_WARNED_ANSWERED,
     KEEL_WARNED_BODY_READ,
     KEEL_WARNED_MAY_BE_APPLIED,
-    KEEL_WARNED_OVERDUE
+    KEEL_WARNED_OVERDUE,
+    KEEL_WARNED_NOT_HEDGED
 } keel_warned;
 
 /* Running totals; on the board, one block a pipeline. */
@@ -27,7 +28,9 @@ typedef struct keel_counters {
     _Atomic uint64_t leaked;
     _Atomic uint64_t resends;   /* libcurl's own, see http/ */
     _Atomic uint64_t fallbacks; /* under way */
-    uint64_t spare[1];
+    _Atomic uint64_t hedges;
+    _Atomic uint64_t hedges_won;
+    uint64_t spare[7];
 } keel_counters;
 
 /* Who counts together; permits pass gates by the words that this chooses. */

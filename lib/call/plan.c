@@ -199,8 +199,8 @@ static bool coarse_is_enough(const keel_plan *plan, uint64_t tick_ns)
         p->chaos_rate_ppm ? p->chaos_latency_ns : 0,
     };
 
-    /* how slow a call was is measured precisely */
-    return tick_ns && !(p->breaker && p->slow_call_ns) &&
+    /* how slow a call was is measured precisely, and how long others took */
+    return tick_ns && !(p->breaker && p->slow_call_ns) && !p->hedge &&
            all_reach(COARSE_TICKS * tick_ns, lengths,
                      sizeof lengths / sizeof lengths[0]);
 }
@@ -239,6 +239,15 @@ static bool find_queue(placing *p, keel_plan *plan, const keel_plan_parts *parts
     return plan->bulkhead.queue != NULL;
 }
 
+static void place_hedge(placing *p, keel_plan *plan)
+{
+    plan->hedge =
+        place(p, p->parts->board, KEEL_BLOCK_HEDGE, 0, 0, sizeof *plan->hedge);
+    if (plan->policy.hedge_quantile_ppm)
+        plan->latency =
+            place(p, p->parts->board, KEEL_BLOCK_LATENCY, 0, 0, sizeof *plan->latency);
+}
+
 static void place_all(placing *p, keel_plan *plan)
 {
     const keel_policy *policy = &plan->policy;
@@ -250,6 +259,8 @@ static void place_all(placing *p, keel_plan *plan)
         place_bulkhead(p, &plan->bulkhead, policy);
     if (policy->rate.count)
         place_rate(p, &plan->rate, policy);
+    if (policy->hedge)
+        place_hedge(p, plan);
     if (policy->retry && policy->budget_mode != KEEL_BUDGET_OFF) {
         words = place(p, p->parts->board, KEEL_BLOCK_BUDGET, 0, 0, keel_budget_size());
         if (words)
@@ -274,7 +285,8 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
     place_all(&p, plan);
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
     plan->is_simple = !policy->bulkhead_queue && !policy->chaos_rate_ppm &&
-                      !policy->per_call && !plan->bulkhead.places.words &&
+                      !policy->per_call && !policy->hedge &&
+                      !plan->bulkhead.places.words &&
                       !plan->rate.fleet;
     plan->needs_time =
         policy->rate.count || plan->breaker.starts.words || plan->bulkhead.starts.words;

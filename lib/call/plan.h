@@ -17,6 +17,7 @@
 #include "policy/budget.h"
 #include "policy/bulkhead.h"
 #include "policy/fleet_tokens.h"
+#include "policy/hedge.h"
 #include "policy/rate.h"
 
 typedef struct keel_plan {
@@ -25,10 +26,12 @@ typedef struct keel_plan {
     keel_bulkhead bulkhead;
     keel_rate rate;
     keel_budget budget;
+    keel_hedge_words *hedge;     /* NULL: off */
+    keel_latency_words *latency; /* NULL: nobody asks for it */
     bool uses_coarse_clock;
     bool is_override; /* an operator's, for a time: see keel_plan_after_override */
-    bool is_simple;   /* no queue, chaos or per-call breaker, no host's bulkhead, no
-                         fleet's limiter */
+    bool is_simple;   /* no queue, chaos, hedge or per-call breaker, no host's
+                         bulkhead, no fleet's limiter */
     bool needs_time;  /* to admit: for tokens, slow calls, and when places were taken */
     struct keel_plan *next_retired;
     const keel_allocator *memory;

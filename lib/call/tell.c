@@ -263,6 +263,8 @@ void keel_pipeline_warn_once(keel_pipeline *pipeline, keel_warned what)
         "body_rewind",
         "a failed call is not retried: it may have been applied, and would be twice",
         "an answer came after its attempt's time; it counts as a timeout",
+        "hedge has no effect on calls that can have one attempt open only; see "
+        "keel-retry(7)",
     };
     uint32_t bit = 1u << what;
 

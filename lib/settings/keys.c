@@ -391,6 +391,34 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .words = scopes,
       .meaning = "Whose attempts are counted together: those of this process, of all "
                  "on this host, or of the whole fleet." },
+    { .id = KEEL_KEY_HEDGE,
+      .name = "hedge",
+      .group = KEEL_GROUP_HEDGE,
+      .type = KEEL_TYPE_HEDGE,
+      .min = 0,
+      .max = LONGEST,
+      .can_off = true,
+      .standard = "off",
+      .meaning = "After how long a second copy of an idempotent call is sent: a time, or "
+                 "the quantile of recent answers, and until that is known the time "
+                 "after @." },
+    { .id = KEEL_KEY_HEDGE_MAX,
+      .name = "hedge.max",
+      .group = KEEL_GROUP_HEDGE,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = KEEL_HEDGES_MAX,
+      .standard = "1",
+      .meaning = "Copies of one call that may be sent." },
+    { .id = KEEL_KEY_HEDGE_BUDGET,
+      .name = "hedge.budget",
+      .group = KEEL_GROUP_HEDGE,
+      .type = KEEL_TYPE_RATIO,
+      .min = 1,
+      .max = KEEL_PPM,
+      .standard = "5%",
+      .meaning = "Copies that all calls may send, as a share of them; each is drawn from "
+                 "retry.budget besides." },
     { .id = KEEL_KEY_SHARE,
       .name = "share",
       .group = KEEL_GROUP_SHARE,
@@ -476,6 +504,7 @@ static const struct {
     [KEEL_GROUP_BREAKER] = { "breaker", KEEL_KEY_BREAKER },
     [KEEL_GROUP_BULKHEAD] = { "bulkhead", KEEL_KEY_BULKHEAD },
     [KEEL_GROUP_RATE] = { "rate", KEEL_KEY_RATE },
+    [KEEL_GROUP_HEDGE] = { "hedge", KEEL_KEY_HEDGE },
     [KEEL_GROUP_SHARE] = { "share", KEEL_KEY_SHARE },
     [KEEL_GROUP_CHAOS] = { "chaos", KEEL_KEY_CHAOS_RATE },
 };
@@ -647,6 +676,10 @@ static void allowed_values(const keel_key *key, char *to, size_t size)
     case KEEL_TYPE_BUDGET:
         snprintf(to, size,
                  "a ratio (0%% to 100%%), tokens:500, grpc:10@0.1, inflight:20%%");
+        break;
+    case KEEL_TYPE_HEDGE:
+        allowed_durations(key, "a duration", to, size);
+        strncat(to, ", p95, or p95@50ms (p50 to p99.9)", size - strlen(to) - 1);
         break;
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:

@@ -51,6 +51,9 @@ typedef enum keel_key_id {
     KEEL_KEY_RATE_BURST,
     KEEL_KEY_RATE_WAIT,
     KEEL_KEY_RATE_SCOPE,
+    KEEL_KEY_HEDGE,
+    KEEL_KEY_HEDGE_MAX,
+    KEEL_KEY_HEDGE_BUDGET,
     KEEL_KEY_SHARE,
     KEEL_KEY_SHARE_TRIP,
     KEEL_KEY_SHARE_REPORTERS,
@@ -68,6 +71,7 @@ typedef enum keel_group {
     KEEL_GROUP_BREAKER,
     KEEL_GROUP_BULKHEAD,
     KEEL_GROUP_RATE,
+    KEEL_GROUP_HEDGE,
     KEEL_GROUP_SHARE,
     KEEL_GROUP_CHAOS,
     KEEL_GROUPS
@@ -84,7 +88,8 @@ typedef enum keel_type {
     KEEL_TYPE_WORD,
     KEEL_TYPE_WINDOW, /* a duration or Ncalls */
     KEEL_TYPE_JITTER, /* a word or a ratio */
-    KEEL_TYPE_BUDGET  /* a ratio, tokens:, grpc:, inflight: */
+    KEEL_TYPE_BUDGET, /* a ratio, tokens:, grpc:, inflight: */
+    KEEL_TYPE_HEDGE   /* a duration, p95, p95@50ms */
 } keel_type;
 
 /*

@@ -12,6 +12,8 @@
 
 #define KEEL_PPM 1000000u
 
+enum { KEEL_HEDGES_MAX = 7 }; /* copies of a call */
+
 typedef enum keel_jitter {
     KEEL_JITTER_NONE,
     KEEL_JITTER_EQUAL,
@@ -104,6 +106,13 @@ typedef struct keel_policy {
     uint32_t rate_burst; /* resolved: = count unless set */
     uint64_t rate_wait_ns;
     keel_scope rate_scope;
+
+    bool hedge;
+    uint64_t hedge_ns; /* after which a copy is sent; of a quantile, while it is not known;
+                          KEEL_NEVER: none is */
+    uint32_t hedge_quantile_ppm; /* 0: after hedge_ns */
+    uint32_t hedge_max;          /* at most KEEL_HEDGES_MAX */
+    uint32_t hedge_budget_ppm;
 
     keel_scope share;    /* of the breaker; KEEL_SCOPE_PROCESS: off */
     bool share_trip_any; /* one member's trip opens the fleet */

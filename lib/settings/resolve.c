@@ -148,6 +148,18 @@ static void resolve_limits(const keel_layers *layers, keel_policy *out)
     out->rate_scope = scope_of(layers, KEEL_KEY_RATE_SCOPE);
 }
 
+static void resolve_hedge(const keel_layers *layers, keel_policy *out)
+{
+    const keel_value *hedge = value_of(layers, KEEL_KEY_HEDGE);
+
+    out->hedge = keel_layers_on(layers, KEEL_GROUP_HEDGE);
+    out->hedge_max = count_of(layers, KEEL_KEY_HEDGE_MAX);
+    out->hedge_budget_ppm = count_of(layers, KEEL_KEY_HEDGE_BUDGET);
+    if (hedge->form == KEEL_HEDGE_QUANTILE)
+        out->hedge_quantile_ppm = (uint32_t)hedge->first;
+    out->hedge_ns = out->hedge_quantile_ppm ? hedge->most : hedge->first;
+}
+
 static void resolve_share(const keel_layers *layers, keel_policy *out)
 {
     out->share = scope_of(layers, KEEL_KEY_SHARE);
@@ -169,6 +181,7 @@ void keel_resolve(const keel_layers *layers, keel_policy *out)
     resolve_retry(layers, out);
     resolve_breaker(layers, out);
     resolve_limits(layers, out);
+    resolve_hedge(layers, out);
     resolve_share(layers, out);
     resolve_chaos(layers, out);
 }

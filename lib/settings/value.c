@@ -2,6 +2,8 @@
 /* Values of settings: one small reader for each type of key. */
 #include "settings/value.h"
 
+#include "base/clock.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -136,6 +138,36 @@ static keel_parse parse_budget(const keel_key *key, keel_text text, keel_value *
     return KEEL_PARSE_FORM;
 }
 
+/* "95" of p95 or "99.9" of p99.9, as a share. */
+static keel_parse parse_percentile(keel_text text, uint64_t *ppm)
+{
+    keel_parse parse = keel_parse_decimal(text, ppm);
+
+    *ppm /= 100;
+    return parse ? parse : within(*ppm, KEEL_PPM / 2, KEEL_PPM / 1000 * 999);
+}
+
+static keel_parse parse_hedge(const keel_key *key, keel_text text, keel_value *value)
+{
+    keel_text none, quantile = text, until_known;
+    keel_parse parse;
+
+    if (!text.length || *text.at != 'p') {
+        value->form = KEEL_HEDGE_FIXED;
+        parse = keel_parse_duration(text, &value->first);
+        return parse ? parse : within(value->first, key->min, key->max);
+    }
+    value->form = KEEL_HEDGE_QUANTILE;
+    value->most = KEEL_NEVER;
+    if (keel_text_split(text, "@", &quantile, &until_known)) {
+        parse = keel_parse_duration(until_known, &value->most);
+        if (parse || (parse = within(value->most, key->min, key->max)))
+            return parse;
+    }
+    keel_text_split(quantile, "p", &none, &quantile);
+    return parse_percentile(quantile, &value->first);
+}
+
 static keel_parse parse_plain(const keel_key *key, keel_text text, uint64_t *first)
 {
     keel_parse parse = KEEL_PARSE_FORM;
@@ -168,6 +200,8 @@ static keel_parse parse_typed(const keel_key *key, keel_text text, keel_value *v
         return parse_jitter(key, text, value);
     case KEEL_TYPE_BUDGET:
         return parse_budget(key, text, value);
+    case KEEL_TYPE_HEDGE:
+        return parse_hedge(key, text, value);
     case KEEL_TYPE_DURATION:
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:
@@ -237,6 +271,7 @@ bool keel_key_can_fence(const keel_key *key)
     case KEEL_TYPE_WINDOW:
     case KEEL_TYPE_JITTER:
     case KEEL_TYPE_BUDGET:
+    case KEEL_TYPE_HEDGE:
         break;
     }
     return false;
@@ -299,6 +334,21 @@ static void write_budget(const keel_value *value, char *to, size_t size)
                  value->form == KEEL_BUDGET_INFLIGHT ? "inflight:" : "", ratio);
 }
 
+static void write_hedge(const keel_value *value, char *to, size_t size)
+{
+    char share[24], length[32];
+
+    keel_write_decimal(share, sizeof share, value->first * 100);
+    keel_write_duration(length, sizeof length,
+                        value->form == KEEL_HEDGE_FIXED ? value->first : value->most);
+    if (value->form == KEEL_HEDGE_FIXED)
+        snprintf(to, size, "%s", length);
+    else if (value->most == KEEL_NEVER)
+        snprintf(to, size, "p%s", share);
+    else
+        snprintf(to, size, "p%s@%s", share, length);
+}
+
 static void write_span(const keel_value *value, char *to, size_t size)
 {
     char first[30], most[30];
@@ -353,6 +403,9 @@ static void write_typed(const keel_key *key, const keel_value *value, char *to,
         break;
     case KEEL_TYPE_BUDGET:
         write_budget(value, to, size);
+        break;
+    case KEEL_TYPE_HEDGE:
+        write_hedge(value, to, size);
         break;
     }
 }

@@ -11,9 +11,10 @@
 
 /*
  * first  ns, ppm, millionths, a count, 0 or 1, or the number of a word
- * most   a span's longest; a rate's period; a gRPC budget's refund
+ * most   a span's longest; a rate's period; a gRPC budget's refund; what stands in for a
+ *        quantile that is not known, KEEL_NEVER: nothing
  * form   of a jitter the keel_jitter, of a budget the keel_budget_mode, of a window
- *        whether it counts calls
+ *        whether it counts calls, of a hedge whether it is a quantile
  */
 typedef struct keel_value {
     bool off;
@@ -22,6 +23,7 @@ typedef struct keel_value {
     uint64_t most;
 } keel_value;
 
+enum { KEEL_HEDGE_FIXED = 0, KEEL_HEDGE_QUANTILE = 1 };
 enum { KEEL_WINDOW_TIME = 0, KEEL_WINDOW_CALLS = 1, KEEL_WINDOW_CALLS_MAX = 100000 };
 
 /* Anything but KEEL_PARSE_OK leaves *value as it was. */

@@ -6,6 +6,7 @@
  *   never more attempts inside the bulkhead, or probes in a round, than permits
  *   no attempt after the deadline, nor with less than a millisecond left
  *   late outcomes change nothing; a second end changes nothing
+ *   of several attempts of a call each is ended once, whoever wins
  *   the retry budget is never exceeded
  *   when all is ended nothing is held, and the breaker finds back to closed
  *
@@ -33,7 +34,7 @@ static const struct {
     const char *settings;
     unsigned places;   /* 0: no bulkhead */
     unsigned probes;   /* 0: no breaker */
-    unsigned attempts; /* of one call */
+    unsigned attempts; /* of one call, copies included */
     uint64_t deadline_ns;
 } kinds[] = {
     { "none; deadline=2s; timeout=500ms; retry.attempts=3; retry.budget=tokens:40; "
@@ -61,6 +62,15 @@ static const struct {
       "breaker.window=2s; breaker.open=500ms; breaker.half_open_permits=2; "
       "breaker.lease=2s; bulkhead=2; retry.attempts=3; retry.budget=off",
       2, 2, 3, 2 * KEEL_S },
+    { "none; timeout=600ms; deadline=2s; hedge=100ms; hedge.max=2; hedge.budget=100%; "
+      "breaker.min_calls=3; breaker.window=2s; breaker.open=500ms; "
+      "breaker.half_open_permits=2; bulkhead=3; retry.attempts=2; "
+      "retry.budget=inflight:50%",
+      3, 2, 4, 2 * KEEL_S },
+    { "none; timeout=1s; deadline=3s; hedge=0; hedge.max=3; hedge.budget=100%; "
+      "breaker.consecutive=4; breaker.open=300ms; breaker.half_open_permits=3; "
+      "bulkhead=2; bulkhead.queue=2; bulkhead.wait=500ms; rate=50/s",
+      2, 3, 4, 3 * KEEL_S },
 };
 
 typedef struct one_call {
@@ -68,7 +78,8 @@ typedef struct one_call {
     keel_cancel cancel;
     uint64_t deadline_at;
     unsigned attempts;
-    bool is_begun, is_inside;
+    unsigned inside; /* attempts under way */
+    bool is_begun;
 } one_call;
 
 static struct {
@@ -98,7 +109,7 @@ static unsigned places_held(void)
     unsigned held = 0;
 
     for (int i = 0; i < CALLS; i++)
-        held += w.calls[i].is_inside;
+        held += w.calls[i].inside;
     for (int i = 0; i < PERMITS; i++)
         held += w.is_taken[i];
     return held;
@@ -121,6 +132,14 @@ static keel_status any_outcome(void)
 
 /* ---- steps ------------------------------------------------------------------------------ */
 
+static void count_open(one_call *c)
+{
+    c->inside = 0;
+    for (uint32_t number = 1; number <= c->attempts; number++)
+        c->inside += keel_call_attempt_is_open(&c->call, number);
+    HOLDS((c->inside > 0) == (keel_machine_of(&c->call)->phase == KEEL_PHASE_ATTEMPT));
+}
+
 static void step_call(one_call *c)
 {
     keel_step step;
@@ -132,7 +151,7 @@ static void step_call(one_call *c)
         HOLDS(++c->attempts <= kinds[w.kind].attempts);
         HOLDS(number == c->attempts);
     }
-    c->is_inside = keel_machine_of(&c->call)->phase == KEEL_PHASE_ATTEMPT;
+    count_open(c);
 }
 
 static void begin_call(one_call *c)
@@ -160,7 +179,7 @@ static void report_call(one_call *c)
 
     if (draw(6) == 0)
         outcome.retry_after_ns = draw(4) ? draw(3000) * KEEL_MS : UINT64_MAX;
-    keel_call_report_attempt(&c->call, draw(10) ? 0 : draw(4), &outcome);
+    keel_call_report_attempt(&c->call, draw(3) ? 0 : draw(5), &outcome);
     step_call(c);
 }
 
@@ -173,7 +192,8 @@ static void end_call(one_call *c)
     HOLDS(c->attempts == 0 || !keel_status_is_rejected(status));
     HOLDS(!keel_status_is_error(status));
     HOLDS(keel_call_end(&c->call, NULL) == KEEL_E_STATE);
-    c->is_begun = c->is_inside = false;
+    c->is_begun = false;
+    c->inside = 0;
 }
 
 static void use_call(one_call *c)

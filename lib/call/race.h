@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Several attempts of one call at once: hedging. The first of them is the machine's own;
+ * its copies are here, in memory that a call takes when its first copy is due and that
+ * goes with it.
+ *
+ *   own fails, copies are open         the failure is kept, and the copies are waited for
+ *   a copy fails                       the next one is due at once; the others go on
+ *   one answers, well or for good      it is the call's; the others end, neutral
+ *   the last of them fails             what the own attempt failed of is retried, or told
+ *
+ * A failure so never beats a success still under way. Who wins is decided by who reports
+ * first; the losers' drivers learn of it from keel_call_attempt_is_open.
+ */
+#ifndef KEEL_CALL_RACE_H
+#define KEEL_CALL_RACE_H
+
+#include "call/machine.h"
+
+/* An attempt beside the machine's own. */
+typedef struct keel_copy {
+    keel_admission admission;
+    uint64_t began_at;
+    uint64_t until;
+    uint32_t number;
+    bool is_open;
+} keel_copy;
+
+/*
+ * due_at      when the next copy is sent; KEEL_NEVER: none is
+ * failure     what the own attempt failed of, once own_is_open is false
+ * own_number  of the own attempt
+ * sent        copies of the whole call; room: how many there may be
+ */
+struct keel_race {
+    const keel_allocator *memory;
+    uint64_t due_at;
+    keel_outcome failure;
+    keel_status failure_counts_as;
+    uint32_t own_number;
+    uint32_t sent;
+    uint32_t room;
+    bool own_is_open;
+    keel_copy copies[];
+};
+
+/* An attempt of the machine's own begins. */
+void keel_race_renew(keel_machine *m);
+
+/* It is made: whether, and when, a copy of it is due. */
+void keel_race_prepare(keel_machine *m, uint64_t now);
+
+/* An instant has come that an open attempt, or the next copy, waited for. */
+void keel_race_advance(keel_machine *m, uint64_t now);
+
+/*
+ * The own attempt has ended, and that was settled. True: it failed, and others are still
+ * under way, or one is due; the failure is kept until it is known what becomes of them.
+ */
+bool keel_race_goes_on(keel_machine *m, const keel_outcome *failure,
+                       keel_status counts_as, uint64_t now);
+
+/* Ends a copy with what came of it. */
+void keel_race_report(keel_machine *m, keel_copy *copy, const keel_outcome *outcome,
+                      uint64_t now);
+
+/* The open copy of that number, 0: the latest; NULL: there is none. */
+keel_copy *keel_race_copy(const keel_machine *m, uint32_t attempt);
+
+/* Whether the machine's own attempt is under way; asked in its phase. */
+static inline bool keel_race_own_is_open(const keel_machine *m)
+{
+    return !m->race || m->race->own_is_open;
+}
+
+/* All copies under way end, and count for nothing. */
+void keel_race_stop(keel_machine *m, uint64_t now);
+
+/* Gives the memory back. */
+void keel_race_free(keel_machine *m);
+
+#endif
