@@ -200,12 +200,14 @@ KEEL_API uint64_t keel_now(keel_runtime *runtime);
  * number      from 1
  * timeout_ns  what it may take; UINT64_MAX: no limit
  * cancel      fires when the attempt is no longer wanted; NULL: none
+ * own         the attempt's own memory, see keel_run_options; NULL: it has none
  */
 typedef struct keel_attempt {
     size_t size;
     uint32_t number;
     uint64_t timeout_ns;
     keel_cancel *cancel;
+    void *own;
 } keel_attempt;
 
 /*
@@ -222,15 +224,31 @@ typedef keel_status keel_run_fn(const keel_attempt *attempt, keel_outcome *outco
  * detach   fn cannot be interrupted: it runs on a worker thread, the caller leaves at
  *          the attempt's timeout, and the place in the bulkhead stays taken until fn
  *          truly returns. ctx must stay alive until then: released says when
- * released called once with ctx when keel is done with it (detach only): by the
- *          caller's thread, or by the worker when it returns after the caller has left;
- *          not at all where keel_run returns KEEL_E_ARGUMENT for its own arguments
+ * released called once with ctx when keel is done with it (detach and concurrent): by
+ *          the caller's thread, or by the worker when it returns after the caller has
+ *          left; not at all where keel_run returns KEEL_E_ARGUMENT for its own arguments
+ * concurrent  the same as detach, and fn may run several times at once: with the setting
+ *          `hedge` a second copy of a slow idempotent call is sent, and the first to
+ *          answer wins. Whatever fn changes that ctx leads to, it changes beside others:
+ *          results belong into the attempt's own memory
+ * own_size bytes, zeroed and aligned as malloc does, that each attempt has for itself
+ *          (attempt->own); 0: none
+ * adopt    called at most once, in the caller's thread and before keel_run returns, with
+ *          the own memory of the attempt that answered, be it KEEL_OK, KEEL_IGNORED or
+ *          KEEL_CLIENT_ERROR: takes the result over
+ * discard  called once with that of every other attempt when its fn has returned, in the
+ *          caller's thread or the worker's: frees what it holds. The memory itself is
+ *          keel's, and is gone after either call
  */
 typedef struct keel_run_options {
     size_t size;
     const keel_call_options *call;
     bool detach;
     void (*released)(void *ctx);
+    bool concurrent;
+    size_t own_size;
+    void (*adopt)(void *own, void *ctx);
+    void (*discard)(void *own, void *ctx);
 } keel_run_options;
 
 /*
@@ -238,7 +256,7 @@ typedef struct keel_run_options {
  *
  * Returns  what keel_call_end does
  *          KEEL_E_ARGUMENT  pipeline or fn is NULL, or options this keel does not know
- *          KEEL_E_NOMEM, KEEL_E_SYSTEM  detach finds no worker
+ *          KEEL_E_NOMEM, KEEL_E_SYSTEM  there is no worker for the first attempt
  */
 KEEL_API keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
                               const keel_run_options *options, keel_detail *why);

@@ -142,19 +142,6 @@ void keel_machine_sleep(keel_machine *m, uint32_t seen)
     keel_thread_sleep(&m->pipeline->runtime->clock, seen, m->wake_at, m->cancel);
 }
 
-/*
- * What is waited for by the coarse clock ends up to a tick later by it than by the
- * precise one, and a sleep is precise; so an instant slept to has come.
- */
-static uint64_t now_after(const keel_machine *m, uint64_t slept_until)
-{
-    const keel_clock *clock = &m->pipeline->runtime->clock;
-    uint64_t now = keel_machine_now(m);
-
-    return now < slept_until && clock->now(clock->ctx) >= slept_until ? slept_until
-                                                                      : now;
-}
-
 /* An attempt that was not reported is abandoned. */
 static void leave_plain(keel_machine *m)
 {
@@ -190,7 +177,7 @@ static bool next_planned(keel_machine *m, uint64_t now)
         if (step != KEEL_STEP_WAIT)
             break;
         keel_machine_sleep(m, seen);
-        now = now_after(m, m->wake_at);
+        now = keel_machine_now_after(m, m->wake_at);
     }
     keel_events_deliver(m->pipeline->runtime);
     return step == KEEL_STEP_ATTEMPT;
@@ -321,9 +308,8 @@ static void report_plain(keel_machine *m, const keel_outcome *outcome)
 static void report(keel_machine *m, uint32_t attempt, const keel_outcome *outcome)
 {
     bool is_alive = keel_machine_is_alive(m);
-    keel_copy *copy = is_alive && m->phase == KEEL_PHASE_ATTEMPT
-                          ? keel_race_copy(m, attempt)
-                          : NULL;
+    keel_copy *copy =
+        is_alive && m->phase == KEEL_PHASE_ATTEMPT ? keel_race_copy(m, attempt) : NULL;
 
     if (copy) {
         keel_race_report(m, copy, outcome, keel_machine_now(m));

@@ -127,7 +127,8 @@ const char *keel_event_type_name(keel_event_type type)
     static const char *const names[] = { "?",        "transition", "rejected",
                                          "retry",    "slow",       "late",
                                          "budget",   "would_trip", "permit_leaked",
-                                         "fallback", "reloaded",   "locked", "hedge" };
+                                         "fallback", "reloaded",   "locked",
+                                         "hedge" };
 
     return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "?";
 }

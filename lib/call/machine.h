@@ -51,9 +51,9 @@ typedef struct keel_machine_flags {
     bool has_call_permit : 1;
     bool repeats_chaos : 1; /* what is injected may be repeated, whatever else may */
     bool never_waits_for_probes : 1;
-    bool may_race : 1; /* its driver can have several attempts open */
+    bool may_race : 1;  /* its driver can have several attempts open */
     bool is_hedged : 1; /* wake_at may come before the attempt's own end */
-    unsigned bar : 2; /* keel_bar, of a call that is not idempotent */
+    unsigned bar : 2;   /* keel_bar, of a call that is not idempotent */
 } keel_machine_flags;
 
 typedef struct keel_machine {
@@ -107,6 +107,20 @@ static inline keel_machine *keel_machine_of(const keel_call *call)
 static inline uint64_t keel_machine_now(const keel_machine *m)
 {
     return keel_plan_now(m->pipeline, m->plan);
+}
+
+/*
+ * What is waited for by the coarse clock ends up to a tick later by it than by the
+ * precise one, and a sleep is precise; so an instant slept to has come.
+ */
+static inline uint64_t keel_machine_now_after(const keel_machine *m,
+                                              uint64_t slept_until)
+{
+    const keel_clock *clock = &m->pipeline->runtime->clock;
+    uint64_t now = keel_machine_now(m);
+
+    return now < slept_until && clock->now(clock->ctx) >= slept_until ? slept_until
+                                                                      : now;
 }
 
 /* The calling thread's stripe; a call mostly stays with one thread. */

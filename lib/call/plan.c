@@ -286,8 +286,7 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
     plan->is_simple = !policy->bulkhead_queue && !policy->chaos_rate_ppm &&
                       !policy->per_call && !policy->hedge &&
-                      !plan->bulkhead.places.words &&
-                      !plan->rate.fleet;
+                      !plan->bulkhead.places.words && !plan->rate.fleet;
     plan->needs_time =
         policy->rate.count || plan->breaker.starts.words || plan->bulkhead.starts.words;
     if (!p.full && find_queue(&p, plan, parts))

@@ -279,6 +279,18 @@ void keel_race_report(keel_machine *m, keel_copy *copy, const keel_outcome *outc
         give_in_if_alone(m, now);
 }
 
+void keel_race_withdraw(keel_machine *m, keel_copy *copy, uint64_t now)
+{
+    keel_attempt_ref attempt = copy_attempt(copy);
+
+    copy->is_open = false;
+    m->attempts--;
+    m->race->due_at = KEEL_NEVER;
+    keel_machine_settle(m, &attempt, KEEL_CANCELLED, 0, now);
+    set_wake(m);
+    give_in_if_alone(m, now);
+}
+
 /* ---- time passes ----------------------------------------------------------------- */
 
 static void expire_copies(keel_machine *m, uint64_t now)

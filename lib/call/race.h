@@ -64,6 +64,9 @@ bool keel_race_goes_on(keel_machine *m, const keel_outcome *failure,
 void keel_race_report(keel_machine *m, keel_copy *copy, const keel_outcome *outcome,
                       uint64_t now);
 
+/* The latest copy, which its driver cannot make after all; no other is sent. */
+void keel_race_withdraw(keel_machine *m, keel_copy *copy, uint64_t now);
+
 /* The open copy of that number, 0: the latest; NULL: there is none. */
 keel_copy *keel_race_copy(const keel_machine *m, uint32_t attempt);
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* keel_run: the loop around a callback, on the caller's thread or on a worker. */
+/* keel_run: the loop around a callback, on the caller's thread. On workers:
+ * run_workers.c. */
 #include <keel/call.h>
 
 #include <errno.h>
 
 #include "base/detail.h"
-#include "base/memory.h"
-#include "base/thread.h"
-#include "base/worker_pool.h"
 #include "call/quick.h"
+#include "call/run_workers.h"
 
 /* on the caller's thread */
 
@@ -154,227 +153,6 @@ static bool run_first(keel_call *call, keel_pipeline *pipeline, keel_run_fn *fn,
     return false;
 }
 
-/* on a worker */
-
-/* One keel_run with detach: ctx is let go when the caller and every job are done. */
-typedef struct run {
-    _Atomic uint32_t users;
-    const keel_allocator *memory;
-    keel_run_fn *fn;
-    void *ctx;
-    void (*released)(void *ctx);
-} run;
-
-/*
- *   running -> returned             fn was in time: the caller takes its outcome
- *   running -> leaving -> left      the worker ends the job when fn returns
- *                      -> late      fn returned while it was told to: the caller does
- */
-enum { JOB_RUNNING = 0, JOB_RETURNED = 1, JOB_LEAVING = 2, JOB_LEFT = 3, JOB_LATE = 4 };
-
-/*
- * A callback under way and the one who waits for it. Whoever comes second to the state
- * frees it. A job that was left keeps its place in the bulkhead, and its plan, until it
- * returns.
- */
-typedef struct job {
-    run *run;
-    keel_attempt attempt;
-    keel_outcome outcome;
-    keel_cancel cancel;
-    keel_pipeline *pipeline;
-    const keel_plan *plan;
-    keel_admission admission; /* the place, once the caller has left */
-    uint32_t plan_phase;
-    uint32_t caller; /* thread index */
-    _Atomic uint32_t state;
-} job;
-
-static void run_leave(run *r)
-{
-    /* acq_rel: whoever is last sees all that the others did with ctx */
-    if (atomic_fetch_sub_explicit(&r->users, 1, memory_order_acq_rel) != 1)
-        return;
-    if (r->released)
-        r->released(r->ctx);
-    keel_memory_free(r->memory, r);
-}
-
-static void job_free(job *j)
-{
-    run *r = j->run;
-
-    keel_memory_free(r->memory, j);
-    run_leave(r);
-}
-
-/* The job is over; keel_close may come as soon as this has been said. */
-static void job_end(job *j)
-{
-    keel_runtime *rt = j->pipeline->runtime;
-
-    job_free(j);
-    keel_worker_pool_done(&rt->workers);
-}
-
-/* The caller is gone: what the callback held until now goes back. */
-static void finish_left_job(job *j)
-{
-    keel_pipeline *pipeline = j->pipeline;
-    const keel_admission_result late = { .status = KEEL_IGNORED };
-    keel_changes changes = { .count = 0 };
-    uint64_t now = keel_plan_now(pipeline, j->plan);
-
-    keel_admission_end(pipeline, j->plan, &j->admission, &late, now, &changes);
-    keel_count(&pipeline->counters->late);
-    keel_pipeline_tell(pipeline,
-                       (keel_event_record){ .type = KEEL_EVENT_LATE,
-                                            .attempt = j->attempt.number,
-                                            .status = (uint16_t)j->outcome.status },
-                       now);
-    keel_plan_exit(pipeline, j->plan_phase);
-    keel_events_deliver(pipeline->runtime);
-    job_end(j);
-}
-
-static void work(void *ctx)
-{
-    job *j = ctx;
-    uint32_t running = JOB_RUNNING, leaving = JOB_LEAVING;
-    uint32_t caller = j->caller;
-    keel_status status = j->run->fn(&j->attempt, &j->outcome, j->run->ctx);
-
-    if (j->outcome.status == KEEL_OK)
-        j->outcome.status = status;
-    if (atomic_compare_exchange_strong(&j->state, &running, JOB_RETURNED))
-        keel_thread_wake(caller); /* j may be gone by now */
-    else if (!atomic_compare_exchange_strong(&j->state, &leaving, JOB_LATE))
-        finish_left_job(j);
-}
-
-static job *job_new(const keel_call *call, run *r)
-{
-    keel_machine *m = keel_machine_of(call);
-    job *j = keel_memory_new(r->memory, sizeof *j);
-
-    if (!j)
-        return NULL;
-    *j = (job){ .run = r,
-                .attempt = { .size = sizeof j->attempt,
-                             .number = m->attempts,
-                             .timeout_ns = keel_call_timeout_ns(call) },
-                .outcome = { .size = sizeof j->outcome },
-                .pipeline = m->pipeline,
-                .plan = m->plan,
-                .plan_phase = m->plan_phase,
-                .caller = keel_thread_self()->index };
-    j->attempt.cancel = &j->cancel;
-    atomic_fetch_add_explicit(&r->users, 1, memory_order_relaxed);
-    return j;
-}
-
-static bool has_returned(job *j)
-{
-    return atomic_load(&j->state) == JOB_RETURNED;
-}
-
-/* Waits for the worker until the attempt's instant, or a cancel. */
-static void await(keel_machine *m, job *j)
-{
-    const keel_clock *clock = &m->pipeline->runtime->clock;
-    uint32_t seen = atomic_load(&keel_thread_self()->word);
-
-    while (!has_returned(j) && !keel_cancel_fired(m->cancel) &&
-           clock->now(clock->ctx) < m->attempt_until) {
-        m->wake_at = m->attempt_until;
-        keel_machine_sleep(m, seen);
-        seen = atomic_load(&keel_thread_self()->word);
-    }
-}
-
-/*
- * Leaves a job that has not returned: with the place in the bulkhead and a hold of its
- * own on the plan it is the worker's. Its token is fired only when nothing that fn then
- * returns counts any more, so that a timeout stays one.
- */
-static bool leave(keel_machine *m, job *j)
-{
-    uint32_t running = JOB_RUNNING, leaving = JOB_LEAVING;
-
-    if (!atomic_compare_exchange_strong(&j->state, &running, JOB_LEAVING))
-        return false;
-    j->admission = (keel_admission){ .place = m->admission.place };
-    m->admission.place = (keel_place){ .ticket = 0 };
-    keel_plan_hold(m->pipeline, m->plan_phase);
-    keel_cancel_fire(&j->cancel);
-    if (!atomic_compare_exchange_strong(&j->state, &leaving, JOB_LEFT))
-        finish_left_job(j);
-    return true;
-}
-
-static void report_left(keel_machine *m)
-{
-    uint64_t now = keel_machine_now(m);
-    keel_outcome outcome = { .size = sizeof outcome, .status = KEEL_TIMEOUT };
-
-    if (keel_cancel_fired(m->cancel))
-        outcome.status = KEEL_CANCELLED;
-    else if (now < m->attempt_until)
-        now = m->attempt_until; /* slept to by the precise clock */
-    keel_machine_report(m, &outcome, now);
-}
-
-/* One attempt on a worker. An error: there was none to be had. */
-static keel_status attempt_detached(keel_call *call, run *r)
-{
-    keel_machine *m = keel_machine_of(call);
-    job *j = job_new(call, r);
-    keel_status status;
-
-    if (!j)
-        return KEEL_E_NOMEM;
-    status = keel_worker_pool_run(&m->pipeline->runtime->workers, r->memory, work, j);
-    if (status != KEEL_OK) {
-        job_free(j);
-        return status;
-    }
-    await(m, j);
-    if (!has_returned(j) && leave(m, j)) {
-        report_left(m);
-        return KEEL_OK;
-    }
-    keel_call_report_attempt(call, j->attempt.number, &j->outcome);
-    job_end(j);
-    return KEEL_OK;
-}
-
-static keel_status run_detached(keel_call *call, const keel_run_options *options,
-                                keel_run_fn *fn, void *ctx, keel_detail *why)
-{
-    keel_machine *m = keel_machine_of(call);
-    run *r = keel_memory_new(m->pipeline->runtime->memory, sizeof *r);
-    keel_status worker = r ? KEEL_OK : KEEL_E_NOMEM;
-
-    if (r)
-        *r = (run){ .users = 1,
-                    .memory = m->pipeline->runtime->memory,
-                    .fn = fn,
-                    .ctx = ctx,
-                    .released = options->released };
-    while (worker == KEEL_OK && keel_call_next(call))
-        worker = attempt_detached(call, r);
-    if (r)
-        run_leave(r);
-    else if (options->released)
-        options->released(ctx);
-    if (worker == KEEL_OK)
-        return keel_call_end(call, why);
-    keel_call_end(call, NULL);
-    return keel_fail(why, worker,
-                     worker == KEEL_E_NOMEM ? "no memory for a detached run"
-                                            : "no thread for a detached run");
-}
-
 /* No options, or none that says more than whether the operation may be repeated. */
 static bool is_plain(const keel_call_options *o)
 {
@@ -423,14 +201,15 @@ static KEEL_SELDOM keel_status run_with(keel_pipeline *pipeline, keel_run_fn *fn
         !keel_options_read(&call_options, sizeof call_options, own.call))
         return keel_fail(why, KEEL_E_ARGUMENT,
                          "keel_run: options, or their call's: " KEEL_OPTIONS_REFUSED);
-    if (own.detach && !keel_runtime_is_disabled(pipeline->runtime)) {
+    if ((own.detach || own.concurrent) &&
+        !keel_runtime_is_disabled(pipeline->runtime)) {
         keel_call_begin(&call, pipeline, &call_options);
-        status = run_detached(&call, &own, fn, ctx, why);
+        status = keel_run_on_workers(&call, &own, fn, ctx, why);
         errno = saved;
         return status;
     }
     status = run_here(pipeline, fn, ctx, &call_options, why);
-    if (own.detach && own.released)
+    if ((own.detach || own.concurrent) && own.released)
         own.released(ctx);
     return status;
 }

@@ -399,9 +399,10 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = LONGEST,
       .can_off = true,
       .standard = "off",
-      .meaning = "After how long a second copy of an idempotent call is sent: a time, or "
-                 "the quantile of recent answers, and until that is known the time "
-                 "after @." },
+      .meaning =
+          "After how long a second copy of an idempotent call is sent: a time, or "
+          "the quantile of recent answers, and until that is known the time "
+          "after @." },
     { .id = KEEL_KEY_HEDGE_MAX,
       .name = "hedge.max",
       .group = KEEL_GROUP_HEDGE,
@@ -417,8 +418,9 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .min = 1,
       .max = KEEL_PPM,
       .standard = "5%",
-      .meaning = "Copies that all calls may send, as a share of them; each is drawn from "
-                 "retry.budget besides." },
+      .meaning =
+          "Copies that all calls may send, as a share of them; each is drawn from "
+          "retry.budget besides." },
     { .id = KEEL_KEY_SHARE,
       .name = "share",
       .group = KEEL_GROUP_SHARE,

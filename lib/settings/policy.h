@@ -108,7 +108,8 @@ typedef struct keel_policy {
     keel_scope rate_scope;
 
     bool hedge;
-    uint64_t hedge_ns; /* after which a copy is sent; of a quantile, while it is not known;
+    uint64_t
+        hedge_ns; /* after which a copy is sent; of a quantile, while it is not known;
                           KEEL_NEVER: none is */
     uint32_t hedge_quantile_ppm; /* 0: after hedge_ns */
     uint32_t hedge_max;          /* at most KEEL_HEDGES_MAX */
