@@ -25,7 +25,7 @@ typedef enum keel_event_type {
     KEEL_EVENT_FALLBACK = 9,      /* status it stood in for */
     KEEL_EVENT_RELOADED = 10,
     KEEL_EVENT_LOCKED = 11, /* lock: what holds from now on, none included; cause */
-    KEEL_EVENT_HEDGE = 12 /* attempt: the copy's; duration_ns: of the first until then */
+    KEEL_EVENT_HEDGE = 12   /* attempt: the copy's; duration_ns: since the first */
 } keel_event_type;
 
 /* Why a breaker changed its state. */
