@@ -41,6 +41,8 @@ typedef enum keel_block_kind {
     KEEL_BLOCK_HISTORY = 10, /* its last minute */
     KEEL_BLOCK_FLEET_PLACES = 11, /* leased of a fleet's bulkhead */
     KEEL_BLOCK_FLEET_TOKENS = 12, /* leased of a fleet's rate limit */
+    KEEL_BLOCK_ENDPOINTS = 13,    /* of a set of endpoints */
+    KEEL_BLOCK_ENDPOINT = 14,     /* one of them, its breaker included */
     /* never shared */
     KEEL_BLOCK_STRIPES = 16,
     KEEL_BLOCK_STARTS = 17,
@@ -50,7 +52,10 @@ typedef enum keel_block_kind {
     KEEL_BLOCK_COUNTERS = 21,
     KEEL_BLOCK_OWN_LINES = 22, /* where this process's part of LINES is */
     KEEL_BLOCK_HEDGE = 24,
-    KEEL_BLOCK_LATENCY = 25
+    KEEL_BLOCK_LATENCY = 25,
+    KEEL_BLOCK_ENDPOINTS_OWN = 32,
+    KEEL_BLOCK_ENDPOINT_OWN = 33,
+    KEEL_BLOCK_ENDPOINT_STARTS = 34
 } keel_block_kind;
 
 /*

@@ -17,9 +17,13 @@ static void bury_block(keel_board *board, const keel_board_entry *e, void *block
                        uint32_t slot, uint64_t now)
 {
     keel_breaker_words *words = block;
+    keel_endpoint_words *endpoint = block;
 
     if (e->kind == KEEL_BLOCK_BREAKER && e->size >= sizeof *words)
         keel_leases_forsake(words->leases, KEEL_BREAKER_OWN_LEASES, slot, now);
+    else if (e->kind == KEEL_BLOCK_ENDPOINT && e->size >= sizeof *endpoint)
+        keel_leases_forsake(endpoint->breaker.leases, KEEL_BREAKER_OWN_LEASES, slot,
+                            now);
     else if (e->kind == KEEL_BLOCK_LEASES && e->size / sizeof(uint64_t) >= e->count)
         keel_leases_forsake(block, e->count, slot, now);
     else if (e->kind == KEEL_BLOCK_PLACES && e->size / sizeof(uint64_t) >= e->count)

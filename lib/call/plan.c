@@ -197,6 +197,8 @@ static bool coarse_is_enough(const keel_plan *plan, uint64_t tick_ns)
         p->rate.count ? plan->rate.interval_ns : 0,
         p->rate.count ? p->rate_wait_ns : 0,
         p->chaos_rate_ppm ? p->chaos_latency_ns : 0,
+        plan->endpoints ? p->slow_start_ns : 0,
+        plan->endpoints && p->eject ? p->eject_base_ns : 0,
     };
 
     /* how slow a call was is measured precisely, and how long others took */
@@ -248,6 +250,22 @@ static void place_hedge(placing *p, keel_plan *plan)
             place(p, p->parts->board, KEEL_BLOCK_LATENCY, 0, 0, sizeof *plan->latency);
 }
 
+/* The texts that describe them lie in settings that may go; the set has copies. */
+static keel_status make_endpoints(keel_plan *plan, const keel_plan_parts *parts)
+{
+    const placing p = { .parts = parts };
+    keel_scope scope = plan->policy.share;
+    const keel_endpoint_parts own = { .memory = parts->memory,
+                                      .board = parts->board,
+                                      .shared = board_of(&p, scope),
+                                      .is_shared = is_shared(&p, scope),
+                                      .pipeline = parts->name };
+    keel_status status = keel_endpoints_new(&plan->endpoints, &own, &plan->policy);
+
+    plan->policy.endpoints = plan->policy.endpoints_zone = keel_text_of(NULL);
+    return status;
+}
+
 static void place_all(placing *p, keel_plan *plan)
 {
     const keel_policy *policy = &plan->policy;
@@ -273,6 +291,7 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
 {
     keel_plan *plan = keel_memory_new(parts->memory, sizeof *plan);
     placing p = { .plan = plan, .parts = parts };
+    keel_status status;
 
     *is_board_full = false;
     if (!plan)
@@ -283,13 +302,15 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
     if (!policy->retry)
         plan->policy.budget_mode = KEEL_BUDGET_OFF; /* nobody has placed its words */
     place_all(&p, plan);
+    status = p.full ? KEEL_E_LIMIT : make_endpoints(plan, parts);
+    p.full = status == KEEL_E_LIMIT;
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
     plan->is_simple = !policy->bulkhead_queue && !policy->chaos_rate_ppm &&
-                      !policy->per_call && !policy->hedge &&
+                      !policy->per_call && !policy->hedge && !plan->endpoints &&
                       !plan->bulkhead.places.words && !plan->rate.fleet;
     plan->needs_time =
         policy->rate.count || plan->breaker.starts.words || plan->bulkhead.starts.words;
-    if (!p.full && find_queue(&p, plan, parts))
+    if (!status && find_queue(&p, plan, parts))
         return plan;
     *is_board_full = p.full;
     keel_plan_free(plan);
@@ -300,6 +321,7 @@ void keel_plan_free(keel_plan *plan)
 {
     if (!plan)
         return;
+    keel_endpoints_free(plan->endpoints);
     for (uint32_t i = 0; i < plan->lent_count; i++)
         keel_board_give_back(plan->lent_by[i], plan->lent[i]);
     keel_memory_free(plan->memory, plan);
@@ -390,4 +412,6 @@ void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t n
         keel_breaker_restart_round(&plan->breaker, &plan->policy);
     take_over_rate(plan, old, now);
     take_over_budget(plan, old);
+    keel_endpoints_take_over(plan->endpoints, &plan->policy, old->endpoints,
+                             &old->policy, now);
 }

@@ -16,6 +16,7 @@
 #include "policy/breaker.h"
 #include "policy/budget.h"
 #include "policy/bulkhead.h"
+#include "policy/endpoint_choice.h"
 #include "policy/fleet_tokens.h"
 #include "policy/hedge.h"
 #include "policy/rate.h"
@@ -28,10 +29,11 @@ typedef struct keel_plan {
     keel_budget budget;
     keel_hedge_words *hedge;     /* NULL: off */
     keel_latency_words *latency; /* NULL: nobody asks for it */
+    keel_endpoints *endpoints;   /* NULL: there are none */
     bool uses_coarse_clock;
     bool is_override; /* an operator's, for a time: see keel_plan_after_override */
     bool is_simple;   /* no queue, chaos, hedge or per-call breaker, no host's
-                         bulkhead, no fleet's limiter */
+                         bulkhead, no fleet's limiter, no endpoints */
     bool needs_time;  /* to admit: for tokens, slow calls, and when places were taken */
     struct keel_plan *next_retired;
     const keel_allocator *memory;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/name.h"
+#include "settings/endpoint_list.h"
 #include "settings/policy.h"
 
 /* A century and a bit: sums of a few such lengths still fit 64 bits. */
@@ -17,6 +18,8 @@ static const char *const orders[] = { "fifo", "lifo", NULL };
 static const char *const scopes[] = { "process", "host", "fleet", NULL };
 static const char *const shares[] = { "off", "host", "fleet", NULL };
 static const char *const trips[] = { "window", "any", NULL };
+/* in the order of keel_endpoints_by */
+static const char *const choices[] = { "least_loaded", "round_robin", "sticky", NULL };
 static const char *const outcomes[] = { "ok",           "fail", "throttled", "ignored",
                                         "client_error", "hang", NULL };
 
@@ -479,13 +482,158 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = LONGEST,
       .standard = "0",
       .meaning = "Time added to a hit attempt." },
+    { .id = KEEL_KEY_ENDPOINTS,
+      .name = "endpoints",
+      .group = KEEL_GROUP_ENDPOINTS,
+      .type = KEEL_TYPE_ENDPOINTS,
+      .min = 1,
+      .max = KEEL_ENDPOINTS_MAX,
+      .can_off = true,
+      .standard = "off",
+      .meaning = "The endpoints of the dependency: \"URL [name=] [zone=] [tier=] "
+                 "[weight=], …\", as keel-endpoints(7) has it." },
+    { .id = KEEL_KEY_ENDPOINTS_CHOICE,
+      .name = "endpoints.choice",
+      .group = KEEL_GROUP_ENDPOINTS,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 2,
+      .standard = "least_loaded",
+      .words = choices,
+      .meaning = "Which of them is next: the less loaded of two, each in turn, or the "
+                 "one that the call's affinity number falls to." },
+    { .id = KEEL_KEY_ENDPOINTS_ZONE,
+      .name = "endpoints.zone",
+      .group = KEEL_GROUP_ENDPOINTS,
+      .type = KEEL_TYPE_NAME,
+      .min = 1,
+      .max = KEEL_ENDPOINT_ZONE_MAX,
+      .can_off = true,
+      .standard = "off",
+      .meaning =
+          "The zone that the process is in: of each tier its endpoints come first." },
+    { .id = KEEL_KEY_ENDPOINTS_HEALTHY_SHARE,
+      .name = "endpoints.healthy_share",
+      .group = KEEL_GROUP_ENDPOINTS,
+      .type = KEEL_TYPE_RATIO,
+      .min = 1,
+      .max = KEEL_PPM,
+      .standard = "70%",
+      .meaning = "With less than this share of a tier or zone healthy, the next one "
+                 "takes a part of the calls." },
+    { .id = KEEL_KEY_ENDPOINTS_SLOW_START,
+      .name = "endpoints.slow_start",
+      .group = KEEL_GROUP_ENDPOINTS,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = LONGEST,
+      .standard = "0",
+      .meaning = "How long an endpoint that has come back takes to its full weight, "
+                 "from a tenth of it; 0 is at once." },
+    { .id = KEEL_KEY_ENDPOINTS_TTL,
+      .name = "endpoints.ttl",
+      .group = KEEL_GROUP_ENDPOINTS,
+      .type = KEEL_TYPE_DURATION,
+      .min = 1,
+      .max = LONGEST,
+      .standard = "30s",
+      .meaning = "How long the address behind an endpoint's name is believed before it "
+                 "is looked up again." },
+    { .id = KEEL_KEY_EJECT,
+      .name = "eject",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_BOOL,
+      .min = 0,
+      .max = 1,
+      .standard = "on",
+      .meaning = "Whether endpoints that fail are taken out for a time." },
+    { .id = KEEL_KEY_EJECT_CONSECUTIVE,
+      .name = "eject.consecutive",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = UINT32_MAX,
+      .can_off = true,
+      .standard = "5",
+      .meaning = "This many failures of an endpoint in a row take it out." },
+    { .id = KEEL_KEY_EJECT_INTERVAL,
+      .name = "eject.interval",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_DURATION,
+      .min = 100 * KEEL_MILLISECOND,
+      .max = KEEL_HOUR,
+      .standard = "10s",
+      .meaning = "How often the success rates of the endpoints are compared." },
+    { .id = KEEL_KEY_EJECT_TIME,
+      .name = "eject.time",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_SPAN,
+      .min = KEEL_MILLISECOND,
+      .max = LONGEST,
+      .standard = "30s..5m",
+      .meaning = "How long an endpoint is out: the first time .. the longest; each "
+                 "further time by the first one longer." },
+    { .id = KEEL_KEY_EJECT_JITTER,
+      .name = "eject.jitter",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_RATIO,
+      .min = 0,
+      .max = KEEL_PPM,
+      .standard = "10%",
+      .meaning = "How far that time is spread, plus or minus." },
+    { .id = KEEL_KEY_EJECT_SHARE,
+      .name = "eject.share",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_RATIO,
+      .min = 0,
+      .max = KEEL_PPM,
+      .standard = "50%",
+      .meaning = "The largest share of the endpoints that may be out at once, rounded "
+                 "down; never all." },
+    { .id = KEEL_KEY_EJECT_SUCCESS_RATE,
+      .name = "eject.success_rate",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_DECIMAL,
+      .min = 1,
+      .max = 100000000,
+      .can_off = true,
+      .standard = "1.9",
+      .meaning = "So many standard deviations below the mean of all, an endpoint's "
+                 "success rate takes it out." },
+    { .id = KEEL_KEY_EJECT_MIN_HOSTS,
+      .name = "eject.min_hosts",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = KEEL_ENDPOINTS_MAX,
+      .standard = "5",
+      .meaning = "Below this many endpoints with eject.min_calls no success rates are "
+                 "compared." },
+    { .id = KEEL_KEY_EJECT_MIN_CALLS,
+      .name = "eject.min_calls",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = UINT32_MAX,
+      .standard = "100",
+      .meaning = "Below this many calls in an interval the success rate of an endpoint "
+                 "is not judged." },
+    { .id = KEEL_KEY_EJECT_PANIC,
+      .name = "eject.panic",
+      .group = KEEL_GROUP_EJECT,
+      .type = KEEL_TYPE_RATIO,
+      .min = 0,
+      .max = KEEL_PPM,
+      .standard = "50%",
+      .meaning = "With less than this share of the endpoints healthy, all are used, "
+                 "those taken out too." },
 };
 
 const keel_preset keel_presets[KEEL_PRESETS] = {
     { "standard", "", "The built-in values of each setting." },
     { "none",
       "deadline=off; timeout=off; retry.attempts=1; breaker=off; bulkhead=off; "
-      "rate=off; chaos.rate=0",
+      "rate=off; chaos.rate=0; eject=off",
       "Every policy off: only what is named afterwards exists." },
     { "careful",
       "retry.attempts=2; retry.budget=10%; breaker.failure_rate=25%; "
@@ -509,6 +657,8 @@ static const struct {
     [KEEL_GROUP_HEDGE] = { "hedge", KEEL_KEY_HEDGE },
     [KEEL_GROUP_SHARE] = { "share", KEEL_KEY_SHARE },
     [KEEL_GROUP_CHAOS] = { "chaos", KEEL_KEY_CHAOS_RATE },
+    [KEEL_GROUP_ENDPOINTS] = { "endpoints", KEEL_KEY_ENDPOINTS },
+    [KEEL_GROUP_EJECT] = { "eject", KEEL_KEY_EJECT },
 };
 
 static keel_text name_of(const keel_key *key, bool folded, keel_folded buffer)
@@ -682,6 +832,15 @@ static void allowed_values(const keel_key *key, char *to, size_t size)
     case KEEL_TYPE_HEDGE:
         allowed_durations(key, "a duration", to, size);
         strncat(to, ", p95, or p95@50ms (p50 to p99.9)", size - strlen(to) - 1);
+        break;
+    case KEEL_TYPE_ENDPOINTS:
+        snprintf(
+            to, size,
+            "1 to %d of URL [name=] [zone=] [tier=] [weight=], with commas between",
+            KEEL_ENDPOINTS_MAX);
+        break;
+    case KEEL_TYPE_NAME:
+        snprintf(to, size, "a word, 1 to %llu bytes", (unsigned long long)key->max);
         break;
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:

@@ -60,6 +60,22 @@ typedef enum keel_key_id {
     KEEL_KEY_CHAOS_RATE,
     KEEL_KEY_CHAOS_FAIL,
     KEEL_KEY_CHAOS_LATENCY,
+    KEEL_KEY_ENDPOINTS,
+    KEEL_KEY_ENDPOINTS_CHOICE,
+    KEEL_KEY_ENDPOINTS_ZONE,
+    KEEL_KEY_ENDPOINTS_HEALTHY_SHARE,
+    KEEL_KEY_ENDPOINTS_SLOW_START,
+    KEEL_KEY_ENDPOINTS_TTL,
+    KEEL_KEY_EJECT,
+    KEEL_KEY_EJECT_CONSECUTIVE,
+    KEEL_KEY_EJECT_INTERVAL,
+    KEEL_KEY_EJECT_TIME,
+    KEEL_KEY_EJECT_JITTER,
+    KEEL_KEY_EJECT_SHARE,
+    KEEL_KEY_EJECT_SUCCESS_RATE,
+    KEEL_KEY_EJECT_MIN_HOSTS,
+    KEEL_KEY_EJECT_MIN_CALLS,
+    KEEL_KEY_EJECT_PANIC,
     KEEL_KEYS /* how many */
 } keel_key_id;
 
@@ -74,6 +90,8 @@ typedef enum keel_group {
     KEEL_GROUP_HEDGE,
     KEEL_GROUP_SHARE,
     KEEL_GROUP_CHAOS,
+    KEEL_GROUP_ENDPOINTS,
+    KEEL_GROUP_EJECT,
     KEEL_GROUPS
 } keel_group;
 
@@ -86,10 +104,12 @@ typedef enum keel_type {
     KEEL_TYPE_RATE,
     KEEL_TYPE_BOOL,
     KEEL_TYPE_WORD,
-    KEEL_TYPE_WINDOW, /* a duration or Ncalls */
-    KEEL_TYPE_JITTER, /* a word or a ratio */
-    KEEL_TYPE_BUDGET, /* a ratio, tokens:, grpc:, inflight: */
-    KEEL_TYPE_HEDGE   /* a duration, p95, p95@50ms */
+    KEEL_TYPE_WINDOW,    /* a duration or Ncalls */
+    KEEL_TYPE_JITTER,    /* a word or a ratio */
+    KEEL_TYPE_BUDGET,    /* a ratio, tokens:, grpc:, inflight: */
+    KEEL_TYPE_HEDGE,     /* a duration, p95, p95@50ms */
+    KEEL_TYPE_ENDPOINTS, /* a list, endpoint_list.h */
+    KEEL_TYPE_NAME       /* one word of the author's */
 } keel_type;
 
 /*

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "settings/endpoint_list.h"
 #include "settings/hints.h"
 
 static const char *const layer_names[] = {
@@ -121,6 +122,19 @@ static void report_value(const keel_source *source, const keel_key *key,
                         keel_item_hint(item), keel_key_allowed(key, allowed));
 }
 
+/* Which entry, and where in it; nothing is quoted that may be a password. */
+static void report_endpoints(const keel_source *source, const keel_item *item,
+                             keel_report *report)
+{
+    keel_endpoint_text entries[KEEL_ENDPOINTS_MAX];
+    keel_endpoint_mistake mistake;
+
+    if (keel_endpoint_list_read(item->value, entries, &mistake))
+        return;
+    keel_report_ignored(report, spot_of(source, item->value_column + mistake.offset),
+                        "endpoints, entry %zu: %s", mistake.entry, mistake.why);
+}
+
 static void report_unknown_key(const keel_source *source, const keel_item *item,
                                keel_report *report)
 {
@@ -169,7 +183,10 @@ static bool read_value(const keel_source *source, const keel_key *key,
     keel_parse parse = keel_value_parse(key, item->value, value);
 
     if (parse) {
-        report_value(source, key, item, parse, report);
+        if (key->type == KEEL_TYPE_ENDPOINTS)
+            report_endpoints(source, item, report);
+        else
+            report_value(source, key, item, parse, report);
         return false;
     }
     /* a slow call of 0 is the other way to say that nothing is slow */

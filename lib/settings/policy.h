@@ -10,6 +10,8 @@
 
 #include <keel/status.h>
 
+#include "base/text.h"
+
 #define KEEL_PPM 1000000u
 
 enum { KEEL_HEDGES_MAX = 7 }; /* copies of a call */
@@ -50,6 +52,13 @@ typedef enum keel_scope {
     KEEL_SCOPE_HOST,
     KEEL_SCOPE_FLEET
 } keel_scope;
+
+/* Which endpoint is next. */
+typedef enum keel_endpoints_by {
+    KEEL_ENDPOINTS_BY_LOAD,
+    KEEL_ENDPOINTS_BY_TURN,
+    KEEL_ENDPOINTS_BY_AFFINITY
+} keel_endpoints_by;
 
 typedef struct keel_policy {
     uint64_t deadline_ns;
@@ -122,6 +131,27 @@ typedef struct keel_policy {
     uint32_t chaos_rate_ppm;
     keel_status chaos_fail; /* KEEL_OK, KEEL_FAILED, KEEL_THROTTLED, … */
     uint64_t chaos_latency_ns;
+
+    /* as written, valid, and valid only as long as the settings they stand in: whoever
+     * makes endpoints of them copies what he keeps. Length 0: none */
+    keel_text endpoints;
+    keel_text endpoints_zone;
+    keel_endpoints_by endpoints_by;
+    uint32_t healthy_share_ppm;
+    uint64_t slow_start_ns; /* 0: off */
+    uint64_t endpoints_ttl_ns;
+
+    bool eject;
+    uint32_t eject_consecutive; /* 0: off */
+    uint64_t eject_interval_ns;
+    uint64_t eject_base_ns;
+    uint64_t eject_longest_ns;
+    uint32_t eject_jitter_ppm;
+    uint32_t eject_share_ppm;
+    double eject_deviations; /* 0: off */
+    uint32_t eject_min_hosts;
+    uint32_t eject_min_calls;
+    uint32_t eject_panic_ppm;
 } keel_policy;
 
 #endif

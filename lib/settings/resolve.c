@@ -174,6 +174,33 @@ static void resolve_chaos(const keel_layers *layers, keel_policy *out)
     out->chaos_latency_ns = number_of(layers, KEEL_KEY_CHAOS_LATENCY);
 }
 
+static void resolve_endpoints(const keel_layers *layers, keel_policy *out)
+{
+    out->endpoints = value_of(layers, KEEL_KEY_ENDPOINTS)->text;
+    out->endpoints_zone = value_of(layers, KEEL_KEY_ENDPOINTS_ZONE)->text;
+    out->endpoints_by = (keel_endpoints_by)number_of(layers, KEEL_KEY_ENDPOINTS_CHOICE);
+    out->healthy_share_ppm = count_of(layers, KEEL_KEY_ENDPOINTS_HEALTHY_SHARE);
+    out->slow_start_ns = number_of(layers, KEEL_KEY_ENDPOINTS_SLOW_START);
+    out->endpoints_ttl_ns = number_of(layers, KEEL_KEY_ENDPOINTS_TTL);
+}
+
+static void resolve_eject(const keel_layers *layers, keel_policy *out)
+{
+    const keel_value *time = value_of(layers, KEEL_KEY_EJECT_TIME);
+
+    out->eject = keel_layers_on(layers, KEEL_GROUP_EJECT);
+    out->eject_consecutive = count_of(layers, KEEL_KEY_EJECT_CONSECUTIVE);
+    out->eject_interval_ns = number_of(layers, KEEL_KEY_EJECT_INTERVAL);
+    out->eject_base_ns = time->first;
+    out->eject_longest_ns = time->most;
+    out->eject_jitter_ppm = count_of(layers, KEEL_KEY_EJECT_JITTER);
+    out->eject_share_ppm = count_of(layers, KEEL_KEY_EJECT_SHARE);
+    out->eject_deviations = decimal_of(layers, KEEL_KEY_EJECT_SUCCESS_RATE);
+    out->eject_min_hosts = count_of(layers, KEEL_KEY_EJECT_MIN_HOSTS);
+    out->eject_min_calls = count_of(layers, KEEL_KEY_EJECT_MIN_CALLS);
+    out->eject_panic_ppm = count_of(layers, KEEL_KEY_EJECT_PANIC);
+}
+
 void keel_resolve(const keel_layers *layers, keel_policy *out)
 {
     *out = (keel_policy){ .deadline_ns = 0 };
@@ -184,4 +211,6 @@ void keel_resolve(const keel_layers *layers, keel_policy *out)
     resolve_hedge(layers, out);
     resolve_share(layers, out);
     resolve_chaos(layers, out);
+    resolve_endpoints(layers, out);
+    resolve_eject(layers, out);
 }

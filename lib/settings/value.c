@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "settings/endpoint_list.h"
+
 static const char *const jitters[] = {
     [KEEL_JITTER_NONE] = "none",     [KEEL_JITTER_EQUAL] = "equal",
     [KEEL_JITTER_FULL] = "full",     [KEEL_JITTER_DECORRELATED] = "decorrelated",
@@ -168,6 +170,22 @@ static keel_parse parse_hedge(const keel_key *key, keel_text text, keel_value *v
     return parse_percentile(quantile, &value->first);
 }
 
+static keel_parse parse_endpoints(keel_text text, keel_value *value)
+{
+    keel_endpoint_text entries[KEEL_ENDPOINTS_MAX];
+    keel_endpoint_mistake mistake;
+
+    value->first = keel_endpoint_list_read(text, entries, &mistake);
+    value->text = text;
+    return value->first ? KEEL_PARSE_OK : KEEL_PARSE_FORM;
+}
+
+static keel_parse parse_name(keel_text text, keel_value *value)
+{
+    value->text = text;
+    return keel_endpoint_zone_is_valid(text) ? KEEL_PARSE_OK : KEEL_PARSE_FORM;
+}
+
 static keel_parse parse_plain(const keel_key *key, keel_text text, uint64_t *first)
 {
     keel_parse parse = KEEL_PARSE_FORM;
@@ -202,6 +220,10 @@ static keel_parse parse_typed(const keel_key *key, keel_text text, keel_value *v
         return parse_budget(key, text, value);
     case KEEL_TYPE_HEDGE:
         return parse_hedge(key, text, value);
+    case KEEL_TYPE_ENDPOINTS:
+        return parse_endpoints(text, value);
+    case KEEL_TYPE_NAME:
+        return parse_name(text, value);
     case KEEL_TYPE_DURATION:
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:
@@ -251,7 +273,7 @@ bool keel_value_is_off(const keel_key *key, const keel_value *value)
     if (key->id == KEEL_KEY_RETRY_ATTEMPTS)
         return value->first <= 1;
     if (key->id == KEEL_KEY_BREAKER || key->id == KEEL_KEY_CHAOS_RATE ||
-        key->id == KEEL_KEY_SHARE)
+        key->id == KEEL_KEY_SHARE || key->id == KEEL_KEY_EJECT)
         return value->first == 0;
     return value->off;
 }
@@ -272,6 +294,8 @@ bool keel_key_can_fence(const keel_key *key)
     case KEEL_TYPE_JITTER:
     case KEEL_TYPE_BUDGET:
     case KEEL_TYPE_HEDGE:
+    case KEEL_TYPE_ENDPOINTS:
+    case KEEL_TYPE_NAME:
         break;
     }
     return false;
@@ -361,6 +385,18 @@ static void write_span(const keel_value *value, char *to, size_t size)
         snprintf(to, size, "%s..%s", first, most);
 }
 
+/* Blanks are one space each; what is too long ends in "...". */
+static void write_text(keel_text text, char *to, size_t size)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < text.length && at < size - 1; i++)
+        to[at++] = keel_is_blank(text.at[i]) ? ' ' : text.at[i];
+    to[at] = '\0';
+    if (at < text.length)
+        memcpy(to + size - 4, "...", 4);
+}
+
 static void write_typed(const keel_key *key, const keel_value *value, char *to,
                         size_t size)
 {
@@ -406,6 +442,10 @@ static void write_typed(const keel_key *key, const keel_value *value, char *to,
         break;
     case KEEL_TYPE_HEDGE:
         write_hedge(value, to, size);
+        break;
+    case KEEL_TYPE_ENDPOINTS:
+    case KEEL_TYPE_NAME:
+        write_text(value->text, to, size);
         break;
     }
 }

@@ -15,12 +15,14 @@
  *        quantile that is not known, KEEL_NEVER: nothing
  * form   of a jitter the keel_jitter, of a budget the keel_budget_mode, of a window
  *        whether it counts calls, of a hedge whether it is a quantile
+ * text   of endpoints and names, as written, where it stands
  */
 typedef struct keel_value {
     bool off;
     unsigned form;
     uint64_t first;
     uint64_t most;
+    keel_text text;
 } keel_value;
 
 enum { KEEL_HEDGE_FIXED = 0, KEEL_HEDGE_QUANTILE = 1 };

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which endpoint an attempt goes to, and the end of that attempt. Pure decisions on the
+ * words of a set: no allocation, no I/O, told the time.
+ *
+ * 1. Candidates are those whose breaker is not open. Healthy are the candidates that are
+ *    neither ejected nor said to be ill by an active check.
+ * 2. Endpoints stand in levels, nearest first: of each tier those of the own zone, then the
+ *    others. A level takes min(1, healthy weight / (endpoints.healthy_share * weight)) of
+ *    what the nearer ones leave; should all of them together not take everything, they take
+ *    it in proportion. (Envoy's priority levels, whose overprovisioning factor of 1.4 is a
+ *    healthy_share of 71 %.)
+ * 3. If all levels together cannot take everything and fewer endpoints than eject.panic are
+ *    healthy, or none is, that is a panic: all candidates are used.
+ * 4. Those that the call has tried are avoided while there is another anywhere; for a
+ *    further attempt, so is one whose breaker asks for probes.
+ * 5. In the level: the less loaded of two that are drawn by weight (Mitzenmacher, "The power
+ *    of two choices in randomized load balancing", 2001), load being attempts in flight /
+ *    weight; or by turns, in proportion to weight (stride scheduling, Waldspurger, 1995);
+ *    or by rendezvous hash of the affinity number (Thaler and Ravishankar, 1998), -ln(u) /
+ *    weight being least (weighted: Schindelhauer and Schomaker, 2005).
+ * 6. One that its breaker refuses after all (its round of probes is full) is left out, and
+ *    2 to 5 are done again.
+ *
+ * Weight is that of the settings, but while endpoints.slow_start lasts max(10 %, time since
+ * it came back / slow_start) of it. It came back when its ejection ended, its breaker closed
+ * or a check found it healthy again, whichever is latest; no one has to notice.
+ *
+ * With endpoints.choice=sticky all chance comes from the affinity number, if there is one.
+ */
+#ifndef KEEL_POLICY_ENDPOINT_CHOICE_H
+#define KEEL_POLICY_ENDPOINT_CHOICE_H
+
+#include "policy/endpoint_set.h"
+
+/* tried: a bit for each endpoint that earlier attempts of the call went to. affinity: 0:
+ * none */
+typedef struct keel_endpoint_request {
+    uint64_t now;
+    const keel_random *random;
+    uint64_t tried;
+    uint64_t affinity;
+} keel_endpoint_request;
+
+enum { KEEL_PICK_HELD = 1 };
+
+/* The right to one attempt at an endpoint; ended once. All zero: none. */
+typedef struct keel_endpoint_pick {
+    keel_breaker_permit permit;
+    uint8_t index;
+    uint8_t flags;
+    uint8_t spare[6];
+} keel_endpoint_pick;
+
+_Static_assert(sizeof(keel_endpoint_pick) <= 32, "a call holds several");
+
+/*
+ * Picks an endpoint for an attempt that begins now.
+ * changes         of the breakers, of ejections, of panic
+ * retry_after_ns  set on a refusal: until the first endpoint may be probed; 0: not known
+ * Returns  KEEL_OK
+ *          KEEL_REJECTED_OPEN       every endpoint's breaker is open
+ *          KEEL_REJECTED_HALF_OPEN  none is open any more, but all probes are out
+ */
+keel_status keel_endpoints_choose(const keel_endpoints *set, const keel_policy *policy,
+                                  const keel_endpoint_request *request,
+                                  keel_endpoint_pick *pick, uint64_t *retry_after_ns,
+                                  keel_endpoint_changes *changes);
+
+/*
+ * Ends a pick with what came of it; a neutral outcome gives everything back. False: it came
+ * too late for the breaker, or there is nothing to end. Nothing is held afterwards.
+ */
+bool keel_endpoints_end(const keel_endpoints *set, const keel_policy *policy,
+                        keel_endpoint_pick *pick, const keel_breaker_result *result,
+                        uint64_t now, const keel_random *random,
+                        keel_endpoint_changes *changes);
+
+/*
+ * What an active check says. One that is ill is no candidate but in a panic. One that is
+ * healthy again, and whose breaker is open, is probed from now on; nothing here closes it.
+ * True: it is another than was said before.
+ */
+bool keel_endpoints_say_health(const keel_endpoints *set, const keel_policy *policy,
+                               uint32_t index, bool is_healthy, uint64_t now,
+                               keel_endpoint_changes *changes);
+
+/* A pure look. ok, failed: of the breaker's window; without one, since the last sweep. */
+typedef struct keel_endpoint_view {
+    bool has_breaker;
+    keel_breaker_view breaker;
+    bool is_ill;
+    uint64_t ejected_left_ns; /* 0: it is not out */
+    uint32_t ejections;
+    uint64_t in_flight;
+    uint64_t ok;
+    uint64_t failed;
+    double weight; /* in force now: part of the settings' while it starts slowly */
+} keel_endpoint_view;
+
+void keel_endpoints_view(const keel_endpoints *set, const keel_policy *policy,
+                         uint32_t index, uint64_t now, keel_endpoint_view *view);
+
+/* Whether all are used since too few are healthy, as the latest choice found it. */
+static inline bool keel_endpoints_are_in_panic(const keel_endpoints *set)
+{
+    return atomic_load_explicit(&set->words->panic, memory_order_relaxed) != 0;
+}
+
+#endif
