@@ -70,6 +70,8 @@ typedef keel_status keel_fallback_fn(const keel_detail *detail, void *ctx);
  *                 1 this call makes one attempt: nested retries multiply
  * fallback, fallback_ctx
  *                 what stands in for a call that was rejected or failed; NULL: nothing
+ * affinity        with endpoints.choice=sticky: calls of the same number, not 0, go to
+ *                 the same endpoint while it is healthy (a hash of the user, the key)
  */
 typedef struct keel_call_options {
     size_t size;
@@ -81,6 +83,7 @@ typedef struct keel_call_options {
     uint32_t attempt;
     keel_fallback_fn *fallback;
     void *fallback_ctx;
+    uint64_t affinity;
 } keel_call_options;
 
 /*
@@ -150,6 +153,31 @@ KEEL_API KEEL_MUST_USE keel_step keel_call_poll(keel_call *call, uint32_t *attem
 KEEL_API uint64_t keel_call_timeout_ns(const keel_call *call);
 /* The same in milliseconds, rounded up, at least 1; INT32_MAX: no limit. */
 KEEL_API int keel_call_timeout_ms(const keel_call *call);
+/*
+ * Where an attempt goes, of a pipeline with endpoints (keel-endpoints(7)).
+ * index           its place in the list, from 0
+ * url, name, zone  of the setting, zone "" where it has none; valid until keel_call_end
+ */
+typedef struct keel_endpoint {
+    size_t size;
+    uint32_t index;
+    const char *url;
+    const char *name;
+    const char *zone;
+} keel_endpoint;
+
+/*
+ * The endpoint that was chosen for an attempt: for one under way, or the latest.
+ *
+ * attempt  0: the latest
+ * out      size set by the caller; untouched unless KEEL_OK
+ * Returns  KEEL_OK
+ *          KEEL_E_STATE     no such attempt, or the pipeline has no endpoints
+ *          KEEL_E_ARGUMENT  NULL, or size 0
+ */
+KEEL_API keel_status keel_call_endpoint(const keel_call *call, uint32_t attempt,
+                                        keel_endpoint *out);
+
 /*
  * Whether an attempt is still wanted. False: it was reported, timed out, lost to a copy,
  * or was never made: what works on it may stop.

@@ -25,7 +25,12 @@ typedef enum keel_event_type {
     KEEL_EVENT_FALLBACK = 9,      /* status it stood in for */
     KEEL_EVENT_RELOADED = 10,
     KEEL_EVENT_LOCKED = 11, /* lock: what holds from now on, none included; cause */
-    KEEL_EVENT_HEDGE = 12   /* attempt: the copy's; duration_ns: since the first */
+    KEEL_EVENT_HEDGE = 12,  /* attempt: the copy's; duration_ns: since the first */
+    KEEL_EVENT_ENDPOINT_TRANSITION = 13, /* endpoint: its breaker's from, to, cause */
+    KEEL_EVENT_EJECTED = 14,  /* endpoint, cause, duration_ns: for how long */
+    KEEL_EVENT_RESTORED = 15, /* endpoint: its ejection is over */
+    KEEL_EVENT_PANIC = 16,    /* too few endpoints are healthy: all are used */
+    KEEL_EVENT_CALM = 17      /* no longer */
 } keel_event_type;
 
 /* Why a breaker changed its state. */
@@ -51,7 +56,7 @@ KEEL_API const char *keel_cause_name(keel_cause cause);
 KEEL_API const char *keel_breaker_state_name(keel_breaker_state state);
 KEEL_API const char *keel_lock_name(keel_lock lock);
 
-/* Fields that a type does not use are zero. pipeline is valid inside the callback. */
+/* Fields that a type does not use are zero. Texts are valid inside the callback. */
 typedef struct keel_event {
     size_t size;
     keel_event_type type;
@@ -67,6 +72,7 @@ typedef struct keel_event {
     uint32_t generation;
     uint64_t duration_ns;
     keel_lock lock;
+    const char *endpoint; /* "": of none, or it is gone from the settings */
 } keel_event;
 
 typedef void keel_event_fn(const keel_event *event, void *ctx);

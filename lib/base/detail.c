@@ -95,3 +95,17 @@ bool keel_options_read(void *to, size_t to_size, const void *from)
            (size < to_size ? size : to_size) - sizeof size);
     return true;
 }
+
+bool keel_struct_fill(void *to, const void *all, size_t all_size)
+{
+    size_t size;
+
+    memcpy(&size, to, sizeof size);
+    if (size < sizeof size)
+        return false;
+    if (size > all_size)
+        size = all_size;
+    memcpy((char *)to + sizeof size, (const char *)all + sizeof size,
+           size - sizeof size);
+    return true;
+}

@@ -36,4 +36,10 @@ void keel_detail_say(keel_detail *why, keel_status code, keel_reason reason,
  */
 bool keel_options_read(void *to, size_t to_size, const void *from);
 
+/*
+ * The other way: fills a sized struct of the caller's from a whole one, as far as it
+ * reaches; its size stays what it is. False: that is 0, nothing was filled.
+ */
+bool keel_struct_fill(void *to, const void *all, size_t all_size);
+
 #endif

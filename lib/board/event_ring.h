@@ -20,6 +20,7 @@ enum { KEEL_EVENT_CELLS = 4096 };
 typedef struct keel_event_record {
     uint64_t at_ns;
     uint64_t duration_ns;
+    uint64_t endpoint; /* the hash of its name; 0: none */
     uint32_t pipeline; /* its number in the runtime */
     uint32_t generation;
     uint32_t attempt;

@@ -68,6 +68,15 @@ static void take_options(keel_machine *m, const keel_call_options *o)
     m->flags.is_nested = o->attempt > 1;
 }
 
+/* Without memory for them the call is over. */
+void keel_machine_need_endpoints(keel_machine *m)
+{
+    if (!m->plan->endpoints || keel_race_begin(m))
+        return;
+    m->phase = KEEL_PHASE_ENDED;
+    m->status = KEEL_E_NOMEM;
+}
+
 /* KEEL_DISABLED: one attempt, no policy; only what belongs to a plain call. */
 static void begin_plain(keel_machine *m)
 {
@@ -84,6 +93,7 @@ static void begin_planned(keel_machine *m)
     m->plan_phase = (uint8_t)plan_phase;
     if (m->plan->policy.retry && !m->flags.is_nested)
         m->most_tries = m->plan->policy.retry_attempts;
+    keel_machine_need_endpoints(m);
 }
 
 static void begin(keel_machine *m)
@@ -104,6 +114,8 @@ static void begin_with(keel_machine *m, const keel_call_options *options)
     }
     take_options(m, &own);
     begin(m);
+    if (m->race)
+        m->race->affinity = own.affinity;
 }
 
 void keel_call_begin(keel_call *call, keel_pipeline *pipeline,

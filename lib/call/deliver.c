@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "call/pipeline.h"
+#include "call/endpoint.h"
 
 void keel_event_put(keel_runtime *runtime, const keel_event_record *record)
 {
@@ -32,7 +32,8 @@ static keel_event unpack(keel_runtime *runtime, const keel_event_record *r,
                          .attempt = r->attempt,
                          .generation = r->generation,
                          .duration_ns = r->duration_ns,
-                         .lock = (keel_lock)r->lock };
+                         .lock = (keel_lock)r->lock,
+                         .endpoint = "" };
 }
 
 /* Calls the listener of now with one event, holding nothing. False: there is none. */
@@ -58,6 +59,22 @@ static bool tell(keel_runtime *runtime, const keel_event *event)
     return true;
 }
 
+/* The name is the plan's of now, which is held meanwhile. */
+static bool tell_of_endpoint(keel_runtime *runtime, keel_event *event,
+                             const keel_event_record *record)
+{
+    keel_pipeline *pipeline = runtime->pipelines[record->pipeline];
+    uint32_t phase;
+    const keel_plan *plan = keel_plan_enter_as_it_is(
+        pipeline, keel_stripe_mine(&pipeline->stripes), &phase);
+    bool goes_on;
+
+    event->endpoint = keel_plan_endpoint_name(plan, record->endpoint);
+    goes_on = tell(runtime, event);
+    keel_plan_exit(pipeline, phase);
+    return goes_on;
+}
+
 static void deliver_all(keel_runtime *runtime)
 {
     keel_event_record record;
@@ -67,7 +84,8 @@ static void deliver_all(keel_runtime *runtime)
            keel_event_ring_get(runtime->events, &record, &sequence)) {
         keel_event event = unpack(runtime, &record, sequence);
 
-        if (!tell(runtime, &event))
+        if (!(record.endpoint ? tell_of_endpoint(runtime, &event, &record)
+                              : tell(runtime, &event)))
             return;
     }
 }
@@ -124,11 +142,24 @@ keel_status keel_events_listen(keel_runtime *runtime, keel_event_fn *fn, void *c
 
 const char *keel_event_type_name(keel_event_type type)
 {
-    static const char *const names[] = { "?",        "transition", "rejected",
-                                         "retry",    "slow",       "late",
-                                         "budget",   "would_trip", "permit_leaked",
-                                         "fallback", "reloaded",   "locked",
-                                         "hedge" };
+    static const char *const names[] = { "?",
+                                         "transition",
+                                         "rejected",
+                                         "retry",
+                                         "slow",
+                                         "late",
+                                         "budget",
+                                         "would_trip",
+                                         "permit_leaked",
+                                         "fallback",
+                                         "reloaded",
+                                         "locked",
+                                         "hedge",
+                                         "endpoint_transition",
+                                         "ejected",
+                                         "restored",
+                                         "panic",
+                                         "calm" };
 
     return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "?";
 }

@@ -15,7 +15,7 @@
 #include "call/machine.h"
 
 #include "call/quick.h"
-#include "call/race.h"
+#include "call/endpoint.h"
 
 #include "base/detail.h"
 #include "base/thread.h"
@@ -72,6 +72,16 @@ static void begin_chaos(keel_machine *m, uint64_t now)
     m->wake_at = keel_ns_min(keel_ns_add(now, latency), m->attempt_until);
 }
 
+/* What was granted, or is waited for, is not used. */
+static void give_admission_back(keel_machine *m, uint64_t now)
+{
+    const keel_admission_result unused = { .status = KEEL_CANCELLED };
+    keel_changes changes = { .count = 0 };
+
+    keel_admission_end(m->pipeline, m->plan, &m->admission, &unused, now, &changes);
+    keel_pipeline_tell_changes(m->pipeline, &changes, now);
+}
+
 static void admit(keel_machine *m, uint64_t now)
 {
     keel_admission_request request = { .now = now,
@@ -91,6 +101,10 @@ static void admit(keel_machine *m, uint64_t now)
     } else if (answer.waits) {
         m->phase = KEEL_PHASE_ADMITTING;
         m->wake_at = answer.wake_at;
+    } else if (m->plan->endpoints &&
+               !keel_attempt_choose(m, &m->race->pick, now, &answer)) {
+        give_admission_back(m, now);
+        refused(m, &answer, now);
     } else {
         keel_machine_begin_attempt(m, now);
         keel_race_renew(m);
@@ -255,6 +269,7 @@ static void tell_end(keel_machine *m, uint32_t attempt, keel_status status,
 static keel_attempt_ref own_attempt(keel_machine *m)
 {
     return (keel_attempt_ref){ .admission = &m->admission,
+                               .pick = m->plan->endpoints ? &m->race->pick : NULL,
                                .began_at = m->attempt_at,
                                .until = m->attempt_until,
                                .number = m->race ? m->race->own_number : m->attempts,
@@ -279,6 +294,8 @@ void keel_machine_settle(keel_machine *m, const keel_attempt_ref *attempt,
     bool in_time = keel_admission_end(m->pipeline, m->plan, attempt->admission, &result,
                                       now, &changes);
 
+    if (attempt->pick)
+        keel_attempt_let_go(m, attempt->pick, &result, now);
     keel_budget_end(&m->plan->budget, &m->plan->policy, attempt->is_extra,
                     keel_outcome_of(status) == KEEL_OUTCOME_OK,
                     keel_outcome_of(status) == KEEL_OUTCOME_FAILED);
@@ -381,11 +398,7 @@ void keel_machine_abandon(keel_machine *m, uint64_t now)
     if (m->phase == KEEL_PHASE_ATTEMPT || m->phase == KEEL_PHASE_CHAOS) {
         abandon_attempts(m, now);
     } else if (m->phase == KEEL_PHASE_ADMITTING) {
-        keel_admission_result unused = { .status = KEEL_CANCELLED };
-        keel_changes changes = { .count = 0 };
-
-        keel_admission_end(m->pipeline, m->plan, &m->admission, &unused, now, &changes);
-        keel_pipeline_tell_changes(m->pipeline, &changes, now);
+        give_admission_back(m, now);
     }
 }
 

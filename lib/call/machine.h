@@ -142,6 +142,9 @@ static inline bool keel_machine_is_alive(const keel_machine *m)
     return m->planned_in && m->planned_in == keel_process_incarnation();
 }
 
+/* To be called when a call has its plan: where its attempts go to. */
+void keel_machine_need_endpoints(keel_machine *m);
+
 /* A call that has not begun. */
 void keel_machine_clear(keel_machine *m, keel_pipeline *pipeline);
 
@@ -171,6 +174,7 @@ static inline uint64_t keel_machine_wakes_at(const keel_machine *m)
 /* One attempt under way, the machine's own or a copy of it. */
 typedef struct keel_attempt_ref {
     keel_admission *admission;
+    keel_endpoint_pick *pick; /* NULL: it goes to no endpoint */
     uint64_t began_at;
     uint64_t until;
     uint32_t number;

@@ -178,7 +178,6 @@ keel_status keel_pipeline_lock_look(keel_pipeline *pipeline, keel_lock_state *st
 {
     keel_changes none = { .count = 0 };
     keel_lock_state all;
-    size_t size;
     visit v;
 
     if (!state || state->size < sizeof state->size || !visit_begin(&v, pipeline))
@@ -187,8 +186,7 @@ keel_status keel_pipeline_lock_look(keel_pipeline *pipeline, keel_lock_state *st
         return visit_end(&v, &none, KEEL_E_STATE);
     keel_pipeline_see_lock(pipeline, v.plan, v.now);
     all = read_lock(&v);
-    size = all.size = state->size < sizeof all ? state->size : sizeof all;
-    memcpy((char *)state + sizeof size, (char *)&all + sizeof size, size - sizeof size);
+    keel_struct_fill(state, &all, sizeof all);
     return visit_end(&v, &none, KEEL_OK);
 }
 
@@ -250,8 +248,6 @@ static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats 
     all->permits_ended_twice = atomic_load(&c->ended_twice);
     all->permits_leaked = atomic_load(&c->leaked);
     all->resends_total = atomic_load(&c->resends);
-    all->hedges_total = atomic_load(&c->hedges);
-    all->hedges_won_total = atomic_load(&c->hedges_won);
     all->events_lost = atomic_load(&pipeline->runtime->events->lost);
     all->board_bytes = keel_board_used_by(pipeline->runtime->board, pipeline->name);
 }
@@ -259,7 +255,6 @@ static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats 
 keel_status keel_pipeline_look(keel_pipeline *pipeline, keel_pipeline_stats *stats)
 {
     keel_pipeline_stats all = { .size = 0 };
-    size_t size;
     visit v;
 
     if (!pipeline || !stats || stats->size < sizeof stats->size)
@@ -272,11 +267,14 @@ keel_status keel_pipeline_look(keel_pipeline *pipeline, keel_pipeline_stats *sta
         all.in_flight = keel_bulkhead_in_use(&v.plan->bulkhead);
         all.queued = keel_bulkhead_waiting(&v.plan->bulkhead);
     }
+    if (v.plan->hedge) {
+        all.hedges_total = atomic_load(&v.plan->hedge->sent);
+        all.hedges_won_total = atomic_load(&v.plan->hedge->won);
+    }
     look_at_counters(pipeline, &all);
     keel_pipeline_see_lock(pipeline, v.plan, v.now);
     keel_plan_exit(pipeline, v.phase);
     keel_events_deliver(pipeline->runtime);
-    size = all.size = stats->size < sizeof all ? stats->size : sizeof all;
-    memcpy((char *)stats + sizeof size, (char *)&all + sizeof size, size - sizeof size);
+    keel_struct_fill(stats, &all, sizeof all);
     return KEEL_OK;
 }

@@ -53,6 +53,8 @@ void keel_pipeline_destroy(keel_pipeline *pipeline)
     keel_plan_free_all(&pipeline->retired);
     keel_plan_free_all(&pipeline->draining);
     free_queues(memory, atomic_load(&pipeline->bulkhead.queues));
+    for (int i = 0; i < KEEL_SPARE_RACES; i++)
+        keel_memory_free(memory, atomic_load(&pipeline->spare_races[i]));
     keel_memory_free(memory, pipeline->name);
     keel_memory_free(memory, pipeline->code);
     keel_memory_free(memory, pipeline->override_text);

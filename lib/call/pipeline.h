@@ -28,10 +28,11 @@ typedef struct keel_counters {
     _Atomic uint64_t leaked;
     _Atomic uint64_t resends;   /* libcurl's own, see http/ */
     _Atomic uint64_t fallbacks; /* under way */
-    _Atomic uint64_t hedges;
-    _Atomic uint64_t hedges_won;
-    uint64_t spare[7];
+    uint64_t spare[1];
 } keel_counters;
+
+/* Of calls with endpoints or copies, kept for the next ones. */
+enum { KEEL_SPARE_RACES = 16 };
 
 /* Who counts together; permits pass gates by the words that this chooses. */
 typedef struct keel_scopes {
@@ -71,6 +72,7 @@ struct keel_pipeline {
     _Atomic uint32_t warned;       /* bits of keel_warned */
     _Atomic(void *) http;          /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);
+    _Atomic(void *) spare_races[KEEL_SPARE_RACES]; /* race.c's */
 };
 
 static inline void keel_plan_exit_at(keel_stripe stripe, uint32_t phase)

@@ -6,36 +6,77 @@
 #include "call/race.h"
 
 #include "base/memory.h"
+#include "call/endpoint.h"
 #include "call/quick.h"
+
+/* ---- memory ----------------------------------------------------------------------- */
+
+/* A thread mostly finds what its last call left: then nothing is allocated. */
+static _Atomic(void *) *spare_of(keel_machine *m)
+{
+    return &m->pipeline->spare_races[keel_thread_self()->index % KEEL_SPARE_RACES];
+}
+
+/* room may be less than is wanted: of a call before a reload. */
+static struct keel_race *race_take(keel_machine *m, uint32_t room)
+{
+    const keel_allocator *memory = m->pipeline->runtime->memory;
+    /* acquire pairs with the release in race_give: it is ours as it was left */
+    struct keel_race *race =
+        atomic_exchange_explicit(spare_of(m), NULL, memory_order_acquire);
+
+    if (race && race->room >= room)
+        return race;
+    keel_memory_free(memory, race);
+    race = keel_memory_new(memory, sizeof *race + room * sizeof race->copies[0]);
+    if (race)
+        race->room = room;
+    return race;
+}
+
+static void race_give(keel_machine *m, struct keel_race *race)
+{
+    void *none = NULL;
+
+    if (!atomic_compare_exchange_strong_explicit(
+            spare_of(m), &none, race, memory_order_release, memory_order_relaxed))
+        keel_memory_free(m->pipeline->runtime->memory, race);
+}
 
 static struct keel_race *race_new(keel_machine *m)
 {
-    const keel_allocator *memory = m->pipeline->runtime->memory;
-    uint32_t room = m->plan->policy.hedge_max;
-    struct keel_race *race =
-        keel_memory_new(memory, sizeof *race + room * sizeof race->copies[0]);
+    uint32_t most = m->plan->policy.hedge ? m->plan->policy.hedge_max : 0;
+    struct keel_race *race = race_take(m, most);
 
     if (!race)
         return NULL;
-    race->memory = memory;
-    race->room = room;
-    race->own_number = m->attempts;
-    race->own_is_open = true;
-    race->due_at = m->wake_at;
+    *race = (struct keel_race){ .room = race->room,
+                                .most = most,
+                                .own_number = m->attempts,
+                                .own_is_open = true,
+                                .due_at = m->wake_at };
     m->race = race;
     return race;
+}
+
+bool keel_race_begin(keel_machine *m)
+{
+    return race_new(m) != NULL;
 }
 
 void keel_race_free(keel_machine *m)
 {
     if (m->race)
-        keel_memory_free(m->race->memory, m->race);
+        race_give(m, m->race);
     m->race = NULL;
 }
 
-static keel_attempt_ref copy_attempt(keel_copy *copy)
+/* ---- what is open ------------------------------------------------------------------ */
+
+static keel_attempt_ref copy_attempt(const keel_machine *m, keel_copy *copy)
 {
     return (keel_attempt_ref){ .admission = &copy->admission,
+                               .pick = m->plan->endpoints ? &copy->pick : NULL,
                                .began_at = copy->began_at,
                                .until = copy->until,
                                .number = copy->number,
@@ -45,7 +86,7 @@ static keel_attempt_ref copy_attempt(keel_copy *copy)
 /* Copies that may still be sent. */
 static bool has_room(const keel_machine *m)
 {
-    return m->race ? m->race->sent < m->race->room : m->plan->policy.hedge_max > 0;
+    return !m->race || m->race->sent < m->race->most;
 }
 
 static bool copies_are_open(const keel_machine *m)
@@ -137,12 +178,20 @@ static bool admit(keel_machine *m, keel_copy *copy, uint64_t now)
     const keel_admission_request request = {
         .now = now, .until = now, .skips_breaker = m->plan->policy.per_call
     };
+    const keel_admission_result unused = { .status = KEEL_CANCELLED };
     keel_admission_answer answer;
 
     keel_admission_ask(m->pipeline, m->plan, &copy->admission, &request, &answer);
     if (answer.changes.count | answer.changes.would_trip)
         keel_pipeline_tell_changes(m->pipeline, &answer.changes, now);
-    return answer.status == KEEL_OK;
+    if (answer.status != KEEL_OK)
+        return false;
+    if (!m->plan->endpoints || keel_attempt_choose(m, &copy->pick, now, &answer))
+        return true;
+    keel_admission_end(m->pipeline, m->plan, &copy->admission, &unused, now,
+                       &answer.changes);
+    keel_pipeline_tell_changes(m->pipeline, &answer.changes, now);
+    return false;
 }
 
 static void begin(keel_machine *m, keel_copy *copy, uint64_t now)
@@ -157,7 +206,7 @@ static void begin(keel_machine *m, keel_copy *copy, uint64_t now)
         keel_ns_min(m->deadline_at, timeout ? keel_ns_add(now, timeout) : KEEL_NEVER);
     copy->is_open = true;
     keel_budget_begin(&m->plan->budget, &m->plan->policy);
-    keel_count(&m->pipeline->counters->hedges);
+    keel_count(&m->plan->hedge->sent);
     keel_pipeline_tell(m->pipeline,
                        (keel_event_record){ .type = KEEL_EVENT_HEDGE,
                                             .attempt = copy->number,
@@ -171,6 +220,7 @@ static void send_copy(keel_machine *m, uint64_t now)
     struct keel_race *race = m->race;
     keel_copy *copy = &race->copies[race->sent];
 
+    *copy = (keel_copy){ .number = 0 };
     race->due_at = KEEL_NEVER;
     if (keel_machine_is_late(m, now) || !pay(m, now))
         return;
@@ -252,14 +302,14 @@ static void win(keel_machine *m, const keel_outcome *outcome, keel_status counts
     keel_machine_abandon(m, now);
     keel_machine_take(m, outcome, counts_as);
     if (outcome->status == KEEL_OK)
-        keel_count(&m->pipeline->counters->hedges_won);
+        keel_count(&m->plan->hedge->won);
     keel_machine_decide(m, outcome, counts_as, now);
 }
 
 void keel_race_report(keel_machine *m, keel_copy *copy, const keel_outcome *outcome,
                       uint64_t now)
 {
-    keel_attempt_ref attempt = copy_attempt(copy);
+    keel_attempt_ref attempt = copy_attempt(m, copy);
     keel_outcome o = *outcome;
     keel_status counts_as;
 
@@ -281,7 +331,7 @@ void keel_race_report(keel_machine *m, keel_copy *copy, const keel_outcome *outc
 
 void keel_race_withdraw(keel_machine *m, keel_copy *copy, uint64_t now)
 {
-    keel_attempt_ref attempt = copy_attempt(copy);
+    keel_attempt_ref attempt = copy_attempt(m, copy);
 
     copy->is_open = false;
     m->attempts--;
@@ -338,7 +388,7 @@ keel_copy *keel_race_copy(const keel_machine *m, uint32_t attempt)
 void keel_race_stop(keel_machine *m, uint64_t now)
 {
     for (keel_copy *copy; (copy = keel_race_copy(m, 0));) {
-        keel_attempt_ref attempt = copy_attempt(copy);
+        keel_attempt_ref attempt = copy_attempt(m, copy);
 
         copy->is_open = false;
         keel_machine_settle(m, &attempt, KEEL_CANCELLED, 0, now);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several attempts of one call at once: hedging. The first of them is the machine's own;
- * its copies are here, in memory that a call takes when its first copy is due and that
- * goes with it.
+ * What a call needs beyond its 256 bytes: which endpoints it goes to, and several attempts
+ * at once, which is hedging. Taken when the call begins, where there are endpoints, else
+ * when the first copy is due, and given back with the call.
+ *
+ * The first attempt is the machine's own; its copies are here.
  *
  *   own fails, copies are open         the failure is kept, and the copies are waited for
  *   a copy fails                       the next one is due at once; the others go on
@@ -20,6 +22,7 @@
 /* An attempt beside the machine's own. */
 typedef struct keel_copy {
     keel_admission admission;
+    keel_endpoint_pick pick;
     uint64_t began_at;
     uint64_t until;
     uint32_t number;
@@ -30,19 +33,25 @@ typedef struct keel_copy {
  * due_at      when the next copy is sent; KEEL_NEVER: none is
  * failure     what the own attempt failed of, once own_is_open is false
  * own_number  of the own attempt
- * sent        copies of the whole call; room: how many there may be
+ * sent        copies of the whole call; most: how many there may be; room: for so many
  */
 struct keel_race {
-    const keel_allocator *memory;
+    keel_endpoint_pick pick; /* of the own attempt */
+    uint64_t tried;          /* endpoints, a bit each */
+    uint64_t affinity;
     uint64_t due_at;
     keel_outcome failure;
     keel_status failure_counts_as;
     uint32_t own_number;
     uint32_t sent;
+    uint32_t most;
     uint32_t room;
     bool own_is_open;
     keel_copy copies[];
 };
+
+/* A call begins whose attempts go to endpoints. False: no memory. */
+bool keel_race_begin(keel_machine *m);
 
 /* An attempt of the machine's own begins. */
 void keel_race_renew(keel_machine *m);

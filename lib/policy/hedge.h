@@ -22,7 +22,9 @@ enum { KEEL_HEDGE_SAVED_MAX = 10 };
 /* Zeros: nothing is saved. */
 typedef struct keel_hedge_words {
     _Atomic uint64_t credit;
-    uint64_t spare[7];
+    _Atomic uint64_t sent; /* copies, ever */
+    _Atomic uint64_t won;  /* of these, answered first */
+    uint64_t spare[5];
 } keel_hedge_words;
 
 /* A call begins that may be hedged. Relaxed: a count, which orders nothing. */

@@ -195,6 +195,8 @@ END_TEST
 START_TEST(without_a_call_there_is_nothing_to_do)
 {
     keel_outcome outcome = { .size = sizeof outcome };
+    keel_endpoint endpoint = { .size = sizeof endpoint };
+    keel_call call;
     uint32_t attempt = 9;
     uint64_t wake_at = 9;
 
@@ -209,6 +211,11 @@ START_TEST(without_a_call_there_is_nothing_to_do)
     WITHOUT(keel_call_timeout_ns, call, keel_call_timeout_ns(NULL) == UINT64_MAX);
     WITHOUT(keel_call_timeout_ms, call, keel_call_timeout_ms(NULL) == INT32_MAX);
     WITHOUT(keel_call_attempt, call, keel_call_attempt(NULL) == 0);
+    WITHOUT(keel_call_attempt_is_open, call, !keel_call_attempt_is_open(NULL, 1));
+    WITHOUT(keel_call_endpoint, call,
+            keel_call_endpoint(NULL, 0, &endpoint) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_call_endpoint, out,
+            keel_call_endpoint(&call, 0, NULL) == KEEL_E_ARGUMENT);
     WITHOUT(keel_call_report, call, RETURNS(keel_call_report(NULL, KEEL_OK)));
     WITHOUT(keel_call_report_attempt, call,
             RETURNS(keel_call_report_attempt(NULL, 1, &outcome)));

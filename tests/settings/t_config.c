@@ -143,7 +143,7 @@ START_TEST(each_key_keeps_its_range)
 END_TEST
 
 static const char *const later_keys[] = {
-    "adaptive", "throttle", "hedge", "breaker.ramp_up", "stale",
+    "adaptive", "throttle", "breaker.ramp_up", "stale",
 };
 
 START_TEST(a_key_of_a_later_version_is_unknown_rather_than_idle)
@@ -513,8 +513,8 @@ static const warning_case mistakes[] = {
       "KEEL_PAYMENTS col 13: \"careful\" is no setting" },
     { "the author is told too", NULL, "timeot=1s",
       "payments: code col 1: unknown setting \"timeot\"" },
-    { "a later version's key", "KEEL_PAYMENTS=hedge=p95", NULL,
-      "unknown setting \"hedge\"" },
+    { "a later version's key", "KEEL_PAYMENTS=fuse=p95", NULL,
+      "unknown setting \"fuse\"" },
     { "a misspelt process-wide name, at once", "KEEL_STRIKT=on", NULL,
       "KEEL_STRIKT: unknown variable, did you mean KEEL_STRICT?" },
     { "a misspelt default, at once", "KEEL_DEFUALT=timeout=1s", NULL,

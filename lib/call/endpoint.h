@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The endpoints of a call's attempts, where its pipeline has several: each attempt is
+ * given one when it is admitted, and gives it back when it ends. Which one is policy/
+ * endpoint_choice.h's to say.
+ */
+#ifndef KEEL_CALL_ENDPOINT_H
+#define KEEL_CALL_ENDPOINT_H
+
+#include "call/race.h"
+
+/* What an attempt of the call that is admitted now goes to. False: to none, as answer
+ * says. */
+bool keel_attempt_choose(keel_machine *m, keel_endpoint_pick *pick, uint64_t now,
+                         keel_admission_answer *answer);
+
+/* The attempt has ended so. */
+void keel_attempt_let_go(keel_machine *m, keel_endpoint_pick *pick,
+                         const keel_admission_result *result, uint64_t now);
+
+/* Events and log lines of what happened to endpoints. */
+void keel_pipeline_tell_endpoints(keel_pipeline *pipeline, const keel_endpoints *set,
+                                  const keel_endpoint_changes *changes, uint64_t now);
+
+/* The name in the present set of the endpoint that a record is about; "": it is gone. */
+const char *keel_plan_endpoint_name(const keel_plan *plan, uint64_t hash);
+
+#endif
