@@ -149,7 +149,7 @@ typedef enum keel_step {
 KEEL_API KEEL_MUST_USE keel_step keel_call_poll(keel_call *call, uint32_t *attempt,
                                                 uint64_t *wake_at_ns);
 
-/* What the attempt may take: the attempt timeout clamped to the deadline left. */
+/* What the latest attempt may take: the attempt timeout clamped to the deadline left. */
 KEEL_API uint64_t keel_call_timeout_ns(const keel_call *call);
 /* The same in milliseconds, rounded up, at least 1; INT32_MAX: no limit. */
 KEEL_API int keel_call_timeout_ms(const keel_call *call);

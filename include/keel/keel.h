@@ -7,6 +7,7 @@
 #include <keel/runtime.h>
 #include <keel/pipeline.h>
 #include <keel/call.h>
+#include <keel/http_headers.h>
 #include <keel/events.h>
 #include <keel/curl.h>
 #include <keel/bag.h>

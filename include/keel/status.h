@@ -89,7 +89,8 @@ typedef enum keel_status {
     X(KEEL_REASON_EXHAUSTED, 10, "exhausted")                                          \
     X(KEEL_REASON_NOT_RETRYABLE, 11, "not_retryable")                                  \
     X(KEEL_REASON_PUSHBACK, 12, "pushback")                                            \
-    X(KEEL_REASON_CANCELLED, 13, "cancelled")
+    X(KEEL_REASON_CANCELLED, 13, "cancelled")                                          \
+    X(KEEL_REASON_DEADLINE_INFEASIBLE, 17, "deadline_infeasible")
 
 typedef enum keel_reason {
 #define KEEL_REASON_ENUM(name, number, text) name = number,

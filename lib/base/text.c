@@ -268,6 +268,15 @@ keel_parse keel_parse_decimal(keel_text text, uint64_t *micro)
     return parse_scaled(text, 1000000, micro);
 }
 
+keel_parse keel_parse_quantile(keel_text text, uint64_t *ppm)
+{
+    if (!text.length || *text.at != 'p')
+        return KEEL_PARSE_FORM;
+    text.at++;
+    text.length--;
+    return parse_scaled(text, 10000, ppm);
+}
+
 keel_parse keel_parse_rate(keel_text text, uint64_t *count, uint64_t *period_ns)
 {
     keel_text number_text, period;
@@ -392,6 +401,14 @@ void keel_write_ratio(char *to, size_t size, uint64_t ppm)
 
     write_decimals(number_text, sizeof number_text, ppm, 4);
     snprintf(to, size, "%s%%", number_text);
+}
+
+void keel_write_quantile(char *to, size_t size, uint64_t ppm)
+{
+    char number_text[32];
+
+    write_decimals(number_text, sizeof number_text, ppm, 4);
+    snprintf(to, size, "p%s", number_text);
 }
 
 void keel_write_rate(char *to, size_t size, uint64_t count, uint64_t period_ns)

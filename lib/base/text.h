@@ -55,6 +55,7 @@ keel_parse keel_parse_span(keel_text text, uint64_t *first,     /* 50ms..2s */
                            uint64_t *most);                     /* 1s: both */
 keel_parse keel_parse_ratio(keel_text text, uint64_t *ppm);     /* 50%, 0.5 */
 keel_parse keel_parse_decimal(keel_text text, uint64_t *micro); /* 1.5: 1500000 */
+keel_parse keel_parse_quantile(keel_text text, uint64_t *ppm);  /* p99.9 */
 keel_parse keel_parse_rate(keel_text text, uint64_t *count,     /* 100/s, 6/m, 1/h */
                            uint64_t *period_ns);
 keel_parse keel_parse_size(keel_text text, uint64_t *bytes); /* 64KiB, 64k, 10MB */
@@ -64,6 +65,7 @@ keel_parse keel_parse_bool(keel_text text, bool *value);     /* on, off */
 void keel_write_duration(char *to, size_t size, uint64_t ns);
 void keel_write_decimal(char *to, size_t size, uint64_t micro);
 void keel_write_ratio(char *to, size_t size, uint64_t ppm);
+void keel_write_quantile(char *to, size_t size, uint64_t ppm);
 void keel_write_rate(char *to, size_t size, uint64_t count, uint64_t period_ns);
 void keel_write_size(char *to, size_t size, uint64_t bytes);
 

@@ -262,13 +262,20 @@ keel_step keel_call_poll(keel_call *call, uint32_t *attempt, uint64_t *wake_at_n
 
 /* what the attempt may know */
 
+/* Of the latest attempt, which may be a copy. */
+static uint64_t latest_until(const keel_machine *m)
+{
+    const keel_copy *copy = m->race ? keel_race_copy(m, m->attempts) : NULL;
+
+    return copy ? copy->until : m->attempt_until;
+}
+
 uint64_t keel_call_timeout_ns(const keel_call *call)
 {
     const keel_machine *m = call ? keel_machine_of(call) : NULL;
+    uint64_t until = m && keel_machine_is_alive(m) ? latest_until(m) : KEEL_NEVER;
 
-    if (!m || !keel_machine_is_alive(m) || m->attempt_until == KEEL_NEVER)
-        return KEEL_NEVER;
-    return keel_ns_left(m->attempt_until, keel_machine_now(m));
+    return until == KEEL_NEVER ? KEEL_NEVER : keel_ns_left(until, keel_machine_now(m));
 }
 
 int keel_call_timeout_ms(const keel_call *call)

@@ -19,6 +19,7 @@
 
 #include "base/detail.h"
 #include "base/thread.h"
+#include "policy/feasibility.h"
 
 static void tell_rejection(keel_machine *m, keel_status status, uint64_t retry_after_ns,
                            uint64_t now)
@@ -134,9 +135,9 @@ static bool admit_call(keel_machine *m, uint64_t now)
     return m->flags.has_call_permit;
 }
 
-static void out_of_time(keel_machine *m, uint64_t now)
+static void out_of_time(keel_machine *m, keel_reason reason, uint64_t now)
 {
-    keel_machine_finish(m, KEEL_REASON_DEADLINE);
+    keel_machine_finish(m, reason);
     if (m->attempts > 0)
         return;
     m->status = KEEL_REJECTED_DEADLINE;
@@ -150,12 +151,24 @@ static void cancelled(keel_machine *m, uint64_t now)
     keel_machine_finish(m, KEEL_REASON_CANCELLED);
 }
 
+/* What is left of the deadline is less than answers are known to take. */
+static bool is_hopeless(const keel_machine *m, uint64_t now)
+{
+    const keel_policy *policy = &m->plan->policy;
+
+    return policy->infeasible_ppm && m->deadline_at != KEEL_NEVER &&
+           keel_feasibility_refuses(policy, m->plan->latency, m->deadline_at - now, now,
+                                    &m->pipeline->runtime->random);
+}
+
 static void ready(keel_machine *m, uint64_t now)
 {
     if (!m->flags.has_begun)
         keel_machine_begin_clock(m, now);
     if (keel_machine_is_late(m, now))
-        out_of_time(m, now);
+        out_of_time(m, KEEL_REASON_DEADLINE, now);
+    else if (is_hopeless(m, now))
+        out_of_time(m, KEEL_REASON_DEADLINE_INFEASIBLE, now);
     else if (admit_call(m, now))
         admit(m, now);
 }
@@ -196,7 +209,7 @@ static void advance(keel_machine *m, uint64_t now)
     case KEEL_PHASE_ADMITTING:
         if (keel_machine_is_late(m, now)) { /* a grant that came too late goes back */
             keel_machine_abandon(m, now);
-            out_of_time(m, now);
+            out_of_time(m, KEEL_REASON_DEADLINE, now);
         } else {
             admit(m, now);
         }

@@ -203,6 +203,7 @@ static bool coarse_is_enough(const keel_plan *plan, uint64_t tick_ns)
 
     /* how slow a call was is measured precisely, and how long others took */
     return tick_ns && !(p->breaker && p->slow_call_ns) && !p->hedge &&
+           !p->infeasible_ppm &&
            all_reach(COARSE_TICKS * tick_ns, lengths,
                      sizeof lengths / sizeof lengths[0]);
 }
@@ -245,9 +246,12 @@ static void place_hedge(placing *p, keel_plan *plan)
 {
     plan->hedge =
         place(p, p->parts->board, KEEL_BLOCK_HEDGE, 0, 0, sizeof *plan->hedge);
-    if (plan->policy.hedge_quantile_ppm)
-        plan->latency =
-            place(p, p->parts->board, KEEL_BLOCK_LATENCY, 0, 0, sizeof *plan->latency);
+}
+
+static void place_latency(placing *p, keel_plan *plan)
+{
+    plan->latency =
+        place(p, p->parts->board, KEEL_BLOCK_LATENCY, 0, 0, sizeof *plan->latency);
 }
 
 /* The texts that describe them lie in settings that may go; the set has copies. */
@@ -279,6 +283,8 @@ static void place_all(placing *p, keel_plan *plan)
         place_rate(p, &plan->rate, policy);
     if (policy->hedge)
         place_hedge(p, plan);
+    if ((policy->hedge && policy->hedge_quantile_ppm) || policy->infeasible_ppm)
+        place_latency(p, plan);
     if (policy->retry && policy->budget_mode != KEEL_BUDGET_OFF) {
         words = place(p, p->parts->board, KEEL_BLOCK_BUDGET, 0, 0, keel_budget_size());
         if (words)
@@ -306,8 +312,9 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
     p.full = status == KEEL_E_LIMIT;
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
     plan->is_simple = !policy->bulkhead_queue && !policy->chaos_rate_ppm &&
-                      !policy->per_call && !policy->hedge && !plan->endpoints &&
-                      !plan->bulkhead.places.words && !plan->rate.fleet;
+                      !policy->per_call && !policy->hedge && !policy->infeasible_ppm &&
+                      !plan->endpoints && !plan->bulkhead.places.words &&
+                      !plan->rate.fleet;
     plan->needs_time =
         policy->rate.count || plan->breaker.starts.words || plan->bulkhead.starts.words;
     if (!status && find_queue(&p, plan, parts))

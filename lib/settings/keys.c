@@ -12,6 +12,8 @@
 /* A century and a bit: sums of a few such lengths still fit 64 bits. */
 #define LONGEST (1000000 * KEEL_HOUR)
 
+/* in the order of keel_header_form */
+static const char *const header_forms[] = { "off", "keel", "grpc", "envoy", NULL };
 static const char *const after_waits[] = { "open", "closed", NULL };
 static const char *const orders[] = { "fifo", "lifo", NULL };
 /* in the order of keel_scope, both */
@@ -34,6 +36,35 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .standard = "10s",
       .meaning = "How long a whole call may take, with its waits, back-off and all "
                  "attempts." },
+    { .id = KEEL_KEY_DEADLINE_INFEASIBLE,
+      .name = "deadline.infeasible",
+      .group = KEEL_GROUP_DEADLINE,
+      .type = KEEL_TYPE_QUANTILE,
+      .min = 10000,
+      .max = 999999,
+      .can_off = true,
+      .standard = "off",
+      .meaning = "A call with less time left than this quantile of recent answers took "
+                 "is refused at once, all but one in twenty." },
+    { .id = KEEL_KEY_DEADLINE_HEADER,
+      .name = "deadline.header",
+      .group = KEEL_GROUP_DEADLINE,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 3,
+      .standard = "off",
+      .words = header_forms,
+      .meaning = "Whose headers carry the time left and the attempt number to the "
+                 "dependency." },
+    { .id = KEEL_KEY_DEADLINE_ALLOWANCE,
+      .name = "deadline.allowance",
+      .group = KEEL_GROUP_DEADLINE,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = KEEL_MINUTE,
+      .standard = "5ms",
+      .meaning =
+          "What the header says less than is left, for the way there and back." },
     { .id = KEEL_KEY_TIMEOUT,
       .name = "timeout",
       .group = KEEL_GROUP_TIMEOUT,
@@ -455,6 +486,33 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .standard = "1",
       .meaning = "Members of the fleet that must have reported failures before their "
                  "common window opens the breaker." },
+    { .id = KEEL_KEY_COALESCE,
+      .name = "coalesce",
+      .group = KEEL_GROUP_COALESCE,
+      .type = KEEL_TYPE_BOOL,
+      .min = 0,
+      .max = 1,
+      .standard = "off",
+      .meaning = "Whether equal reads that are under way at once are sent once." },
+    { .id = KEEL_KEY_STALE,
+      .name = "stale",
+      .group = KEEL_GROUP_STALE,
+      .type = KEEL_TYPE_DURATION,
+      .min = 1,
+      .max = LONGEST,
+      .can_off = true,
+      .standard = "off",
+      .meaning = "How long after it expired the last good answer is served while the "
+                 "dependency is down." },
+    { .id = KEEL_KEY_STALE_SIZE,
+      .name = "stale.size",
+      .group = KEEL_GROUP_STALE,
+      .type = KEEL_TYPE_SIZE,
+      .min = 4096,
+      .max = (uint64_t)1 << 40,
+      .standard = "8MiB",
+      .meaning = "Memory for the answers that are kept; the least recently used one "
+                 "goes first." },
     { .id = KEEL_KEY_CHAOS_RATE,
       .name = "chaos.rate",
       .group = KEEL_GROUP_CHAOS,
@@ -656,6 +714,8 @@ static const struct {
     [KEEL_GROUP_RATE] = { "rate", KEEL_KEY_RATE },
     [KEEL_GROUP_HEDGE] = { "hedge", KEEL_KEY_HEDGE },
     [KEEL_GROUP_SHARE] = { "share", KEEL_KEY_SHARE },
+    [KEEL_GROUP_COALESCE] = { "coalesce", KEEL_KEY_COALESCE },
+    [KEEL_GROUP_STALE] = { "stale", KEEL_KEY_STALE },
     [KEEL_GROUP_CHAOS] = { "chaos", KEEL_KEY_CHAOS_RATE },
     [KEEL_GROUP_ENDPOINTS] = { "endpoints", KEEL_KEY_ENDPOINTS },
     [KEEL_GROUP_EJECT] = { "eject", KEEL_KEY_EJECT },
@@ -780,6 +840,24 @@ static void allowed_durations(const keel_key *key, const char *what, char *to,
     snprintf(to, size, "%s, %s to %s", what, min, max);
 }
 
+static void allowed_sizes(const keel_key *key, char *to, size_t size)
+{
+    char min[32], max[32];
+
+    keel_write_size(min, sizeof min, key->min);
+    keel_write_size(max, sizeof max, key->max);
+    snprintf(to, size, "a size, %s to %s", min, max);
+}
+
+static void allowed_quantiles(const keel_key *key, char *to, size_t size)
+{
+    char min[32], max[32];
+
+    keel_write_quantile(min, sizeof min, key->min);
+    keel_write_quantile(max, sizeof max, key->max);
+    snprintf(to, size, "a quantile, %s to %s", min, max);
+}
+
 static void allowed_numbers(const keel_key *key, char *to, size_t size)
 {
     char min[32], max[32];
@@ -820,6 +898,12 @@ static void allowed_values(const keel_key *key, char *to, size_t size)
         break;
     case KEEL_TYPE_WORD:
         allowed_words(key, to, size);
+        break;
+    case KEEL_TYPE_SIZE:
+        allowed_sizes(key, to, size);
+        break;
+    case KEEL_TYPE_QUANTILE:
+        allowed_quantiles(key, to, size);
         break;
     case KEEL_TYPE_JITTER:
         snprintf(to, size,

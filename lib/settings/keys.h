@@ -11,6 +11,9 @@
 
 typedef enum keel_key_id {
     KEEL_KEY_DEADLINE,
+    KEEL_KEY_DEADLINE_INFEASIBLE,
+    KEEL_KEY_DEADLINE_HEADER,
+    KEEL_KEY_DEADLINE_ALLOWANCE,
     KEEL_KEY_TIMEOUT,
     KEEL_KEY_TIMEOUT_CONNECT,
     KEEL_KEY_RETRY_ATTEMPTS,
@@ -57,6 +60,9 @@ typedef enum keel_key_id {
     KEEL_KEY_SHARE,
     KEEL_KEY_SHARE_TRIP,
     KEEL_KEY_SHARE_REPORTERS,
+    KEEL_KEY_COALESCE,
+    KEEL_KEY_STALE,
+    KEEL_KEY_STALE_SIZE,
     KEEL_KEY_CHAOS_RATE,
     KEEL_KEY_CHAOS_FAIL,
     KEEL_KEY_CHAOS_LATENCY,
@@ -89,6 +95,8 @@ typedef enum keel_group {
     KEEL_GROUP_RATE,
     KEEL_GROUP_HEDGE,
     KEEL_GROUP_SHARE,
+    KEEL_GROUP_COALESCE,
+    KEEL_GROUP_STALE,
     KEEL_GROUP_CHAOS,
     KEEL_GROUP_ENDPOINTS,
     KEEL_GROUP_EJECT,
@@ -104,6 +112,8 @@ typedef enum keel_type {
     KEEL_TYPE_RATE,
     KEEL_TYPE_BOOL,
     KEEL_TYPE_WORD,
+    KEEL_TYPE_SIZE,
+    KEEL_TYPE_QUANTILE,  /* p95 */
     KEEL_TYPE_WINDOW,    /* a duration or Ncalls */
     KEEL_TYPE_JITTER,    /* a word or a ratio */
     KEEL_TYPE_BUDGET,    /* a ratio, tokens:, grpc:, inflight: */
@@ -115,7 +125,7 @@ typedef enum keel_type {
 /*
  * id        the row's own place in the table
  * name      as written in settings text
- * min, max  of the value in its own unit: ns, ppm, millionths of a decimal, or a count
+ * min, max  of the value in its own unit: ns, ppm, millionths of a decimal, bytes, or a count
  * can_off   "off" is a value
  * standard  the default as settings text; "": computed from other keys or from the
  *           process-wide variables, by `computed`

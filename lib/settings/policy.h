@@ -60,8 +60,19 @@ typedef enum keel_endpoints_by {
     KEEL_ENDPOINTS_BY_AFFINITY
 } keel_endpoints_by;
 
+/* Whose words carry a deadline and an attempt number over HTTP. */
+typedef enum keel_header_form {
+    KEEL_HEADER_OFF,
+    KEEL_HEADER_KEEL,
+    KEEL_HEADER_GRPC,
+    KEEL_HEADER_ENVOY
+} keel_header_form;
+
 typedef struct keel_policy {
     uint64_t deadline_ns;
+    uint32_t infeasible_ppm; /* 0: off */
+    keel_header_form deadline_header;
+    uint64_t deadline_allowance_ns;
     uint64_t timeout_ns;
     uint64_t connect_timeout_ns; /* resolved: min(1s, timeout/2) unless set; 0 with
                                     timeout off */
@@ -127,6 +138,10 @@ typedef struct keel_policy {
     keel_scope share;    /* of the breaker; KEEL_SCOPE_PROCESS: off */
     bool share_trip_any; /* one member's trip opens the fleet */
     uint32_t share_reporters;
+
+    bool coalesce;
+    uint64_t stale_ns; /* 0: off */
+    uint64_t stale_bytes;
 
     uint32_t chaos_rate_ppm;
     keel_status chaos_fail; /* KEEL_OK, KEEL_FAILED, KEEL_THROTTLED, … */

@@ -48,6 +48,10 @@ static keel_scope scope_of(const keel_layers *layers, keel_key_id id)
 static void resolve_times(const keel_layers *layers, keel_policy *out)
 {
     out->deadline_ns = number_of(layers, KEEL_KEY_DEADLINE);
+    out->infeasible_ppm = count_of(layers, KEEL_KEY_DEADLINE_INFEASIBLE);
+    out->deadline_header =
+        (keel_header_form)number_of(layers, KEEL_KEY_DEADLINE_HEADER);
+    out->deadline_allowance_ns = number_of(layers, KEEL_KEY_DEADLINE_ALLOWANCE);
     out->timeout_ns = number_of(layers, KEEL_KEY_TIMEOUT);
     if (out->timeout_ns)
         out->connect_timeout_ns = number_of(layers, KEEL_KEY_TIMEOUT_CONNECT);
@@ -167,6 +171,13 @@ static void resolve_share(const keel_layers *layers, keel_policy *out)
     out->share_reporters = count_of(layers, KEEL_KEY_SHARE_REPORTERS);
 }
 
+static void resolve_answers(const keel_layers *layers, keel_policy *out)
+{
+    out->coalesce = number_of(layers, KEEL_KEY_COALESCE);
+    out->stale_ns = number_of(layers, KEEL_KEY_STALE);
+    out->stale_bytes = number_of(layers, KEEL_KEY_STALE_SIZE);
+}
+
 static void resolve_chaos(const keel_layers *layers, keel_policy *out)
 {
     out->chaos_rate_ppm = count_of(layers, KEEL_KEY_CHAOS_RATE);
@@ -210,6 +221,7 @@ void keel_resolve(const keel_layers *layers, keel_policy *out)
     resolve_limits(layers, out);
     resolve_hedge(layers, out);
     resolve_share(layers, out);
+    resolve_answers(layers, out);
     resolve_chaos(layers, out);
     resolve_endpoints(layers, out);
     resolve_eject(layers, out);

@@ -140,18 +140,9 @@ static keel_parse parse_budget(const keel_key *key, keel_text text, keel_value *
     return KEEL_PARSE_FORM;
 }
 
-/* "95" of p95 or "99.9" of p99.9, as a share. */
-static keel_parse parse_percentile(keel_text text, uint64_t *ppm)
-{
-    keel_parse parse = keel_parse_decimal(text, ppm);
-
-    *ppm /= 100;
-    return parse ? parse : within(*ppm, KEEL_PPM / 2, KEEL_PPM / 1000 * 999);
-}
-
 static keel_parse parse_hedge(const keel_key *key, keel_text text, keel_value *value)
 {
-    keel_text none, quantile = text, until_known;
+    keel_text quantile = text, until_known;
     keel_parse parse;
 
     if (!text.length || *text.at != 'p') {
@@ -166,8 +157,8 @@ static keel_parse parse_hedge(const keel_key *key, keel_text text, keel_value *v
         if (parse || (parse = within(value->most, key->min, key->max)))
             return parse;
     }
-    keel_text_split(quantile, "p", &none, &quantile);
-    return parse_percentile(quantile, &value->first);
+    parse = keel_parse_quantile(quantile, &value->first);
+    return parse ? parse : within(value->first, KEEL_PPM / 2, KEEL_PPM / 1000 * 999);
 }
 
 static keel_parse parse_endpoints(keel_text text, keel_value *value)
@@ -198,6 +189,10 @@ static keel_parse parse_plain(const keel_key *key, keel_text text, uint64_t *fir
         parse = keel_parse_decimal(text, first);
     else if (key->type == KEEL_TYPE_COUNT)
         parse = keel_parse_count(text, first);
+    else if (key->type == KEEL_TYPE_SIZE)
+        parse = keel_parse_size(text, first);
+    else if (key->type == KEEL_TYPE_QUANTILE)
+        parse = keel_parse_quantile(text, first);
     return parse ? parse : within(*first, key->min, key->max);
 }
 
@@ -228,6 +223,8 @@ static keel_parse parse_typed(const keel_key *key, keel_text text, keel_value *v
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:
     case KEEL_TYPE_DECIMAL:
+    case KEEL_TYPE_SIZE:
+    case KEEL_TYPE_QUANTILE:
         break;
     }
     return parse_plain(key, text, &value->first);
@@ -273,7 +270,8 @@ bool keel_value_is_off(const keel_key *key, const keel_value *value)
     if (key->id == KEEL_KEY_RETRY_ATTEMPTS)
         return value->first <= 1;
     if (key->id == KEEL_KEY_BREAKER || key->id == KEEL_KEY_CHAOS_RATE ||
-        key->id == KEEL_KEY_SHARE || key->id == KEEL_KEY_EJECT)
+        key->id == KEEL_KEY_SHARE || key->id == KEEL_KEY_EJECT ||
+        key->id == KEEL_KEY_COALESCE)
         return value->first == 0;
     return value->off;
 }
@@ -287,6 +285,8 @@ bool keel_key_can_fence(const keel_key *key)
     case KEEL_TYPE_COUNT:
     case KEEL_TYPE_DECIMAL:
     case KEEL_TYPE_RATE:
+    case KEEL_TYPE_SIZE:
+    case KEEL_TYPE_QUANTILE:
         return true;
     case KEEL_TYPE_BOOL:
     case KEEL_TYPE_WORD:
@@ -362,15 +362,15 @@ static void write_hedge(const keel_value *value, char *to, size_t size)
 {
     char share[24], length[32];
 
-    keel_write_decimal(share, sizeof share, value->first * 100);
+    keel_write_quantile(share, sizeof share, value->first);
     keel_write_duration(length, sizeof length,
                         value->form == KEEL_HEDGE_FIXED ? value->first : value->most);
     if (value->form == KEEL_HEDGE_FIXED)
         snprintf(to, size, "%s", length);
     else if (value->most == KEEL_NEVER)
-        snprintf(to, size, "p%s", share);
+        snprintf(to, size, "%s", share);
     else
-        snprintf(to, size, "p%s@%s", share, length);
+        snprintf(to, size, "%s@%s", share, length);
 }
 
 static void write_span(const keel_value *value, char *to, size_t size)
@@ -418,6 +418,12 @@ static void write_typed(const keel_key *key, const keel_value *value, char *to,
         break;
     case KEEL_TYPE_RATE:
         keel_write_rate(to, size, value->first, value->most);
+        break;
+    case KEEL_TYPE_SIZE:
+        keel_write_size(to, size, value->first);
+        break;
+    case KEEL_TYPE_QUANTILE:
+        keel_write_quantile(to, size, value->first);
         break;
     case KEEL_TYPE_BOOL:
         snprintf(to, size, "%s", value->first ? "on" : "off");

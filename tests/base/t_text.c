@@ -96,6 +96,25 @@ START_TEST(a_ratio_is_parts_per_million_exactly)
 }
 END_TEST
 
+static const value_case quantiles[] = {
+    { "the median", "p50", KEEL_PARSE_OK, 500000 },
+    { "of a tail", "p99.9", KEEL_PARSE_OK, 999000 },
+    { "the finest", "p99.9999", KEEL_PARSE_OK, 999999 },
+    { "finer than is kept", "p99.99999", KEEL_PARSE_FINE, 0 },
+    { "ranges are the key's business", "p101", KEEL_PARSE_OK, 1010000 },
+    { "the letter alone", "p", KEEL_PARSE_FORM, 0 },
+    { "no letter", "95", KEEL_PARSE_FORM, 0 },
+    { "lower case", "P95", KEEL_PARSE_FORM, 0 },
+    { "no ratio", "p95%", KEEL_PARSE_FORM, 0 },
+    { "nothing", "", KEEL_PARSE_FORM, 0 },
+};
+
+START_TEST(a_quantile_is_parts_per_million_exactly)
+{
+    check_value(&quantiles[_i], keel_parse_quantile);
+}
+END_TEST
+
 static const value_case counts[] = {
     { "plain", "64", KEEL_PARSE_OK, 64 },
     { "the largest", "18446744073709551615", KEEL_PARSE_OK, UINT64_MAX },
@@ -214,6 +233,9 @@ START_TEST(what_is_written_is_read_back_as_the_same)
     ck_assert_uint_eq(back, samples[_i]);
     keel_write_ratio(text, sizeof text, samples[_i] % 1000001);
     ck_assert_int_eq(keel_parse_ratio(keel_text_of(text), &back), KEEL_PARSE_OK);
+    ck_assert_uint_eq(back, samples[_i] % 1000001);
+    keel_write_quantile(text, sizeof text, samples[_i] % 1000001);
+    ck_assert_int_eq(keel_parse_quantile(keel_text_of(text), &back), KEEL_PARSE_OK);
     ck_assert_uint_eq(back, samples[_i] % 1000001);
 }
 END_TEST
@@ -383,6 +405,7 @@ END_TEST
 SUITE("text", 10,
       ROWS(a_duration_is_read_exactly_or_refused_with_the_reason, durations),
       ROWS(a_ratio_is_parts_per_million_exactly, ratios),
+      ROWS(a_quantile_is_parts_per_million_exactly, quantiles),
       ROWS(a_count_is_digits_and_nothing_else, counts),
       ROWS(a_span_runs_from_its_first_to_its_most, spans),
       ROWS(a_rate_is_a_count_in_a_second_minute_or_hour, rates),

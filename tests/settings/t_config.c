@@ -123,6 +123,17 @@ static const struct {
       KEEL_PARSE_RANGE },
     { "an outcome", "chaos.fail", "throttled", KEEL_PARSE_OK },
     { "not an outcome", "chaos.fail", "explode", KEEL_PARSE_FORM },
+    { "a quantile", "deadline.infeasible", "p99.9", KEEL_PARSE_OK },
+    { "off", "deadline.infeasible", "off", KEEL_PARSE_OK },
+    { "nobody needs less", "deadline.infeasible", "p0", KEEL_PARSE_RANGE },
+    { "all of them is no quantile", "deadline.infeasible", "p100", KEEL_PARSE_RANGE },
+    { "a form", "deadline.header", "grpc", KEEL_PARSE_OK },
+    { "on is no form", "deadline.header", "on", KEEL_PARSE_FORM },
+    { "none", "deadline.allowance", "0", KEEL_PARSE_OK },
+    { "serving nothing", "stale", "0", KEEL_PARSE_RANGE },
+    { "for good it is not", "stale", "on", KEEL_PARSE_FORM },
+    { "less than one answer", "stale.size", "4095B", KEEL_PARSE_RANGE },
+    { "the largest", "stale.size", "1024GiB", KEEL_PARSE_OK },
     { "a trip that nobody reports", "share.reporters", "0", KEEL_PARSE_RANGE },
     { "the largest", "share.reporters", "10000", KEEL_PARSE_OK },
     { "one more", "share.reporters", "10001", KEEL_PARSE_RANGE },
@@ -143,7 +154,9 @@ START_TEST(each_key_keeps_its_range)
 END_TEST
 
 static const char *const later_keys[] = {
-    "adaptive", "throttle", "breaker.ramp_up", "stale",
+    "adaptive",
+    "throttle",
+    "breaker.ramp_up",
 };
 
 START_TEST(a_key_of_a_later_version_is_unknown_rather_than_idle)
@@ -359,7 +372,9 @@ START_TEST(each_key_reaches_its_field)
            "breaker.early_decision=off; breaker.half_open_max_wait=8s;"
            "breaker.half_open_after_wait=closed; breaker.per_call=on; bulkhead=8;"
            "bulkhead.queue=3; bulkhead.wait=1s; bulkhead.order=lifo; rate=100/s;"
-           "rate.wait=2s; chaos.rate=1%; chaos.fail=throttled; chaos.latency=5ms");
+           "rate.wait=2s; deadline.infeasible=p50; deadline.header=envoy;"
+           "deadline.allowance=2ms; coalesce=on; stale=10m; stale.size=1MiB;"
+           "chaos.rate=1%; chaos.fail=throttled; chaos.latency=5ms");
     ck_assert_int_eq(s.status, KEEL_OK);
     ck_assert_uint_eq(settled_warnings(&s), 0);
     ck_assert_uint_eq(s.policy.connect_timeout_ns, 700 * KEEL_MILLISECOND);
@@ -402,6 +417,12 @@ START_TEST(each_key_reaches_its_field)
     ck_assert_uint_eq(s.policy.rate.count, 100);
     ck_assert_uint_eq(s.policy.rate_burst, 100);
     ck_assert_uint_eq(s.policy.rate_wait_ns, 2 * KEEL_SECOND);
+    ck_assert_uint_eq(s.policy.infeasible_ppm, 500000);
+    ck_assert_int_eq(s.policy.deadline_header, KEEL_HEADER_ENVOY);
+    ck_assert_uint_eq(s.policy.deadline_allowance_ns, 2 * KEEL_MILLISECOND);
+    ck_assert(s.policy.coalesce);
+    ck_assert_uint_eq(s.policy.stale_ns, 10 * KEEL_MINUTE);
+    ck_assert_uint_eq(s.policy.stale_bytes, 1 << 20);
     ck_assert_uint_eq(s.policy.chaos_rate_ppm, 10000);
     ck_assert_int_eq(s.policy.chaos_fail, KEEL_THROTTLED);
     ck_assert_uint_eq(s.policy.chaos_latency_ns, 5 * KEEL_MILLISECOND);
@@ -421,6 +442,10 @@ START_TEST(none_leaves_nothing_on)
     ck_assert_uint_eq(s.policy.retry_attempts, 1);
     ck_assert(!s.policy.breaker);
     ck_assert_uint_eq(s.policy.bulkhead, 0);
+    ck_assert_uint_eq(s.policy.infeasible_ppm, 0);
+    ck_assert_int_eq(s.policy.deadline_header, KEEL_HEADER_OFF);
+    ck_assert(!s.policy.coalesce);
+    ck_assert_uint_eq(s.policy.stale_ns, 0);
     ck_assert_uint_eq(s.policy.lease_ns, 30 * KEEL_SECOND); /* half_open_max_wait */
     ck_assert_uint_eq(settled_warnings(&s), 0);
     settled_cleanup(&s);
