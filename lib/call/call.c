@@ -71,7 +71,7 @@ static void take_options(keel_machine *m, const keel_call_options *o)
 /* Without memory for them the call is over. */
 void keel_machine_need_endpoints(keel_machine *m)
 {
-    if (!m->plan->endpoints || keel_race_begin(m))
+    if (keel_race_begin(m))
         return;
     m->phase = KEEL_PHASE_ENDED;
     m->status = KEEL_E_NOMEM;
@@ -93,7 +93,8 @@ static void begin_planned(keel_machine *m)
     m->plan_phase = (uint8_t)plan_phase;
     if (m->plan->policy.retry && !m->flags.is_nested)
         m->most_tries = m->plan->policy.retry_attempts;
-    keel_machine_need_endpoints(m);
+    if (m->plan->endpoints)
+        keel_machine_need_endpoints(m);
 }
 
 static void begin(keel_machine *m)
@@ -478,7 +479,8 @@ static KEEL_SELDOM keel_status end_by_hand(keel_machine *m, keel_detail *why)
             keel_fail(why, (keel_status)m->status,
                       m->pipeline ? "keel_call_begin: options: " KEEL_OPTIONS_REFUSED
                                   : "keel_call_begin: no pipeline");
-    keel_race_free(m);
+    if (m->race)
+        keel_race_free(m);
     m->magic = 0;
     m->planned_in = 0;
     errno = saved;

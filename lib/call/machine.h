@@ -142,7 +142,7 @@ static inline bool keel_machine_is_alive(const keel_machine *m)
     return m->planned_in && m->planned_in == keel_process_incarnation();
 }
 
-/* To be called when a call has its plan: where its attempts go to. */
+/* To be called when a call has a plan with endpoints, for it to remember them. */
 void keel_machine_need_endpoints(keel_machine *m);
 
 /* A call that has not begun. */

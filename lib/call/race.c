@@ -66,8 +66,7 @@ bool keel_race_begin(keel_machine *m)
 
 void keel_race_free(keel_machine *m)
 {
-    if (m->race)
-        race_give(m, m->race);
+    race_give(m, m->race);
     m->race = NULL;
 }
 

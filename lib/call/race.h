@@ -88,7 +88,7 @@ static inline bool keel_race_own_is_open(const keel_machine *m)
 /* All copies under way end, and count for nothing. */
 void keel_race_stop(keel_machine *m, uint64_t now);
 
-/* Gives the memory back. */
+/* Gives the memory back; m->race is not NULL. */
 void keel_race_free(keel_machine *m);
 
 #endif

@@ -122,7 +122,8 @@ static void first_told(keel_call *call, const first_attempt *f, bool idempotent,
     m->flags.is_idempotent = idempotent;
     if (f->plan->policy.retry)
         m->most_tries = f->plan->policy.retry_attempts;
-    keel_machine_need_endpoints(m);
+    if (f->plan->endpoints)
+        keel_machine_need_endpoints(m);
     if (was_made) {
         m->admission = f->admission;
         keel_machine_begin_attempt(m, f->began_at);
