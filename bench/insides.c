@@ -8,6 +8,7 @@
 
 #include "floors.h"
 #include "policy/bulkhead.h"
+#include "policy/endpoint_choice.h"
 #include "policy/rate.h"
 #include "policy/window.h"
 #include "report.h"
@@ -116,6 +117,79 @@ static void limiters(void)
     free(state);
 }
 
+/* A policy, a set of so many endpoints and the board that they lie on. */
+typedef struct endpoint_bench {
+    keel_policy policy;
+    keel_board *board;
+    keel_endpoints *set;
+} endpoint_bench;
+
+static void choose_and_end(uint64_t n, void *ctx)
+{
+    const endpoint_bench *b = ctx;
+    const keel_random random = { NULL, NULL };
+    const keel_endpoint_request request = { .now = KEEL_S, .random = &random };
+    const keel_breaker_result good = { .outcome = KEEL_OUTCOME_OK };
+    keel_endpoint_changes changes;
+    keel_endpoint_pick pick;
+    uint64_t retry_after;
+
+    for (uint64_t i = 0; i < n; i++) {
+        changes.count = 0;
+        if (keel_endpoints_choose(b->set, &b->policy, &request, &pick, &retry_after,
+                                  &changes) == KEEL_OK)
+            keel_endpoints_end(b->set, &b->policy, &pick, &good, KEEL_S, &random,
+                               &changes);
+    }
+}
+
+static void make_set(endpoint_bench *b, const char *list)
+{
+    keel_endpoint_parts parts = { .pipeline = "bench" };
+
+    b->policy = (keel_policy){ .endpoints = keel_text_of(list),
+                               .healthy_share_ppm = 700000,
+                               .breaker = true,
+                               .window_ns = 10 * KEEL_S,
+                               .window_buckets = 10,
+                               .min_calls = 20,
+                               .failure_rate_ppm = KEEL_PPM / 2,
+                               .slow_rate_ppm = KEEL_PPM,
+                               .half_open_permits = 3,
+                               .eject = true,
+                               .eject_consecutive = 5,
+                               .eject_interval_ns = 10 * KEEL_S,
+                               .eject_share_ppm = KEEL_PPM / 2 };
+    if (keel_board_open(&b->board, NULL) != KEEL_OK)
+        exit(1);
+    parts.board = parts.shared = b->board;
+    if (keel_endpoints_new(&b->set, &parts, &b->policy) != KEEL_OK)
+        exit(1);
+}
+
+static void drop_set(endpoint_bench *b)
+{
+    keel_endpoints_free(b->set);
+    keel_board_close(b->board);
+}
+
+static void endpoints(void)
+{
+    endpoint_bench three, ten;
+    const bench_figure figures[] = {
+        { "one of 3 endpoints, chosen and let go", BENCH_COST, 0, "one add",
+          BENCH_ONE(choose_and_end, &three), BENCH_ONE(floor_add, &words[0]) },
+        { "one of 10 endpoints, chosen and let go", BENCH_COST, 2.5, "of 3",
+          BENCH_ONE(choose_and_end, &ten), BENCH_ONE(choose_and_end, &three) },
+    };
+
+    make_set(&three, "a:1, b:1, c:1");
+    make_set(&ten, "a:1, b:1, c:1, d:1, e:1, f:1, g:1, h:1, i:1, j:1");
+    bench_report_all(figures, sizeof figures / sizeof figures[0]);
+    drop_set(&three);
+    drop_set(&ten);
+}
+
 int main(void)
 {
     if (!keel_clock_real(&real) || !bench_open())
@@ -124,6 +198,7 @@ int main(void)
     count_windows();
     bulkheads();
     limiters();
+    endpoints();
     bench_report_end();
     bench_close();
     return 0;

@@ -202,6 +202,55 @@ typedef struct keel_pipeline_stats {
 KEEL_API keel_status keel_pipeline_look(keel_pipeline *pipeline,
                                         keel_pipeline_stats *stats);
 
+/*
+ * A look at one endpoint of a pipeline, keel-endpoints(7). Filled by
+ * keel_pipeline_endpoint_look, which never writes past size. Texts are copies.
+ *
+ * tier, weight    as in the settings; weight_now: in force, less while it starts slowly
+ * breaker_on      false: state, generation and open_left_ns are zero
+ * open_left_ns    until probes are let through; 0 when not open
+ * healthy         false: an active check says that it is ill
+ * ejected_left_ns until its ejection ends; 0: it is not ejected
+ * ejections       by how many times longer the next ejection will be, less one
+ * in_flight       attempts of this process under way
+ * successes, failures  in its breaker's window; without a breaker since the endpoints
+ *                 were last compared (eject.interval)
+ * panic           too few endpoints of the pipeline are healthy: all are used
+ */
+typedef struct keel_endpoint_stats {
+    size_t size;
+    uint32_t index;
+    uint32_t tier;
+    uint32_t weight;
+    double weight_now;
+    bool breaker_on;
+    keel_breaker_state state;
+    uint32_t generation;
+    uint64_t open_left_ns;
+    bool healthy;
+    bool panic;
+    uint32_t ejections;
+    uint64_t ejected_left_ns;
+    uint64_t in_flight;
+    uint64_t successes;
+    uint64_t failures;
+    char zone[64];
+    char name[256];
+    char url[1024];
+} keel_endpoint_stats;
+
+/*
+ * Looks at the endpoint of an index, from 0 in the order of the list; changes no state.
+ *
+ * stats    size set by the caller; untouched unless KEEL_OK
+ * Returns  KEEL_OK
+ *          KEEL_E_STATE     there are not so many endpoints, or none at all
+ *          KEEL_E_ARGUMENT  NULL, or size 0
+ */
+KEEL_API keel_status keel_pipeline_endpoint_look(keel_pipeline *pipeline,
+                                                 uint32_t index,
+                                                 keel_endpoint_stats *stats);
+
 #ifdef __cplusplus
 }
 #endif

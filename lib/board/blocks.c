@@ -205,14 +205,21 @@ void keel_board_give_back(keel_board *board, const void *block)
     keel_directory_unlock(board);
 }
 
+/* A name, or that of a part of it: "payments", "payments#…". */
+static bool is_of(const keel_board_entry *e, const char *name, size_t length)
+{
+    return strncmp(e->name, name, length) == 0 &&
+           (e->name[length] == '\0' || e->name[length] == KEEL_BLOCK_PART_MARK);
+}
+
 size_t keel_board_used_by(keel_board *board, const char *name)
 {
-    size_t used = 0;
+    size_t used = 0, length = strlen(name);
 
-    if (!keel_directory_lock(board))
+    if (length >= KEEL_BLOCK_NAME_SIZE || !keel_directory_lock(board))
         return 0;
     for (uint32_t i = 0; i < keel_board_block_count(board); i++)
-        if (board->uses[i] && strcmp(board->directory[i].name, name) == 0)
+        if (board->uses[i] && is_of(&board->directory[i], name, length))
             used += board->directory[i].size;
     keel_directory_unlock(board);
     return used;

@@ -25,6 +25,9 @@ enum {
     KEEL_BLOCK_NAME_SIZE = 80
 };
 
+/* After a pipeline's name, before that of a part of it; in no pipeline's name. */
+#define KEEL_BLOCK_PART_MARK '#'
+
 typedef struct keel_board keel_board;
 
 /* What a block is; stored, so the numbers never change. */
@@ -140,7 +143,7 @@ void *keel_board_block(keel_board *board, const keel_block_key *key, size_t size
 void *keel_board_lend(keel_board *board, const keel_block_key *key, size_t size);
 void keel_board_give_back(keel_board *board, const void *block);
 
-/* Bytes of all blocks of a name that are in use. */
+/* Bytes of all blocks of a name, and of its parts, that are in use. */
 size_t keel_board_used_by(keel_board *board, const char *name);
 
 /* A block's number in the directory. */

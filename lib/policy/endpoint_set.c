@@ -137,7 +137,7 @@ static void name_blocks(placing *p, uint64_t hash)
 {
     static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
     char *at = p->name + snprintf(p->name, sizeof p->name, "%.*s%c", KEEL_NAME_MAX,
-                                  p->parts->pipeline, KEEL_ENDPOINT_BLOCK_MARK);
+                                  p->parts->pipeline, KEEL_BLOCK_PART_MARK);
 
     for (int digit = 0; digit < 13; digit++, hash >>= 5)
         *at++ = digits[hash & 31];

@@ -159,9 +159,6 @@ typedef struct keel_endpoint_changes {
 void keel_endpoint_note(keel_endpoint_changes *changes,
                         const keel_endpoint_change *change);
 
-/* What separates pipeline and endpoint in the names of blocks; in no pipeline's name. */
-#define KEEL_ENDPOINT_BLOCK_MARK '#'
-
 static inline uint64_t keel_endpoint_bit(uint32_t index)
 {
     return (uint64_t)1 << index;

@@ -548,8 +548,9 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .max = KEEL_ENDPOINTS_MAX,
       .can_off = true,
       .standard = "off",
-      .meaning = "The endpoints of the dependency: \"URL [name=] [zone=] [tier=] "
-                 "[weight=], …\", as keel-endpoints(7) has it." },
+      .meaning =
+          "The endpoints of the dependency, with commas between: of each its URL and "
+          "what is said of it, as keel-endpoints(7) has it." },
     { .id = KEEL_KEY_ENDPOINTS_CHOICE,
       .name = "endpoints.choice",
       .group = KEEL_GROUP_ENDPOINTS,

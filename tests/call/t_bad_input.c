@@ -123,6 +123,7 @@ END_TEST
 START_TEST(without_a_pipeline_nothing_is_looked_at_or_changed)
 {
     keel_pipeline_stats stats = { .size = sizeof stats };
+    keel_endpoint_stats endpoint_stats = { .size = sizeof endpoint_stats };
     keel_lock_state lock_state = { .size = sizeof lock_state };
     const keel_lock_options lock = { .size = sizeof lock };
     keel_pipeline *pipeline = (keel_pipeline *)&reason;
@@ -160,6 +161,10 @@ START_TEST(without_a_pipeline_nothing_is_looked_at_or_changed)
             keel_pipeline_look(NULL, &stats) == KEEL_E_ARGUMENT);
     WITHOUT(keel_pipeline_look, stats,
             keel_pipeline_look(o.pipeline, NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_endpoint_look, pipeline,
+            keel_pipeline_endpoint_look(NULL, 0, &endpoint_stats) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_pipeline_endpoint_look, stats,
+            keel_pipeline_endpoint_look(o.pipeline, 0, NULL) == KEEL_E_ARGUMENT);
     teardown();
 }
 END_TEST

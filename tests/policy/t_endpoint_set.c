@@ -257,7 +257,7 @@ static void reload(schedule *s)
         loose_pick_end(&l, &s->held[i], KEEL_OUTCOME_NEUTRAL);
     l.policy.half_open_permits = 1 + any(s, 2);
     l.policy.endpoints_by = (keel_endpoints_by)any(s, 3);
-    l.policy.slow_start_ns = any(s, 2) * 10 * KEEL_S;
+    l.policy.slow_start_ns = any(s, 2) * (10 * KEEL_S);
     loose_list(&l, lists[any(s, sizeof lists / sizeof *lists)]);
     s->out = l.set->count;
 }
@@ -377,6 +377,10 @@ static void *attempt_often(void *ctx)
     return NULL;
 }
 
+static const keel_endpoints_by ways[] = { KEEL_ENDPOINTS_BY_LOAD,
+                                          KEEL_ENDPOINTS_BY_TURN,
+                                          KEEL_ENDPOINTS_BY_AFFINITY };
+
 START_TEST(threads_at_work_leave_nothing_in_flight)
 {
     pthread_t threads[THREADS];
@@ -384,7 +388,7 @@ START_TEST(threads_at_work_leave_nothing_in_flight)
     loose_endpoints_init(&l);
     loose_breakers_on(&l);
     l.policy.slow_start_ns = 5 * KEEL_S;
-    l.policy.endpoints_by = (keel_endpoints_by)_i;
+    l.policy.endpoints_by = ways[_i];
     loose_list(&l, "a:1, b:1 weight=3, c:1, d:1 tier=1, e:1 tier=1");
     for (uintptr_t i = 0; i < THREADS; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, attempt_often, (void *)i),
@@ -396,8 +400,6 @@ START_TEST(threads_at_work_leave_nothing_in_flight)
     loose_endpoints_cleanup(&l);
 }
 END_TEST
-
-static const int ways[3];
 
 SUITE("endpoint set", 120,
       ONE(state_follows_the_name_through_another_order_of_the_list),

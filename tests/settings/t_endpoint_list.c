@@ -120,14 +120,14 @@ END_TEST
 
 START_TEST(there_are_64_at_most_and_no_65th)
 {
-    char text[1024] = "", one[16];
+    char text[1024];
+    size_t at = 0;
 
-    for (int i = 0; i < KEEL_ENDPOINTS_MAX; i++) {
-        snprintf(one, sizeof one, "%sh:%d", i ? "," : "", i + 1);
-        strcat(text, one);
-    }
+    for (int i = 0; i < KEEL_ENDPOINTS_MAX; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%sh:%d", i ? "," : "",
+                               i + 1);
     ck_assert_uint_eq(read_list(text), KEEL_ENDPOINTS_MAX);
-    strcat(text, ",h:99");
+    snprintf(text + at, sizeof text - at, ",h:99");
     ck_assert_uint_eq(read_list(text), 0);
     ck_assert_uint_eq(mistake.entry, KEEL_ENDPOINTS_MAX + 1);
 }
