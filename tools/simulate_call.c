@@ -133,6 +133,8 @@ static bool is_refusal(keel_status status, keel_reason reason)
     case KEEL_REASON_BULKHEAD_FULL:
     case KEEL_REASON_BULKHEAD_TIMEOUT:
     case KEEL_REASON_RATE_LIMITED:
+    case KEEL_REASON_RAMPING:
+    case KEEL_REASON_THROTTLED:
         return true;
     default:
         return keel_status_is_rejected(status);

@@ -43,9 +43,9 @@ static void grant(keel_sim *sim, keel_sim_flight *flight)
 /* Asks once. True: the limiter wants it to come back at flight->wake_at. */
 static bool ask(keel_sim *sim, keel_sim_flight *flight)
 {
-    const keel_admission_request request = { .now = sim->world.now,
-                                             .until = KEEL_NEVER,
-                                             .may_wait = true };
+    const keel_admission_request request = {
+        .now = sim->world.now, .until = KEEL_NEVER, .may_wait = true, .is_call = true
+    };
     keel_admission_answer answer;
 
     keel_admission_ask(sim->world.pipeline, flight->plan, &flight->admission, &request,
@@ -128,6 +128,7 @@ static void leave(keel_sim *sim, keel_sim_flight *flight, keel_status status,
         .status = status,
         .duration_ns = keel_ns_left(sim->world.now, flight->began_at),
         .retry_after_ns = retry_after_ns,
+        .is_call = true,
     };
     keel_counters *counters = sim->world.pipeline->counters;
     keel_changes changes = { .count = 0 };

@@ -28,6 +28,12 @@ static void print_word(FILE *out, const char *key, bool is_known, const char *wo
         fprintf(out, ",\"%s\":null", key);
 }
 
+/* In parts per million, as a whole number reads the same everywhere. */
+static void print_chance(FILE *out, bool is_known, double chance)
+{
+    print_known(out, "throttle_ppm", is_known, (uint64_t)(chance * KEEL_PPM + 0.5));
+}
+
 static void print_waits(FILE *out, const keel_sim *sim, bool is_on)
 {
     if (!is_on) {
@@ -70,7 +76,7 @@ static void print_breaker(FILE *out, const keel_pipeline_stats *s)
 /* Not from the look, which cuts it to the limit; after a reload there may be more. */
 static void print_in_flight(FILE *out, const keel_plan *plan)
 {
-    bool on = plan->policy.bulkhead != 0;
+    bool on = plan->has_places;
 
     print_known(out, "in_flight", on,
                 on ? atomic_load(&plan->bulkhead.words->in_use) : 0);
@@ -94,6 +100,8 @@ void keel_sim_print_step(const keel_sim *sim, const keel_sim_step *step, FILE *o
                 s.permits);
     print_known(out, "retry_after_ns", sim->tally.retry_after_ns != 0,
                 sim->tally.retry_after_ns);
+    print_known(out, "limit", s.adaptive_limit != 0, s.adaptive_limit);
+    print_chance(out, plan->policy.throttle, s.throttle_chance);
     fputs("}\n", out);
 }
 

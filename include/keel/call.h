@@ -289,7 +289,7 @@ typedef struct keel_run_options {
 KEEL_API keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
                               const keel_run_options *options, keel_detail *why);
 
-/* ---- permits alone: breaker, limiter, bulkhead; no retry, no deadline ---------- */
+/* ---- permits alone: throttle, limiter, breaker, bulkhead; no retry or deadline -- */
 
 typedef struct keel_permit {
     uint64_t keel_private[12];

@@ -161,7 +161,8 @@ KEEL_API keel_status keel_pipeline_override(keel_pipeline *pipeline,
  *                                  or open, the round's probes when half-open
  * permits                          what half-open still has to give
  * open_left_ns                     until probes are let through; 0 when not open
- * in_flight, queued                bulkhead places taken, callers waiting
+ * in_flight, queued                places taken of bulkhead or adaptive limit, callers
+ *                                  waiting
  * ignored_total, late_results, rejected_total, retries_total, permits_ended_twice
  *                                  running totals
  * permits_leaked                   the most places seen at once that were held for
@@ -171,6 +172,10 @@ KEEL_API keel_status keel_pipeline_override(keel_pipeline *pipeline,
  * resends_total                    requests that libcurl sent again by itself
  * hedges_total, hedges_won_total   copies sent of slow calls, and those that answered
  *                                  first
+ * adaptive_limit                   attempts that may be under way by the adaptive limit;
+ *                                  0: it is off
+ * throttle_chance                  that the next call is refused by the throttle, 0 to
+ *                                  0.9
  */
 typedef struct keel_pipeline_stats {
     size_t size;
@@ -196,6 +201,8 @@ typedef struct keel_pipeline_stats {
     uint64_t resends_total;
     uint64_t hedges_total;
     uint64_t hedges_won_total;
+    uint64_t adaptive_limit;
+    double throttle_chance;
 } keel_pipeline_stats;
 
 /* KEEL_OK; KEEL_E_ARGUMENT: NULL, or size 0. A pure look: changes no state. */

@@ -40,6 +40,9 @@ extern "C" {
     X(KEEL_REJECTED_RATE_LIMITED, 15, "not called: the rate limit is reached")         \
     X(KEEL_REJECTED_DEADLINE, 16,                                                      \
       "not called: the deadline left no time for an attempt")                          \
+    X(KEEL_REJECTED_RAMPING, 17,                                                       \
+      "not called: the breaker has just closed and lets a part through")               \
+    X(KEEL_REJECTED_THROTTLED, 18, "not called: too little of late was accepted")      \
     X(KEEL_FAILED, 20, "called and failed")                                            \
     X(KEEL_THROTTLED, 21, "called and refused: the dependency asks for less")          \
     X(KEEL_IGNORED, 22, "called; the outcome is neutral")                              \
@@ -90,6 +93,8 @@ typedef enum keel_status {
     X(KEEL_REASON_NOT_RETRYABLE, 11, "not_retryable")                                  \
     X(KEEL_REASON_PUSHBACK, 12, "pushback")                                            \
     X(KEEL_REASON_CANCELLED, 13, "cancelled")                                          \
+    X(KEEL_REASON_RAMPING, 14, "ramping")                                              \
+    X(KEEL_REASON_THROTTLED, 15, "throttled")                                          \
     X(KEEL_REASON_DEADLINE_INFEASIBLE, 17, "deadline_infeasible")
 
 typedef enum keel_reason {

@@ -40,6 +40,10 @@ keel_reason keel_reason_of(keel_status rejection)
         return KEEL_REASON_BULKHEAD_TIMEOUT;
     case KEEL_REJECTED_RATE_LIMITED:
         return KEEL_REASON_RATE_LIMITED;
+    case KEEL_REJECTED_RAMPING:
+        return KEEL_REASON_RAMPING;
+    case KEEL_REJECTED_THROTTLED:
+        return KEEL_REASON_THROTTLED;
     default:
         return KEEL_REASON_DEADLINE;
     }
@@ -56,6 +60,27 @@ static void wait_until(keel_admission_answer *answer, uint64_t at)
 {
     answer->waits = true;
     answer->wake_at = at;
+}
+
+bool keel_admission_throttle(const keel_pipeline *pipeline, const keel_plan *plan,
+                             uint64_t now, keel_admission_answer *answer)
+{
+    if (!plan->throttle.words ||
+        !keel_throttle_refuses(&plan->throttle, &plan->policy, now,
+                               &pipeline->runtime->random))
+        return true;
+    refuse(answer, KEEL_REJECTED_THROTTLED, 0);
+    return false;
+}
+
+void keel_admission_call_over(const keel_plan *plan, keel_status status, uint64_t now)
+{
+    keel_breaker_outcome outcome = keel_outcome_of(status);
+
+    if (!plan->throttle.words ||
+        (outcome == KEEL_OUTCOME_NEUTRAL && !keel_status_is_rejected(status)))
+        return;
+    keel_throttle_count(&plan->throttle, outcome == KEEL_OUTCOME_OK, now);
 }
 
 /* Each step returns true when the next one may follow. */
@@ -282,6 +307,10 @@ static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
 
     switch ((keel_admission_stage)admission->stage) {
     case KEEL_ADMISSION_NONE:
+        if (request->is_call &&
+            !keel_admission_throttle(pipeline, plan, request->now, answer))
+            return false;
+        /* fall through */
     case KEEL_ADMISSION_TOKEN:
         if (policy->rate.count &&
             (!pass_open_breaker(plan, request, answer) ||
@@ -292,7 +321,7 @@ static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
         if (policy->breaker && !request->skips_breaker &&
             !pass_breaker(pipeline, plan, admission, request, answer))
             return false;
-        return !policy->bulkhead || pass_bulkhead(plan, admission, request, answer);
+        return !plan->has_places || pass_bulkhead(plan, admission, request, answer);
     case KEEL_ADMISSION_QUEUE:
         return pass_queue(plan, admission, request, answer);
     case KEEL_ADMISSION_GRANTED:
@@ -331,6 +360,8 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
         admission->stage = KEEL_ADMISSION_GRANTED;
     else if (answer->status != KEEL_OK)
         give_back(pipeline, plan, admission, request->now, &answer->changes);
+    if (answer->status != KEEL_OK && request->is_call)
+        keel_admission_call_over(plan, answer->status, request->now);
     tell_fleet(pipeline, plan, admission, answer);
     if (answer->status == KEEL_REJECTED_HALF_OPEN ||
         answer->status == KEEL_REJECTED_BULKHEAD_FULL || answer->waits)
@@ -410,6 +441,29 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
                                      changes);
 }
 
+/*
+ * What an attempt tells the adaptive limit. Windows are ended by the settings of now,
+ * whatever those of the attempt are.
+ */
+static void adapt(keel_pipeline *pipeline, const keel_plan *plan,
+                  const keel_admission_result *result, uint64_t now)
+{
+    const keel_plan *present =
+        atomic_load_explicit(&pipeline->plan, memory_order_acquire);
+    uint64_t in_flight = keel_bulkhead_load(&plan->bulkhead);
+
+    if (result->status == KEEL_OK)
+        keel_adaptive_answered(&plan->adaptive, result->duration_ns, in_flight);
+    else if (result->status == KEEL_TIMEOUT || result->status == KEEL_DEADLINE ||
+             result->status == KEEL_THROTTLED)
+        keel_adaptive_dropped(&plan->adaptive, in_flight);
+    if (!present->adaptive.words ||
+        !keel_adaptive_turn(&present->adaptive, now, &pipeline->runtime->random))
+        return;
+    keel_pipeline_look_for_leaks(pipeline, present, now);
+    keel_bulkhead_adapt(&present->bulkhead, keel_adaptive_limit(&present->adaptive));
+}
+
 bool keel_admission_end(keel_pipeline *pipeline, const keel_plan *plan,
                         keel_admission *admission, const keel_admission_result *result,
                         uint64_t now, keel_changes *changes)
@@ -417,7 +471,11 @@ bool keel_admission_end(keel_pipeline *pipeline, const keel_plan *plan,
     bool in_time =
         keel_admission_judge(pipeline, plan, admission, result, now, changes);
 
-    if (plan->policy.bulkhead)
+    if (plan->adaptive.words && admission->stage == KEEL_ADMISSION_GRANTED)
+        adapt(pipeline, plan, result, now);
+    if (result->is_call)
+        keel_admission_call_over(plan, result->status, now);
+    if (plan->has_places)
         keel_bulkhead_leave(&plan->bulkhead, &admission->place, now);
     admission->stage = KEEL_ADMISSION_NONE;
     return in_time;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One attempt's way in and out: rate limiter, breaker, bulkhead, in that order. A
+ * One attempt's way in and out: rate limiter, breaker, bulkhead, in that order; before
+ * them, and once a call, the throttle. A
  * refusal further in gives back what was granted further out. Does no I/O and does not
  * sleep; where there is something to wait for it says until when.
  */
@@ -33,6 +34,7 @@ typedef struct keel_admission_request {
     bool may_wait;      /* false: a wait is a refusal */
     bool sleeps;        /* he sleeps on his thread's word, else wake is called */
     bool skips_breaker; /* breaker.per_call: the call has its permit already */
+    bool is_call;       /* the one attempt is all of a call: it passes the throttle */
     void (*wake)(void *ctx);
     void *wake_ctx;
 } keel_admission_request;
@@ -66,7 +68,7 @@ static inline bool keel_admission_try(const keel_plan *plan, keel_admission *adm
          !keel_breaker_admit_closed(&plan->breaker, policy, now, &admission->permit)) ||
         (policy->rate.count && !keel_rate_try(&plan->rate, now, &admission->rate_tat)))
         return false;
-    if (policy->bulkhead &&
+    if (plan->has_places &&
         !keel_bulkhead_try(&plan->bulkhead, &admission->place, now)) {
         if (policy->rate.count)
             keel_rate_give_back(&plan->rate, admission->rate_tat);
@@ -83,7 +85,7 @@ static inline bool keel_admission_try(const keel_plan *plan, keel_admission *adm
 
 /*
  * The end of a fast success that keel_admission_try admitted, if the breaker is as it
- * was. began, now: read only where there is a permit.
+ * was. began, now: read only where there is a permit, or plan->needs_time.
  */
 static inline bool keel_admission_try_end(const keel_plan *plan,
                                           keel_admission *admission, keel_stripe stripe,
@@ -92,6 +94,7 @@ static inline bool keel_admission_try_end(const keel_plan *plan,
     uint64_t slow_ns = plan->policy.slow_call_ns;
 
     if (!plan->is_simple ||
+        (plan->adaptive.words && keel_adaptive_is_due(&plan->adaptive, now)) ||
         (admission->has_permit &&
          ((slow_ns && now - began > slow_ns) ||
           admission->permit.tracking != KEEL_TRACK_WINDOW ||
@@ -102,6 +105,9 @@ static inline bool keel_admission_try_end(const keel_plan *plan,
         keel_starts_leave(&plan->breaker.starts, admission->permit.start_index);
     admission->has_permit = false;
     admission->rate_tat = 0;
+    if (plan->adaptive.words)
+        keel_adaptive_answered(&plan->adaptive, now - began,
+                               keel_bulkhead_load(&plan->bulkhead));
     if (admission->place.held)
         keel_bulkhead_untake(&plan->bulkhead, &admission->place);
     admission->stage = KEEL_ADMISSION_NONE;
@@ -114,6 +120,7 @@ typedef struct keel_admission_result {
         status; /* KEEL_OK, KEEL_FAILED, …; KEEL_CANCELLED: not used, all goes back */
     uint64_t duration_ns;
     uint64_t retry_after_ns;
+    bool is_call; /* as it was when it asked: the throttle learns of it */
 } keel_admission_result;
 
 /* Ends whatever is held. False: the outcome came too late for the breaker. */
@@ -132,6 +139,15 @@ bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
                                keel_breaker_permit *permit,
                                const keel_breaker_result *result, uint64_t now,
                                keel_changes *changes);
+
+/*
+ * The throttle, for calls that may make several attempts: asked before the first of them,
+ * and told what the call came to when it is over, a refusal of keel's own included. Both
+ * do nothing where it is off. False: refused, *answer says how.
+ */
+bool keel_admission_throttle(const keel_pipeline *pipeline, const keel_plan *plan,
+                             uint64_t now, keel_admission_answer *answer);
+void keel_admission_call_over(const keel_plan *plan, keel_status status, uint64_t now);
 
 /* The reason that goes with a rejection. */
 keel_reason keel_reason_of(keel_status rejection);

@@ -409,10 +409,10 @@ static keel_status fall_back(keel_machine *m, keel_detail *detail, uint64_t now)
 static keel_status end_planned(keel_machine *m, keel_detail *why)
 {
     /* only a story needs the time, and an end that is yet to come */
-    uint64_t now =
-        why || m->fallback || m->flags.has_call_permit || m->phase != KEEL_PHASE_ENDED
-            ? keel_machine_now(m)
-            : m->began_at;
+    uint64_t now = why || m->fallback || m->flags.has_call_permit ||
+                           m->plan->throttle.words || m->phase != KEEL_PHASE_ENDED
+                       ? keel_machine_now(m)
+                       : m->began_at;
     keel_detail detail;
     keel_status status;
 
@@ -434,7 +434,7 @@ static bool ended_well(const keel_machine *m, const keel_detail *why)
     const keel_pipeline *pipeline = m->pipeline;
 
     return m->status == KEEL_OK && !why && m->phase == KEEL_PHASE_ENDED && !m->race &&
-           !m->flags.has_call_permit &&
+           !m->flags.has_call_permit && !m->plan->throttle.words &&
            !keel_runtime_is_a_fork_unnoticed(pipeline->runtime, m->planned_in) &&
            !atomic_load_explicit(&pipeline->runtime->reload_wanted,
                                  memory_order_relaxed);

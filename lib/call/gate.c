@@ -14,7 +14,7 @@ static uint32_t set_breaker(keel_gate *gate, const keel_plan *plan)
     if (plan->breaker.window.time)
         atomic_store_explicit(&gate->window, plan->breaker.window.time,
                               memory_order_relaxed);
-    if (!plan->is_simple || policy->bulkhead || !policy->window_ns)
+    if (!plan->is_simple || plan->has_places || !policy->window_ns)
         return KEEL_GATE_BREAKER;
     if (!policy->slow_call_ns)
         return KEEL_GATE_BREAKER | KEEL_GATE_ALONE;
@@ -49,7 +49,7 @@ static uint32_t set_policies(keel_gate *gate, const keel_plan *plan)
 {
     const keel_policy *policy = &plan->policy;
 
-    if (plan->is_override)
+    if (plan->is_override || policy->throttle || policy->adaptive)
         return 0;
     if (policy->breaker)
         return policy->rate.count ? 0 : set_breaker(gate, plan);

@@ -4,8 +4,9 @@
  * it need not follow a plan. The words behind the gate are the same in all plans; so one
  * who has passed may end his permit by them, and by the numbers of then.
  *
- * Shut (no bits) while an operator overrides settings, while a reload is asked for and
- * where several policies stand in a row: then everybody takes the long way.
+ * Shut (no bits) while an operator overrides settings, while a reload is asked for, where
+ * several policies stand in a row, and where one learns from how calls end (throttle,
+ * adaptive): then everybody takes the long way.
  */
 #ifndef KEEL_CALL_GATE_H
 #define KEEL_CALL_GATE_H

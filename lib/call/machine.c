@@ -135,6 +135,20 @@ static bool admit_call(keel_machine *m, uint64_t now)
     return m->flags.has_call_permit;
 }
 
+/* The throttle stands before retry: it is asked once a call. */
+static bool pass_throttle(keel_machine *m, uint64_t now)
+{
+    keel_admission_answer answer = { .status = KEEL_OK };
+
+    if (m->flags.has_passed_throttle)
+        return true;
+    m->flags.has_passed_throttle = true;
+    if (keel_admission_throttle(m->pipeline, m->plan, now, &answer))
+        return true;
+    refused(m, &answer, now);
+    return false;
+}
+
 static void out_of_time(keel_machine *m, keel_reason reason, uint64_t now)
 {
     keel_machine_finish(m, reason);
@@ -169,7 +183,7 @@ static void ready(keel_machine *m, uint64_t now)
         out_of_time(m, KEEL_REASON_DEADLINE, now);
     else if (is_hopeless(m, now))
         out_of_time(m, KEEL_REASON_DEADLINE_INFEASIBLE, now);
-    else if (admit_call(m, now))
+    else if (pass_throttle(m, now) && admit_call(m, now))
         admit(m, now);
 }
 
@@ -499,6 +513,7 @@ keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t no
 
     if (m->flags.has_call_permit)
         end_call_permit(m, now);
+    keel_admission_call_over(m->plan, status, now);
     /* field by field: the storage is large, and not used here */
     why->size = sizeof *why;
     why->code = status;

@@ -49,6 +49,7 @@ typedef struct keel_machine_flags {
     bool token_is_throttled : 1;
     bool attempt_is_extra : 1;
     bool has_call_permit : 1;
+    bool has_passed_throttle : 1;
     bool repeats_chaos : 1; /* what is injected may be repeated, whatever else may */
     bool never_waits_for_probes : 1;
     bool may_race : 1;  /* its driver can have several attempts open */

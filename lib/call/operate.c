@@ -237,6 +237,21 @@ static void look_at_breaker(const visit *v, keel_pipeline_stats *all)
         view.state == KEEL_BREAKER_OPEN ? keel_ns_left(view.due_at_ns, v->now) : 0;
 }
 
+static void look_at_limits(const visit *v, keel_pipeline_stats *all)
+{
+    const keel_plan *plan = v->plan;
+
+    if (plan->has_places) {
+        all->in_flight = keel_bulkhead_in_use(&plan->bulkhead);
+        all->queued = keel_bulkhead_waiting(&plan->bulkhead);
+    }
+    if (plan->policy.adaptive)
+        all->adaptive_limit = keel_adaptive_limit(&plan->adaptive);
+    if (plan->policy.throttle)
+        all->throttle_chance =
+            keel_throttle_chance(&plan->throttle, &plan->policy, v->now);
+}
+
 static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats *all)
 {
     const keel_counters *c = pipeline->counters;
@@ -263,10 +278,7 @@ keel_status keel_pipeline_look(keel_pipeline *pipeline, keel_pipeline_stats *sta
     visit_begin(&v, pipeline);
     if (v.plan->policy.breaker)
         look_at_breaker(&v, &all);
-    if (v.plan->policy.bulkhead) {
-        all.in_flight = keel_bulkhead_in_use(&v.plan->bulkhead);
-        all.queued = keel_bulkhead_waiting(&v.plan->bulkhead);
-    }
+    look_at_limits(&v, &all);
     if (v.plan->hedge) {
         all.hedges_total = atomic_load(&v.plan->hedge->sent);
         all.hedges_won_total = atomic_load(&v.plan->hedge->won);

@@ -97,11 +97,11 @@ keel_status keel_permit_take(keel_pipeline *pipeline, keel_permit *public_permit
         return KEEL_E_ARGUMENT;
     p = inside(public_permit);
     gate = keel_gate_look(&pipeline->gate, &state);
-    if (keel_word_state(state) == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_ALONE) {
+    if (keel_word_admits(state) && gate & KEEL_GATE_ALONE) {
         p->admission.permit.generation = keel_word_generation(state);
         return taken(pipeline, p, KEEL_PERMIT_BREAKER, retry_after_ns);
     }
-    if (keel_word_state(state) == KEEL_BREAKER_CLOSED && gate & KEEL_GATE_TIMED)
+    if (keel_word_admits(state) && gate & KEEL_GATE_TIMED)
         return take_timed(pipeline, p, gate, state, retry_after_ns);
     if (keel_word_state(state) == KEEL_BREAKER_OPEN)
         return refuse(pipeline, p, gate, state, retry_after_ns);

@@ -149,6 +149,8 @@ static void place_bulkhead(placing *p, keel_bulkhead *bulkhead,
     if (policy->deadline_ns)
         bulkhead->starts.words =
             place(p, own, KEEL_BLOCK_STARTS, 1, 0, sizeof *bulkhead->starts.words);
+    if (!policy->bulkhead) /* places of an adaptive limit alone are nobody else's */
+        return;
     if (is_shared(p, policy->bulkhead_scope))
         place_shared_places(p, &bulkhead->places, policy);
     if (policy->bulkhead_scope != KEEL_SCOPE_FLEET)
@@ -168,6 +170,31 @@ static void place_rate(placing *p, keel_rate *rate, const keel_policy *policy)
     if (policy->rate_scope == KEEL_SCOPE_FLEET)
         rate->fleet =
             place(p, board, KEEL_BLOCK_FLEET_TOKENS, 0, 0, sizeof *rate->fleet);
+}
+
+static void place_adaptive(placing *p, keel_adaptive *adaptive,
+                           const keel_policy *policy)
+{
+    keel_adaptive_words *words =
+        place(p, p->parts->board, KEEL_BLOCK_ADAPTIVE, 0, 0, sizeof *words);
+
+    keel_adaptive_init(adaptive, words, policy);
+}
+
+/* A window of other geometry has lines of its own: both may count for a while. */
+static void place_throttle(placing *p, keel_throttle *throttle,
+                           const keel_policy *policy)
+{
+    keel_board *board = p->parts->board;
+    uint64_t width = keel_throttle_width(policy);
+    uint32_t count = keel_stripes_wanted();
+    keel_throttle_words *words =
+        place(p, board, KEEL_BLOCK_THROTTLE, width, 0, keel_throttle_size());
+    keel_stripe_line *lines =
+        place(p, board, KEEL_BLOCK_THROTTLE_LINES, width, count, count * sizeof *lines);
+
+    if (words && lines)
+        keel_throttle_init(throttle, words, lines, count, policy);
 }
 
 /* A length that is 0 is off, and no reason against the coarse clock. */
@@ -193,16 +220,18 @@ static bool coarse_is_enough(const keel_plan *plan, uint64_t tick_ns)
         p->breaker ? p->half_open_max_wait_ns : 0,
         p->breaker ? p->lease_ns : 0,
         p->breaker ? p->stable_ns : 0,
+        p->breaker ? p->ramp_up_ns : 0,
         p->bulkhead ? p->bulkhead_wait_ns : 0,
         p->rate.count ? plan->rate.interval_ns : 0,
         p->rate.count ? p->rate_wait_ns : 0,
+        p->throttle ? plan->throttle.window.width_ns : 0,
         p->chaos_rate_ppm ? p->chaos_latency_ns : 0,
         plan->endpoints ? p->slow_start_ns : 0,
         plan->endpoints && p->eject ? p->eject_base_ns : 0,
     };
 
-    /* how slow a call was is measured precisely, and how long others took */
-    return tick_ns && !(p->breaker && p->slow_call_ns) && !p->hedge &&
+    /* how slow a call was is measured precisely, and how long attempts take */
+    return tick_ns && !(p->breaker && p->slow_call_ns) && !p->adaptive && !p->hedge &&
            !p->infeasible_ppm &&
            all_reach(COARSE_TICKS * tick_ns, lengths,
                      sizeof lengths / sizeof lengths[0]);
@@ -277,8 +306,12 @@ static void place_all(placing *p, keel_plan *plan)
 
     if (policy->breaker)
         place_breaker(p, &plan->breaker, policy);
-    if (policy->bulkhead)
+    if (plan->has_places)
         place_bulkhead(p, &plan->bulkhead, policy);
+    if (policy->adaptive)
+        place_adaptive(p, &plan->adaptive, policy);
+    if (policy->throttle)
+        place_throttle(p, &plan->throttle, policy);
     if (policy->rate.count)
         place_rate(p, &plan->rate, policy);
     if (policy->hedge)
@@ -307,16 +340,17 @@ keel_plan *keel_plan_new(const keel_plan_parts *parts, const keel_policy *policy
     plan->policy = *policy;
     if (!policy->retry)
         plan->policy.budget_mode = KEEL_BUDGET_OFF; /* nobody has placed its words */
+    plan->has_places = policy->bulkhead || policy->adaptive;
     place_all(&p, plan);
     status = p.full ? KEEL_E_LIMIT : make_endpoints(plan, parts);
     p.full = status == KEEL_E_LIMIT;
     plan->uses_coarse_clock = coarse_is_enough(plan, parts->tick_ns);
     plan->is_simple = !policy->bulkhead_queue && !policy->chaos_rate_ppm &&
-                      !policy->per_call && !policy->hedge && !policy->infeasible_ppm &&
-                      !plan->endpoints && !plan->bulkhead.places.words &&
-                      !plan->rate.fleet;
-    plan->needs_time =
-        policy->rate.count || plan->breaker.starts.words || plan->bulkhead.starts.words;
+                      !policy->throttle && !policy->per_call && !policy->hedge &&
+                      !policy->infeasible_ppm && !plan->endpoints &&
+                      !plan->bulkhead.places.words && !plan->rate.fleet;
+    plan->needs_time = policy->rate.count || policy->adaptive ||
+                       plan->breaker.starts.words || plan->bulkhead.starts.words;
     if (!status && find_queue(&p, plan, parts))
         return plan;
     *is_board_full = p.full;
@@ -389,6 +423,8 @@ static uint64_t limit_of(const keel_plan *plan)
 {
     const keel_bulkhead *bulkhead = &plan->bulkhead;
 
+    if (!plan->policy.bulkhead)
+        return UINT64_MAX;
     return bulkhead->fleet && !bulkhead->places.words
                ? keel_fleet_places_limit(&bulkhead->fleet->leased,
                                          plan->policy.bulkhead)
@@ -398,11 +434,25 @@ static uint64_t limit_of(const keel_plan *plan)
 /* With the bulkhead off, those who still wait in its queue need not. */
 static void set_bulkhead(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
-    if (plan->policy.bulkhead)
-        keel_bulkhead_set(&plan->bulkhead, limit_of(plan), plan->policy.bulkhead_lifo,
-                          now);
-    else if (old && old->policy.bulkhead)
-        keel_bulkhead_set(&old->bulkhead, UINT64_MAX, old->policy.bulkhead_lifo, now);
+    const keel_plan *with_places = plan->has_places ? plan : old;
+
+    if (!with_places || !with_places->has_places)
+        return;
+    keel_bulkhead_adapt(&with_places->bulkhead,
+                        plan->policy.adaptive ? keel_adaptive_limit(&plan->adaptive)
+                                              : 0);
+    keel_bulkhead_set(&with_places->bulkhead, limit_of(plan),
+                      with_places->policy.bulkhead_lifo, now);
+}
+
+/* Another rule begins anew from the same limit. Whoever is refused by the throttle is so
+ * by the factor of now. */
+static void take_over_overload(const keel_plan *plan, const keel_plan *old)
+{
+    if (plan->policy.adaptive && plan->policy.adaptive != old->policy.adaptive)
+        keel_adaptive_forget(&plan->adaptive);
+    if (plan->policy.throttle)
+        keel_throttle_look_again(&plan->throttle);
 }
 
 void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t now)
@@ -419,6 +469,7 @@ void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t n
         keel_breaker_restart_round(&plan->breaker, &plan->policy);
     take_over_rate(plan, old, now);
     take_over_budget(plan, old);
+    take_over_overload(plan, old);
     keel_endpoints_take_over(plan->endpoints, &plan->policy, old->endpoints,
                              &old->policy, now);
 }

@@ -13,6 +13,7 @@
 #define KEEL_CALL_PLAN_H
 
 #include "board/board.h"
+#include "policy/adaptive.h"
 #include "policy/breaker.h"
 #include "policy/budget.h"
 #include "policy/bulkhead.h"
@@ -20,6 +21,7 @@
 #include "policy/fleet_tokens.h"
 #include "policy/hedge.h"
 #include "policy/rate.h"
+#include "policy/throttle.h"
 
 typedef struct keel_plan {
     keel_policy policy;
@@ -27,14 +29,18 @@ typedef struct keel_plan {
     keel_bulkhead bulkhead;
     keel_rate rate;
     keel_budget budget;
+    keel_adaptive adaptive;
+    keel_throttle throttle;
     keel_hedge_words *hedge;     /* NULL: off */
     keel_latency_words *latency; /* NULL: nobody asks for it */
     keel_endpoints *endpoints;   /* NULL: there are none */
     bool uses_coarse_clock;
     bool is_override; /* an operator's, for a time: see keel_plan_after_override */
-    bool is_simple;   /* no queue, chaos, hedge or per-call breaker, no host's
-                         bulkhead, no fleet's limiter, no endpoints */
-    bool needs_time;  /* to admit: for tokens, slow calls, and when places were taken */
+    bool has_places;  /* a bulkhead, an adaptive limit, or both */
+    bool is_simple;   /* no queue, chaos, throttle, hedge or per-call breaker, no
+                         host's bulkhead, no fleet's limiter, no endpoints */
+    bool needs_time;  /* to admit: for tokens, slow calls, how long attempts took, and
+                         when places were taken */
     struct keel_plan *next_retired;
     const keel_allocator *memory;
     keel_board *shared;

@@ -54,7 +54,8 @@ static KEEL_SELDOM keel_status ask(permit *p, const patience *patient,
         keel_admission_request request = { .now = now,
                                            .until = patient ? patient->until : now,
                                            .may_wait = patient != NULL,
-                                           .sleeps = true };
+                                           .sleeps = true,
+                                           .is_call = true };
         keel_admission_answer answer;
 
         if (keel_cancel_fired(cancel)) {
@@ -132,7 +133,8 @@ keel_status keel_planned_permit_take(keel_pipeline *pipeline, permit *p,
 static void end(permit *p, const keel_outcome *outcome)
 {
     keel_admission_result result = { .status = outcome->status,
-                                     .retry_after_ns = outcome->retry_after_ns };
+                                     .retry_after_ns = outcome->retry_after_ns,
+                                     .is_call = true };
     keel_changes changes = { .count = 0 };
     uint64_t now = keel_plan_now(p->pipeline, p->plan);
 
@@ -179,7 +181,9 @@ static bool end_at_once(permit *p)
                              memory_order_relaxed))
         return false;
     stripe = keel_stripe_mine(&p->pipeline->stripes);
-    now = p->admission.has_permit ? keel_plan_now(p->pipeline, p->plan) : 0;
+    now = p->admission.has_permit || p->plan->needs_time
+              ? keel_plan_now(p->pipeline, p->plan)
+              : 0;
     if (!keel_admission_try_end(p->plan, &p->admission, stripe, p->began_at, now))
         return false;
     p->kind = KEEL_PERMIT_ENDED;

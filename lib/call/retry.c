@@ -107,10 +107,12 @@ void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_
     }
 }
 
-static bool is_breakers(keel_status rejection)
+/* Refusals that spare the dependency: another try would be one too many of them. */
+static bool is_protective(keel_status rejection)
 {
     return rejection == KEEL_REJECTED_OPEN || rejection == KEEL_REJECTED_FORCED_OPEN ||
-           rejection == KEEL_REJECTED_HALF_OPEN;
+           rejection == KEEL_REJECTED_HALF_OPEN || rejection == KEEL_REJECTED_RAMPING ||
+           rejection == KEEL_REJECTED_THROTTLED;
 }
 
 static void finish_refused(keel_machine *m, keel_status rejection,
@@ -146,7 +148,7 @@ void keel_retry_refused(keel_machine *m, const keel_admission_answer *answer,
         wait_for(m, now, answer->retry_after_ns);
         return;
     }
-    if (policy->retry_on_local && !is_breakers(rejection)) {
+    if (policy->retry_on_local && !is_protective(rejection)) {
         m->tries++;
         if (tries_are_left(m)) {
             if (m->attempts == 0)

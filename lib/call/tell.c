@@ -241,10 +241,15 @@ void keel_pipeline_look_for_leaks(keel_pipeline *pipeline, const keel_plan *plan
     uint64_t most; /* that were ever seen at once */
     uint32_t leaked, unused;
 
-    if (!starts->words || !keel_starts_maybe_before(starts, limit))
+    if (!starts->words)
         return;
+    if (!keel_starts_maybe_before(starts, limit)) {
+        keel_bulkhead_lost(&plan->bulkhead, 0);
+        return;
+    }
     keel_starts_count(starts, 0, now, &(keel_starts_limits){ .slow = limit }, &leaked,
                       &unused);
+    keel_bulkhead_lost(&plan->bulkhead, leaked);
     most = atomic_load(&pipeline->counters->leaked);
     if (leaked <= most ||
         !atomic_compare_exchange_strong(&pipeline->counters->leaked, &most, leaked))

@@ -6,7 +6,7 @@
  *   closed      a rate, slow rate or row is reached      open        + 1, or 1 after
  *                                                                    breaker.stable
  *   open        an admission at or after the open time   half-open   kept
- *   half-open   enough good probes                       closed      kept
+ *   half-open   enough good probes                       closed      kept; it ramps
  *   half-open   one bad probe too many                   open        + 1
  *   half-open   half_open_max_wait                       open        + 1
  *                                                        or closed   kept
@@ -21,6 +21,8 @@
 #include "base/clock.h"
 #include "policy/breaker_moves.h"
 #include "policy/fleet.h"
+
+#define RAMP_LEAST 0.1 /* the share that passes at first */
 
 static void note(keel_changes *changes, keel_breaker_state from, const keel_state *to,
                  keel_cause cause)
@@ -127,10 +129,12 @@ bool keel_breaker_open(const keel_breaker *breaker, const keel_policy *policy,
                                changes);
 }
 
-bool keel_breaker_close(const keel_breaker *breaker, const keel_breaker_now *seen,
-                        uint64_t now, keel_cause cause, keel_changes *changes)
+bool keel_breaker_close(const keel_breaker *breaker, const keel_policy *policy,
+                        const keel_breaker_now *seen, uint64_t now, keel_cause cause,
+                        keel_changes *changes)
 {
-    return keel_breaker_change(breaker, seen, KEEL_BREAKER_CLOSED, 0,
+    return keel_breaker_change(breaker, seen, KEEL_BREAKER_CLOSED,
+                               policy->ramp_up_ns ? KEEL_RAMPING : 0,
                                keel_breaker_opens(seen), now, cause, changes);
 }
 
@@ -334,6 +338,31 @@ static void admit_closed(const keel_breaker *breaker, uint32_t generation,
     keel_breaker_track_start(breaker, asking->permit, asking->now);
 }
 
+/* The ramp is over, for all. Who finds other words in the meantime leaves them: they are
+ * another state's, or somebody else has come first. */
+static void end_ramp(const keel_breaker *breaker, const keel_breaker_now *seen)
+{
+    uint64_t word = seen->word;
+    keel_state after = seen->s;
+
+    after.left = 0;
+    keel_word_swap(&breaker->words->state, &word, keel_state_pack(&after));
+}
+
+/* Whether a call passes while only a share does: max(0.1, elapsed / breaker.ramp_up). */
+static bool passes_ramp(const keel_breaker *breaker, const keel_policy *policy,
+                        const keel_breaker_now *seen, const keel_asking *asking)
+{
+    uint64_t elapsed = keel_ns_left(asking->now, keel_breaker_due(seen));
+
+    if (elapsed >= policy->ramp_up_ns) { /* or the settings of now have none */
+        end_ramp(breaker, seen);
+        return true;
+    }
+    return keel_random_draw(asking->random) <
+           fmax(RAMP_LEAST, (double)elapsed / (double)policy->ramp_up_ns);
+}
+
 /* The answers of each state. False: it has moved on, ask again. */
 
 static bool ask_closed(const keel_breaker *breaker, const keel_policy *policy,
@@ -341,6 +370,10 @@ static bool ask_closed(const keel_breaker *breaker, const keel_policy *policy,
 {
     if (slow_ones_trip(breaker, policy, seen->s.generation, asking))
         return false;
+    if (seen->s.left == KEEL_RAMPING && !passes_ramp(breaker, policy, seen, asking)) {
+        asking->status = KEEL_REJECTED_RAMPING;
+        return true;
+    }
     admit_closed(breaker, seen->s.generation, asking);
     return true;
 }

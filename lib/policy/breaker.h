@@ -5,7 +5,9 @@
  *
  * One 64-bit word holds the decision and is changed by one compare-and-swap:
  *   state 2 | flags 6 | permits left 8 | ok 8 | failed 8 | slow 8 | generation 24
- * (DESIGN's 31 generation bits are 24 here: slow probes have a count of their own.)
+ * (DESIGN's 31 generation bits are 24 here: slow probes have a count of their own.) Of a
+ * closed breaker the permits left say whether it is ramping: 1 from when probes have
+ * closed it until the first admission after breaker.ramp_up takes it away.
  * Every transition adds one to the generation. A permit carries the generation that
  * granted it; an outcome of another generation changes nothing.
  *
@@ -52,6 +54,14 @@ typedef struct keel_breaker_words {
 static inline keel_breaker_state keel_word_state(uint64_t word)
 {
     return (keel_breaker_state)(word >> 62);
+}
+
+/* Whether a state word lets everybody through: closed, and not ramping. */
+#define KEEL_WORD_BARS ((uint64_t)3 << 62 | (uint64_t)255 << 48)
+
+static inline bool keel_word_admits(uint64_t word)
+{
+    return !(word & KEEL_WORD_BARS);
 }
 
 static inline uint32_t keel_word_generation(uint64_t word)
@@ -129,7 +139,7 @@ typedef struct keel_breaker_result {
 /*
  * Asks for a permit at an instant.
  * retry_after_ns  set on refusal; 0: not known
- * Returns  KEEL_OK, KEEL_REJECTED_OPEN, _FORCED_OPEN or _HALF_OPEN
+ * Returns  KEEL_OK, KEEL_REJECTED_OPEN, _FORCED_OPEN, _HALF_OPEN or _RAMPING
  */
 keel_status keel_breaker_admit(const keel_breaker *breaker, const keel_policy *policy,
                                uint64_t now, const keel_random *random,
@@ -205,7 +215,7 @@ keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now);
 keel_breaker_view keel_breaker_look_back(const keel_breaker *breaker, uint64_t now);
 
 /*
- * The common admission: closed, no lock, no slow call in sight. The permit is filled in
+ * The common admission: closed, not ramping, no lock, no slow call in sight. The permit is filled in
  * but for its start. False: nothing was done, use keel_breaker_admit.
  * now  read only where slow calls are watched
  */
@@ -216,7 +226,7 @@ static inline bool keel_breaker_admit_closed(const keel_breaker *breaker,
     /* acquire pairs with the release of the transition that closed it */
     uint64_t state = atomic_load_explicit(&breaker->words->state, memory_order_acquire);
 
-    if (keel_word_state(state) != KEEL_BREAKER_CLOSED ||
+    if (!keel_word_admits(state) ||
         atomic_load_explicit(&breaker->words->lock, memory_order_relaxed) ||
         (breaker->starts.words &&
          keel_starts_maybe_before(&breaker->starts, now > policy->slow_call_ns

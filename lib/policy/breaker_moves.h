@@ -22,8 +22,10 @@ bool keel_breaker_open(const keel_breaker *breaker, const keel_policy *policy,
                        const keel_breaker_now *seen, uint64_t now, uint64_t at_least_ns,
                        const keel_random *random, keel_cause cause,
                        keel_changes *changes);
-bool keel_breaker_close(const keel_breaker *breaker, const keel_breaker_now *seen,
-                        uint64_t now, keel_cause cause, keel_changes *changes);
+/* To closed, because it was shown to be back; it ramps, where the settings say so. */
+bool keel_breaker_close(const keel_breaker *breaker, const keel_policy *policy,
+                        const keel_breaker_now *seen, uint64_t now, keel_cause cause,
+                        keel_changes *changes);
 
 /*
  * Records an outcome. The window knows only the low bits of a generation; one that

@@ -23,6 +23,9 @@ enum {
 #define KEEL_CLAIMS 56u
 #define KEEL_CLAIMS_NS 7u
 
+/* Of a closed breaker, in the place of permits left: only a share is let through. */
+#define KEEL_RAMPING 1u
+
 #define KEEL_OPENS_MAX 63u
 
 /* The state word, unpacked. */

@@ -295,13 +295,62 @@ void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place, uint6
         reap(bulkhead, now);
 }
 
+static uint64_t smaller_limit(const keel_bulkhead_common *common)
+{
+    uint64_t own = atomic_load(&common->own);
+    uint64_t adapted = atomic_load(&common->adapted);
+
+    return adapted ? keel_ns_min(own, adapted + atomic_load(&common->lost)) : own;
+}
+
+/*
+ * After a change of what the limit is made of. Each who changes something looks again
+ * after he has written; all is sequentially consistent, so the last to write has seen
+ * what everybody else changed.
+ */
+static void settle_limit(const keel_bulkhead *bulkhead)
+{
+    keel_bulkhead_common *common = bulkhead->common;
+    uint64_t limit;
+
+    do {
+        limit = smaller_limit(common);
+        atomic_store(&common->limit, limit);
+    } while (smaller_limit(common) != limit);
+    keel_bulkhead_serve(bulkhead);
+}
+
+void keel_bulkhead_adapt(const keel_bulkhead *bulkhead, uint64_t adapted)
+{
+    if (atomic_load_explicit(&bulkhead->common->adapted, memory_order_relaxed) ==
+        adapted)
+        return;
+    atomic_store(&bulkhead->common->adapted, adapted);
+    settle_limit(bulkhead);
+}
+
+void keel_bulkhead_lost(const keel_bulkhead *bulkhead, uint64_t lost)
+{
+    if (atomic_load_explicit(&bulkhead->common->lost, memory_order_relaxed) == lost)
+        return;
+    atomic_store(&bulkhead->common->lost, lost);
+    settle_limit(bulkhead);
+}
+
+uint64_t keel_bulkhead_load(const keel_bulkhead *bulkhead)
+{
+    return keel_ns_left(
+        atomic_load_explicit(&bulkhead->words->in_use, memory_order_relaxed),
+        atomic_load_explicit(&bulkhead->common->lost, memory_order_relaxed));
+}
+
 void keel_bulkhead_set(const keel_bulkhead *bulkhead, uint64_t limit, bool lifo,
                        uint64_t now)
 {
     atomic_store_explicit(&bulkhead->common->lifo, lifo, memory_order_relaxed);
-    atomic_store(&bulkhead->common->limit, limit);
+    atomic_store(&bulkhead->common->own, limit);
     reap(bulkhead, now);
-    keel_bulkhead_serve(bulkhead);
+    settle_limit(bulkhead);
 }
 
 void keel_bulkhead_lease(const keel_bulkhead *bulkhead, uint64_t leased, bool lifo,
@@ -309,7 +358,7 @@ void keel_bulkhead_lease(const keel_bulkhead *bulkhead, uint64_t leased, bool li
 {
     atomic_store(&bulkhead->fleet->leased, leased + 1);
     if (!bulkhead->places.words &&
-        atomic_load_explicit(&bulkhead->common->limit, memory_order_relaxed) != leased)
+        atomic_load_explicit(&bulkhead->common->own, memory_order_relaxed) != leased)
         keel_bulkhead_set(bulkhead, leased, lifo, now);
 }
 
@@ -320,7 +369,7 @@ uint64_t keel_bulkhead_bound(const keel_bulkhead *bulkhead)
     if (bulkhead->places.words)
         return keel_places_bound(&bulkhead->places);
     in_use = atomic_load(&bulkhead->words->in_use);
-    limit = atomic_load(&bulkhead->common->limit);
+    limit = atomic_load(&bulkhead->common->own);
     return in_use > limit ? in_use : limit;
 }
 
@@ -328,10 +377,10 @@ uint64_t keel_bulkhead_in_use(const keel_bulkhead *bulkhead)
 {
     uint64_t in_use =
         atomic_load_explicit(&bulkhead->words->in_use, memory_order_relaxed);
-    uint64_t limit =
-        atomic_load_explicit(&bulkhead->common->limit, memory_order_relaxed);
+    uint64_t limit = atomic_load_explicit(&bulkhead->common->own, memory_order_relaxed);
 
-    /* an entry that is just being undone is nobody's place */
+    /* an entry that is just being undone is nobody's place; an adaptive limit may have
+     * shrunk below what is in use */
     return in_use < limit ? in_use : limit;
 }
 

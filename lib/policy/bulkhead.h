@@ -12,6 +12,10 @@
  *   starts to wait shows himself and looks for a place then. Both steps are sequentially
  *   consistent, so one of the two sees the other, and brings place and waiter together.
  *
+ * An adaptive limit (adaptive.h) moves that of this process up and down below the
+ * bulkhead's own. Places that will not come back (keel_bulkhead_lost) are added to it: a
+ * limit that finds itself must not be used up by what is no load.
+ *
  * Places, limit and queues belong to the pipeline, not to its settings of a moment: the
  * limit is that of now for all, and whoever frees a place serves all queues, those of
  * earlier sizes included.
@@ -59,7 +63,10 @@ typedef struct keel_queue {
 
 /* What all settings of a pipeline have in common; process memory, as settings are. */
 typedef struct keel_bulkhead_common {
-    _Atomic uint64_t limit;
+    _Atomic uint64_t limit;       /* what holds: the smaller of the next two */
+    _Atomic uint64_t own;         /* the bulkhead's; UINT64_MAX: it is off */
+    _Atomic uint64_t adapted;     /* the adaptive limit's; 0: there is none */
+    _Atomic uint64_t lost;        /* places that come on top of that */
     _Atomic bool lifo;            /* the last to come is the first to go in */
     _Atomic(keel_queue *) queues; /* of every size there ever was; only grows */
 } keel_bulkhead_common;
@@ -152,6 +159,16 @@ void keel_bulkhead_leave(const keel_bulkhead *bulkhead, keel_place *place,
 /* From now on limit and order are others; waiters take the places this makes free. */
 void keel_bulkhead_set(const keel_bulkhead *bulkhead, uint64_t limit, bool lifo,
                        uint64_t now);
+
+/*
+ * The adaptive limit is this from now on; 0: there is none. keel_bulkhead_lost: so many
+ * places were taken too long ago to be load.
+ */
+void keel_bulkhead_adapt(const keel_bulkhead *bulkhead, uint64_t adapted);
+void keel_bulkhead_lost(const keel_bulkhead *bulkhead, uint64_t lost);
+
+/* Attempts that are load: without lost ones. */
+uint64_t keel_bulkhead_load(const keel_bulkhead *bulkhead);
 
 /*
  * Of a fleet's bulkhead: from now on this member has so many places. No attempt under way

@@ -88,7 +88,8 @@ uint32_t keel_fleet_lend(const keel_breaker *breaker, uint32_t probes, uint64_t 
     return generation;
 }
 
-void keel_fleet_close(const keel_breaker *breaker, uint64_t now, keel_changes *changes)
+void keel_fleet_close(const keel_breaker *breaker, const keel_policy *policy,
+                      uint64_t now, keel_changes *changes)
 {
     keel_breaker_now seen;
 
@@ -96,7 +97,8 @@ void keel_fleet_close(const keel_breaker *breaker, uint64_t now, keel_changes *c
         seen = keel_breaker_read(breaker);
         if (seen.s.state == KEEL_BREAKER_CLOSED)
             return;
-    } while (!keel_breaker_close(breaker, &seen, now, KEEL_CAUSE_FLEET, changes));
+    } while (
+        !keel_breaker_close(breaker, policy, &seen, now, KEEL_CAUSE_FLEET, changes));
 }
 
 keel_fleet_round keel_fleet_look(const keel_breaker *breaker, const keel_policy *policy,

@@ -77,7 +77,8 @@ void keel_fleet_open(const keel_breaker *breaker, uint64_t now, uint64_t until,
                      keel_changes *changes);
 uint32_t keel_fleet_lend(const keel_breaker *breaker, uint32_t probes, uint64_t until,
                          keel_changes *changes);
-void keel_fleet_close(const keel_breaker *breaker, uint64_t now, keel_changes *changes);
+void keel_fleet_close(const keel_breaker *breaker, const keel_policy *policy,
+                      uint64_t now, keel_changes *changes);
 
 /* What became of the probes that were lent; all 0 where there is no round. */
 typedef struct keel_fleet_round {

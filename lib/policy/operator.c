@@ -74,8 +74,8 @@ keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *poli
                                        keel_ns_add(now, policy->half_open_max_wait_ns),
                                        KEEL_CAUSE_OPERATOR, changes);
         else
-            done = keel_breaker_change(breaker, &seen, to, 0, keel_breaker_opens(&seen),
-                                       now, KEEL_CAUSE_OPERATOR, changes);
+            done = keel_breaker_close(breaker, policy, &seen, now, KEEL_CAUSE_OPERATOR,
+                                      changes);
     }
     return KEEL_OK;
 }
@@ -120,7 +120,9 @@ keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now)
     keel_breaker_now seen = keel_breaker_read(breaker);
     keel_breaker_view view = { .state = seen.s.state,
                                .generation = seen.s.generation,
-                               .permits_left = seen.s.left,
+                               .permits_left = seen.s.state == KEEL_BREAKER_HALF_OPEN
+                                                   ? seen.s.left
+                                                   : 0,
                                .due_at_ns = keel_breaker_due(&seen) };
     uint64_t until;
 

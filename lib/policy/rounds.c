@@ -65,7 +65,8 @@ static bool go_on(const keel_breaker *breaker, const keel_policy *policy,
                                  KEEL_CAUSE_PROBES_FAILED, changes) &&
                tell_round(after, changes);
     case GOOD:
-        return keel_breaker_close(breaker, seen, now, KEEL_CAUSE_PROBES_OK, changes) &&
+        return keel_breaker_close(breaker, policy, seen, now, KEEL_CAUSE_PROBES_OK,
+                                  changes) &&
                tell_round(after, changes);
     case UNDECIDED:
         break;
@@ -126,7 +127,8 @@ static void give_up_waiting(const keel_breaker *breaker, const keel_policy *poli
                             const keel_random *random, keel_changes *changes)
 {
     if (policy->half_open_then_closed)
-        keel_breaker_close(breaker, seen, now, KEEL_CAUSE_HALF_OPEN_MAX_WAIT, changes);
+        keel_breaker_close(breaker, policy, seen, now, KEEL_CAUSE_HALF_OPEN_MAX_WAIT,
+                           changes);
     else
         keel_breaker_open(breaker, policy, seen, now, 0, random,
                           KEEL_CAUSE_HALF_OPEN_MAX_WAIT, changes);

@@ -15,6 +15,8 @@
 /* in the order of keel_header_form */
 static const char *const header_forms[] = { "off", "keel", "grpc", "envoy", NULL };
 static const char *const after_waits[] = { "open", "closed", NULL };
+/* in the order of keel_algorithm, less its first */
+static const char *const algorithms[] = { "aimd", "vegas", "gradient2", NULL };
 static const char *const orders[] = { "fifo", "lifo", NULL };
 /* in the order of keel_scope, both */
 static const char *const scopes[] = { "process", "host", "fleet", NULL };
@@ -337,6 +339,16 @@ const keel_key keel_keys[KEEL_KEYS] = {
                   "breaker.half_open_max_wait",
       .meaning = "How long a probe may take; one that has not ended by then is taken "
                  "back and counts as failed." },
+    { .id = KEEL_KEY_BREAKER_RAMP_UP,
+      .name = "breaker.ramp_up",
+      .group = KEEL_GROUP_BREAKER,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = LONGEST,
+      .can_off = true,
+      .standard = "off",
+      .meaning = "How long the share of calls that are let through grows after probes "
+                 "have closed the breaker; 0 is off." },
     { .id = KEEL_KEY_BREAKER_PER_CALL,
       .name = "breaker.per_call",
       .group = KEEL_GROUP_BREAKER,
@@ -425,6 +437,69 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .words = scopes,
       .meaning = "Whose attempts are counted together: those of this process, of all "
                  "on this host, or of the whole fleet." },
+    { .id = KEEL_KEY_ADAPTIVE,
+      .name = "adaptive",
+      .group = KEEL_GROUP_ADAPTIVE,
+      .type = KEEL_TYPE_WORD,
+      .min = 0,
+      .max = 2,
+      .can_off = true,
+      .standard = "off",
+      .turned_on = "gradient2",
+      .words = algorithms,
+      .meaning = "What finds out by itself how many attempts may be under way at once, "
+                 "as keel-overload(7) has it; bulkhead bounds it." },
+    { .id = KEEL_KEY_ADAPTIVE_LIMIT,
+      .name = "adaptive.limit",
+      .group = KEEL_GROUP_ADAPTIVE,
+      .type = KEEL_TYPE_COUNTS,
+      .min = 1,
+      .max = 1000000,
+      .standard = "4..256",
+      .meaning = "The least and the most that it may come to." },
+    { .id = KEEL_KEY_ADAPTIVE_INITIAL,
+      .name = "adaptive.initial",
+      .group = KEEL_GROUP_ADAPTIVE,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = 1000000,
+      .standard = "16",
+      .meaning = "What it begins with, brought within adaptive.limit." },
+    { .id = KEEL_KEY_THROTTLE,
+      .name = "throttle",
+      .group = KEEL_GROUP_THROTTLE,
+      .type = KEEL_TYPE_BOOL,
+      .min = 0,
+      .max = 1,
+      .standard = "off",
+      .turned_on = "on",
+      .meaning = "Whether calls are refused here in proportion to how few of them the "
+                 "dependency accepts." },
+    { .id = KEEL_KEY_THROTTLE_K,
+      .name = "throttle.k",
+      .group = KEEL_GROUP_THROTTLE,
+      .type = KEEL_TYPE_DECIMAL,
+      .min = 1000000,
+      .max = 100000000,
+      .standard = "2",
+      .meaning = "How many calls are let through for each one that was accepted." },
+    { .id = KEEL_KEY_THROTTLE_WINDOW,
+      .name = "throttle.window",
+      .group = KEEL_GROUP_THROTTLE,
+      .type = KEEL_TYPE_DURATION,
+      .min = KEEL_MILLISECOND,
+      .max = LONGEST,
+      .standard = "60s",
+      .meaning = "The stretch of time over which calls and accepted ones are counted, "
+                 "in 20 pieces." },
+    { .id = KEEL_KEY_THROTTLE_MIN_CALLS,
+      .name = "throttle.min_calls",
+      .group = KEEL_GROUP_THROTTLE,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = UINT32_MAX,
+      .standard = "20",
+      .meaning = "With fewer calls in that time none is refused." },
     { .id = KEEL_KEY_HEDGE,
       .name = "hedge",
       .group = KEEL_GROUP_HEDGE,
@@ -692,7 +767,7 @@ const keel_preset keel_presets[KEEL_PRESETS] = {
     { "standard", "", "The built-in values of each setting." },
     { "none",
       "deadline=off; timeout=off; retry.attempts=1; breaker=off; bulkhead=off; "
-      "rate=off; chaos.rate=0; eject=off",
+      "rate=off; adaptive=off; throttle=off; chaos.rate=0; eject=off",
       "Every policy off: only what is named afterwards exists." },
     { "careful",
       "retry.attempts=2; retry.budget=10%; breaker.failure_rate=25%; "
@@ -713,6 +788,8 @@ static const struct {
     [KEEL_GROUP_BREAKER] = { "breaker", KEEL_KEY_BREAKER },
     [KEEL_GROUP_BULKHEAD] = { "bulkhead", KEEL_KEY_BULKHEAD },
     [KEEL_GROUP_RATE] = { "rate", KEEL_KEY_RATE },
+    [KEEL_GROUP_ADAPTIVE] = { "adaptive", KEEL_KEY_ADAPTIVE },
+    [KEEL_GROUP_THROTTLE] = { "throttle", KEEL_KEY_THROTTLE },
     [KEEL_GROUP_HEDGE] = { "hedge", KEEL_KEY_HEDGE },
     [KEEL_GROUP_SHARE] = { "share", KEEL_KEY_SHARE },
     [KEEL_GROUP_COALESCE] = { "coalesce", KEEL_KEY_COALESCE },
@@ -872,8 +949,10 @@ static void allowed_numbers(const keel_key *key, char *to, size_t size)
         keel_write_decimal(max, sizeof max, key->max);
         snprintf(to, size, "a number, %s to %s", min, max);
     } else {
-        snprintf(to, size, "a count, %llu to %llu", (unsigned long long)key->min,
-                 (unsigned long long)key->max);
+        snprintf(to, size, "%s, %llu to %llu",
+                 key->type == KEEL_TYPE_COUNTS ? "a span of counts (4..64) or a count"
+                                               : "a count",
+                 (unsigned long long)key->min, (unsigned long long)key->max);
     }
 }
 
@@ -929,6 +1008,7 @@ static void allowed_values(const keel_key *key, char *to, size_t size)
         break;
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:
+    case KEEL_TYPE_COUNTS:
     case KEEL_TYPE_DECIMAL:
         allowed_numbers(key, to, size);
         break;

@@ -44,6 +44,7 @@ typedef enum keel_key_id {
     KEEL_KEY_BREAKER_HALF_OPEN_MAX_WAIT,
     KEEL_KEY_BREAKER_HALF_OPEN_AFTER_WAIT,
     KEEL_KEY_BREAKER_LEASE,
+    KEEL_KEY_BREAKER_RAMP_UP,
     KEEL_KEY_BREAKER_PER_CALL,
     KEEL_KEY_BULKHEAD,
     KEEL_KEY_BULKHEAD_QUEUE,
@@ -54,6 +55,13 @@ typedef enum keel_key_id {
     KEEL_KEY_RATE_BURST,
     KEEL_KEY_RATE_WAIT,
     KEEL_KEY_RATE_SCOPE,
+    KEEL_KEY_ADAPTIVE,
+    KEEL_KEY_ADAPTIVE_LIMIT,
+    KEEL_KEY_ADAPTIVE_INITIAL,
+    KEEL_KEY_THROTTLE,
+    KEEL_KEY_THROTTLE_K,
+    KEEL_KEY_THROTTLE_WINDOW,
+    KEEL_KEY_THROTTLE_MIN_CALLS,
     KEEL_KEY_HEDGE,
     KEEL_KEY_HEDGE_MAX,
     KEEL_KEY_HEDGE_BUDGET,
@@ -93,6 +101,8 @@ typedef enum keel_group {
     KEEL_GROUP_BREAKER,
     KEEL_GROUP_BULKHEAD,
     KEEL_GROUP_RATE,
+    KEEL_GROUP_ADAPTIVE,
+    KEEL_GROUP_THROTTLE,
     KEEL_GROUP_HEDGE,
     KEEL_GROUP_SHARE,
     KEEL_GROUP_COALESCE,
@@ -108,6 +118,7 @@ typedef enum keel_type {
     KEEL_TYPE_SPAN,
     KEEL_TYPE_RATIO,
     KEEL_TYPE_COUNT,
+    KEEL_TYPE_COUNTS, /* a span of counts */
     KEEL_TYPE_DECIMAL,
     KEEL_TYPE_RATE,
     KEEL_TYPE_BOOL,
@@ -129,6 +140,8 @@ typedef enum keel_type {
  * can_off   "off" is a value
  * standard  the default as settings text; "": computed from other keys or from the
  *           process-wide variables, by `computed`
+ * turned_on of a switch that is off by default: what it is where only another key of its
+ *           policy is named; NULL: then there is nothing to turn on
  * words     of a KEEL_TYPE_WORD, ended by NULL
  * meaning   one sentence
  */
@@ -142,6 +155,7 @@ typedef struct keel_key {
     bool can_off;
     const char *standard;
     const char *computed;
+    const char *turned_on;
     const char *const *words;
     const char *meaning;
 } keel_key;

@@ -359,6 +359,15 @@ bool keel_text_reads_as_settings(const char *text)
     return has_form && reader.any;
 }
 
+/* What a switch that is off comes to when only another key of its policy is named. */
+static void prepare_turn(keel_layers *layers, const keel_key *key)
+{
+    keel_slot *slot = &layers->slots[key->id];
+
+    if (key->turned_on)
+        slot->has_on = !keel_value_parse(key, keel_text_of(key->turned_on), &slot->on);
+}
+
 void keel_layers_begin(keel_layers *layers)
 {
     keel_place built_in = { KEEL_LAYER_BUILT_IN, NULL, 0 };
@@ -368,10 +377,13 @@ void keel_layers_begin(keel_layers *layers)
 
     if (!layers->preset)
         layers->preset = &keel_presets[0];
-    for (size_t i = 0; i < KEEL_KEYS; i++)
+    for (size_t i = 0; i < KEEL_KEYS; i++) {
         if (!keel_value_parse(&keel_keys[i], keel_text_of(keel_keys[i].standard),
-                              &value))
+                              &value)) {
             store(layers, &keel_keys[i], &value, built_in);
+            prepare_turn(layers, &keel_keys[i]);
+        }
+    }
     store(layers, &keel_keys[KEEL_KEY_SHARE], &share, built_in);
     preset.where = layers->preset->name;
     preset.text = layers->preset->settings;

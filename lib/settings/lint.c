@@ -137,6 +137,51 @@ static void lint_bulkhead(const keel_policy *policy, keel_report *report)
                          write_length(deadline, policy->deadline_ns));
 }
 
+/* The adaptive limit and the bulkhead bound the same attempts: the smaller one holds. */
+static void lint_adaptive(const keel_layers *layers, const keel_policy *policy,
+                          keel_report *report)
+{
+    if (!policy->adaptive)
+        return;
+    if (policy->bulkhead && policy->adaptive_min > policy->bulkhead)
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
+                         "adaptive.limit begins at %u and bulkhead=%u: the limit never "
+                         "adapts",
+                         policy->adaptive_min, policy->bulkhead);
+    else if (policy->bulkhead && policy->adaptive_max > policy->bulkhead &&
+             is_named(layers, KEEL_KEY_ADAPTIVE_LIMIT))
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
+                         "adaptive.limit up to %u is more than bulkhead=%u: what lies "
+                         "above is never used",
+                         policy->adaptive_max, policy->bulkhead);
+    if (is_named(layers, KEEL_KEY_ADAPTIVE_INITIAL) &&
+        layers->slots[KEEL_KEY_ADAPTIVE_INITIAL].value.first !=
+            policy->adaptive_initial)
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
+                         "adaptive.initial is not within adaptive.limit; it begins "
+                         "with %u",
+                         policy->adaptive_initial);
+    if (policy->adaptive == KEEL_ALGORITHM_AIMD && !policy->timeout_ns &&
+        !policy->deadline_ns)
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
+                         "adaptive=aimd with neither timeout nor deadline: only an "
+                         "answer of more than 5s, or throttled, lowers the limit");
+}
+
+/* Before all traffic is back, nobody knows whether it is borne. */
+static void lint_ramp_up(const keel_policy *policy, keel_report *report)
+{
+    char ramp[32], stable[32];
+
+    if (!policy->breaker || policy->ramp_up_ns <= policy->stable_ns)
+        return;
+    keel_report_lint(report, (keel_spot){ NULL, 0 },
+                     "breaker.ramp_up %s is longer than breaker.stable %s: opens in a "
+                     "row are forgotten before all traffic is back",
+                     write_length(ramp, policy->ramp_up_ns),
+                     write_length(stable, policy->stable_ns));
+}
+
 void keel_lint(const keel_layers *layers, const keel_policy *policy,
                keel_report *report)
 {
@@ -144,4 +189,6 @@ void keel_lint(const keel_layers *layers, const keel_policy *policy,
     lint_attempts(layers, policy, report);
     lint_open(layers, policy, report);
     lint_bulkhead(policy, report);
+    lint_adaptive(layers, policy, report);
+    lint_ramp_up(policy, report);
 }

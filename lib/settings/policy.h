@@ -68,6 +68,14 @@ typedef enum keel_header_form {
     KEEL_HEADER_ENVOY
 } keel_header_form;
 
+/* What moves the adaptive limit; keel-overload(7). */
+typedef enum keel_algorithm {
+    KEEL_ALGORITHM_OFF,
+    KEEL_ALGORITHM_AIMD,
+    KEEL_ALGORITHM_VEGAS,
+    KEEL_ALGORITHM_GRADIENT2
+} keel_algorithm;
+
 typedef struct keel_policy {
     uint64_t deadline_ns;
     uint32_t infeasible_ppm; /* 0: off */
@@ -114,6 +122,7 @@ typedef struct keel_policy {
     uint64_t half_open_max_wait_ns;
     bool half_open_then_closed; /* after max_wait: closed instead of open */
     uint64_t lease_ns;          /* resolved: timeout, without one half_open_max_wait */
+    uint64_t ramp_up_ns;        /* 0: off */
     bool per_call;
 
     uint32_t bulkhead; /* 0: off */
@@ -126,6 +135,16 @@ typedef struct keel_policy {
     uint32_t rate_burst; /* resolved: = count unless set */
     uint64_t rate_wait_ns;
     keel_scope rate_scope;
+
+    keel_algorithm adaptive;
+    uint32_t adaptive_min;
+    uint32_t adaptive_max;
+    uint32_t adaptive_initial; /* resolved: within the two */
+
+    bool throttle;
+    double throttle_k;
+    uint64_t throttle_window_ns;
+    uint32_t throttle_min_calls;
 
     bool hedge;
     uint64_t

@@ -136,6 +136,7 @@ static void resolve_breaker(const keel_layers *layers, keel_policy *out)
     out->open_jitter_ppm = count_of(layers, KEEL_KEY_BREAKER_OPEN_JITTER);
     out->stable_ns = number_of(layers, KEEL_KEY_BREAKER_STABLE);
     resolve_half_open(layers, out);
+    out->ramp_up_ns = number_of(layers, KEEL_KEY_BREAKER_RAMP_UP);
     out->per_call = number_of(layers, KEEL_KEY_BREAKER_PER_CALL);
 }
 
@@ -150,6 +151,34 @@ static void resolve_limits(const keel_layers *layers, keel_policy *out)
     out->rate_burst = count_of(layers, KEEL_KEY_RATE_BURST);
     out->rate_wait_ns = number_of(layers, KEEL_KEY_RATE_WAIT);
     out->rate_scope = scope_of(layers, KEEL_KEY_RATE_SCOPE);
+}
+
+static uint32_t bring_within(uint32_t count, uint32_t least, uint32_t most)
+{
+    if (count < least)
+        return least;
+    return count < most ? count : most;
+}
+
+static void resolve_adaptive(const keel_layers *layers, keel_policy *out)
+{
+    const keel_value *algorithm = value_of(layers, KEEL_KEY_ADAPTIVE);
+    const keel_value *limit = value_of(layers, KEEL_KEY_ADAPTIVE_LIMIT);
+
+    if (!algorithm->off)
+        out->adaptive = (keel_algorithm)(algorithm->first + KEEL_ALGORITHM_AIMD);
+    out->adaptive_min = (uint32_t)limit->first;
+    out->adaptive_max = (uint32_t)limit->most;
+    out->adaptive_initial = bring_within(count_of(layers, KEEL_KEY_ADAPTIVE_INITIAL),
+                                         out->adaptive_min, out->adaptive_max);
+}
+
+static void resolve_throttle(const keel_layers *layers, keel_policy *out)
+{
+    out->throttle = keel_layers_on(layers, KEEL_GROUP_THROTTLE);
+    out->throttle_k = decimal_of(layers, KEEL_KEY_THROTTLE_K);
+    out->throttle_window_ns = number_of(layers, KEEL_KEY_THROTTLE_WINDOW);
+    out->throttle_min_calls = count_of(layers, KEEL_KEY_THROTTLE_MIN_CALLS);
 }
 
 static void resolve_hedge(const keel_layers *layers, keel_policy *out)
@@ -219,6 +248,8 @@ void keel_resolve(const keel_layers *layers, keel_policy *out)
     resolve_retry(layers, out);
     resolve_breaker(layers, out);
     resolve_limits(layers, out);
+    resolve_adaptive(layers, out);
+    resolve_throttle(layers, out);
     resolve_hedge(layers, out);
     resolve_share(layers, out);
     resolve_answers(layers, out);

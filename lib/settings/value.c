@@ -41,6 +41,24 @@ static keel_parse parse_span(const keel_key *key, keel_text text, keel_value *va
     return parse ? parse : within(value->most, key->min, key->max);
 }
 
+/* "4..256", or one count for both. */
+static keel_parse parse_counts(const keel_key *key, keel_text text, keel_value *value)
+{
+    keel_text first, most;
+    keel_parse parse;
+
+    if (!keel_text_split(text, "..", &first, &most))
+        first = most = text;
+    parse = keel_parse_count(first, &value->first);
+    if (!parse)
+        parse = keel_parse_count(most, &value->most);
+    if (!parse && value->first > value->most)
+        return KEEL_PARSE_ORDER;
+    if (!parse)
+        parse = within(value->first, key->min, key->max);
+    return parse ? parse : within(value->most, key->min, key->max);
+}
+
 /* Faster than one a nanosecond cannot be spaced on a clock of nanoseconds. */
 static keel_parse parse_rate(const keel_key *key, keel_text text, keel_value *value)
 {
@@ -201,6 +219,8 @@ static keel_parse parse_typed(const keel_key *key, keel_text text, keel_value *v
     switch (key->type) {
     case KEEL_TYPE_SPAN:
         return parse_span(key, text, value);
+    case KEEL_TYPE_COUNTS:
+        return parse_counts(key, text, value);
     case KEEL_TYPE_RATE:
         return parse_rate(key, text, value);
     case KEEL_TYPE_BOOL:
@@ -270,8 +290,8 @@ bool keel_value_is_off(const keel_key *key, const keel_value *value)
     if (key->id == KEEL_KEY_RETRY_ATTEMPTS)
         return value->first <= 1;
     if (key->id == KEEL_KEY_BREAKER || key->id == KEEL_KEY_CHAOS_RATE ||
-        key->id == KEEL_KEY_SHARE || key->id == KEEL_KEY_EJECT ||
-        key->id == KEEL_KEY_COALESCE)
+        key->id == KEEL_KEY_SHARE || key->id == KEEL_KEY_THROTTLE ||
+        key->id == KEEL_KEY_EJECT || key->id == KEEL_KEY_COALESCE)
         return value->first == 0;
     return value->off;
 }
@@ -283,6 +303,7 @@ bool keel_key_can_fence(const keel_key *key)
     case KEEL_TYPE_SPAN:
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:
+    case KEEL_TYPE_COUNTS:
     case KEEL_TYPE_DECIMAL:
     case KEEL_TYPE_RATE:
     case KEEL_TYPE_SIZE:
@@ -338,7 +359,7 @@ bool keel_value_clamp(const keel_key *key, keel_value *value, const keel_value *
         return true;
     }
     first = clamp_number(&value->first, fence->first, at_most);
-    most = key->type == KEEL_TYPE_SPAN &&
+    most = (key->type == KEEL_TYPE_SPAN || key->type == KEEL_TYPE_COUNTS) &&
            clamp_number(&value->most, at_most ? fence->most : fence->first, at_most);
     return first || most;
 }
@@ -397,6 +418,14 @@ static void write_text(keel_text text, char *to, size_t size)
         memcpy(to + size - 4, "...", 4);
 }
 
+static void write_counts(const keel_value *value, char *to, size_t size)
+{
+    if (value->first == value->most)
+        snprintf(to, size, "%" PRIu64, value->first);
+    else
+        snprintf(to, size, "%" PRIu64 "..%" PRIu64, value->first, value->most);
+}
+
 static void write_typed(const keel_key *key, const keel_value *value, char *to,
                         size_t size)
 {
@@ -412,6 +441,9 @@ static void write_typed(const keel_key *key, const keel_value *value, char *to,
         break;
     case KEEL_TYPE_COUNT:
         snprintf(to, size, "%" PRIu64, value->first);
+        break;
+    case KEEL_TYPE_COUNTS:
+        write_counts(value, to, size);
         break;
     case KEEL_TYPE_DECIMAL:
         keel_write_decimal(to, size, value->first);

@@ -278,12 +278,12 @@ static void follow_open(keel_follower *f, const keel_breaker *breaker, uint64_t 
 
 /* The fleet has been open since we last knew it closed: so that what is open here has
  * been shown to be over. Heard of for the first time, it shows nothing. */
-static void follow_closed(keel_follower *f, const keel_breaker *breaker, bool is_first,
+static void follow_closed(keel_follower *f, const keel_plan *plan, bool is_first,
                           uint64_t now, keel_changes *changes)
 {
     if (!is_first)
-        keel_fleet_close(breaker, now, changes);
-    publish(f, breaker, KEEL_BREAKER_CLOSED);
+        keel_fleet_close(&plan->breaker, &plan->policy, now, changes);
+    publish(f, &plan->breaker, KEEL_BREAKER_CLOSED);
 }
 
 /* No longer than these settings ever keep it open, whoever says so. */
@@ -320,7 +320,7 @@ static void follow(keel_follower *f, const keel_plan *plan, const keel_wire_view
         f->name, f->epoch, keel_breaker_state_name((keel_breaker_state)f->state),
         (f->until_at - now) / KEEL_MS, f->gen);
     if (view->state == KEEL_BREAKER_CLOSED)
-        follow_closed(f, &plan->breaker, is_first, now, &changes);
+        follow_closed(f, plan, is_first, now, &changes);
     else
         follow_open(f, &plan->breaker, now, &changes);
     keel_pipeline_tell_changes(f->pipeline, &changes, now);

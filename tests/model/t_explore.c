@@ -302,6 +302,26 @@ static void prepare_brink(void)
     keep();
 }
 
+/* The ramp's time is over, and nobody has noticed; the second one's failure will trip. */
+static void prepare_ramp_end(void)
+{
+    fresh(1, 0);
+    b.policy.ramp_up_ns = 2 * KEEL_S;
+    b.draw_count = 1;
+    b.draws[0] = 0;
+    loose_trip(&b);
+    b.now = loose_look(&b).due_at_ns;
+    admit_and_succeed(0);
+    for (int i = 0; i < 3; i++)
+        admit_and_fail(0);
+    admit(1);
+    b.now += 2 * KEEL_S;
+    ck_assert(!keel_word_admits(b.words.state));
+    for (int who = 0; who < 2; who++)
+        actors[who].changes.count = 0;
+    keep();
+}
+
 static void explore_case_of(const char *why, void (*a)(int), void (*other)(int),
                             void (*check)(void))
 {
@@ -351,6 +371,14 @@ START_TEST(a_trip_against_a_reset_leaves_one_of_the_two)
     explore_case_of("trip, reset", end_failed, reset, check_all);
     explore_case_of("trip, force open", end_failed, force_open, check_all);
     explore_case_of("reset, force open", reset, force_open, check_all);
+}
+END_TEST
+
+START_TEST(the_end_of_a_ramp_hides_no_trip_and_no_reset)
+{
+    prepare_ramp_end();
+    explore_case_of("admit, trip", admit_and_give_back, end_failed, check_opened_once);
+    explore_case_of("admit, reset", admit_and_give_back, reset, check_all);
 }
 END_TEST
 
@@ -570,7 +598,7 @@ END_TEST
 static keel_bulkhead_words bulkhead_words;
 static keel_waiter waiters[2];
 static keel_queue *queue; /* of two */
-static keel_bulkhead_common common = { .limit = 1 };
+static keel_bulkhead_common common = { .limit = 1, .own = 1 };
 static keel_bulkhead bulkhead = { .words = &bulkhead_words, .common = &common };
 /* the same words by settings without a queue */
 static const keel_bulkhead queueless = { .words = &bulkhead_words, .common = &common };
@@ -718,6 +746,105 @@ START_TEST(a_place_survives_those_who_give_up_waiting)
 }
 END_TEST
 
+/* The limit is made of two numbers, and each of the two changes one. */
+static void begin_limits(void)
+{
+    bulkhead_begin();
+    leave(0);
+    common.own = common.limit = 1;
+    common.adapted = common.lost = 0;
+}
+
+static void reload_to_2(int who)
+{
+    (void)who;
+    keel_bulkhead_set(&bulkhead, 2, false, b.now);
+}
+
+static void adapt_to_1_then_2(int who)
+{
+    (void)who;
+    keel_bulkhead_adapt(&bulkhead, 1);
+    keel_bulkhead_adapt(&bulkhead, 2);
+}
+
+static void lose_one(int who)
+{
+    (void)who;
+    keel_bulkhead_lost(&bulkhead, 1);
+}
+
+static void check_limit(void)
+{
+    uint64_t adapted = common.adapted + (common.adapted ? common.lost : 0);
+    uint64_t is = adapted && adapted < common.own ? adapted : common.own;
+
+    ck_assert_msg(common.limit == is, "%u, not %u; %s", (unsigned)common.limit,
+                  (unsigned)is, explore_schedule());
+    common.own = common.limit = 1;
+    common.adapted = common.lost = 0;
+}
+
+START_TEST(a_limit_made_of_two_numbers_is_the_smaller_whoever_comes_last)
+{
+    const explore_case cases[] = {
+        { "reload, adapt",
+          begin_limits,
+          { reload_to_2, adapt_to_1_then_2 },
+          check_limit,
+          4,
+          false },
+        { "lose, adapt",
+          begin_limits,
+          { lose_one, adapt_to_1_then_2 },
+          check_limit,
+          4,
+          false },
+    };
+
+    explore(&cases[_i]);
+    ck_assert_uint_gt(explore_schedules(), 100);
+}
+END_TEST
+
+/* Whoever waits while the limit grows has the new place. */
+static void begin_adapted(void)
+{
+    common.own = 5;
+    common.adapted = common.limit = 1;
+    bulkhead_begin();
+}
+
+static void adapt_to_2(int who)
+{
+    (void)who;
+    keel_bulkhead_adapt(&bulkhead, 2);
+}
+
+static void check_grown(void)
+{
+    if (entries[1] == KEEL_QUEUED)
+        entries[1] = keel_bulkhead_check(&bulkhead, &places[1], b.now);
+    ck_assert_msg(entries[1] == KEEL_ENTERED, "%s", explore_schedule());
+    for (int who = 0; who < 2; who++)
+        keel_bulkhead_leave(&bulkhead, &places[who], b.now);
+    common.own = common.limit = 1;
+    common.adapted = 0;
+}
+
+START_TEST(a_limit_that_grows_meets_the_one_who_comes_to_wait)
+{
+    const explore_case c = { .why = "adapt, wait",
+                             .begin = begin_adapted,
+                             .run = { adapt_to_2, enter_patiently },
+                             .check = check_grown,
+                             .preemptions = 4 };
+
+    explore(&c);
+    ck_assert_uint_gt(explore_schedules(), 100);
+}
+END_TEST
+
 int main(void)
 {
     const suite_test tests[] = {
@@ -725,6 +852,7 @@ int main(void)
         ONE(admissions_and_ends_from_open_on_keep_all_permits),
         ONE(two_verdicts_at_once_are_one_with_its_own_instant),
         ONE(a_trip_against_a_reset_leaves_one_of_the_two),
+        ONE(the_end_of_a_ramp_hides_no_trip_and_no_reset),
         ONE(two_who_trip_it_open_it_once),
         ONE(a_verdict_against_an_operator_leaves_one_of_the_two),
         ONE(a_lease_is_ended_or_reclaimed_and_never_both),
@@ -738,7 +866,9 @@ int main(void)
         ONE(a_reader_never_sees_more_than_there_is),
         ONE(a_place_that_is_freed_meets_the_one_who_comes_to_wait),
         ONE(one_who_only_looks_in_keeps_no_waiter_out),
-        ONE(a_place_survives_those_who_give_up_waiting)
+        ONE(a_place_survives_those_who_give_up_waiting),
+        { a_limit_made_of_two_numbers_is_the_smaller_whoever_comes_last, 2 },
+        ONE(a_limit_that_grows_meets_the_one_who_comes_to_wait)
     };
 
     if (!explore_is_possible())

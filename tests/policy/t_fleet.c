@@ -100,7 +100,7 @@ START_TEST(why_it_opened_here_is_known_of_that_generation_alone)
                      KEEL_CAUSE_FAILURE_RATE);
     ck_assert_int_eq(keel_fleet_trip_cause(&b.breaker, generation + 1),
                      KEEL_CAUSE_NONE);
-    keel_fleet_close(&b.breaker, b.now, &b.changes);
+    keel_fleet_close(&b.breaker, &b.policy, b.now, &b.changes);
     b.policy.consecutive = 1;
     b.policy.min_calls = 100;
     loose_calls(&b, FAILED, 1);
@@ -161,7 +161,7 @@ START_TEST(what_lent_probes_show_is_told_and_not_judged_here)
     ck_assert_uint_eq(round.failed, verdicts[_i] == OK ? 0 : 3);
     ck_assert_uint_eq(round.left, 0);
     if (verdicts[_i] == OK)
-        keel_fleet_close(&b.breaker, b.now, &b.changes);
+        keel_fleet_close(&b.breaker, &b.policy, b.now, &b.changes);
     else
         open_for(KEEL_S);
     ck_assert_int_eq(loose_look(&b).state,
@@ -238,7 +238,7 @@ START_TEST(a_fleet_that_closes_empties_the_window)
     loose_calls(&b, FAILED, 3);
     open_for(KEEL_S);
     hear(KEEL_BREAKER_CLOSED);
-    keel_fleet_close(&b.breaker, b.now, &b.changes);
+    keel_fleet_close(&b.breaker, &b.policy, b.now, &b.changes);
     ck_assert_uint_eq(loose_look(&b).totals.total, 0);
 }
 END_TEST

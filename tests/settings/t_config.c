@@ -121,6 +121,20 @@ static const struct {
     { "the longest queue", "bulkhead.queue", "10000", KEEL_PARSE_OK },
     { "one that each call would walk along", "bulkhead.queue", "10001",
       KEEL_PARSE_RANGE },
+    { "a span of counts", "adaptive.limit", "4..256", KEEL_PARSE_OK },
+    { "one count for both", "adaptive.limit", "20", KEEL_PARSE_OK },
+    { "the wrong way round", "adaptive.limit", "9..8", KEEL_PARSE_ORDER },
+    { "a limit that lets nobody through", "adaptive.limit", "0..9", KEEL_PARSE_RANGE },
+    { "the largest", "adaptive.limit", "1..1000000", KEEL_PARSE_OK },
+    { "one more", "adaptive.limit", "1..1000001", KEEL_PARSE_RANGE },
+    { "half a span", "adaptive.limit", "4..", KEEL_PARSE_FORM },
+    { "of durations", "adaptive.limit", "4s..5s", KEEL_PARSE_FORM },
+    { "a rule", "adaptive", "gradient2", KEEL_PARSE_OK },
+    { "none", "adaptive", "off", KEEL_PARSE_OK },
+    { "which one?", "adaptive", "on", KEEL_PARSE_FORM },
+    { "fewer than are accepted", "throttle.k", "0.9", KEEL_PARSE_RANGE },
+    { "just as many", "throttle.k", "1", KEEL_PARSE_OK },
+    { "0 is off here too", "breaker.ramp_up", "0", KEEL_PARSE_OK },
     { "an outcome", "chaos.fail", "throttled", KEEL_PARSE_OK },
     { "not an outcome", "chaos.fail", "explode", KEEL_PARSE_FORM },
     { "a quantile", "deadline.infeasible", "p99.9", KEEL_PARSE_OK },
@@ -154,9 +168,8 @@ START_TEST(each_key_keeps_its_range)
 END_TEST
 
 static const char *const later_keys[] = {
-    "adaptive",
-    "throttle",
-    "breaker.ramp_up",
+    "priority",
+    "shard",
 };
 
 START_TEST(a_key_of_a_later_version_is_unknown_rather_than_idle)
@@ -268,6 +281,15 @@ static const origin_case *origin_cases(int *count)
           "KEEL_<NAME>__KEY" },
         { "one attempt is a choice, not a switch", backed, "retry.attempts=1",
           "retry.attempts", "1", "code" },
+        { "a key of the adaptive limit turns its own rule on", none,
+          "adaptive.limit=4..9", "adaptive", "gradient2", "code" },
+        { "another rule is named", none, "adaptive=vegas; adaptive.limit=4..9",
+          "adaptive", "vegas", "code" },
+        { "a key of the throttle turns it on", none, "none; throttle.k=3", "throttle",
+          "on", "code" },
+        { "a fence on both ends of a span of counts", none,
+          "adaptive=aimd; adaptive.limit<=4..100", "adaptive.limit", "4..100",
+          "fence" },
         { "there is no rate to turn on", limited, NULL, "rate", "off", "built-in" },
         /* fences */
         { "a fence clamps the operator", long_one, "timeout<=3s", "timeout", "3s",

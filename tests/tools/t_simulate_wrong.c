@@ -235,7 +235,8 @@ START_TEST(a_line_has_these_keys_in_this_order)
                  "\"state\":null,\"lock\":null,\"generation\":null,"
                  "\"calls\":null,\"failures\":null,\"slow\":null,"
                  "\"ignored_total\":0,\"late_results\":0,\"in_flight\":null,"
-                 "\"permits\":null,\"retry_after_ns\":null}\n"
+                 "\"permits\":null,\"retry_after_ns\":null,"
+                 "\"limit\":null,\"throttle_ppm\":null}\n"
                  "{\"end\":true,\"transitions\":[]}\n");
     expect_empty(room.err);
 }
