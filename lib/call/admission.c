@@ -62,23 +62,21 @@ static void wait_until(keel_admission_answer *answer, uint64_t at)
     answer->wake_at = at;
 }
 
-bool keel_admission_throttle(const keel_pipeline *pipeline, const keel_plan *plan,
-                             uint64_t now, keel_admission_answer *answer)
+bool keel_admission_pass_throttle(const keel_pipeline *pipeline, const keel_plan *plan,
+                                  uint64_t now, keel_admission_answer *answer)
 {
-    if (!plan->throttle.words ||
-        !keel_throttle_refuses(&plan->throttle, &plan->policy, now,
+    if (!keel_throttle_refuses(&plan->throttle, &plan->policy, now,
                                &pipeline->runtime->random))
         return true;
     refuse(answer, KEEL_REJECTED_THROTTLED, 0);
     return false;
 }
 
-void keel_admission_call_over(const keel_plan *plan, keel_status status, uint64_t now)
+void keel_admission_count_call(const keel_plan *plan, keel_status status, uint64_t now)
 {
     keel_breaker_outcome outcome = keel_outcome_of(status);
 
-    if (!plan->throttle.words ||
-        (outcome == KEEL_OUTCOME_NEUTRAL && !keel_status_is_rejected(status)))
+    if (outcome == KEEL_OUTCOME_NEUTRAL && !keel_status_is_rejected(status))
         return;
     keel_throttle_count(&plan->throttle, outcome == KEEL_OUTCOME_OK, now);
 }
@@ -414,10 +412,9 @@ bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
     return counts;
 }
 
-bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
-                          keel_admission *admission,
-                          const keel_admission_result *result, uint64_t now,
-                          keel_changes *changes)
+static inline bool judge(keel_pipeline *pipeline, const keel_plan *plan,
+                         keel_admission *admission, const keel_admission_result *result,
+                         uint64_t now, keel_changes *changes)
 {
     keel_breaker_result outcome = { .outcome = keel_outcome_of(result->status),
                                     .duration_ns = result->duration_ns,
@@ -441,12 +438,20 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
                                      changes);
 }
 
+bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
+                          keel_admission *admission,
+                          const keel_admission_result *result, uint64_t now,
+                          keel_changes *changes)
+{
+    return judge(pipeline, plan, admission, result, now, changes);
+}
+
 /*
  * What an attempt tells the adaptive limit. Windows are ended by the settings of now,
  * whatever those of the attempt are.
  */
-static void adapt(keel_pipeline *pipeline, const keel_plan *plan,
-                  const keel_admission_result *result, uint64_t now)
+static KEEL_APART void adapt(keel_pipeline *pipeline, const keel_plan *plan,
+                             const keel_admission_result *result, uint64_t now)
 {
     const keel_plan *present =
         atomic_load_explicit(&pipeline->plan, memory_order_acquire);
@@ -468,8 +473,7 @@ bool keel_admission_end(keel_pipeline *pipeline, const keel_plan *plan,
                         keel_admission *admission, const keel_admission_result *result,
                         uint64_t now, keel_changes *changes)
 {
-    bool in_time =
-        keel_admission_judge(pipeline, plan, admission, result, now, changes);
+    bool in_time = judge(pipeline, plan, admission, result, now, changes);
 
     if (plan->adaptive.words && admission->stage == KEEL_ADMISSION_GRANTED)
         adapt(pipeline, plan, result, now);
