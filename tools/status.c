@@ -139,7 +139,7 @@ static void print_table(const keel_view *view, const choices *chosen)
         }
 }
 
-/* ---- the limits of those that are named -------------------------------------------- */
+/* ---- limits and endpoints of those that are named -------------------------------------------- */
 
 static void print_places(const keel_pipeline_view *p)
 {
@@ -164,12 +164,37 @@ static void print_tokens(const keel_pipeline_view *p)
                tokens->count, keel_output_length(period, tokens->period_ns));
 }
 
+/* "payments: endpoint a:443 open, probe in 3.8s, ejected for 25s, ill, 5/8 failed" */
+static void print_endpoint(const keel_endpoint_line *e)
+{
+    char text[KEEL_OUTPUT_TEXT_SIZE];
+
+    printf("%s: endpoint %s %s", e->pipeline, e->name,
+           keel_breaker_state_name(e->state));
+    if (e->state == KEEL_BREAKER_OPEN)
+        printf(", probe %s%s", e->probe_in_ns ? "in " : "now",
+               e->probe_in_ns ? keel_output_length(text, e->probe_in_ns) : "");
+    if (e->ejected_left_ns)
+        printf(", ejected for %s", keel_output_length(text, e->ejected_left_ns));
+    if (e->is_ill)
+        fputs(", ill", stdout);
+    printf(", %" PRIu64 "/%" PRIu64 " failed\n", e->totals.failed, e->totals.total);
+}
+
+static void print_endpoints(const keel_view *view, const char *name)
+{
+    for (size_t i = 0; i < view->endpoint_count; i++)
+        if (!strcmp(view->endpoints[i].pipeline, name))
+            print_endpoint(&view->endpoints[i]);
+}
+
 static void print_limits(const keel_view *view, const choices *chosen)
 {
     for (size_t i = 0; i < view->count; i++)
         if (is_chosen(chosen, view->pipelines[i].name)) {
             print_places(&view->pipelines[i]);
             print_tokens(&view->pipelines[i]);
+            print_endpoints(view, view->pipelines[i].name);
         }
 }
 
@@ -252,7 +277,34 @@ static void print_limits_json(const keel_pipeline_view *p)
     }
 }
 
-static void print_pipeline_json(const keel_pipeline_view *p, const char *before)
+static void print_endpoint_json(const keel_endpoint_line *e, const char *before)
+{
+    keel_print_json_text(stdout, before, "name", e->name);
+    keel_print_json_text(stdout, ",", "state", keel_breaker_state_name(e->state));
+    keel_print_json_number(stdout, ",", "probe_in_ns", e->probe_in_ns);
+    keel_print_json_number(stdout, ",", "ejected_left_ns", e->ejected_left_ns);
+    keel_print_json_number(stdout, ",", "ejections", e->ejections);
+    printf(",\"healthy\":%s", e->is_ill ? "false" : "true");
+    keel_print_json_number(stdout, ",", "calls", e->totals.total);
+    keel_print_json_number(stdout, ",", "failures", e->totals.failed);
+    putchar('}');
+}
+
+/* Absent where there are none, or nobody here knows them. */
+static void print_endpoints_json(const keel_view *view, const char *name)
+{
+    size_t printed = 0;
+
+    for (size_t i = 0; i < view->endpoint_count; i++)
+        if (!strcmp(view->endpoints[i].pipeline, name))
+            print_endpoint_json(&view->endpoints[i],
+                                printed++ ? ",{" : ",\"endpoints\":[{");
+    if (printed)
+        putchar(']');
+}
+
+static void print_pipeline_json(const keel_view *view, const keel_pipeline_view *p,
+                                const char *before)
 {
     keel_print_json_text(stdout, before, "name", p->name);
     print_told_json("processes", p, p->processes);
@@ -260,6 +312,7 @@ static void print_pipeline_json(const keel_pipeline_view *p, const char *before)
     if (p->has_breaker)
         print_breaker_json(p);
     print_limits_json(p);
+    print_endpoints_json(view, p->name);
     putchar('}');
 }
 
@@ -273,7 +326,7 @@ static void print_json(const keel_source *source, const keel_view *view,
     fputs(",\"pipelines\":[", stdout);
     for (size_t i = 0; i < view->count; i++)
         if (is_chosen(chosen, view->pipelines[i].name)) {
-            print_pipeline_json(&view->pipelines[i], before);
+            print_pipeline_json(view, &view->pipelines[i], before);
             before = ",\n{";
         }
     fputs("],\n\"processes\":[", stdout);

@@ -8,45 +8,13 @@
 
 #include "base/clock.h"
 #include "base/shown_text.h"
-#include "board/layout.h"
+#include "ops/board_endpoints.h"
 #include "ops/board_limits.h"
+#include "ops/seen_board.h"
 
-enum { COUNT_WINDOW_MOST = 100000 };
-
-/* The directory as it was at one look. */
-typedef struct entry {
-    keel_board_entry e;
-    void *block; /* NULL: not inside the board */
-} entry;
-
-typedef struct directory {
-    keel_board *board;
-    entry *entries;
-    uint32_t count;
-} directory;
-
-static bool read_directory(directory *d, keel_board *board)
+static bool is_pipeline(const keel_seen_block *at)
 {
-    *d = (directory){ .board = board };
-    d->entries = calloc(KEEL_BOARD_BLOCKS, sizeof *d->entries);
-    if (!d->entries)
-        return false;
-    while (d->count < KEEL_BOARD_BLOCKS &&
-           keel_board_entry_at(board, d->count, &d->entries[d->count].e,
-                               &d->entries[d->count].block))
-        d->count++;
-    return true;
-}
-
-/* A block of a kind that is as large as that kind is. */
-static bool is_whole(const entry *at, keel_block_kind kind, size_t size)
-{
-    return at->block && at->e.kind == (uint32_t)kind && at->e.size >= size;
-}
-
-static bool is_pipeline(const entry *at)
-{
-    return is_whole(at, KEEL_BLOCK_PIPELINE, sizeof(keel_notice)) &&
+    return keel_seen_block_is(at, KEEL_BLOCK_PIPELINE, sizeof(keel_notice)) &&
            keel_name_is_valid(at->e.name);
 }
 
@@ -88,115 +56,19 @@ keel_lock_state keel_board_lock_look(const keel_board_parts *parts, uint64_t now
     return state;
 }
 
-/* ---- windows ----------------------------------------------------------------------- */
-
-static const entry *find_lines(const directory *d, const keel_board_entry *window)
-{
-    for (uint32_t i = 0; i < d->count; i++) {
-        const entry *at = &d->entries[i];
-
-        if (is_whole(at, KEEL_BLOCK_LINES, sizeof(keel_lines_words)) &&
-            at->e.width == window->width && at->e.count == window->count &&
-            !strcmp(at->e.name, window->name))
-            return at;
-    }
-    return NULL;
-}
-
-/* The key's width is twice the bucket's, and one more where slow calls are watched. */
-static bool as_time_window(const directory *d, const entry *at, keel_window *window)
-{
-    static const keel_stripes no_stripes = { .lines = NULL };
-    uint64_t width = at->e.width / 2;
-    bool has_slow = at->e.width % 2;
-    const entry *lines;
-
-    if (!at->e.count || at->e.count > KEEL_WINDOW_MAX_BUCKETS || !width ||
-        !is_whole(at, KEEL_BLOCK_TIME_WINDOW,
-                  keel_time_window_size(at->e.count, has_slow)))
-        return false;
-    keel_time_window_init(window, at->block, &no_stripes, KEEL_STRIPE_WINDOW,
-                          width * at->e.count, at->e.count, has_slow);
-    lines = find_lines(d, &at->e);
-    window->lines =
-        (keel_lines){ .words = lines ? lines->block : NULL, .board = d->board };
-    return true;
-}
-
-static bool as_count_window(const entry *at, keel_window *window)
-{
-    if (!at->e.count || at->e.count > COUNT_WINDOW_MOST ||
-        !is_whole(at, KEEL_BLOCK_COUNT_WINDOW, keel_count_window_size(at->e.count)))
-        return false;
-    keel_count_window_init(window, at->block, at->e.count);
-    return true;
-}
-
-static bool is_used(const keel_board_entry *e)
-{
-    uint64_t users = 0;
-
-    for (size_t i = 0; i < sizeof e->users / sizeof e->users[0]; i++)
-        users |= e->users[i];
-    return users;
-}
-
-static bool is_window_of(const directory *d, const entry *at, const char *name,
-                         keel_window *window)
-{
-    return !strcmp(at->e.name, name) &&
-           (as_time_window(d, at, window) || as_count_window(at, window));
-}
-
-static bool has_used_window(const directory *d, const char *name)
-{
-    keel_window unused;
-
-    for (uint32_t i = 0; i < d->count; i++)
-        if (is_used(&d->entries[i].e) && is_window_of(d, &d->entries[i], name, &unused))
-            return true;
-    return false;
-}
-
-static void add_totals(keel_totals *sum, const keel_totals *totals)
-{
-    sum->total += totals->total;
-    sum->failed += totals->failed;
-    sum->slow += totals->slow;
-    sum->bad += totals->bad;
-}
-
-/* The windows of a name that somebody counts in, mostly one; between two processes that
- * come and go nobody does, and then it is all there are. */
-static void sum_windows(const directory *d, keel_breaker *breaker, uint64_t now,
-                        keel_pipeline_view *view)
-{
-    bool only_used = has_used_window(d, view->name);
-
-    for (uint32_t i = 0; i < d->count; i++) {
-        const entry *at = &d->entries[i];
-        keel_totals totals;
-
-        if ((only_used && !is_used(&at->e)) ||
-            !is_window_of(d, at, view->name, &breaker->window))
-            continue;
-        totals = keel_breaker_look_back(breaker, now).totals;
-        add_totals(&view->totals, &totals);
-    }
-}
-
 /* ---- pipelines --------------------------------------------------------------------- */
 
-static const entry *find_breaker(const directory *d, const char *name)
+static const keel_seen_block *find_breaker(const keel_seen_board *d, const char *name)
 {
     for (uint32_t i = 0; i < d->count; i++)
-        if (is_whole(&d->entries[i], KEEL_BLOCK_BREAKER, sizeof(keel_breaker_words)) &&
-            !strcmp(d->entries[i].e.name, name))
-            return &d->entries[i];
+        if (keel_seen_block_is(&d->blocks[i], KEEL_BLOCK_BREAKER,
+                               sizeof(keel_breaker_words)) &&
+            !strcmp(d->blocks[i].e.name, name))
+            return &d->blocks[i];
     return NULL;
 }
 
-static void look_at_breaker(const directory *d, const keel_board_parts *parts,
+static void look_at_breaker(const keel_seen_board *d, const keel_board_parts *parts,
                             uint64_t now, keel_pipeline_view *view)
 {
     keel_breaker breaker = { .words = parts->breaker };
@@ -217,7 +89,7 @@ static void look_at_breaker(const directory *d, const keel_board_parts *parts,
         view->since_s = since_s;
     }
     view->lock = keel_board_lock_look(parts, now);
-    sum_windows(d, &breaker, now, view);
+    keel_seen_board_totals(d, view->name, &breaker, now, &view->totals);
 }
 
 static uint32_t count_users(const keel_board_entry *e, const bool *is_alive)
@@ -229,10 +101,11 @@ static uint32_t count_users(const keel_board_entry *e, const bool *is_alive)
     return count;
 }
 
-static void look_at_pipeline(const directory *d, const entry *at, const bool *is_alive,
-                             uint64_t now, keel_pipeline_view *view)
+static void look_at_pipeline(const keel_seen_board *d, const keel_seen_block *at,
+                             const bool *is_alive, uint64_t now,
+                             keel_pipeline_view *view)
 {
-    const entry *breaker;
+    const keel_seen_block *breaker;
     keel_board_parts parts = { .notice = at->block };
 
     memcpy(view->name, at->e.name, strlen(at->e.name) + 1);
@@ -251,12 +124,12 @@ static int by_name(const void *a, const void *b)
                   ((const keel_pipeline_view *)b)->name);
 }
 
-static void look_at_pipelines(const directory *d, const bool *is_alive, uint64_t now,
-                              keel_view *view)
+static void look_at_pipelines(const keel_seen_board *d, const bool *is_alive,
+                              uint64_t now, keel_view *view)
 {
     for (uint32_t i = 0; i < d->count; i++)
-        if (is_pipeline(&d->entries[i]))
-            look_at_pipeline(d, &d->entries[i], is_alive, now,
+        if (is_pipeline(&d->blocks[i]))
+            look_at_pipeline(d, &d->blocks[i], is_alive, now,
                              &view->pipelines[view->count++]);
     qsort(view->pipelines, view->count, sizeof *view->pipelines, by_name);
 }
@@ -281,32 +154,33 @@ static void look_at_processes(keel_board *board, const keel_instant *instant,
 
 /* ---- all of it --------------------------------------------------------------------- */
 
-static uint32_t count_pipelines(const directory *d)
+static uint32_t count_pipelines(const keel_seen_board *d)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < d->count; i++)
-        count += is_pipeline(&d->entries[i]);
+        count += is_pipeline(&d->blocks[i]);
     return count;
 }
 
 keel_status keel_board_view(keel_board *board, const keel_instant *instant,
                             keel_view *view)
 {
-    bool is_alive[KEEL_BOARD_OWNERS] = { false };
-    directory d;
+    bool is_alive[KEEL_BOARD_OWNERS] = { false }, is_read = false;
+    keel_seen_board d;
 
     *view = (keel_view){ .count = 0 };
-    if (!read_directory(&d, board))
+    if (!keel_seen_board_read(&d, board))
         return KEEL_E_NOMEM;
     view->pipelines = calloc(count_pipelines(&d) + 1, sizeof *view->pipelines);
     view->processes = calloc(KEEL_BOARD_OWNERS, sizeof *view->processes);
     if (view->pipelines && view->processes) {
         look_at_processes(board, instant, is_alive, view);
         look_at_pipelines(&d, is_alive, instant->now, view);
+        is_read = keel_board_endpoints(&d, instant->now, view);
     }
-    free(d.entries);
-    if (view->pipelines && view->processes)
+    keel_seen_board_cleanup(&d);
+    if (is_read)
         return KEEL_OK;
     keel_view_cleanup(view);
     return KEEL_E_NOMEM;
@@ -314,7 +188,7 @@ keel_status keel_board_view(keel_board *board, const keel_instant *instant,
 
 bool keel_board_find(const keel_board *board, const char *name, keel_board_parts *parts)
 {
-    entry at;
+    keel_seen_block at;
 
     *parts = (keel_board_parts){ .breaker = NULL };
     for (uint32_t i = 0; keel_board_entry_at(board, i, &at.e, &at.block); i++) {
@@ -323,8 +197,8 @@ bool keel_board_find(const keel_board *board, const char *name, keel_board_parts
         if (!parts->notice && is_pipeline(&at)) {
             parts->notice = at.block;
             parts->number = i;
-        } else if (!parts->breaker &&
-                   is_whole(&at, KEEL_BLOCK_BREAKER, sizeof *parts->breaker)) {
+        } else if (!parts->breaker && keel_seen_block_is(&at, KEEL_BLOCK_BREAKER,
+                                                         sizeof *parts->breaker)) {
             parts->breaker = at.block;
         }
     }

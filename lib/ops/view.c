@@ -9,6 +9,7 @@
 void keel_view_cleanup(keel_view *view)
 {
     free(view->pipelines);
+    free(view->endpoints);
     free(view->processes);
     *view = (keel_view){ .count = 0 };
 }

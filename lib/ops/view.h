@@ -76,7 +76,28 @@ typedef struct keel_process_view {
 } keel_process_view;
 
 /*
- * Pipelines in the order of their names.
+ * An endpoint of a pipeline on a board; a fleet knows none.
+ *
+ * name            as far as it is told to others: its first 64 bytes
+ * probe_in_ns     as above
+ * totals          of its breaker's window; all zero where it has none
+ * ejected_left_ns until its ejection ends; 0: it is not ejected
+ * ejections       how many times the first length the latest one is
+ * is_ill          by an active check
+ */
+typedef struct keel_endpoint_line {
+    char pipeline[KEEL_NAME_MAX + 1];
+    char name[65];
+    keel_breaker_state state;
+    uint64_t probe_in_ns;
+    keel_totals totals;
+    uint64_t ejected_left_ns;
+    uint32_t ejections;
+    bool is_ill;
+} keel_endpoint_line;
+
+/*
+ * Pipelines in the order of their names, endpoints in that of both names.
  *
  * members  of a fleet that live, each a process or the relay of a host; 0: a board's
  * is_cut   there are more pipelines than could be read in time
@@ -84,6 +105,8 @@ typedef struct keel_process_view {
 typedef struct keel_view {
     keel_pipeline_view *pipelines;
     size_t count;
+    keel_endpoint_line *endpoints;
+    size_t endpoint_count;
     keel_process_view *processes;
     size_t process_count;
     uint32_t members;

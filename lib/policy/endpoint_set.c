@@ -36,12 +36,13 @@ static uint64_t hash_of(const char *text)
     return keel_mix(hash);
 }
 
-/* A copy at *to, which then points behind it. */
+/* A copy at *to, which then points behind it; the memory is zeroed. */
 static char *keep(char **to, keel_text text)
 {
     char *kept = *to;
 
-    keel_text_copy(kept, text.length + 1, text);
+    if (text.length)
+        memcpy(kept, text.at, text.length);
     *to += text.length + 1;
     return kept;
 }

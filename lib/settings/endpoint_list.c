@@ -269,7 +269,7 @@ static bool read_entry(reading *r, keel_text piece)
 {
     keel_text rest = piece, word;
 
-    *r = (reading){ .entry = { .weight = 1 } };
+    *r = (reading){ .entry = { .zone = keel_text_of(""), .weight = 1 } };
     if (!next_word(&rest, &word))
         return fail(r, piece.at, "an entry is empty");
     if (!read_url(r, word))

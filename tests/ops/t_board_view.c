@@ -89,6 +89,76 @@ START_TEST(a_look_from_outside_says_what_the_process_itself_would)
 }
 END_TEST
 
+/* An attempt at the one endpoint that is named. */
+static void attempt(const char *name, keel_breaker_outcome outcome)
+{
+    const keel_plan *plan = atomic_load(&o.pipeline->plan);
+    uint64_t bit = keel_endpoint_bit(keel_endpoints_find(plan->endpoints, name));
+    const keel_endpoint_request request = { .now = vclock_now(&o.clock),
+                                            .random = &o.rt->random,
+                                            .tried = ~bit };
+    const keel_breaker_result result = { .outcome = outcome };
+    keel_endpoint_changes changes = { .count = 0 };
+    keel_endpoint_pick pick;
+    uint64_t retry_after;
+
+    ck_assert_int_eq(keel_endpoints_choose(plan->endpoints, &plan->policy, &request,
+                                           &pick, &retry_after, &changes),
+                     KEEL_OK);
+    ck_assert_uint_eq(keel_endpoint_bit(pick.index), bit);
+    keel_endpoints_end(plan->endpoints, &plan->policy, &pick, &result, request.now,
+                       request.random, &changes);
+}
+
+START_TEST(endpoints_are_seen_by_name_with_what_has_become_of_them)
+{
+    const keel_endpoint_line *e;
+
+    begin(BREAKER "; breaker.window=8calls; breaker.min_calls=4; eject=on; "
+                  "eject.jitter=0; eject.consecutive=2; "
+                  "endpoints=b:1, https://a.example name=a, c:1");
+    attempt("b:1", KEEL_OUTCOME_OK);
+    attempt("c:1", KEEL_OUTCOME_FAILED);
+    attempt("c:1", KEEL_OUTCOME_FAILED);
+    look();
+    ck_assert_uint_eq(view.count, 1);
+    ck_assert_uint_eq(view.endpoint_count, 3);
+    e = view.endpoints;
+    ck_assert_str_eq(e[0].pipeline, "payments");
+    ck_assert_str_eq(e[0].name, "a");
+    ck_assert_str_eq(e[1].name, "b:1");
+    ck_assert_uint_eq(e[1].totals.total, 1);
+    ck_assert_str_eq(e[2].name, "c:1");
+    ck_assert_uint_eq(e[2].totals.failed, 2);
+    ck_assert_uint_eq(e[2].ejected_left_ns, 30 * KEEL_S);
+    ck_assert_uint_eq(e[2].ejections, 1);
+    vclock_advance(&o.clock, 30 * KEEL_S);
+    attempt("c:1", KEEL_OUTCOME_FAILED);
+    attempt("c:1", KEEL_OUTCOME_FAILED);
+    look();
+    ck_assert_int_eq(view.endpoints[2].state, KEEL_BREAKER_OPEN);
+    ck_assert_uint_eq(view.endpoints[2].probe_in_ns, 5 * KEEL_S);
+    finish();
+}
+END_TEST
+
+START_TEST(endpoints_that_no_settings_name_any_more_are_not_seen)
+{
+    begin("none; endpoints=a:1, b:1");
+    ck_assert_int_eq(
+        keel_pipeline_override(o.pipeline, "endpoints=b:1, c:1", KEEL_S, NULL),
+        KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "endpoints=c:1", KEEL_S, NULL),
+                     KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_override(o.pipeline, "endpoints=c:1", KEEL_S, NULL),
+                     KEEL_OK); /* plans that nobody follows are freed in passing */
+    look();
+    ck_assert_uint_eq(view.endpoint_count, 1);
+    ck_assert_str_eq(view.endpoints[0].name, "c:1");
+    finish();
+}
+END_TEST
+
 /* Soon, and when the window is long over. */
 static const uint64_t waited[] = { 2 * KEEL_S, 3600 * KEEL_S };
 
@@ -944,6 +1014,8 @@ END_TEST
 
 SUITE("board_view", 60,
       ROWS(a_look_from_outside_says_what_the_process_itself_would, windows),
+      ONE(endpoints_are_seen_by_name_with_what_has_become_of_them),
+      ONE(endpoints_that_no_settings_name_any_more_are_not_seen),
       ROWS(an_open_breaker_says_since_when_why_and_until_when, waited),
       ONE(a_half_open_one_says_how_many_permits_are_left),
       ONE(what_a_host_limits_together_says_what_is_left),

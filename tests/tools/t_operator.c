@@ -256,6 +256,25 @@ START_TEST(status_as_json_says_what_is_known_and_null_where_nothing_is)
 }
 END_TEST
 
+START_TEST(status_as_json_says_how_each_endpoint_is_doing)
+{
+    json_t *status, *endpoints;
+    opened o;
+
+    opened_init(&o, OPENED_REAL, file.environment, "none; endpoints=b:1, a:1");
+    status = keel_json("keel status --json", 0);
+    endpoints = json_object_get(first_of(status, "pipelines"), "endpoints");
+    ck_assert_uint_eq(json_array_size(endpoints), 2);
+    expect_text(json_array_get(endpoints, 0), "name", "a:1");
+    expect_text(json_array_get(endpoints, 1), "name", "b:1");
+    expect_text(json_array_get(endpoints, 1), "state", "closed");
+    expect_number(json_array_get(endpoints, 1), "ejected_left_ns", 0);
+    ck_assert(json_is_true(json_object_get(json_array_get(endpoints, 1), "healthy")));
+    json_decref(status);
+    opened_cleanup(&o);
+}
+END_TEST
+
 START_TEST(the_last_minute_as_json_is_sixty_seconds_in_order)
 {
     json_t *status, *seconds;
@@ -537,6 +556,7 @@ SUITE_IN("operator", 120, setup, teardown,
          ONE(a_lock_reaches_every_process_that_runs_before_its_next_call),
          ONE(a_lock_survives_the_restart_of_all_processes),
          ONE(status_as_json_says_what_is_known_and_null_where_nothing_is),
+         ONE(status_as_json_says_how_each_endpoint_is_doing),
          ONE(the_last_minute_as_json_is_sixty_seconds_in_order),
          ONE(texts_of_a_lock_are_json_whatever_is_in_them),
          ONE(who_follows_reads_what_happens_as_it_happens),
