@@ -38,8 +38,8 @@ typedef const char *keel_header_get_fn(const char *name, void *ctx);
 /*
  * Options of keel_deadline_from_headers. size first; every zero means the default.
  *
- * ceiling_ns    no request gets more, whatever it says, nor one that says nothing; 0: no
- *               ceiling but the pipeline's own deadline
+ * ceiling_ns    no request gets more, whatever it says, nor one that says nothing; 0:
+ *               no ceiling but the pipeline's own deadline
  * allowance_ns  for the way there and back, off what the headers say; 0: 5 ms
  */
 typedef struct keel_inbound_options {
@@ -51,8 +51,8 @@ typedef struct keel_inbound_options {
 /*
  * What a request's headers say. size first, set by the caller; never written past it.
  *
- * deadline_at_ns  for keel_call_options; 0: nothing was said and there is no ceiling. An
- *                 instant that has come: the caller has no time left
+ * deadline_at_ns  for keel_call_options; 0: nothing was said and there is no ceiling.
+ *                 An instant that has come: the caller has no time left
  * attempt         for keel_call_options; 0: nothing was said. Of several, the highest
  * header          the one whose time holds, the shortest of all; NULL: the ceiling, or
  *                 nothing
@@ -69,12 +69,13 @@ typedef struct keel_inbound {
 
 /*
  * Reads how long the caller of this service still waits, and which attempt of his this
- * is: x-keel-timeout-ms and x-keel-attempt, grpc-timeout and grpc-previous-rpc-attempts,
- * x-envoy-expected-rq-timeout-ms and x-envoy-attempt-count.
+ * is: x-keel-timeout-ms and x-keel-attempt, grpc-timeout and
+ * grpc-previous-rpc-attempts, x-envoy-expected-rq-timeout-ms and x-envoy-attempt-count.
  *
  * A value that is not understood, or is 0, is ignored: nothing that a stranger writes
- * gives him more time than the ceiling. He may give himself less, and may forbid retries
- * of his own request; where that matters, the proxy at the edge removes these headers.
+ * gives him more time than the ceiling. He may give himself less, and may forbid
+ * retries of his own request; where that matters, the proxy at the edge removes these
+ * headers.
  *
  * get, ctx  borrowed for this function
  * options   borrowed for this function; NULL: defaults
@@ -100,10 +101,10 @@ typedef struct keel_header {
 } keel_header;
 
 /*
- * The headers for the request of the attempt that keel_call_next, or keel_call_poll, has
- * just asked for: the time left to it, less deadline.allowance, and its number; in the
- * words that deadline.header names. The attempt of a call that is itself part of a retry
- * counts as the second, so that those further on do not retry it either.
+ * The headers for the request of the attempt that keel_call_next, or keel_call_poll,
+ * has just asked for: the time left to it, less deadline.allowance, and its number; in
+ * the words that deadline.header names. The attempt of a call that is itself part of a
+ * retry counts as the second, so that those further on do not retry it either.
  *
  * headers  the caller's, `room` of them; KEEL_CALL_HEADERS_MAX are always enough
  * count    out: how many there are; 0 with deadline.header=off

@@ -46,7 +46,7 @@ const keel_header_words *keel_header_words_of(keel_header_form form)
     return &forms[form];
 }
 
-/* ---- reading -------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------- */
 
 static const char *skip_blanks(const char *text)
 {
@@ -125,7 +125,7 @@ bool keel_attempt_read(keel_header_form form, const char *text, uint32_t *attemp
     return true;
 }
 
-/* ---- writing -------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------- */
 
 static void write_grpc(uint64_t ns, keel_header *header)
 {

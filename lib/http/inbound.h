@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a request's headers say of its deadline, at an instant: keel_deadline_from_headers
- * without a clock. */
+/* What a request's headers say of its deadline: keel_deadline_from_headers without a
+ * clock. */
 #ifndef KEEL_HTTP_INBOUND_H
 #define KEEL_HTTP_INBOUND_H
 

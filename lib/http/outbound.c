@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is left of a call's deadline, and the attempt's number, for the next service. The
- * time is less than we wait ourselves, so that its answer, or its regret, comes in time.
+ * What is left of a call's deadline, and the attempt's number, for the next service.
+ * The time is less than we wait ourselves, so that its answer, or its regret, comes in
+ * time.
  */
 #include <keel/http_headers.h>
 
@@ -9,7 +10,7 @@
 #include "call/machine.h"
 #include "http/deadline_header.h"
 
-/* Part of somebody's retry: the number that came in is not kept, but that it is one is. */
+/* Part of a retry: the number that came in is not kept, but that it is one is. */
 static uint32_t number_of(const keel_machine *m)
 {
     uint32_t attempt = keel_call_attempt((const keel_call *)m);

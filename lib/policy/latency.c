@@ -55,8 +55,8 @@ static uint64_t epoch_of(uint64_t now_ns)
 }
 
 /*
- * What a word weighs in an epoch. One epoch ahead is a neighbour whose clock is a little
- * ahead of ours; further ahead is no clock of ours, and nothing.
+ * What a word weighs in an epoch. One epoch ahead is a neighbour whose clock is a
+ * little ahead of ours; further ahead is no clock of ours, and nothing.
  */
 static uint32_t weight_in(uint64_t word, uint64_t epoch)
 {

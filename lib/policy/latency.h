@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long a dependency has been taking to answer: the quantiles of its recent attempts'
- * durations. Knowledge alone; what is done with it, a hedge or a refusal, is decided
- * elsewhere.
+ * How long a dependency has been taking to answer: the quantiles of its recent
+ * attempts' durations. Knowledge alone; what is done with it, a hedge or a refusal, is
+ * decided elsewhere.
  *
  * A histogram with eight cells an octave, from 4 us to 69 s, on one word a cell:
  *   epoch 32 | weight 32        a duration weighs 64 in the epoch it is recorded in
  * An epoch is 20 s of the clock. A cell's weight is halved for every epoch that has
  * begun since its own, by whoever reads it or adds to it next; so nothing is swept, no
- * two writes belong together, and what was recorded at an instant counts half 20 s later.
+ * two writes belong together, and what was recorded at an instant counts half 20 s
+ * later.
  *
  * Accuracy: what is told differs from the duration of that rank by no more than 4.5 %
  * (2^(1/16) - 1), whatever the distribution. Shorter than 4 us counts as 4 us, longer
  * than 69 s as 69 s. More than two million a second of one cell are not counted.
  *
  * What to record: every attempt that succeeded, and every loser of a hedge with what it
- * had taken when it was cancelled. The loser would have taken longer still; but left out,
- * the tail that hedges cut off would be missing from what the next hedge waits for.
+ * had taken when it was cancelled. The loser would have taken longer still; but left
+ * out, the tail that hedges cut off would be missing from what the next hedge waits
+ * for.
  */
 #ifndef KEEL_POLICY_LATENCY_H
 #define KEEL_POLICY_LATENCY_H

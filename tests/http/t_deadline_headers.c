@@ -47,7 +47,7 @@ static const char *header_of(const char *name, void *ctx)
     ck_abort_msg("asked for %s", name);
 }
 
-/* ---- values --------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------- */
 
 typedef struct value_case {
     const char *why;
@@ -168,7 +168,7 @@ START_TEST(a_timeout_is_written_as_it_is_read)
 }
 END_TEST
 
-/* ---- in -------------------------------------------------------------------------- */
+/* ---- in ------------------------------------------------------------------------ */
 
 typedef struct inbound_case {
     const char *why;
@@ -292,7 +292,7 @@ START_TEST(no_time_left_is_an_instant_even_when_the_clock_begins)
 }
 END_TEST
 
-/* ---- as the service sees it ------------------------------------------------------- */
+/* ---- as the service sees it ---------------------------------------------------- */
 
 static opened o;
 static keel_call call;

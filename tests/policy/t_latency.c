@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known of durations: how exact it is on several distributions, how it ages, and
- * that threads lose nothing. KEEL_SEED=n draws other durations.
+ * What is known of durations: how exact it is on several distributions, how it ages,
+ * and that threads lose nothing. KEEL_SEED=n draws other durations.
  */
 #include <inttypes.h>
 #include <math.h>
