@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # What keel_curl_perform costs over curl_easy_perform, against a private nginx on
 # loopback: wall time, and instructions of the client as callgrind counts them. The goal
-# is two per cent of either; wall time alone varies by more than that here.
+# is two per cent of either; wall time alone varies by more than that here. Then keel_http
+# beside a loop around libcurl's multi interface.
 # Run in the build directory, by `make bench`.
 set -u
 src=${srcdir:-$(dirname "$0")/..}
@@ -36,6 +37,9 @@ case $? in
 77) echo "no nginx: libcurl is not measured"; exit 0 ;;
 *) exit 1 ;;
 esac
+
+with_nginx bench/client || exit 1
+echo
 
 command -v valgrind >/dev/null || { echo "no valgrind: nothing is counted"; exit 0; }
 callgrind_copy "$work" transfers || exit 1

@@ -12,15 +12,25 @@ build=$PWD
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
+# libraries_of SOURCE: what an example needs beside keel, in words for the linker.
+libraries_of()
+{
+    case $1 in
+    */libuv_*) echo "${UV_LIBS-}" ;;
+    */libevent_*) echo "${EVENT_LIBS-}" ;;
+    *) echo "${CURL_LIBS--lcurl}" ;;
+    esac
+}
+
 # compiles SOURCE PROGRAM
 compiles()
 {
     # Compilers and flags are lists of words. What -pthread defines would show more of
     # the system's headers than a reader sees who needs no threads.
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2046,SC2086
     ${CC:-cc} -std=c11 -Wall -Wextra -Werror -I"$src/include" \
         -o "$2" "$1" -L"$build/.libs" -lkeel -Wl,-rpath,"$build/.libs" \
-        ${CURL_LIBS--lcurl} ${PTHREAD_FLAGS--pthread} -U_REENTRANT ${SANITIZER_CFLAGS-} \
+        $(libraries_of "$1") ${PTHREAD_FLAGS--pthread} -U_REENTRANT ${SANITIZER_CFLAGS-} \
         >"$work/output" 2>&1
 }
 
@@ -78,6 +88,7 @@ programs_of_page()
 for example in "$src"/examples/*.c; do
     [ -e "$example" ] || { fail "no examples"; break; }
     name=examples/$(basename "$example")
+    [ -n "$(libraries_of "$example")" ] || { skip "$name: no library"; continue; }
     check_compiles "$example" "$name" && check_runs "$name"
 done
 

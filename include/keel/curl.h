@@ -95,6 +95,72 @@ KEEL_API keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
                                             const keel_curl_options *options,
                                             int *curl_code, keel_detail *why);
 
+/* ---- for those who keep a multi handle of their own ------------------------------ */
+
+/*
+ * One transfer in the author's multi handle, as a call. The handle is his, and so is the
+ * loop: keel says when to add the easy handle and when to take it out, and touches the
+ * multi handle never.
+ *
+ *     keel_curl_multi_start(&t, payments, easy, NULL, &why);
+ *     for (;;)
+ *         switch (keel_curl_multi_next(&t, &wake_at_ns)) {
+ *         case KEEL_CURL_ADD:    curl_multi_add_handle(multi, easy); break;
+ *         case KEEL_CURL_REMOVE: curl_multi_remove_handle(multi, easy); break;
+ *         case KEEL_CURL_WAIT:   return to the loop until wake_at_ns or CURLMSG_DONE;
+ *                                that: curl_multi_remove_handle, keel_curl_multi_done
+ *         case KEEL_CURL_ENDED:  keel_curl_multi_end(&t, &code, &why); return;
+ *         }
+ *
+ * The caller's memory, and at one place until its end; needs no initialisation. Belongs
+ * to one thread at a time. Nothing here allocates or waits.
+ */
+typedef struct keel_curl_transfer {
+    uint64_t keel_private[96];
+} keel_curl_transfer;
+
+typedef enum keel_curl_step {
+    KEEL_CURL_ADD = 1,    /* add the easy handle to the multi handle, and ask again */
+    KEEL_CURL_WAIT = 2,   /* ask again at *wake_at_ns, or after keel_curl_multi_done */
+    KEEL_CURL_REMOVE = 3, /* its time is up: take the handle out, and ask again */
+    KEEL_CURL_ENDED = 4   /* the handle is in no multi handle: keel_curl_multi_end */
+} keel_curl_step;
+
+/*
+ * Begins a call. The handle is in no multi handle, and keeps its options but for the two
+ * above.
+ *
+ * options   as for keel_curl_perform_with; the call's wake is rung when a place in the
+ *           bulkhead is free, and whoever fires its cancel wakes the loop himself. One
+ *           declared unsafe wants CURLOPT_FRESH_CONNECT set
+ * Returns   KEEL_OK; KEEL_E_ARGUMENT, KEEL_E_UNSUPPORTED: nothing was begun
+ */
+KEEL_API keel_status keel_curl_multi_start(keel_curl_transfer *transfer,
+                                           keel_pipeline *pipeline, void *easy,
+                                           const keel_curl_options *options,
+                                           keel_detail *why);
+
+/* What to do now. wake_at_ns: out, may be NULL: an instant of keel_now. */
+KEEL_API KEEL_MUST_USE keel_curl_step keel_curl_multi_next(keel_curl_transfer *transfer,
+                                                           uint64_t *wake_at_ns);
+
+/*
+ * libcurl is done with the transfer: curl_code is the result of its CURLMSG_DONE. To be
+ * called once the handle is out of the multi handle, and followed by
+ * keel_curl_multi_next. Without a transfer under way nothing happens.
+ */
+KEEL_API void keel_curl_multi_done(keel_curl_transfer *transfer, int curl_code);
+
+/*
+ * Ends the call; not optional, and legal at any moment, with the handle out of the multi
+ * handle: what is still open ends as abandoned.
+ *
+ * curl_code, why, Returns  as keel_curl_perform_with
+ *                          KEEL_E_STATE  it was not begun, or has ended before
+ */
+KEEL_API keel_status keel_curl_multi_end(keel_curl_transfer *transfer, int *curl_code,
+                                         keel_detail *why);
+
 #ifdef __cplusplus
 }
 #endif

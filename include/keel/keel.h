@@ -10,6 +10,7 @@
 #include <keel/http_headers.h>
 #include <keel/events.h>
 #include <keel/curl.h>
+#include <keel/http.h>
 #include <keel/bag.h>
 
 #endif

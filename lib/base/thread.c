@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/bell.h"
 #include "base/clock.h"
 #include "base/process.h"
 
@@ -264,16 +265,27 @@ void keel_thread_wake(uint32_t index)
     errno = saved;
 }
 
-/* cancel tokens: [0] is 1 once fired */
+/* cancel tokens: [0] is 1 once fired; [1] the bells that are rung then */
 
 static _Atomic uint32_t *fired_word(const keel_cancel *cancel)
 {
     return (_Atomic uint32_t *)(uintptr_t)&cancel->keel_private[0];
 }
 
+static _Atomic uint32_t *bells_word(const keel_cancel *cancel)
+{
+    return (_Atomic uint32_t *)(uintptr_t)&cancel->keel_private[1];
+}
+
 bool keel_cancel_fired(const keel_cancel *cancel)
 {
     return cancel && atomic_load(fired_word(cancel));
+}
+
+void keel_cancel_rings(keel_cancel *cancel, uint32_t set)
+{
+    /* seq_cst: either the firing thread sees the set, or we see the token fired */
+    atomic_fetch_or(bells_word(cancel), set);
 }
 
 void keel_cancel_fire(keel_cancel *cancel)
@@ -287,6 +299,8 @@ void keel_cancel_fire(keel_cancel *cancel)
         for (size_t i = 0; i < CHUNK_PARTS; i++)
             if (atomic_load(&c->parts[i].waits_on) == cancel)
                 wake_part(&c->parts[i]);
+    if (atomic_load(bells_word(cancel)))
+        keel_bell_ring_set(atomic_load(bells_word(cancel)));
     errno = saved;
 }
 

@@ -66,6 +66,12 @@ void keel_thread_wait_end(void);
 void keel_thread_sleep(const keel_clock *clock, uint32_t seen, uint64_t until_ns,
                        const keel_cancel *cancel);
 
+/*
+ * For those who wait for many tokens at once, each in an event loop: whoever fires this
+ * one rings the bells of the set (bell.h). Then the token is looked at once more.
+ */
+void keel_cancel_rings(keel_cancel *cancel, uint32_t set);
+
 /* An eventfd, close-on-exec, that keel_cancel_fire writes to; emptied here. -1: none.
  */
 int keel_thread_wake_fd(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * keel_curl_perform: the blocking loop of keel_call_next around one libcurl transfer an
- * attempt. What a transfer's end means is decided in classify.c, and told in tell.c.
+ * attempt. What a transfer's end means to the call is session.c's, and told in tell.c.
  */
 #include <keel/curl.h>
 
@@ -10,7 +10,6 @@
 #include "base/detail.h"
 #include "base/thread.h"
 #include "call/machine.h"
-#include "http/facts.h"
 #include "base/sigpipe.h"
 #include "http/tell.h"
 
@@ -120,71 +119,7 @@ static bool attempt_quietly(session *s)
     return reportable;
 }
 
-/* ---- what came of it ------------------------------------------------------------- */
-
-/*
- * Whether a request may go out again is known only now that libcurl has looked at its
- * options and done what it did, so the call is told anew with each outcome.
- */
-static void judge(session *s, keel_outcome *outcome)
-{
-    keel_bar bar = KEEL_BAR_NOT_IDEMPOTENT;
-    bool may_repeat = keel_http_may_repeat(&s->facts, s->options.sink_reset != NULL,
-                                           s->options.body_rewind != NULL, &bar);
-
-    keel_machine_may_repeat(keel_machine_of(&s->call), may_repeat, bar);
-    outcome->status = s->cancelled ? KEEL_CANCELLED : keel_http_classify(&s->facts);
-    outcome->retry_after_ns = s->facts.retry_after_ns;
-    outcome->never_sent = keel_http_never_sent(&s->facts);
-    outcome->system_errno = (int)s->result.code;
-    s->may_have_left |= !outcome->never_sent;
-    outcome->applied = keel_http_applied(&s->facts);
-    if (outcome->applied == KEEL_APPLIED_NO && s->may_have_left)
-        outcome->applied = KEEL_APPLIED_UNKNOWN; /* an attempt before may have been */
-}
-
-static KEEL_SELDOM void report_closely(session *s)
-{
-    keel_outcome outcome = { .size = sizeof outcome };
-
-    keel_easy_facts(s->easy, s->result.code, s->options.safety, &s->facts);
-    judge(s, &outcome);
-    keel_call_report_attempt(&s->call, 0, &outcome);
-}
-
-/* True: a success, of which nothing more is asked, for this is the hot path. */
-static bool report(session *s)
-{
-    if (s->result.code != CURLE_OK || s->result.response >= 400) {
-        report_closely(s);
-        return false;
-    }
-    keel_call_report(&s->call, KEEL_OK);
-    /* sent twice, and it must not be: the first sending may have been applied as well */
-    keel_machine_say_applied(keel_machine_of(&s->call),
-                             s->resent && s->options.safety == KEEL_CURL_UNSAFE
-                                 ? KEEL_APPLIED_UNKNOWN
-                                 : KEEL_APPLIED_YES);
-    return true;
-}
-
 /* ---- the call -------------------------------------------------------------------- */
-
-/*
- * Before another attempt: what the one before delivered is forgotten and what it read
- * is taken back. Not earlier, because the answer of a last attempt is the caller's.
- * False: that cannot be done, and *bar says which.
- */
-static bool start_over(session *s, keel_bar *bar)
-{
-    *bar = KEEL_BAR_ANSWERED;
-    if (s->facts.received && s->options.sink_reset &&
-        s->options.sink_reset(s->options.ctx) != 0)
-        return false;
-    *bar = KEEL_BAR_BODY_READ;
-    return !s->facts.consumed || !s->options.body_rewind ||
-           s->options.body_rewind(s->options.ctx) == 0;
-}
 
 static void drive(session *s)
 {
@@ -194,11 +129,11 @@ static void drive(session *s)
     if (s->options.safety == KEEL_CURL_IDEMPOTENT)
         keel_machine_may_repeat_chaos(keel_machine_of(&s->call));
     while (keel_call_next(&s->call)) {
-        if (s->attempted && !start_over(s, &bar)) {
+        if (s->attempted && !keel_session_start_over(s, &bar)) {
             keel_machine_take_back(keel_machine_of(&s->call), bar);
             break;
         }
-        if (!multi_take(s) || !attempt_quietly(s) || report(s))
+        if (!multi_take(s) || !attempt_quietly(s) || keel_session_report(s))
             break;
     }
     multi_give(s);
@@ -239,36 +174,6 @@ static keel_status perform(session *s, keel_detail *why)
     return keel_curl_end(s, why);
 }
 
-/* What is not set here is set before it is read; most of it concerns failures only. */
-static void clear(session *s, keel_pipeline *pipeline, CURL *easy)
-{
-    s->pipeline = pipeline;
-    s->easy = easy;
-    s->has_options = false;
-    s->options.safety = KEEL_CURL_BY_METHOD;
-    s->options.sink_reset = NULL;
-    s->options.body_rewind = NULL;
-    s->call_options.cancel = NULL;
-    s->multi = NULL;
-    s->attempted = false;
-    s->cancelled = false;
-    s->resent = false;
-    s->may_have_left = false;
-    s->broken = KEEL_OK;
-}
-
-static bool take_options(session *s, const keel_curl_options *options)
-{
-    s->has_options = true;
-    s->options = (keel_curl_options){ .size = sizeof s->options };
-    s->call_options = (keel_call_options){ .size = sizeof s->call_options };
-    if (!keel_options_read(&s->options, sizeof s->options, options) ||
-        !keel_options_read(&s->call_options, sizeof s->call_options, s->options.call))
-        return false;
-    s->call_options.idempotent = false; /* see judge */
-    return true;
-}
-
 keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
                                    const keel_curl_options *options, int *curl_code,
                                    keel_detail *why)
@@ -277,8 +182,8 @@ keel_status keel_curl_perform_with(keel_pipeline *pipeline, void *easy,
     session s;
     keel_status status;
 
-    clear(&s, pipeline, easy);
-    if (options && !take_options(&s, options))
+    keel_session_clear(&s, pipeline, easy);
+    if (options && !keel_session_take_options(&s, options))
         status = keel_fail(why, KEEL_E_ARGUMENT,
                            "curl: options, or their call's: " KEEL_OPTIONS_REFUSED);
     else

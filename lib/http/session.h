@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One keel_curl_perform: what driving it (curl.c) leaves for telling of it (tell.c). */
+/*
+ * One call around an easy handle of the author's: what driving it (curl.c, curl_multi.c)
+ * leaves for telling of it (tell.c).
+ */
 #ifndef KEEL_HTTP_SESSION_H
 #define KEEL_HTTP_SESSION_H
 
@@ -35,5 +38,22 @@ typedef struct keel_curl_session {
     keel_status broken;
     const char *broken_text;
 } keel_curl_session;
+
+/* All but the call, which is begun by who drives it. */
+void keel_session_clear(keel_curl_session *session, keel_pipeline *pipeline,
+                        CURL *easy);
+/* False: options, or those of their call, that are not to be read. */
+bool keel_session_take_options(keel_curl_session *session,
+                               const keel_curl_options *options);
+
+/* Tells the call of the transfer that has ended. True: a success; of that nothing more is
+ * asked, for this is the hot path. */
+bool keel_session_report(keel_curl_session *session);
+
+/*
+ * Before another attempt: what the one before delivered is forgotten and what it read is
+ * taken back. False: that cannot be done, and *bar says which.
+ */
+bool keel_session_start_over(keel_curl_session *session, keel_bar *bar);
 
 #endif

@@ -33,19 +33,17 @@ CURLcode keel_curl_code_of(const keel_curl_session *s, keel_status status)
     }
 }
 
-/* What the wire said, before the sentence of what that means. */
-static void explain(const keel_curl_session *s, keel_detail *all)
+void keel_http_explain(keel_detail *all, CURLcode code, long response)
 {
     char answer[32];
     const char *what = answer;
     const char *text = all->text;
-    CURLcode code = s->result.code;
 
-    if (!s->attempted || all->code == KEEL_OK || all->code == KEEL_TIMEOUT ||
+    if (all->code == KEEL_OK || all->code == KEEL_TIMEOUT ||
         all->code == KEEL_DEADLINE || all->code == KEEL_CANCELLED ||
         keel_status_is_rejected(all->code) || keel_status_is_error(all->code))
         return;
-    snprintf(answer, sizeof answer, "HTTP %ld", s->facts.response);
+    snprintf(answer, sizeof answer, "HTTP %ld", response);
     if (code != CURLE_OK && code != CURLE_HTTP_RETURNED_ERROR)
         what = curl_easy_strerror(code);
     snprintf(all->storage, sizeof all->storage, "%s: %s", what, text);
@@ -62,7 +60,8 @@ static KEEL_SELDOM keel_status end_and_tell(keel_curl_session *s, keel_detail *w
     else if (status == KEEL_OK && s->resent && !all.fallback)
         all.text = "done; libcurl found a kept connection dead and sent the request "
                    "again on a fresh one";
-    explain(s, &all);
+    if (s->attempted)
+        keel_http_explain(&all, s->result.code, s->facts.response);
     keel_detail_fill(why, &all);
     return status;
 }

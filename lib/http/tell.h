@@ -8,6 +8,9 @@
 /* libcurl's word for how a call ended. */
 CURLcode keel_curl_code_of(const keel_curl_session *session, keel_status status);
 
+/* Puts what the wire said before the sentence of what that means. */
+void keel_http_explain(keel_detail *all, CURLcode code, long response);
+
 /* Ends the call. why may be NULL. */
 keel_status keel_curl_end(keel_curl_session *session, keel_detail *why);
 

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* keel_http given what it cannot use: wrong arguments, no memory, a parent's client. */
+#include "client_fixture.h"
+#include "support/child.h"
+#include "support/without.h"
+
+START_TEST(a_missing_argument_is_said_to_be_missing)
+{
+    told_end t = { 0 };
+    keel_http_request r;
+    keel_http *none = NULL;
+    const keel_http_response *response;
+    uint64_t ticket;
+
+    BEGIN("", SAY(GOOD, FAULT_KEEP));
+    r = request_to(&t);
+    WITHOUT(keel_http_open, out,
+            keel_http_open(NULL, own.rt, NULL, NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_http_open, runtime,
+            keel_http_open(&none, NULL, NULL, NULL) == KEEL_E_ARGUMENT && !none);
+    WITHOUT(keel_http_open, options,
+            keel_http_open(&none, own.rt, NULL, &own.why) == KEEL_OK);
+    keel_http_close(none);
+    WITHOUT(keel_http_open, why, keel_http_open(&none, own.rt, NULL, NULL) == KEEL_OK);
+    keel_http_close(none);
+    WITHOUT(keel_http_close, client, RETURNS(keel_http_close(NULL)));
+    WITHOUT(keel_http_start, client,
+            keel_http_start(NULL, own.pipeline, &r, &ticket, NULL) == KEEL_E_ARGUMENT &&
+                !ticket);
+    WITHOUT(keel_http_start, pipeline,
+            keel_http_start(client, NULL, &r, NULL, NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_http_start, request,
+            keel_http_start(client, own.pipeline, NULL, NULL, NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_http_start, ticket,
+            keel_http_start(client, own.pipeline, &r, NULL, &own.why) == KEEL_OK);
+    WITHOUT(keel_http_start, why,
+            keel_http_start(client, own.pipeline, &r, &ticket, NULL) == KEEL_OK);
+    finish_all();
+    ck_assert_int_eq(t.times, 2);
+    WITHOUT(keel_http_cancel, client,
+            keel_http_cancel(NULL, ticket) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_http_in_flight, client, keel_http_in_flight(NULL) == 0);
+    WITHOUT(keel_http_poll, client, keel_http_poll(NULL, 0) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_http_ready, client, RETURNS(keel_http_ready(NULL, 0, true, true)));
+    WITHOUT(keel_http_timer, client, RETURNS(keel_http_timer(NULL)));
+    WITHOUT(keel_http_perform, client,
+            keel_http_perform(NULL, own.pipeline, &r, &response, NULL) ==
+                    KEEL_E_ARGUMENT &&
+                !response);
+    WITHOUT(keel_http_perform, pipeline,
+            keel_http_perform(client, NULL, &r, NULL, NULL) == KEEL_E_ARGUMENT);
+    WITHOUT(keel_http_perform, request,
+            keel_http_perform(client, own.pipeline, NULL, NULL, NULL) ==
+                KEEL_E_ARGUMENT);
+    WITHOUT(keel_http_perform, response,
+            keel_http_perform(client, own.pipeline, &r, NULL, &own.why) == KEEL_OK);
+    WITHOUT(keel_http_perform, why,
+            keel_http_perform(client, own.pipeline, &r, &response, NULL) == KEEL_OK);
+    WITHOUT(keel_http_header, response, !keel_http_header(NULL, "x", 0));
+    WITHOUT(keel_http_header, name, !keel_http_header(response, NULL, 0));
+    keel_http_response_free(response);
+    WITHOUT(keel_http_response_free, response, RETURNS(keel_http_response_free(NULL)));
+    END();
+}
+END_TEST
+
+typedef struct wrong_case {
+    const char *why;
+    const char *method;
+    const char *url;
+    const char *name;
+    const char *value;
+} wrong_case;
+
+static const wrong_case wrong_cases[] = {
+    { "no URL", NULL, NULL, "X", "1" },
+    { "a path alone", NULL, "/b", "X", "1" },
+    { "another scheme", NULL, "ftp://127.0.0.1/", "X", "1" },
+    { "a method of two words", "GET /b", "http://127.0.0.1/", "X", "1" },
+    { "an empty method", "", "http://127.0.0.1/", "X", "1" },
+    { "a header without a name", NULL, "http://127.0.0.1/", "", "1" },
+    { "a name with a colon", NULL, "http://127.0.0.1/", "X:", "1" },
+    { "no value", NULL, "http://127.0.0.1/", "X", NULL },
+    { "a value with a second header", NULL, "http://127.0.0.1/", "X", "1\r\nY: 2" },
+};
+
+START_TEST(what_is_no_request_is_refused)
+{
+    const wrong_case *c = &wrong_cases[_i];
+    const keel_http_pair header = { c->name, c->value };
+    told_end t = { 0 };
+    keel_http_request r;
+
+    client_open_at("", 1);
+    r = request_to(&t);
+    r.method = c->method;
+    r.url = c->url;
+    r.headers = &header;
+    r.header_count = 1;
+    ck_assert_msg(keel_http_start(client, own.pipeline, &r, NULL, &own.why) ==
+                      KEEL_E_ARGUMENT,
+                  "%s", c->why);
+    ck_assert_uint_eq(keel_http_in_flight(client), 0);
+    client_end();
+}
+END_TEST
+
+START_TEST(sizes_and_numbers_are_looked_at)
+{
+    keel_call_options call = { .size = 0 };
+    keel_http_options options = { .size = 0 };
+    keel_http_watch watch = { .size = sizeof watch };
+    told_end t = { 0 };
+    keel_http_request r;
+    keel_http *none;
+
+    client_open_at("", 1);
+    ck_assert_int_eq(keel_http_open(&none, own.rt, &options, NULL), KEEL_E_ARGUMENT);
+    options.size = sizeof options;
+    options.watch = &watch;
+    ck_assert_int_eq(keel_http_open(&none, own.rt, &options, NULL), KEEL_E_ARGUMENT);
+    r = request_to(&t);
+    r.done = NULL;
+    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
+                     KEEL_E_ARGUMENT);
+    r = request_to(&t);
+    r.call = &call;
+    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
+                     KEEL_E_ARGUMENT);
+    r = request_to(&t);
+    r.size = 0;
+    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
+                     KEEL_E_ARGUMENT);
+    r = request_to(&t);
+    r.body_length = 1;
+    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
+                     KEEL_E_ARGUMENT);
+    r = request_to(&t);
+    r.safety = (keel_curl_safety)9;
+    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
+                     KEEL_E_ARGUMENT);
+    client_end();
+}
+END_TEST
+
+START_TEST(a_url_that_libcurl_cannot_read_ends_the_request)
+{
+    told_end t = { 0 };
+    keel_http_request r;
+
+    client_open_at("", 1);
+    r = request_to(&t);
+    r.url = "http://[::1/";
+    play(&r);
+    ck_assert_int_eq(t.status, KEEL_E_ARGUMENT);
+    ck_assert_int_eq(t.applied, KEEL_APPLIED_NO);
+    ck_assert_uint_eq(opened_look(&own).failures, 0);
+    client_end();
+}
+END_TEST
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* Opened or not, begun or not: each is told what it must be told, and nothing is lost. */
+START_TEST(every_allocation_may_fail)
+{
+    static const keel_http_pair header = {
+        "X-Long",
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345"
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345"
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345"
+    };
+    static const fault_step steps[] = { SAY(GOOD, FAULT_KEEP) };
+    bool failed = true;
+
+    ck_assert(fault_start(&server, steps, 1));
+    for (long n = 1; failed; n++) {
+        told_end t = { 0 };
+        keel_http_request r;
+        keel_status status;
+
+        client_open_at("retry.attempts=1", server.port);
+        keel_http_close(client);
+        own.memory.fail_at = atomic_load(&own.memory.calls) + n;
+        status = keel_http_open(&client, own.rt, NULL, &own.why);
+        if (status == KEEL_OK) {
+            r = request_to(&t);
+            r.headers = &header;
+            r.header_count = 1;
+            status = keel_http_start(client, own.pipeline, &r, NULL, &own.why);
+            finish_all();
+            ck_assert_int_eq(t.times, status == KEEL_OK);
+            status = status == KEEL_OK ? t.status : status;
+        }
+        failed = atomic_load(&own.memory.failed);
+        ck_assert_int_eq(status, failed ? KEEL_E_NOMEM : KEEL_OK);
+        client_end();
+        ck_assert_int_lt(n, 100);
+    }
+    fault_stop(&server);
+}
+END_TEST
+
+/* ---- fork --------------------------------------------------------------------------------------- */
+
+static told_end parents;
+
+static void in_child(void)
+{
+    keel_http_request r = request_to(&parents);
+    keel_http *fresh;
+
+    CHILD(keel_http_start(client, own.pipeline, &r, NULL, NULL) == KEEL_E_STATE);
+    CHILD(keel_http_poll(client, 0) == KEEL_E_STATE);
+    keel_http_timer(client);
+    keel_http_close(client);
+    CHILD(parents.times == 0);
+    CHILD(keel_http_open(&client, own.rt, NULL, NULL) == KEEL_OK);
+    fresh = client;
+    CHILD(keel_http_start(client, own.pipeline, &r, NULL, NULL) == KEEL_OK);
+    while (keel_http_in_flight(fresh))
+        CHILD(keel_http_poll(fresh, UINT64_MAX) == KEEL_OK);
+    CHILD(parents.times == 1 && parents.status == KEEL_OK);
+    keel_http_close(fresh);
+}
+
+/*
+ * The parent's request waits on a connection of its own while the child leaves the client
+ * and makes another. What the child said on that connection the server would have counted.
+ */
+START_TEST(a_child_leaves_its_parents_client_alone)
+{
+    static const fault_step steps[] = {
+        SAY(GOOD, FAULT_KEEP),
+        { .send = GOOD, .drip_ms = 4 },
+        SAY(GOOD, FAULT_KEEP),
+    };
+    told_end t = { 0 };
+    keel_http_request r;
+
+    memset(&parents, 0, sizeof parents);
+    ck_assert(fault_start(&server, steps, 3));
+    client_open_at("timeout=20s; deadline=20s", server.port);
+    r = request_to(&t);
+    play(&r);
+    start(&r);
+    while (requests() < 2)
+        ck_assert_int_eq(keel_http_poll(client, KEEL_MS), KEEL_OK);
+    child_await(child_fork(in_child));
+    finish_all();
+    ck_assert_int_eq(t.times, 2);
+    ck_assert_int_eq(t.status, KEEL_OK);
+    play(&r);
+    ck_assert_int_eq(t.status, KEEL_OK);
+    ck_assert_int_eq(requests(), 4);
+    ck_assert_int_eq(connections(), 2);
+    END();
+}
+END_TEST
+
+SUITE("client_wrong", 20, ONE(a_missing_argument_is_said_to_be_missing),
+      ROWS(what_is_no_request_is_refused, wrong_cases),
+      ONE(sizes_and_numbers_are_looked_at),
+      ONE(a_url_that_libcurl_cannot_read_ends_the_request),
+      ONE(every_allocation_may_fail), ONE(a_child_leaves_its_parents_client_alone))
