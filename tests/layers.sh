@@ -5,7 +5,7 @@ set -u
 src=${srcdir:-$(dirname "$0")/..}
 . "$src/tests/support/report.sh"
 
-rooms='base settings board policy call net http share bag ops'
+rooms='base settings board policy call net http share health bag ops'
 
 # includes_from_later DIR: the offending lines of a lib directory.
 includes_from_later()

@@ -34,7 +34,7 @@ static const char log_levels[] =
     "observe\n"
     "lock, what an operator did: locks, overrides, the end of either, reloads; and "
     "what is\n"
-    "heard of the fleet;\n"
+    "heard of the fleet, and found by active checks;\n"
     ".It Cm debug\n"
     "each retry and its wait, each refusal and its reason, slow calls, fallbacks, and "
     "outcomes\nthat came too late.\n"

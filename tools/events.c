@@ -61,6 +61,14 @@ static void print_lock(const keel_event_view *e)
     printf("%s%s", *lock->reason ? ": " : "", lock->reason);
 }
 
+static void print_health(const keel_event_view *e)
+{
+    if (e->status == KEEL_OK)
+        printf("healthy");
+    else
+        printf("unhealthy (%s)", keel_status_name(e->status));
+}
+
 static void print_text(const keel_event_view *e)
 {
     char instant[KEEL_OUTPUT_TEXT_SIZE];
@@ -70,6 +78,8 @@ static void print_text(const keel_event_view *e)
         print_transition(e);
     else if (e->type == KEEL_EVENT_LOCKED)
         print_lock(e);
+    else if (e->type == KEEL_EVENT_HEALTH)
+        print_health(e);
     else
         printf("%s%s%s", keel_event_type_name(e->type), e->cause ? " " : "",
                e->cause ? keel_cause_name(e->cause) : "");
@@ -116,6 +126,8 @@ static void print_json(const keel_event_view *e)
         print_transition_json(e);
     if (e->type == KEEL_EVENT_LOCKED)
         print_lock_json(&e->lock);
+    if (e->type == KEEL_EVENT_HEALTH)
+        keel_print_json_text(stdout, ",", "status", keel_status_name(e->status));
     keel_print_json_text(stdout, ",", "cause", keel_view_cause_name(e->cause));
     print_told_json("calls", e, e->total);
     print_told_json("failures", e, e->failed);

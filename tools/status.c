@@ -139,7 +139,7 @@ static void print_table(const keel_view *view, const choices *chosen)
         }
 }
 
-/* ---- limits and endpoints of those that are named -------------------------------------------- */
+/* ---- limits, endpoints and checks of those that are named ------------------------ */
 
 static void print_places(const keel_pipeline_view *p)
 {
@@ -188,13 +188,28 @@ static void print_endpoints(const keel_view *view, const char *name)
             print_endpoint(&view->endpoints[i]);
 }
 
-static void print_limits(const keel_view *view, const choices *chosen)
+static void print_check(const keel_pipeline_view *p)
+{
+    const keel_check_view *check = &p->check;
+    char age[KEEL_OUTPUT_TEXT_SIZE];
+
+    if (!check->is_known)
+        return;
+    printf("%s: active check %s, %s", p->name, keel_view_check_name(check->state),
+           keel_status_name(check->status));
+    if (check->http_code)
+        printf(" (HTTP %" PRIu32 ")", check->http_code);
+    printf(" %s ago\n", keel_output_length(age, check->age_ns));
+}
+
+static void print_details(const keel_view *view, const choices *chosen)
 {
     for (size_t i = 0; i < view->count; i++)
         if (is_chosen(chosen, view->pipelines[i].name)) {
             print_places(&view->pipelines[i]);
             print_tokens(&view->pipelines[i]);
             print_endpoints(view, view->pipelines[i].name);
+            print_check(&view->pipelines[i]);
         }
 }
 
@@ -202,7 +217,7 @@ static void print_text(const keel_view *view, const choices *chosen)
 {
     print_table(view, chosen);
     if (chosen->name_count)
-        print_limits(view, chosen);
+        print_details(view, chosen);
 }
 
 /* ---- JSON -------------------------------------------------------------------------- */
@@ -303,6 +318,18 @@ static void print_endpoints_json(const keel_view *view, const char *name)
         putchar(']');
 }
 
+static void print_check_json(const keel_check_view *check)
+{
+    if (!check->is_known)
+        return;
+    keel_print_json_text(stdout, ",\"check\":{", "state",
+                         keel_view_check_name(check->state));
+    keel_print_json_text(stdout, ",", "status", keel_status_name(check->status));
+    keel_print_json_known(stdout, ",", "http_code", check->http_code);
+    keel_print_json_number(stdout, ",", "age_ns", check->age_ns);
+    putchar('}');
+}
+
 static void print_pipeline_json(const keel_view *view, const keel_pipeline_view *p,
                                 const char *before)
 {
@@ -313,6 +340,7 @@ static void print_pipeline_json(const keel_view *view, const keel_pipeline_view 
         print_breaker_json(p);
     print_limits_json(p);
     print_endpoints_json(view, p->name);
+    print_check_json(&p->check);
     putchar('}');
 }
 

@@ -9,6 +9,7 @@
 #include <keel/call.h>
 #include <keel/http_headers.h>
 #include <keel/events.h>
+#include <keel/health.h>
 #include <keel/curl.h>
 #include <keel/http.h>
 #include <keel/bag.h>

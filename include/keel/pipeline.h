@@ -28,6 +28,8 @@ typedef struct keel_pipeline keel_pipeline;
  *                            one; or KEEL_STRICT=on and a setting is wrong
  *           KEEL_E_ARGUMENT  out, runtime or name is NULL
  *           KEEL_E_NOMEM, KEEL_E_LIMIT (the board is full)
+ * Threads   any; the first one whose settings name an active check starts a thread,
+ *           keel-health(7)
  */
 KEEL_API KEEL_MUST_USE keel_status keel_pipeline_open(keel_pipeline **out,
                                                       keel_runtime *runtime,
@@ -151,6 +153,13 @@ KEEL_API keel_status keel_pipeline_override(keel_pipeline *pipeline,
                                             const char *settings, uint64_t for_ns,
                                             keel_detail *why);
 
+/* What active checks have found, keel-health(7). */
+typedef enum keel_check_state {
+    KEEL_CHECK_UNKNOWN = 0, /* there is none, or too few answers have come */
+    KEEL_CHECK_HEALTHY = 1,
+    KEEL_CHECK_UNHEALTHY = 2
+} keel_check_state;
+
 /*
  * A look at a pipeline. Filled by keel_pipeline_look, which never writes past size.
  * Counters run since the pipeline was first opened in this process.
@@ -176,6 +185,7 @@ KEEL_API keel_status keel_pipeline_override(keel_pipeline *pipeline,
  *                                  0: it is off
  * throttle_chance                  that the next call is refused by the throttle, 0 to
  *                                  0.9
+ * check                            what active checks have found
  */
 typedef struct keel_pipeline_stats {
     size_t size;
@@ -203,6 +213,7 @@ typedef struct keel_pipeline_stats {
     uint64_t hedges_won_total;
     uint64_t adaptive_limit;
     double throttle_chance;
+    keel_check_state check;
 } keel_pipeline_stats;
 
 /* KEEL_OK; KEEL_E_ARGUMENT: NULL, or size 0. A pure look: changes no state. */

@@ -46,6 +46,7 @@ typedef enum keel_block_kind {
     KEEL_BLOCK_FLEET_TOKENS = 12, /* leased of a fleet's rate limit */
     KEEL_BLOCK_ENDPOINTS = 13,    /* of a set of endpoints */
     KEEL_BLOCK_ENDPOINT = 14,     /* one of them, its breaker included */
+    KEEL_BLOCK_HEALTH = 15,       /* what active checks have found */
     /* never shared */
     KEEL_BLOCK_STRIPES = 16,
     KEEL_BLOCK_STARTS = 17,

@@ -351,7 +351,9 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
                         keel_admission_answer *answer)
 {
     *answer = (keel_admission_answer){ .status = KEEL_OK };
-    if (pipeline->runtime->has_peers) /* a lease or a place needs its owner */
+    if (atomic_load_explicit(
+            &pipeline->runtime->has_peers,
+            memory_order_relaxed)) /* a lease or a place needs its owner */
         keel_runtime_notice_fork(pipeline->runtime);
     keel_pipeline_see_lock(pipeline, plan, request->now);
     if (go_on(pipeline, plan, admission, request, answer))

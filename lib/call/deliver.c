@@ -159,7 +159,8 @@ const char *keel_event_type_name(keel_event_type type)
                                          "ejected",
                                          "restored",
                                          "panic",
-                                         "calm" };
+                                         "calm",
+                                         "health" };
 
     return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "?";
 }

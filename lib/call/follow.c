@@ -9,6 +9,7 @@
 
 #include "base/detail.h"
 #include "base/memory.h"
+#include "call/health.h"
 
 /* retiring plans */
 
@@ -201,6 +202,7 @@ keel_status keel_pipeline_override(keel_pipeline *pipeline, const char *settings
         pipeline, lifts ? NULL : settings,
         lifts ? 0 : keel_ns_add(rt->clock.now(rt->clock.ctx), for_ns), why);
     keel_runtime_unlock(rt);
+    keel_health_attend(rt);
     if (status == KEEL_OK)
         keel_runtime_log(rt, KEEL_LOG_INFO, "operator",
                          "pipeline=%s override=%s for_ns=%" PRIu64, pipeline->name,

@@ -4,6 +4,7 @@
 
 #include "board/layout.h"
 #include "call/pipeline.h"
+#include "policy/health_state.h"
 
 #define BURY_EVERY_NS KEEL_S
 
@@ -30,6 +31,8 @@ static void bury_block(keel_board *board, const keel_board_entry *e, void *block
         keel_places_forsake(block, e->count, slot);
     else if (e->kind == KEEL_BLOCK_LINES && e->size >= sizeof(keel_lines_words))
         keel_lines_forsake(&(keel_lines){ block, board }, slot);
+    else if (e->kind == KEEL_BLOCK_HEALTH && e->size >= sizeof(keel_health_words))
+        keel_health_forsake(block, slot);
 }
 
 static void bury(keel_board *board, uint32_t slot, void *ctx)

@@ -255,6 +255,8 @@ static void look_at_limits(const visit *v, keel_pipeline_stats *all)
 static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats *all)
 {
     const keel_counters *c = pipeline->counters;
+    keel_health_words *health =
+        atomic_load_explicit(&pipeline->health, memory_order_acquire);
 
     all->ignored_total = atomic_load(&c->ignored);
     all->late_results = atomic_load(&c->late);
@@ -263,6 +265,10 @@ static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats 
     all->permits_ended_twice = atomic_load(&c->ended_twice);
     all->permits_leaked = atomic_load(&c->leaked);
     all->resends_total = atomic_load(&c->resends);
+    if (health)
+        all->check = keel_health_view_of(
+                         atomic_load_explicit(&health->state, memory_order_acquire))
+                         .state;
     all->events_lost = atomic_load(&pipeline->runtime->events->lost);
     all->board_bytes = keel_board_used_by(pipeline->runtime->board, pipeline->name);
 }

@@ -7,6 +7,7 @@
 
 #include "base/detail.h"
 #include "base/memory.h"
+#include "call/health.h"
 #include "call/relay.h"
 
 static keel_pipeline *find_locked(keel_runtime *rt, const char *name)
@@ -148,7 +149,8 @@ keel_status keel_pipeline_open(keel_pipeline **out, keel_runtime *rt, const char
         *out = pipeline;
     }
     keel_runtime_unlock(rt);
-    keel_relay_wake(rt); /* it may be one more to speak for */
+    keel_relay_wake(rt);    /* it may be one more to speak for, */
+    keel_health_attend(rt); /* or to look after */
     errno = saved;
     return status;
 }
@@ -167,6 +169,7 @@ void keel_pipeline_close(keel_pipeline *pipeline)
     keel_runtime_unlock(pipeline->runtime);
     if (http)
         pipeline->http_free(http);
+    keel_health_attend(pipeline->runtime);
     keel_events_deliver(pipeline->runtime);
     errno = saved;
 }
@@ -183,7 +186,7 @@ void keel_pipeline_look_after(keel_pipeline *pipeline)
     if (atomic_load_explicit(&rt->reload_wanted, memory_order_relaxed) &&
         atomic_exchange(&rt->reload_wanted, false))
         keel_reload(rt, NULL);
-    if (rt->has_peers)
+    if (atomic_load_explicit(&rt->has_peers, memory_order_relaxed))
         keel_runtime_notice_fork(rt);
     keel_events_deliver(rt);
 }

@@ -6,6 +6,7 @@
 #include "call/gate.h"
 #include "call/plan.h"
 #include "call/runtime.h"
+#include "policy/health_state.h"
 #include "policy/history.h"
 #include "policy/phases.h"
 
@@ -54,7 +55,7 @@ struct keel_pipeline {
     keel_counters *counters;
     keel_runtime *runtime;
     uint32_t number;
-    uint32_t handles;
+    _Atomic uint32_t handles; /* written under the lock, and read without it */
     char *name;
     char *code;
     char *override_text;
@@ -63,14 +64,15 @@ struct keel_pipeline {
     keel_plan *retired;  /* wait for the resting phase to drain */
     keel_plan *draining; /* wait for the phase after the swap to drain */
     keel_bulkhead_common bulkhead;
-    _Atomic(keel_notice *) notice; /* keel_pipeline_notice; NULL: none so far */
-    bool is_public;                /* its notice is on the shared board, */
-    uint32_t public_number;        /* as this block */
-    keel_history *history;         /* there, too, if there was room; or NULL */
-    keel_scopes scopes;            /* as they were when it was opened */
-    _Atomic uint64_t lock_told;    /* the lock word that this process told last */
-    _Atomic uint32_t warned;       /* bits of keel_warned */
-    _Atomic(void *) http;          /* lib/http's, freed by http_free */
+    _Atomic(keel_notice *) notice;       /* keel_pipeline_notice; NULL: none so far */
+    bool is_public;                      /* its notice is on the shared board, */
+    uint32_t public_number;              /* as this block */
+    keel_history *history;               /* there, too, if there was room; or NULL */
+    keel_scopes scopes;                  /* as they were when it was opened */
+    _Atomic uint64_t lock_told;          /* the lock word that this process told last */
+    _Atomic uint32_t warned;             /* bits of keel_warned */
+    _Atomic(keel_health_words *) health; /* of its active check; NULL: none so far */
+    _Atomic(void *) http;                /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);
     _Atomic(void *) spare_races[KEEL_SPARE_RACES]; /* race.c's */
 };

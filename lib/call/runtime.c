@@ -11,6 +11,7 @@
 #include "base/detail.h"
 #include "base/memory.h"
 #include "base/worker_pool.h"
+#include "call/health.h"
 #include "call/host.h"
 #include "call/pipeline.h"
 #include "call/relay.h"
@@ -96,6 +97,7 @@ static void make_locks_anew(keel_runtime *rt)
     keel_warnings_forked(&rt->warnings);
     keel_host_forked(rt);
     keel_relay_forked(rt);
+    keel_health_forked(rt);
     errno = saved;
 }
 
@@ -243,7 +245,7 @@ static keel_status open_parts(keel_runtime *rt, const keel_options *options,
     atomic_store(&rt->locks_of, keel_process_incarnation());
     keel_host_join(rt);
     keel_relay_start(rt);
-    rt->has_peers = rt->shared || atomic_load(&rt->relay);
+    atomic_store(&rt->has_peers, rt->shared || atomic_load(&rt->relay));
     return KEEL_OK;
 
 fail_board:
@@ -317,6 +319,7 @@ static void destroy(keel_runtime *rt)
 {
     keel_allocator memory = rt->memory_given;
 
+    keel_health_destroy(rt);
     keel_relay_stop(rt);
     keel_board_leave(rt->shared);
     for (uint32_t i = 0; i < rt->pipeline_count; i++)
@@ -339,9 +342,12 @@ keel_status keel_close(keel_runtime *rt, uint64_t wait_ns)
 
     if (!rt)
         return KEEL_OK;
-    if (!is_in_use(rt) && keel_worker_pool_close(&rt->workers, wait_ns)) {
-        destroy(rt);
-        status = KEEL_OK;
+    if (!is_in_use(rt)) {
+        keel_health_stop(rt); /* it gives work to the pool */
+        if (keel_worker_pool_close(&rt->workers, wait_ns)) {
+            destroy(rt);
+            status = KEEL_OK;
+        }
     }
     errno = saved;
     return status;
@@ -390,6 +396,7 @@ keel_status keel_reload(keel_runtime *rt, keel_detail *why)
     record.status = (uint16_t)status;
     record.at_ns = rt->clock.now(rt->clock.ctx);
     keel_event_put(rt, &record);
+    keel_health_attend(rt);
     keel_events_deliver(rt);
     errno = saved;
     return status;

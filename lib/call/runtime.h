@@ -20,6 +20,7 @@ enum { KEEL_PIPELINES_MAX = 1024 };
 
 struct keel_worker_pool;
 typedef struct keel_relay keel_relay;
+typedef struct keel_health keel_health;
 
 /*
  * pipelines_mu guards: pipelines, pipeline_count, the config's stages, is_board_lost
@@ -37,8 +38,9 @@ struct keel_runtime {
     keel_board *shared; /* by all processes of the host; NULL: there is none */
     bool is_board_lost; /* its path no longer leads to it, which was told */
     keel_event_ring *events;
-    _Atomic(struct keel_relay *) relay; /* lib/share's; NULL: no fleet */
-    bool has_peers;           /* of either kind: a child must not pass for its parent */
+    _Atomic(struct keel_relay *) relay;   /* lib/share's; NULL: no fleet */
+    _Atomic(struct keel_health *) health; /* lib/health's; NULL: none was asked for */
+    _Atomic bool has_peers;   /* or a thread: a child must not pass for its parent */
     _Atomic bool is_disabled; /* KEEL_DISABLED=on */
     _Atomic bool has_listener;
     _Atomic uint32_t watchers;      /* of each call: a listener, a log of everything,
@@ -76,7 +78,7 @@ void keel_runtime_notice_fork(keel_runtime *runtime);
 static inline bool keel_runtime_is_a_fork_unnoticed(const keel_runtime *runtime,
                                                     uint64_t incarnation)
 {
-    return runtime->has_peers &&
+    return atomic_load_explicit(&runtime->has_peers, memory_order_relaxed) &&
            atomic_load_explicit(&runtime->locks_of, memory_order_relaxed) !=
                incarnation;
 }

@@ -79,6 +79,7 @@ void keel_pipeline_note(const keel_pipeline *pipeline, const keel_event_record *
                                    .pipeline = pipeline->public_number,
                                    .pid = (uint32_t)getpid(),
                                    .generation = r->generation,
+                                   .status = r->status,
                                    .type = r->type,
                                    .from = r->from,
                                    .to = r->to,

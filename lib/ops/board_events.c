@@ -58,6 +58,7 @@ static void describe(const keel_board *board, const keel_journal_record *r,
                                 .to = (keel_breaker_state)r->to,
                                 .cause = (keel_cause)r->cause,
                                 .generation = r->generation,
+                                .status = (keel_status)r->status,
                                 .total = r->total,
                                 .failed = r->failed < r->total ? r->failed : r->total };
     notice = notice_of(board, r->pipeline, event->name);

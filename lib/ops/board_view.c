@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/shown_text.h"
+#include "ops/board_checks.h"
 #include "ops/board_endpoints.h"
 #include "ops/board_limits.h"
 #include "ops/seen_board.h"
@@ -111,6 +112,7 @@ static void look_at_pipeline(const keel_seen_board *d, const keel_seen_block *at
     memcpy(view->name, at->e.name, strlen(at->e.name) + 1);
     view->processes = count_users(&at->e, is_alive);
     keel_board_limits(d->board, at->block, now, view);
+    keel_board_checks(d->board, now, view);
     breaker = find_breaker(d, view->name);
     if (!breaker)
         return;

@@ -25,3 +25,10 @@ const char *keel_view_cause_name(keel_cause cause)
         return keel_cause_name(cause);
     }
 }
+
+const char *keel_view_check_name(keel_check_state state)
+{
+    static const char *const names[] = { "unknown", "healthy", "unhealthy" };
+
+    return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "?";
+}

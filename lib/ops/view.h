@@ -37,6 +37,20 @@ typedef struct keel_tokens_view {
 } keel_tokens_view;
 
 /*
+ * What active checks have found; is_known: there were any.
+ *
+ * status     of the last answer, KEEL_OK where it was good
+ * http_code  of an answer by HTTP; 0: none
+ */
+typedef struct keel_check_view {
+    bool is_known;
+    keel_check_state state;
+    uint64_t age_ns;
+    keel_status status;
+    uint32_t http_code;
+} keel_check_view;
+
+/*
  * is_of_fleet    a fleet has said it, which does not tell processes and permits
  * has_breaker    false: all that follows but processes is zero
  * has_state      false: it is known by its lock or its name alone; state, generation
@@ -48,6 +62,7 @@ typedef struct keel_tokens_view {
  * totals         of all its windows that count; while it is open, as they were then. A
  *                number of them may be unknown
  * places, tokens by the scope of who has said it
+ * check          of a board, since a host checks for itself
  * processes      that use it now
  * lock           size 0: none stands
  */
@@ -65,6 +80,7 @@ typedef struct keel_pipeline_view {
     keel_totals totals;
     keel_places_view places;
     keel_tokens_view tokens;
+    keel_check_view check;
     uint32_t processes;
     keel_lock_state lock;
 } keel_pipeline_view;
@@ -118,6 +134,7 @@ void keel_view_cleanup(keel_view *view);
 
 /* keel_cause_name, and names for the causes that only a fleet has. */
 const char *keel_view_cause_name(keel_cause cause);
+const char *keel_view_check_name(keel_check_state state); /* "healthy" */
 
 /*
  * What happened. Fields that a type does not use are zero.
@@ -138,6 +155,7 @@ typedef struct keel_event_view {
     uint64_t generation;
     uint64_t total; /* in the window; of a cause that is about probes, probes */
     uint64_t failed;
+    keel_status status;   /* of KEEL_EVENT_HEALTH */
     keel_lock_state lock; /* actor and reason empty: not known, or not any more */
 } keel_event_view;
 

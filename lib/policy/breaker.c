@@ -6,13 +6,15 @@
  *   closed      a rate, slow rate or row is reached      open        + 1, or 1 after
  *                                                                    breaker.stable
  *   open        an admission at or after the open time   half-open   kept
+ *   open        an active check finds it well again      open, its   kept
+ *                                                        time over
  *   half-open   enough good probes                       closed      kept; it ramps
  *   half-open   one bad probe too many                   open        + 1
  *   half-open   half_open_max_wait                       open        + 1
  *                                                        or closed   kept
  *
- * Not for half-open rounds (rounds.c), the operator's side (operator.c), leases
- * (leases.c) or windows.
+ * Not for half-open rounds (rounds.c), the operator's side (operator.c), active checks
+ * (hasten.c), leases (leases.c) or windows.
  */
 #include "policy/breaker.h"
 

@@ -185,6 +185,13 @@ keel_status keel_breaker_go(const keel_breaker *breaker, const keel_policy *poli
                             keel_breaker_state to, uint64_t for_ns, uint64_t now,
                             const keel_random *random, keel_changes *changes);
 
+/*
+ * The dependency was found well again: an open period ends now, so that the next
+ * admission is a probe. True: it did; false: it is not open, its time is over anyway, an
+ * operator holds it, or it is the fleet's.
+ */
+bool keel_breaker_hasten(const keel_breaker *breaker, uint64_t now);
+
 /* The leases of an owner who is gone end now. leases: half_open_permits at most */
 void keel_leases_forsake(_Atomic uint64_t *leases, uint32_t count, uint32_t owner,
                          uint64_t now);

@@ -15,7 +15,7 @@
 #include "settings/config_file.h"
 #include "settings/resolve.h"
 
-enum { PROCESS_TEXTS = 5 };
+enum { PROCESS_TEXTS = 6 };
 
 struct keel_config {
     const keel_allocator *memory;
@@ -80,9 +80,10 @@ static void check_defaults(const keel_config *config, keel_report *report)
 static keel_status own_process_texts(keel_config *config)
 {
     keel_process_settings *process = &config->process;
-    const char **texts[PROCESS_TEXTS] = { &process->board, &process->redis,
-                                          &process->redis_password_file,
-                                          &process->plugin_path, &process->name_space };
+    const char **texts[PROCESS_TEXTS] = {
+        &process->board,       &process->redis,      &process->redis_password_file,
+        &process->plugin_path, &process->name_space, &process->notify_socket
+    };
 
     for (size_t i = 0; i < PROCESS_TEXTS; i++) {
         if (!*texts[i])

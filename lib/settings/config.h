@@ -37,7 +37,8 @@ typedef struct keel_process_settings {
     const char *redis_password_file;
     uint64_t redis_timeout_ns;
     const char *plugin_path;
-    const char *name_space; /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
+    const char *notify_socket; /* systemd's, not keel's own; NULL: none */
+    const char *name_space;    /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
 } keel_process_settings;
 
 /*

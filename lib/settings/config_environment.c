@@ -174,6 +174,16 @@ static bool begins_in_any_case(const char *text, const char *prefix)
     return !strncasecmp(text, prefix, strlen(prefix));
 }
 
+/* The one variable of another's that keel goes by: where a service manager listens. */
+static void take_notify_socket(keel_environment *out, const char *variable)
+{
+    static const char begin[] = "NOTIFY_SOCKET=";
+    const char *socket = variable + strlen(begin);
+
+    if (!out->process.settings.notify_socket && begins(variable, begin) && *socket)
+        out->process.settings.notify_socket = socket;
+}
+
 keel_status keel_environment_read(keel_environment *out, const char *const *environment,
                                   keel_report *report)
 {
@@ -186,6 +196,7 @@ keel_status keel_environment_read(keel_environment *out, const char *const *envi
         const char *equals = strchr(*environment, '=');
         size_t length = equals ? (size_t)(equals - *environment) : 0;
 
+        take_notify_socket(out, *environment);
         if (!begins_in_any_case(*environment, KEEL_PREFIX) || !equals || !equals[1])
             continue; /* empty is unset */
         if (length >= NAME_SIZE)

@@ -588,6 +588,62 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .standard = "8MiB",
       .meaning = "Memory for the answers that are kept; the least recently used one "
                  "goes first." },
+    { .id = KEEL_KEY_HEALTH,
+      .name = "health",
+      .group = KEEL_GROUP_HEALTH,
+      .type = KEEL_TYPE_CHECK,
+      .can_off = true,
+      .standard = "callback",
+      .meaning = "How keel itself looks whether the dependency is well, beside the "
+                 "calls: by what code has registered, a GET of a path, connecting, or "
+                 "a word that Redis or memcached answers." },
+    { .id = KEEL_KEY_HEALTH_TARGET,
+      .name = "health.target",
+      .group = KEEL_GROUP_HEALTH,
+      .type = KEEL_TYPE_ADDRESS,
+      .can_off = true,
+      .standard = "off",
+      .meaning = "Where it looks; no check but the callback goes without." },
+    { .id = KEEL_KEY_HEALTH_INTERVAL,
+      .name = "health.interval",
+      .group = KEEL_GROUP_HEALTH,
+      .type = KEEL_TYPE_DURATION,
+      .min = 10 * KEEL_MILLISECOND,
+      .max = 24 * KEEL_HOUR,
+      .standard = "5s",
+      .meaning = "From the beginning of one check to the next, a tenth more or less." },
+    { .id = KEEL_KEY_HEALTH_TIMEOUT,
+      .name = "health.timeout",
+      .group = KEEL_GROUP_HEALTH,
+      .type = KEEL_TYPE_DURATION,
+      .min = KEEL_MILLISECOND,
+      .max = KEEL_HOUR,
+      .standard = "1s",
+      .meaning = "How long one check may take; what takes longer is a bad answer." },
+    { .id = KEEL_KEY_HEALTH_RISE,
+      .name = "health.rise",
+      .group = KEEL_GROUP_HEALTH,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = 100,
+      .standard = "2",
+      .meaning = "Good answers in a row that make the dependency healthy." },
+    { .id = KEEL_KEY_HEALTH_FALL,
+      .name = "health.fall",
+      .group = KEEL_GROUP_HEALTH,
+      .type = KEEL_TYPE_COUNT,
+      .min = 1,
+      .max = 100,
+      .standard = "2",
+      .meaning = "Bad answers in a row that make it unhealthy." },
+    { .id = KEEL_KEY_HEALTH_DELAY,
+      .name = "health.delay",
+      .group = KEEL_GROUP_HEALTH,
+      .type = KEEL_TYPE_DURATION,
+      .min = 0,
+      .max = KEEL_HOUR,
+      .standard = "500ms",
+      .meaning = "From when the pipeline is opened to the first check." },
     { .id = KEEL_KEY_CHAOS_RATE,
       .name = "chaos.rate",
       .group = KEEL_GROUP_CHAOS,
@@ -794,6 +850,7 @@ static const struct {
     [KEEL_GROUP_SHARE] = { "share", KEEL_KEY_SHARE },
     [KEEL_GROUP_COALESCE] = { "coalesce", KEEL_KEY_COALESCE },
     [KEEL_GROUP_STALE] = { "stale", KEEL_KEY_STALE },
+    [KEEL_GROUP_HEALTH] = { "health", KEEL_KEY_HEALTH },
     [KEEL_GROUP_CHAOS] = { "chaos", KEEL_KEY_CHAOS_RATE },
     [KEEL_GROUP_ENDPOINTS] = { "endpoints", KEEL_KEY_ENDPOINTS },
     [KEEL_GROUP_EJECT] = { "eject", KEEL_KEY_EJECT },
@@ -1005,6 +1062,12 @@ static void allowed_values(const keel_key *key, char *to, size_t size)
         break;
     case KEEL_TYPE_NAME:
         snprintf(to, size, "a word, 1 to %llu bytes", (unsigned long long)key->max);
+        break;
+    case KEEL_TYPE_CHECK:
+        snprintf(to, size, "callback, http:/PATH, tcp, redis, memcached");
+        break;
+    case KEEL_TYPE_ADDRESS:
+        snprintf(to, size, "scheme://host:port, host:port or /path/of/a/socket");
         break;
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:

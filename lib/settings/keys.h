@@ -71,6 +71,13 @@ typedef enum keel_key_id {
     KEEL_KEY_COALESCE,
     KEEL_KEY_STALE,
     KEEL_KEY_STALE_SIZE,
+    KEEL_KEY_HEALTH,
+    KEEL_KEY_HEALTH_TARGET,
+    KEEL_KEY_HEALTH_INTERVAL,
+    KEEL_KEY_HEALTH_TIMEOUT,
+    KEEL_KEY_HEALTH_RISE,
+    KEEL_KEY_HEALTH_FALL,
+    KEEL_KEY_HEALTH_DELAY,
     KEEL_KEY_CHAOS_RATE,
     KEEL_KEY_CHAOS_FAIL,
     KEEL_KEY_CHAOS_LATENCY,
@@ -107,6 +114,7 @@ typedef enum keel_group {
     KEEL_GROUP_SHARE,
     KEEL_GROUP_COALESCE,
     KEEL_GROUP_STALE,
+    KEEL_GROUP_HEALTH,
     KEEL_GROUP_CHAOS,
     KEEL_GROUP_ENDPOINTS,
     KEEL_GROUP_EJECT,
@@ -130,7 +138,9 @@ typedef enum keel_type {
     KEEL_TYPE_BUDGET,    /* a ratio, tokens:, grpc:, inflight: */
     KEEL_TYPE_HEDGE,     /* a duration, p95, p95@50ms */
     KEEL_TYPE_ENDPOINTS, /* a list, endpoint_list.h */
-    KEEL_TYPE_NAME       /* one word of the author's */
+    KEEL_TYPE_NAME,      /* one word of the author's */
+    KEEL_TYPE_CHECK,     /* callback, http:/path, tcp, redis, memcached */
+    KEEL_TYPE_ADDRESS    /* a URL, host:port or the path of a socket */
 } keel_type;
 
 /*

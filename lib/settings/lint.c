@@ -6,6 +6,7 @@
 #include "settings/resolve.h"
 
 #include "base/clock.h"
+#include "settings/address.h"
 
 static bool is_named(const keel_layers *layers, keel_key_id id)
 {
@@ -182,6 +183,19 @@ static void lint_ramp_up(const keel_policy *policy, keel_report *report)
                      write_length(stable, policy->stable_ns));
 }
 
+static void lint_health(const keel_policy *policy, keel_report *report)
+{
+    const keel_health_policy *health = &policy->health;
+
+    if (health->kind > KEEL_HEALTH_CALLBACK && !*health->target)
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
+                         "health without health.target: nothing is checked");
+    if (health->kind > KEEL_HEALTH_CALLBACK && *health->target &&
+        !keel_address_is_complete(health))
+        keel_report_lint(report, (keel_spot){ NULL, 0 },
+                         "health.target names no port: nothing is checked");
+}
+
 void keel_lint(const keel_layers *layers, const keel_policy *policy,
                keel_report *report)
 {
@@ -191,4 +205,5 @@ void keel_lint(const keel_layers *layers, const keel_policy *policy,
     lint_bulkhead(policy, report);
     lint_adaptive(layers, policy, report);
     lint_ramp_up(policy, report);
+    lint_health(policy, report);
 }

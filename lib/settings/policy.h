@@ -76,6 +76,31 @@ typedef enum keel_algorithm {
     KEEL_ALGORITHM_GRADIENT2
 } keel_algorithm;
 
+/* How a dependency is looked at beside its calls. */
+typedef enum keel_health_kind {
+    KEEL_HEALTH_OFF,
+    KEEL_HEALTH_CALLBACK, /* what code has registered, if it has */
+    KEEL_HEALTH_HTTP,
+    KEEL_HEALTH_TCP,
+    KEEL_HEALTH_REDIS,
+    KEEL_HEALTH_MEMCACHED
+} keel_health_kind;
+
+enum { KEEL_HEALTH_PATH_SIZE = 128, KEEL_HEALTH_TARGET_SIZE = 256 };
+
+/* Texts end with NUL, and all behind it is zero: two of them are compared as bytes. */
+typedef struct keel_health_policy {
+    uint64_t interval_ns;
+    uint64_t timeout_ns;
+    uint64_t delay_ns;
+    uint32_t rise;
+    uint32_t fall;
+    keel_health_kind kind;
+    uint32_t spare;
+    char path[KEEL_HEALTH_PATH_SIZE];     /* of KEEL_HEALTH_HTTP */
+    char target[KEEL_HEALTH_TARGET_SIZE]; /* settings/address.h; "": none */
+} keel_health_policy;
+
 typedef struct keel_policy {
     uint64_t deadline_ns;
     uint32_t infeasible_ppm; /* 0: off */
@@ -186,6 +211,8 @@ typedef struct keel_policy {
     uint32_t eject_min_hosts;
     uint32_t eject_min_calls;
     uint32_t eject_panic_ppm;
+
+    keel_health_policy health;
 } keel_policy;
 
 #endif

@@ -207,6 +207,27 @@ static void resolve_answers(const keel_layers *layers, keel_policy *out)
     out->stale_bytes = number_of(layers, KEEL_KEY_STALE_SIZE);
 }
 
+static void copy_text(char *to, size_t size, const keel_value *value)
+{
+    keel_text_copy(to, size, value->text.length ? value->text : keel_text_of(""));
+}
+
+static void resolve_health(const keel_layers *layers, keel_policy *out)
+{
+    keel_health_policy *health = &out->health;
+    const keel_value *check = value_of(layers, KEEL_KEY_HEALTH);
+
+    health->kind = check->off ? KEEL_HEALTH_OFF : (keel_health_kind)check->form;
+    copy_text(health->path, sizeof health->path, check);
+    copy_text(health->target, sizeof health->target,
+              value_of(layers, KEEL_KEY_HEALTH_TARGET));
+    health->interval_ns = number_of(layers, KEEL_KEY_HEALTH_INTERVAL);
+    health->timeout_ns = number_of(layers, KEEL_KEY_HEALTH_TIMEOUT);
+    health->delay_ns = number_of(layers, KEEL_KEY_HEALTH_DELAY);
+    health->rise = count_of(layers, KEEL_KEY_HEALTH_RISE);
+    health->fall = count_of(layers, KEEL_KEY_HEALTH_FALL);
+}
+
 static void resolve_chaos(const keel_layers *layers, keel_policy *out)
 {
     out->chaos_rate_ppm = count_of(layers, KEEL_KEY_CHAOS_RATE);
@@ -253,6 +274,7 @@ void keel_resolve(const keel_layers *layers, keel_policy *out)
     resolve_hedge(layers, out);
     resolve_share(layers, out);
     resolve_answers(layers, out);
+    resolve_health(layers, out);
     resolve_chaos(layers, out);
     resolve_endpoints(layers, out);
     resolve_eject(layers, out);

@@ -8,12 +8,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "settings/address.h"
 #include "settings/endpoint_list.h"
 
 static const char *const jitters[] = {
     [KEEL_JITTER_NONE] = "none",     [KEEL_JITTER_EQUAL] = "equal",
     [KEEL_JITTER_FULL] = "full",     [KEEL_JITTER_DECORRELATED] = "decorrelated",
     [KEEL_JITTER_SMOOTH] = "smooth", NULL,
+};
+
+static const char *const checks[] = {
+    [KEEL_HEALTH_OFF] = "off",
+    [KEEL_HEALTH_CALLBACK] = "callback",
+    [KEEL_HEALTH_HTTP] = "http",
+    [KEEL_HEALTH_TCP] = "tcp",
+    [KEEL_HEALTH_REDIS] = "redis",
+    [KEEL_HEALTH_MEMCACHED] = "memcached",
+    NULL,
 };
 
 static keel_parse within(uint64_t value, uint64_t min, uint64_t max)
@@ -195,6 +206,42 @@ static keel_parse parse_name(keel_text text, keel_value *value)
     return keel_endpoint_zone_is_valid(text) ? KEEL_PARSE_OK : KEEL_PARSE_FORM;
 }
 
+/* What a request's first line may hold, and no more than has a place. */
+static bool is_path(keel_text text)
+{
+    if (!text.length || text.length >= KEEL_HEALTH_PATH_SIZE || text.at[0] != '/')
+        return false;
+    for (size_t i = 0; i < text.length; i++)
+        if (text.at[i] <= ' ' || text.at[i] > '~' || text.at[i] == '#')
+            return false;
+    return true;
+}
+
+/* "http:/healthz", or a word alone. */
+static keel_parse parse_check(keel_text text, keel_value *value)
+{
+    keel_text word = text, path = { NULL, 0 };
+    bool has_path = keel_text_split(text, ":", &word, &path);
+    uint64_t kind;
+
+    if (parse_word(checks, word, &kind) || has_path != (kind == KEEL_HEALTH_HTTP) ||
+        (has_path && !is_path(path)))
+        return KEEL_PARSE_FORM;
+    value->form = (unsigned)kind;
+    value->text = path;
+    return KEEL_PARSE_OK;
+}
+
+static keel_parse parse_address(keel_text text, keel_value *value)
+{
+    keel_address_parts parts;
+
+    if (text.length >= KEEL_HEALTH_TARGET_SIZE || !keel_address_read(text, &parts))
+        return KEEL_PARSE_FORM;
+    value->text = text;
+    return KEEL_PARSE_OK;
+}
+
 static keel_parse parse_plain(const keel_key *key, keel_text text, uint64_t *first)
 {
     keel_parse parse = KEEL_PARSE_FORM;
@@ -239,6 +286,10 @@ static keel_parse parse_typed(const keel_key *key, keel_text text, keel_value *v
         return parse_endpoints(text, value);
     case KEEL_TYPE_NAME:
         return parse_name(text, value);
+    case KEEL_TYPE_CHECK:
+        return parse_check(text, value);
+    case KEEL_TYPE_ADDRESS:
+        return parse_address(text, value);
     case KEEL_TYPE_DURATION:
     case KEEL_TYPE_RATIO:
     case KEEL_TYPE_COUNT:
@@ -317,6 +368,8 @@ bool keel_key_can_fence(const keel_key *key)
     case KEEL_TYPE_HEDGE:
     case KEEL_TYPE_ENDPOINTS:
     case KEEL_TYPE_NAME:
+    case KEEL_TYPE_CHECK:
+    case KEEL_TYPE_ADDRESS:
         break;
     }
     return false;
@@ -426,6 +479,12 @@ static void write_counts(const keel_value *value, char *to, size_t size)
         snprintf(to, size, "%" PRIu64 "..%" PRIu64, value->first, value->most);
 }
 
+static void write_check(const keel_value *value, char *to, size_t size)
+{
+    snprintf(to, size, "%s%s%.*s", checks[value->form], value->text.length ? ":" : "",
+             (int)value->text.length, value->text.length ? value->text.at : "");
+}
+
 static void write_typed(const keel_key *key, const keel_value *value, char *to,
                         size_t size)
 {
@@ -484,6 +543,12 @@ static void write_typed(const keel_key *key, const keel_value *value, char *to,
     case KEEL_TYPE_ENDPOINTS:
     case KEEL_TYPE_NAME:
         write_text(value->text, to, size);
+        break;
+    case KEEL_TYPE_CHECK:
+        write_check(value, to, size);
+        break;
+    case KEEL_TYPE_ADDRESS:
+        keel_text_copy(to, size, value->text.length ? value->text : keel_text_of(""));
         break;
     }
 }

@@ -14,8 +14,10 @@
  * most   a span's longest; a rate's period; a gRPC budget's refund; what stands in for a
  *        quantile that is not known, KEEL_NEVER: nothing
  * form   of a jitter the keel_jitter, of a budget the keel_budget_mode, of a window
- *        whether it counts calls, of a hedge whether it is a quantile
- * text   of endpoints and names, as written, where it stands
+ *        whether it counts calls, of a hedge whether it is a quantile, of a check the
+ *        keel_health_kind
+ * text   of endpoints, names and addresses, as written, where it stands; of a check its
+ *        path
  */
 typedef struct keel_value {
     bool off;

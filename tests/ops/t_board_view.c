@@ -16,6 +16,7 @@
 #include "ops/board_lock.h"
 #include "support/board_file.h"
 #include "support/child.h"
+#include "support/comes.h"
 #include "support/opened.h"
 #include "support/suite.h"
 
@@ -476,6 +477,37 @@ static keel_event_found next(void)
 {
     return keel_board_events_next(board, &cursor, vclock_now(&o.clock), &event, &lost);
 }
+
+static keel_health_state be_ill(char *text, size_t size, void *ctx)
+{
+    (void)text;
+    (void)size;
+    (void)ctx;
+    return KEEL_HEALTH_FAIL;
+}
+
+START_TEST(what_active_checks_find_is_seen_and_told)
+{
+    const keel_pipeline_view *p;
+
+    begin(BREAKER "; health.delay=0; health.fall=1; health.interval=1h");
+    cursor = keel_board_events_begin(board);
+    ck_assert(!look()->check.is_known);
+    ck_assert_int_eq(keel_health_check(o.pipeline, be_ill, NULL, NULL), KEEL_OK);
+    COMES(look()->check.is_known);
+    p = look();
+    ck_assert_int_eq(p->check.state, KEEL_CHECK_UNHEALTHY);
+    ck_assert_int_eq(p->check.status, KEEL_FAILED);
+    ck_assert_uint_eq(p->check.age_ns, 0);
+    vclock_advance(&o.clock, 3 * KEEL_S);
+    ck_assert_uint_eq(look()->check.age_ns, 3 * KEEL_S);
+    COMES(next() == KEEL_EVENT_FOUND);
+    ck_assert_int_eq(event.type, KEEL_EVENT_HEALTH);
+    ck_assert_int_eq(event.status, KEEL_FAILED);
+    ck_assert_str_eq(event.name, "payments");
+    finish();
+}
+END_TEST
 
 START_TEST(events_come_in_order_with_who_and_why)
 {
@@ -1031,6 +1063,7 @@ SUITE("board_view", 60,
       ONE(only_the_version_that_was_seen_is_unlocked),
       ONE(a_lock_whose_time_is_over_is_none_and_in_nobodys_way),
       ONE(a_lock_outlives_all_processes_and_their_restart),
+      ONE(what_active_checks_find_is_seen_and_told),
       ONE(events_come_in_order_with_who_and_why),
       ONE(who_locks_what_is_over_says_so_first),
       ONE(what_ended_a_round_is_told_with_its_probes),

@@ -52,7 +52,8 @@ START_TEST(each_key_has_one_sentence_a_range_and_a_default)
     ck_assert_msg(strlen(allowed) < KEEL_ALLOWED_SIZE - 1, "%s: cut", key->name);
     ck_assert_msg(key->computed ? *key->computed : *key->standard, "%s", key->name);
     if (key->type != KEEL_TYPE_BOOL && key->type != KEEL_TYPE_WORD &&
-        key->type != KEEL_TYPE_RATE)
+        key->type != KEEL_TYPE_RATE && key->type != KEEL_TYPE_CHECK &&
+        key->type != KEEL_TYPE_ADDRESS)
         ck_assert_msg(strstr(allowed, " to "), "%s: no range", key->name);
 }
 END_TEST
@@ -152,6 +153,29 @@ static const struct {
     { "the largest", "share.reporters", "10000", KEEL_PARSE_OK },
     { "one more", "share.reporters", "10001", KEEL_PARSE_RANGE },
     { "on is no scope", "share", "on", KEEL_PARSE_FORM },
+    { "a word", "health", "tcp", KEEL_PARSE_OK },
+    { "a path of HTTP", "health", "http:/healthz?full=1", KEEL_PARSE_OK },
+    { "HTTP without a path", "health", "http", KEEL_PARSE_FORM },
+    { "a path begins with a slash", "health", "http:healthz", KEEL_PARSE_FORM },
+    { "what would be two lines of a request", "health", "http:/a b", KEEL_PARSE_FORM },
+    { "what no server is sent", "health", "http:/a#b", KEEL_PARSE_FORM },
+    { "a path of no HTTP", "health", "tcp:/healthz", KEEL_PARSE_FORM },
+    { "a statement is for code", "health", "sql", KEEL_PARSE_FORM },
+    { "not at all", "health", "off", KEEL_PARSE_OK },
+    { "a host and a port", "health.target", "db-1.local:5432", KEEL_PARSE_OK },
+    { "an address of IPv6", "health.target", "[::1]:80", KEEL_PARSE_OK },
+    { "without its brackets", "health.target", "::1", KEEL_PARSE_FORM },
+    { "a URL", "health.target", "https://api.example:8443/v1", KEEL_PARSE_OK },
+    { "of no scheme that is spoken", "health.target", "ftp://x", KEEL_PARSE_FORM },
+    { "a socket's path", "health.target", "/run/redis.sock", KEEL_PARSE_OK },
+    { "no place for a password", "health.target", "http://u:p@x", KEEL_PARSE_FORM },
+    { "nor in a path", "health.target", "http://x/u@y", KEEL_PARSE_FORM },
+    { "no host", "health.target", ":80", KEEL_PARSE_FORM },
+    { "no port", "health.target", "x:", KEEL_PARSE_FORM },
+    { "a port beyond all", "health.target", "x:65536", KEEL_PARSE_FORM },
+    { "brackets that do not end", "health.target", "[::1", KEEL_PARSE_FORM },
+    { "as often as a clock ticks", "health.interval", "1ms", KEEL_PARSE_RANGE },
+    { "no answer is none", "health.rise", "0", KEEL_PARSE_RANGE },
     { "a count cannot be off", "rate.scope", "off", KEEL_PARSE_FORM },
     { "not every key can be off", "retry.backoff", "off", KEEL_PARSE_FORM },
 };
