@@ -188,10 +188,10 @@ void keel_cache_rules_read(const keel_answer_head *head, const keel_request_key 
     rules->may_share = !head->sets_cookie &&
                        !keel_cache_control_has(control, "no-store") &&
                        !keel_cache_control_has(control, "private") &&
-                       keel_request_key_covers(key, head->vary);
+                       keel_request_keys_cover(head->vary);
     rules->may_keep = rules->may_share && is_keepable(head->response) &&
                       !keel_cache_control_has(control, "no-cache") &&
-                      (!key->has_authorization || is_for_all(control));
+                      (!key->has_credentials || is_for_all(control));
     find_seconds(control, "stale-if-error", &rules->stale_if_error_ns);
     if (must_ask_again(control))
         rules->stale_if_error_ns = 0;

@@ -8,6 +8,36 @@
 #include "base/memory.h"
 #include "http/cache_rules.h"
 
+/* They tell one request, or one attempt, from another, and nothing of what is asked. */
+static const char *const left_out[] = {
+    "traceparent",
+    "tracestate",
+    "x-request-id",
+    "x-correlation-id",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+    "x-keel-timeout-ms",
+    "x-keel-attempt",
+    "grpc-timeout",
+    "grpc-previous-rpc-attempts",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-attempt-count",
+};
+
+static bool is_left_out(const char *name, size_t length)
+{
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        if (strlen(left_out[i]) == length && !strncasecmp(left_out[i], name, length))
+            return true;
+    return false;
+}
+
+/* ---- which may be shared --------------------------------------------------------- */
+
 static bool asks_for_its_own(const keel_request_field *field)
 {
     if (!strcasecmp(field->name, "pragma"))
@@ -27,7 +57,23 @@ bool keel_request_may_share(const keel_request *request)
     return true;
 }
 
-/* ---- the text ------------------------------------------------------------------ */
+static bool names_user(const char *url)
+{
+    const char *host = strstr(url, "://");
+    const char *at = host ? strchr(host + 3, '@') : NULL;
+
+    return at && at < host + 3 + strcspn(host + 3, "/?#");
+}
+
+static bool has_credentials(const keel_request *request)
+{
+    for (size_t i = 0; i < request->count; i++)
+        if (!strcasecmp(request->fields[i].name, "authorization"))
+            return true;
+    return request->has_credentials || names_user(request->url);
+}
+
+/* ---- the text -------------------------------------------------------------------- */
 
 /* With to NULL, only counts. */
 static size_t put(char *to, size_t at, const char *text)
@@ -39,22 +85,28 @@ static size_t put(char *to, size_t at, const char *text)
     return at + size;
 }
 
-static size_t put_before_fields(char *to, const keel_request *request)
+/* Names are the same in any case. */
+static size_t put_name(char *to, size_t at, const char *name)
 {
-    size_t at = put(to, 0, request->url);
+    size_t end = put(to, at, name);
 
-    at = put(to, at, request->method);
-    at = put(to, at, request->authorization ? "+" : "");
-    return put(to, at, request->authorization ? request->authorization : "");
+    for (size_t i = at; to && i < end; i++)
+        if (to[i] >= 'A' && to[i] <= 'Z')
+            to[i] = (char)(to[i] - 'A' + 'a');
+    return end;
 }
 
 static size_t put_all(char *to, const keel_request *request)
 {
-    size_t at = put_before_fields(to, request);
+    size_t at = put(to, put(to, 0, request->url), request->method);
 
     for (size_t i = 0; i < request->count; i++) {
-        at = put(to, at, request->fields[i].name);
-        at = put(to, at, request->fields[i].value);
+        const keel_request_field *field = &request->fields[i];
+
+        if (is_left_out(field->name, strlen(field->name)))
+            continue;
+        at = put_name(to, at, field->name);
+        at = put(to, at, field->value);
     }
     return at;
 }
@@ -69,8 +121,7 @@ keel_request_key *keel_request_key_new(const keel_allocator *memory,
         return NULL;
     key->length = put_all(key->text, request);
     key->url_length = strlen(request->url);
-    key->fields_at = put_before_fields(NULL, request);
-    key->has_authorization = request->authorization;
+    key->has_credentials = has_credentials(request);
     return key;
 }
 
@@ -79,40 +130,17 @@ bool keel_request_key_equals(const keel_request_key *a, const keel_request_key *
     return a->length == b->length && !memcmp(a->text, b->text, a->length);
 }
 
-/* ---- Vary ---------------------------------------------------------------------- */
-
-static bool is_name(const char *known, const char *name, size_t length)
+bool keel_request_keys_cover(const char *vary)
 {
-    return strlen(known) == length && !strncasecmp(known, name, length);
-}
+    size_t length;
 
-static bool has_field(const keel_request_key *key, const char *name, size_t length)
-{
-    const char *at = key->text + key->fields_at;
-
-    if (is_name("authorization", name, length))
-        return true;
-    while (at < key->text + key->length) {
-        if (is_name(at, name, length))
-            return true;
-        at += strlen(at) + 1; /* the name */
-        at += strlen(at) + 1; /* its value */
-    }
-    return false;
-}
-
-bool keel_request_key_covers(const keel_request_key *key, const char *vary)
-{
-    while (vary) {
-        size_t length;
-
+    for (; vary; vary += length) {
         vary += strspn(vary, " \t,");
         length = strcspn(vary, " \t,");
         if (!length)
             return true;
-        if (!has_field(key, vary, length)) /* "*" is no name */
+        if (*vary == '*' || is_left_out(vary, length))
             return false;
-        vary += length;
     }
     return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which requests are the same: those of one method and URL, with the same credentials
- * and the same of every header that may change the answer. Both coalescing and the
- * answers that are kept go by it.
+ * Which requests are the same: those of one method and URL that say the same in all
+ * their headers, but for those that only tell one request from another. Both coalescing
+ * and the answers that are kept go by it.
  */
 #ifndef KEEL_HTTP_REQUEST_KEY_H
 #define KEEL_HTTP_REQUEST_KEY_H
@@ -19,24 +19,24 @@ typedef struct keel_request_field {
 } keel_request_field;
 
 /*
- * authorization  the header's value; NULL: there is none
- * fields         every other header of the request that may change the answer, always
- *                in the same order; a Cookie is one, and Cache-Control and Pragma are
+ * fields           all headers that the request carries; in another order it is another
+ *                  request
+ * has_credentials  it carries some that stand neither there nor in the URL. They are no
+ *                  part of the key, so whoever shares a table must share them
  */
 typedef struct keel_request {
     const char *method;
     const char *url;
-    const char *authorization;
     const keel_request_field *fields;
     size_t count;
+    bool has_credentials;
 } keel_request;
 
 /* The URL comes first in the text, then all that stands above; each ended by NUL. */
 typedef struct keel_request_key {
     size_t length;
     size_t url_length;
-    size_t fields_at;
-    bool has_authorization;
+    bool has_credentials;
     char text[];
 } keel_request_key;
 
@@ -50,10 +50,13 @@ keel_request_key *keel_request_key_new(const keel_allocator *memory,
 bool keel_request_key_equals(const keel_request_key *a, const keel_request_key *b);
 
 /*
- * Whether the key says all that the answer depends on: each name in its Vary header is
- * a field of the key. vary: NULL: there is no such header
+ * Whether requests of one key agree in all that an answer depends on: its Vary header
+ * names no header that is left out of keys, and nothing beside headers ("*"). What is
+ * absent from one of them is absent from all (RFC 9111, 4.1).
+ *
+ * vary  NULL: there is no such header
  */
-bool keel_request_key_covers(const keel_request_key *key, const char *vary);
+bool keel_request_keys_cover(const char *vary);
 
 /* For tables; seed: of the table, so that nobody outside can tell who meets there. */
 uint64_t keel_request_hash(const char *text, size_t length, uint64_t seed);

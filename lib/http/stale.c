@@ -170,6 +170,13 @@ void keel_stale_keep(keel_stale *a, const keel_request_key *key,
     free_entries(a, out);
 }
 
+bool keel_stale_may_serve(keel_status status)
+{
+    return keel_status_is_rejected(status) || status == KEEL_FAILED ||
+           status == KEEL_THROTTLED || status == KEEL_TIMEOUT ||
+           status == KEEL_DEADLINE || status == KEEL_UNKNOWN;
+}
+
 /* ---- finding and forgetting ---------------------------------------------------- */
 
 keel_shared_answer *keel_stale_find(keel_stale *a, const keel_request_key *key,

@@ -38,13 +38,21 @@ void keel_stale_keep(keel_stale *stale, const keel_request_key *key,
                      uint64_t stale_ns, uint64_t now_ns);
 
 /*
+ * Whether what is kept may stand in for a call that ended so: for refusals and
+ * failures, as with a fallback (RFC 5861, 4: an error of the server, or no answer); not
+ * for what the server answered, a 404, nor for what the caller ended himself.
+ */
+bool keel_stale_may_serve(keel_status status);
+
+/*
  * The answer to serve while the dependency is down; the caller drops it. NULL: none.
  * expired_ns: out: since when it is not fresh; 0: it is
  */
 keel_shared_answer *keel_stale_find(keel_stale *stale, const keel_request_key *key,
                                     uint64_t now_ns, uint64_t *expired_ns);
 
-/* A request that may have changed the resource was sent: nothing of its URL is kept. */
+/* A request that may have changed the resource went well: nothing of its URL is kept
+ * (RFC 9111, 4.4). */
 void keel_stale_forget(keel_stale *stale, const char *url);
 
 /* What is kept, in bytes. */

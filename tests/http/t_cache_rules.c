@@ -38,31 +38,50 @@ START_TEST(reads_are_shared_unless_somebody_asks_for_his_own)
 }
 END_TEST
 
+#define FIELDS(name) .fields = (name), .count = sizeof(name) / sizeof *(name)
+#define GET_B .method = "GET", .url = "http://a/b"
+
 typedef struct pair_case {
     const char *why;
     keel_request other;
     bool same;
 } pair_case;
 
+static const keel_request_field upper_fields[] = { { "ACCEPT", "text/plain" },
+                                                   { "Accept-Language", "de" } };
 static const keel_request_field other_fields[] = { { "Accept", "text/plain" },
                                                    { "accept-language", "fr" } };
 static const keel_request_field moved_fields[] = { { "Accept", "text/plain" },
                                                    { "accept-languag", "ede" } };
+static const keel_request_field fewer_fields[] = { { "Accept", "text/plain" } };
+static const keel_request_field known_fields[] = { { "Accept", "text/plain" },
+                                                   { "accept-language", "de" },
+                                                   { "authorization", "key" } };
+static const keel_request_field traced_fields[] = { { "Accept", "text/plain" },
+                                                    { "Traceparent", "00-1-2-01" },
+                                                    { "accept-language", "de" },
+                                                    { "x-keel-attempt", "2" } };
 
 static const pair_case pairs[] = {
-    { "the same", { "GET", "http://a/b", "key", two_fields, 2 }, true },
-    { "another method", { "HEAD", "http://a/b", "key", two_fields, 2 }, false },
-    { "another URL", { "GET", "http://a/c", "key", two_fields, 2 }, false },
-    { "other credentials", { "GET", "http://a/b", "kez", two_fields, 2 }, false },
-    { "none", { "GET", "http://a/b", NULL, two_fields, 2 }, false },
-    { "another value", { "GET", "http://a/b", "key", other_fields, 2 }, false },
-    { "letters moved over", { "GET", "http://a/b", "key", moved_fields, 2 }, false },
-    { "a field less", { "GET", "http://a/b", "key", two_fields, 1 }, false },
+    { "the same", { GET_B, FIELDS(two_fields) }, true },
+    { "names in another case", { GET_B, FIELDS(upper_fields) }, true },
+    { "what tells it from others is left out", { GET_B, FIELDS(traced_fields) }, true },
+    { "another method",
+      { .method = "HEAD", .url = "http://a/b", FIELDS(two_fields) },
+      false },
+    { "another URL",
+      { .method = "GET", .url = "http://a/c", FIELDS(two_fields) },
+      false },
+    { "credentials", { GET_B, FIELDS(known_fields) }, false },
+    { "another value", { GET_B, FIELDS(other_fields) }, false },
+    { "letters moved over", { GET_B, FIELDS(moved_fields) }, false },
+    { "a field less", { GET_B, FIELDS(fewer_fields) }, false },
+    { "none", { GET_B }, false },
 };
 
-START_TEST(requests_are_the_same_if_all_of_them_is)
+START_TEST(requests_are_the_same_if_all_that_they_ask_is)
 {
-    keel_request one = { "GET", "http://a/b", "key", two_fields, 2 };
+    keel_request one = { GET_B, FIELDS(two_fields) };
     keel_request_key *a = keel_request_key_new(NULL, &one);
     keel_request_key *b = keel_request_key_new(NULL, &pairs[_i].other);
 
@@ -72,16 +91,27 @@ START_TEST(requests_are_the_same_if_all_of_them_is)
 }
 END_TEST
 
-START_TEST(empty_credentials_are_not_none)
-{
-    keel_request none = { "GET", "http://a/b", NULL, NULL, 0 };
-    keel_request empty = { "GET", "http://a/b", "", NULL, 0 };
-    keel_request_key *a = keel_request_key_new(NULL, &none);
-    keel_request_key *b = keel_request_key_new(NULL, &empty);
+static const struct {
+    const char *why;
+    keel_request request;
+    bool has;
+} credentials[] = {
+    { "none", { GET_B, FIELDS(two_fields) }, false },
+    { "a header", { GET_B, FIELDS(known_fields) }, true },
+    { "in the URL", { .method = "GET", .url = "http://me:pw@a/b" }, true },
+    { "a mark in a path is none", { .method = "GET", .url = "http://a/b@c" }, false },
+    { "nor in a query", { .method = "GET", .url = "http://a?b@c" }, false },
+    { "nor without a host", { .method = "GET", .url = "me@a" }, false },
+    { "elsewhere", { GET_B, .has_credentials = true }, true },
+};
 
-    ck_assert(!keel_request_key_equals(a, b));
-    keel_memory_free(NULL, a);
-    keel_memory_free(NULL, b);
+START_TEST(credentials_are_seen_wherever_they_stand)
+{
+    keel_request_key *key = keel_request_key_new(NULL, &credentials[_i].request);
+
+    ck_assert_msg(key->has_credentials == credentials[_i].has, "%s",
+                  credentials[_i].why);
+    keel_memory_free(NULL, key);
 }
 END_TEST
 
@@ -90,7 +120,7 @@ END_TEST
 typedef struct rules_case {
     const char *why;
     keel_answer_head head;
-    const char *authorization;
+    bool has_credentials;
     bool may_share;
     bool may_keep;
     uint64_t fresh_s;
@@ -107,47 +137,47 @@ typedef struct rules_case {
 #define LATER "Sun, 06 Nov 1994 08:50:37 GMT" /* 60 s */
 
 static const rules_case rules_cases[] = {
-    { "nothing is fresh by guess", CONTROL(NULL), NULL, true, true, 0, 0, UNSAID },
-    { "max-age", CONTROL("max-age=60"), NULL, true, true, 60, 0, UNSAID },
-    { "in any case", CONTROL("Max-Age=60"), NULL, true, true, 60, 0, UNSAID },
-    { "in quotation marks", CONTROL("max-age=\"60\""), NULL, true, true, 60, 0,
+    { "nothing is fresh by guess", CONTROL(NULL), false, true, true, 0, 0, UNSAID },
+    { "max-age", CONTROL("max-age=60"), false, true, true, 60, 0, UNSAID },
+    { "in any case", CONTROL("Max-Age=60"), false, true, true, 60, 0, UNSAID },
+    { "in quotation marks", CONTROL("max-age=\"60\""), false, true, true, 60, 0,
       UNSAID },
-    { "among others", CONTROL("foo=\"a, no-store\" ,, max-age=60 ,bar"), NULL, true,
+    { "among others", CONTROL("foo=\"a, no-store\" ,, max-age=60 ,bar"), false, true,
       true, 60, 0, UNSAID },
-    { "part of a name is no name", CONTROL("x-no-store, max-ages=5"), NULL, true, true,
+    { "part of a name is no name", CONTROL("x-no-store, max-ages=5"), false, true, true,
       0, 0, UNSAID },
     { "what no directive is, may be quoted too",
-      CONTROL("x \"a, no-store, b\", max-age=60"), NULL, true, true, 60, 0, UNSAID },
-    { "twice is not to be believed", CONTROL("max-age=60, max-age=90"), NULL, true,
+      CONTROL("x \"a, no-store, b\", max-age=60"), false, true, true, 60, 0, UNSAID },
+    { "twice is not to be believed", CONTROL("max-age=60, max-age=90"), false, true,
       true, 0, 0, UNSAID },
-    { "nor is no number", CONTROL("max-age=1m"), NULL, true, true, 0, 0, UNSAID },
-    { "nor a sign", CONTROL("max-age=-1"), NULL, true, true, 0, 0, UNSAID },
-    { "nor nothing", CONTROL("max-age"), NULL, true, true, 0, 0, UNSAID },
-    { "no-store", CONTROL("no-store, max-age=60"), NULL, false, false, 60, 0, UNSAID },
-    { "private is one user's", CONTROL("private, max-age=60"), NULL, false, false, 60,
+    { "nor is no number", CONTROL("max-age=1m"), false, true, true, 0, 0, UNSAID },
+    { "nor a sign", CONTROL("max-age=-1"), false, true, true, 0, 0, UNSAID },
+    { "nor nothing", CONTROL("max-age"), false, true, true, 0, 0, UNSAID },
+    { "no-store", CONTROL("no-store, max-age=60"), false, false, false, 60, 0, UNSAID },
+    { "private is one user's", CONTROL("private, max-age=60"), false, false, false, 60,
       0, UNSAID },
-    { "of a field, too: all is safer", CONTROL("private=\"set-cookie\""), NULL, false,
+    { "of a field, too: all is safer", CONTROL("private=\"set-cookie\""), false, false,
       false, 0, 0, UNSAID },
-    { "no-cache is for those who ask now", CONTROL("no-cache"), NULL, true, false, 0, 0,
-      UNSAID },
-    { "served while fresh, and not after", CONTROL("max-age=60, must-revalidate"), NULL,
+    { "no-cache is for those who ask now", CONTROL("no-cache"), false, true, false, 0,
+      0, UNSAID },
+    { "served while fresh, and not after", CONTROL("max-age=60, must-revalidate"),
+      false, true, true, 60, 0, 0 },
+    { "s-maxage is ours, and says the same", CONTROL("max-age=5, s-maxage=60"), false,
       true, true, 60, 0, 0 },
-    { "s-maxage is ours, and says the same", CONTROL("max-age=5, s-maxage=60"), NULL,
-      true, true, 60, 0, 0 },
-    { "proxy-revalidate", CONTROL("proxy-revalidate"), NULL, true, true, 0, 0, 0 },
-    { "RFC 5861", CONTROL("max-age=60, stale-if-error=30"), NULL, true, true, 60, 0,
+    { "proxy-revalidate", CONTROL("proxy-revalidate"), false, true, true, 0, 0, 0 },
+    { "RFC 5861", CONTROL("max-age=60, stale-if-error=30"), false, true, true, 60, 0,
       30 },
     { "which must-revalidate overrides",
-      CONTROL("max-age=60, stale-if-error=30, must-revalidate"), NULL, true, true, 60,
+      CONTROL("max-age=60, stale-if-error=30, must-revalidate"), false, true, true, 60,
       0, 0 },
-    { "credentials", CONTROL("max-age=60"), "key", true, false, 60, 0, UNSAID },
-    { "credentials, and for all", CONTROL("public, max-age=60"), "key", true, true, 60,
+    { "credentials", CONTROL("max-age=60"), true, true, false, 60, 0, UNSAID },
+    { "credentials, and for all", CONTROL("public, max-age=60"), true, true, true, 60,
       0, UNSAID },
-    { "credentials, and must-revalidate", CONTROL("must-revalidate"), "key", true, true,
+    { "credentials, and must-revalidate", CONTROL("must-revalidate"), true, true, true,
       0, 0, 0 },
     { "Expires",
       { .response = 200, .expires = LATER, .date = DATED },
-      NULL,
+      false,
       true,
       true,
       60,
@@ -155,7 +185,7 @@ static const rules_case rules_cases[] = {
       UNSAID },
     { "without a Date it is now",
       { .response = 200, .expires = LATER },
-      NULL,
+      false,
       true,
       true,
       60,
@@ -163,7 +193,7 @@ static const rules_case rules_cases[] = {
       UNSAID },
     { "an Expires of 0 is past",
       { .response = 200, .expires = "0", .date = DATED },
-      NULL,
+      false,
       true,
       true,
       0,
@@ -171,7 +201,7 @@ static const rules_case rules_cases[] = {
       UNSAID },
     { "what is no date of HTTP's is past",
       { .response = 200, .expires = "6 Nov 2094" },
-      NULL,
+      false,
       true,
       true,
       0,
@@ -182,7 +212,7 @@ static const rules_case rules_cases[] = {
         .cache_control = "max-age=5",
         .expires = LATER,
         .date = DATED },
-      NULL,
+      false,
       true,
       true,
       5,
@@ -190,7 +220,7 @@ static const rules_case rules_cases[] = {
       UNSAID },
     { "it has been under way",
       { .response = 200, .cache_control = "max-age=60", .age = "20" },
-      NULL,
+      false,
       true,
       true,
       40,
@@ -198,7 +228,7 @@ static const rules_case rules_cases[] = {
       UNSAID },
     { "for too long",
       { .response = 200, .cache_control = "max-age=60", .age = "80" },
-      NULL,
+      false,
       true,
       true,
       0,
@@ -206,65 +236,65 @@ static const rules_case rules_cases[] = {
       UNSAID },
     { "varies by what the key has",
       { .response = 200, .vary = "Accept-Language, ACCEPT,authorization" },
-      NULL,
+      false,
       true,
       true,
       0,
       0,
       UNSAID },
-    { "and by what it has not",
+    { "and by what it does not say",
       { .response = 200, .vary = "accept, cookie" },
-      NULL,
       false,
-      false,
+      true,
+      true,
       0,
       0,
       UNSAID },
     { "and by more than headers",
       { .response = 200, .vary = "*" },
-      NULL,
       false,
-      false,
-      0,
-      0,
-      UNSAID },
-    { "half a name is none",
-      { .response = 200, .vary = "accept-lang" },
-      NULL,
       false,
       false,
       0,
       0,
       UNSAID },
-    { "a value is no name",
-      { .response = 200, .vary = "de" },
-      NULL,
+    { "and by what keys leave out",
+      { .response = 200, .vary = "accept, TraceParent" },
       false,
       false,
+      false,
+      0,
+      0,
+      UNSAID },
+    { "half a name is another",
+      { .response = 200, .vary = "tracepar" },
+      false,
+      true,
+      true,
       0,
       0,
       UNSAID },
     { "a cookie is for one",
       { .response = 200, .cache_control = "public", .sets_cookie = true },
-      NULL,
+      false,
       false,
       false,
       0,
       0,
       UNSAID },
-    { "a part is no whole", { .response = 206 }, NULL, true, false, 0, 0, UNSAID },
+    { "a part is no whole", { .response = 206 }, false, true, false, 0, 0, UNSAID },
     { "an error is no good answer",
       { .response = 503 },
-      NULL,
+      false,
       true,
       false,
       0,
       0,
       UNSAID },
-    { "moved for good", { .response = 301 }, NULL, true, true, 0, 0, UNSAID },
-    { "a mark that does not end", CONTROL("x=\"a, no-store"), NULL, true, true, 0, 0,
+    { "moved for good", { .response = 301 }, false, true, true, 0, 0, UNSAID },
+    { "a mark that does not end", CONTROL("x=\"a, no-store"), false, true, true, 0, 0,
       UNSAID },
-    { "too large a number", CONTROL("max-age=99999999999999999999999"), NULL, true,
+    { "too large a number", CONTROL("max-age=99999999999999999999999"), false, true,
       true, UNSAID, 0, UNSAID },
 };
 
@@ -276,7 +306,8 @@ static uint64_t seconds(uint64_t ns)
 START_TEST(an_answer_is_used_as_its_headers_allow)
 {
     const rules_case *row = &rules_cases[_i];
-    keel_request request = { "GET", "http://a/b", row->authorization, two_fields, 2 };
+    keel_request request = { GET_B, FIELDS(two_fields),
+                             .has_credentials = row->has_credentials };
     keel_request_key *key = keel_request_key_new(NULL, &request);
     keel_cache_rules rules;
 
@@ -292,6 +323,6 @@ START_TEST(an_answer_is_used_as_its_headers_allow)
 END_TEST
 
 SUITE("cache_rules", 10, ONE(reads_are_shared_unless_somebody_asks_for_his_own),
-      ROWS(requests_are_the_same_if_all_of_them_is, pairs),
-      ONE(empty_credentials_are_not_none),
+      ROWS(requests_are_the_same_if_all_that_they_ask_is, pairs),
+      ROWS(credentials_are_seen_wherever_they_stand, credentials),
       ROWS(an_answer_is_used_as_its_headers_allow, rules_cases))

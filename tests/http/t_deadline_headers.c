@@ -361,6 +361,29 @@ START_TEST(a_retry_says_so_in_the_words_of_each_form)
 }
 END_TEST
 
+/* With two under way the headers are those of the one that is to be made now. */
+START_TEST(a_second_copy_says_its_own_number_and_time)
+{
+    keel_call_options options = { .size = sizeof options, .idempotent = true };
+    uint32_t attempt;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL,
+                "deadline=1s; timeout=800ms; hedge=50ms; hedge.budget=100%; "
+                "deadline.header=keel");
+    keel_call_begin(&call, o.pipeline, &options);
+    ck_assert_int_eq(keel_call_poll(&call, &attempt, NULL), KEEL_STEP_ATTEMPT);
+    ask();
+    says(0, "x-keel-timeout-ms", "795");
+    vclock_advance(&o.clock, 50 * KEEL_MS);
+    ck_assert_int_eq(keel_call_poll(&call, &attempt, NULL), KEEL_STEP_ATTEMPT);
+    ck_assert_uint_eq(attempt, 2);
+    ask();
+    says(0, "x-keel-timeout-ms", "795");
+    says(1, "x-keel-attempt", "2");
+    end();
+}
+END_TEST
+
 /* Named for all pipelines, a key turns no policy on. */
 START_TEST(an_attempt_without_an_end_says_its_number_alone)
 {
@@ -532,6 +555,7 @@ SUITE("deadline_headers", 10,
       ONE(no_time_left_is_an_instant_even_when_the_clock_begins),
       ONE(the_attempt_carries_what_is_left_of_the_nearer_end),
       ONE(a_retry_says_so_in_the_words_of_each_form),
+      ONE(a_second_copy_says_its_own_number_and_time),
       ONE(an_attempt_without_an_end_says_its_number_alone),
       ONE(nothing_is_said_unless_it_is_asked_for),
       ONE(without_an_attempt_there_is_nothing_to_say),

@@ -41,7 +41,7 @@ static void end(void)
 static keel_request_key *key_of(const char *url, const char *language)
 {
     keel_request_field field = { "accept-language", language };
-    keel_request r = { "GET", url, NULL, &field, 1 };
+    keel_request r = { .method = "GET", .url = url, .fields = &field, .count = 1 };
 
     return keel_request_key_new(NULL, &r);
 }
@@ -209,6 +209,34 @@ START_TEST(who_holds_an_answer_keeps_it)
     keel_shared_answer_drop(held);
     ck_assert_int_eq(memory.live, 0);
     keel_memory_free(NULL, key);
+}
+END_TEST
+
+static const struct {
+    keel_status status;
+    bool may;
+} ends[] = {
+    { KEEL_OK, false },
+    { KEEL_REJECTED_OPEN, true },
+    { KEEL_REJECTED_FORCED_OPEN, true },
+    { KEEL_REJECTED_BULKHEAD_FULL, true },
+    { KEEL_REJECTED_DEADLINE, true },
+    { KEEL_FAILED, true },
+    { KEEL_THROTTLED, true },
+    { KEEL_TIMEOUT, true },
+    { KEEL_DEADLINE, true },
+    { KEEL_UNKNOWN, true },
+    { KEEL_IGNORED, false },
+    { KEEL_CLIENT_ERROR, false },
+    { KEEL_CANCELLED, false },
+    { KEEL_E_NOMEM, false },
+    { KEEL_E_TOO_LARGE, false },
+};
+
+START_TEST(a_kept_answer_stands_in_for_refusals_and_failures_alone)
+{
+    ck_assert_msg(keel_stale_may_serve(ends[_i].status) == ends[_i].may, "%s",
+                  keel_status_name(ends[_i].status));
 }
 END_TEST
 
@@ -388,7 +416,9 @@ END_TEST
 SUITE("stale", 30, ROWS(an_answer_is_served_until_its_time_is_over, times),
       ONE(a_fresh_answer_has_not_expired), ONE(the_last_good_answer_is_the_one),
       ONE(a_change_forgets_all_variants_of_its_url_and_nothing_else),
-      ONE(who_holds_an_answer_keeps_it), ONE(the_least_recently_used_goes_first),
+      ONE(who_holds_an_answer_keeps_it),
+      ROWS(a_kept_answer_stands_in_for_refusals_and_failures_alone, ends),
+      ONE(the_least_recently_used_goes_first),
       ONE(what_is_larger_than_the_room_is_not_kept_and_drops_nothing),
       ONE(of_one_url_only_so_many_variants_are_kept),
       ONE(without_memory_nothing_is_kept_and_nothing_lost),
