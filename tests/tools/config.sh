@@ -193,11 +193,11 @@ expect 0 '"variable":"KEEL_NAMESPACE","allowed":' -- list --json
 # No pipeline is known here: what is meant as settings is found out from what it says.
 expect 78 'KEEL_ORDERS col 1: unknown setting "timeot", did you mean "timeout"?' \
     KEEL_ORDERS=timeot=1s -- check
-expect 78 'KEEL_ORDERS col 1: unknown setting "stale"' KEEL_ORDERS=stale=10m -- check
+expect 78 'KEEL_ORDERS col 1: unknown setting "stall"' KEEL_ORDERS=stall=10m -- check
 expect 78 'unknown preset "carefull", did you mean "careful"?' KEEL_ORDERS=carefull \
     -- check
 expect 78 'did you mean "KEEL_ORDERS__TIMEOUT"?' KEEL_ORDERS__TIMEOUTT=3s -- check
-expect 78 'KEEL_ORDERS__STALE: unknown setting' KEEL_ORDERS__STALE=10m -- check
+expect 78 'KEEL_ORDERS__STALL: unknown setting' KEEL_ORDERS__STALL=10m -- check
 
 printf 'payments=timeout=1s\n' >"$work/right"
 printf 'payments=timeout=1s\norders=timeot=1s; deadline=1s\n' >"$work/wrong"
