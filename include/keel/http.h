@@ -103,6 +103,7 @@ typedef struct keel_http_pair {
  *              where on_body took them
  * url          where it came from, after redirects
  * attempts     how many there were
+ * endpoint     its place in the setting, from 0; -1: the pipeline has no endpoints
  */
 typedef struct keel_http_response {
     size_t size;
@@ -111,6 +112,7 @@ typedef struct keel_http_response {
     size_t body_length;
     const char *url;
     uint32_t attempts;
+    int endpoint;
     const void *keel_private;
 } keel_http_response;
 
@@ -136,8 +138,11 @@ typedef bool keel_http_body_fn(const void *bytes, size_t length, void *ctx);
  * A request. size first; every zero means the default.
  *
  * method         NULL: GET
- * url            absolute, http or https
- * headers        Content-Type is sent only if it stands here
+ * url            absolute, http or https. Where the pipeline has endpoints, each attempt
+ *                goes to the one that is chosen for it, and only the path and query of
+ *                this URL count: they may stand here alone ("/orders?id=7")
+ * headers        Content-Type is sent only if it stands here. With deadline.header the
+ *                time left and the attempt's number are sent as well
  * body, body_length
  *                borrowed until done; sent again with every attempt
  * safety         may it be sent twice: by its method, or as said here. One that may not

@@ -190,6 +190,7 @@ const keel_http_response *keel_answer_show(keel_attempt_handle *a, uint32_t atte
                                .body_length = is_kept ? a->length : 0,
                                .url = url,
                                .attempts = attempts,
+                               .endpoint = a->endpoint,
                                .keel_private = a };
     return r;
 }

@@ -4,12 +4,20 @@
  * way into the multi handle and out of it. Handles are kept with their settings, so that
  * an ordinary GET has only its URL and headers set. What an end means is exchange.c's.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "call/race.h"
 #include "http/client.h"
 #include "http/facts.h"
 #include "http/redirect.h"
+#include "http/target.h"
+
+enum { SHORT_URL_SIZE = 512 };
+
+/* Of a call without policies (KEEL_DISABLED). */
+#define PLAIN_TTL_NS (30 * KEEL_S)
 
 /* ---- handles --------------------------------------------------------------------------- */
 
@@ -28,14 +36,13 @@ static void configure(keel_attempt_handle *a)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* keel_attempt_hop does */
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)KEEL_HTTP_TTL_S);
-    curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)KEEL_HTTP_TTL_S);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, keel_http_open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, a);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, keel_http_close_socket);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, a->client);
     keel_answer_listen(a);
     a->is_plain = true;
+    a->ttl_s = 0;
 }
 
 static keel_attempt_handle *handle_new(keel_http *client)
@@ -59,6 +66,7 @@ static void handle_free(keel_attempt_handle *a)
     const keel_allocator *memory = a->client->runtime->memory;
 
     curl_easy_cleanup(a->easy);
+    keel_memory_free(memory, a->travel);
     keel_memory_free(memory, a->body);
     keel_memory_free(memory, a);
 }
@@ -142,6 +150,7 @@ static void clear(keel_attempt_handle *a, keel_exchange *x, uint32_t number)
     keel_answer_clear(a);
     a->exchange = x;
     a->number = number;
+    a->is_copy = keel_race_copy(keel_machine_of(&x->call), number) != NULL;
     a->method = x->method;
     a->code = CURLE_OK;
     a->sends = 0;
@@ -165,20 +174,109 @@ static void set_times(keel_attempt_handle *a, const keel_exchange *x)
     a->connect_until_ns = connect_ns ? keel_ns_add(now, connect_ns) : KEEL_NEVER;
 }
 
-bool keel_attempt_begin(keel_exchange *x, uint32_t number)
+/* So that an address that has moved is found while connections to it are alive. */
+static void set_ttl(keel_attempt_handle *a, const keel_exchange *x)
+{
+    const keel_machine *m = keel_machine_of(&x->call);
+    uint64_t ttl_ns = m->plan ? m->plan->policy.endpoints_ttl_ns : PLAIN_TTL_NS;
+    uint64_t ttl_s = keel_ns_add(ttl_ns, KEEL_S - 1) / KEEL_S;
+
+    if (a->ttl_s == (long)ttl_s)
+        return;
+    a->ttl_s = (long)(ttl_s < INT32_MAX ? ttl_s : INT32_MAX);
+    curl_easy_setopt(a->easy, CURLOPT_DNS_CACHE_TIMEOUT, a->ttl_s);
+    curl_easy_setopt(a->easy, CURLOPT_MAXLIFETIME_CONN, a->ttl_s);
+}
+
+/* What travels with this attempt, before what every attempt has. */
+static bool set_headers(keel_attempt_handle *a, const keel_exchange *x)
+{
+    keel_header told[KEEL_CALL_HEADERS_MAX];
+    size_t count = 0;
+
+    a->headers = x->headers;
+    (void)keel_call_headers(&x->call, told, KEEL_CALL_HEADERS_MAX, &count);
+    if (count && !a->travel)
+        a->travel = keel_memory_new(a->client->runtime->memory, sizeof *a->travel);
+    if (count && !a->travel)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(a->travel->texts[i], sizeof a->travel->texts[i], "%s: %s",
+                 told[i].name, told[i].value);
+        a->travel->lines[i] =
+            (struct curl_slist){ .data = a->travel->texts[i], .next = a->headers };
+        a->headers = &a->travel->lines[i];
+    }
+    curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, a->headers);
+    return true;
+}
+
+static keel_status set_joined(keel_attempt_handle *a, const char *endpoint,
+                              const char *asked)
+{
+    const keel_allocator *memory = a->client->runtime->memory;
+    size_t size = keel_http_target_size(endpoint, asked);
+    char short_one[SHORT_URL_SIZE];
+    char *url = size <= sizeof short_one ? short_one : keel_memory_new(memory, size);
+    keel_status status = KEEL_E_CONFIG;
+
+    if (!url)
+        return KEEL_E_NOMEM;
+    if (keel_http_target(url, endpoint, asked))
+        status = curl_easy_setopt(a->easy, CURLOPT_URL, url) == CURLE_OK ? KEEL_OK
+                                                                         : KEEL_E_NOMEM;
+    if (url != short_one)
+        keel_memory_free(memory, url);
+    return status;
+}
+
+static keel_status set_url(keel_attempt_handle *a, const keel_exchange *x)
+{
+    keel_endpoint endpoint = { .size = sizeof endpoint };
+
+    a->endpoint = -1;
+    if (keel_call_endpoint(&x->call, a->number, &endpoint) == KEEL_OK) {
+        a->endpoint = (int)endpoint.index;
+        return set_joined(a, endpoint.url, x->url);
+    }
+    if (!keel_http_is_url(x->url))
+        return KEEL_E_ARGUMENT;
+    return curl_easy_setopt(a->easy, CURLOPT_URL, x->url) == CURLE_OK ? KEEL_OK
+                                                                      : KEEL_E_NOMEM;
+}
+
+static keel_status set_request(keel_attempt_handle *a, const keel_exchange *x)
+{
+    keel_status status = set_url(a, x);
+
+    if (status != KEEL_OK)
+        return status;
+    if (!set_headers(a, x))
+        return KEEL_E_NOMEM;
+    set_ttl(a, x);
+    set_method(a, x);
+    return KEEL_OK;
+}
+
+keel_status keel_attempt_begin(keel_exchange *x, uint32_t number)
 {
     keel_attempt_handle *a = handle_take(x->client);
+    keel_status status;
 
     if (!a)
-        return false;
+        return KEEL_E_NOMEM;
     clear(a, x, number);
     set_times(a, x);
+    status = set_request(a, x);
+    if (status == KEEL_OK && !add(a))
+        status = KEEL_E_NOMEM;
+    if (status != KEEL_OK) {
+        keel_attempt_drop(a);
+        return status;
+    }
     a->next = x->attempts;
     x->attempts = a;
-    curl_easy_setopt(a->easy, CURLOPT_URL, x->url);
-    curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, x->headers);
-    set_method(a, x);
-    return add(a);
+    return KEEL_OK;
 }
 
 /* ---- its end ------------------------------------------------------------------------------ */
@@ -189,7 +287,9 @@ void keel_attempt_stop(keel_attempt_handle *a, CURLcode code)
     if (!a->is_added)
         return;
     a->is_added = false;
+    keel_http_curl_begin(a->client);
     curl_multi_remove_handle(a->client->multi, a->easy);
+    keel_http_curl_end(a->client);
 }
 
 /*
@@ -218,7 +318,7 @@ bool keel_attempt_hop(keel_attempt_handle *a)
         forget_credentials(a);
     curl_easy_setopt(a->easy, CURLOPT_URL, to);
     curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER,
-                     a->is_confidential ? x->headers : x->public_headers);
+                     a->is_confidential ? a->headers : x->public_headers);
     set_method(a, x);
     return add(a);
 }
@@ -265,9 +365,7 @@ void keel_attempt_drop(keel_attempt_handle *a)
     keel_http *client = a->client;
 
     if (!client->is_called_back) {
-        keel_http_curl_begin(client);
         put_away(a);
-        keel_http_curl_end(client);
         return;
     }
     a->exchange = NULL;

@@ -15,6 +15,7 @@
 #include <curl/curl.h>
 
 #include <keel/http.h>
+#include <keel/http_headers.h>
 
 #include "base/bell.h"
 #include "base/sigpipe.h"
@@ -25,14 +26,19 @@
 #include "net/descriptor.h"
 
 enum {
-    KEEL_HTTP_ROOM = 224,         /* of an exchange, for texts that are short */
-    KEEL_HTTP_SPARE_MAX = 64,     /* exchanges and easy handles kept for later */
-    KEEL_HTTP_BODY_KEPT = 16384,  /* the largest buffer that is kept with one */
-    KEEL_HTTP_CONNECTIONS = 1024, /* that are kept alive */
-    KEEL_HTTP_TTL_S = 30          /* an address is looked up again after so long */
+    KEEL_HTTP_ROOM = 224,        /* of an exchange, for texts that are short */
+    KEEL_HTTP_SPARE_MAX = 64,    /* exchanges and easy handles kept for later */
+    KEEL_HTTP_BODY_KEPT = 16384, /* the largest buffer that is kept with one */
+    KEEL_HTTP_CONNECTIONS = 1024 /* that are kept alive */
 };
 
 typedef struct keel_exchange keel_exchange;
+
+/* Headers of one attempt alone, which tell how much time is left to it. */
+typedef struct keel_travel_headers {
+    struct curl_slist lines[KEEL_CALL_HEADERS_MAX];
+    char texts[KEEL_CALL_HEADERS_MAX][64];
+} keel_travel_headers;
 
 /*
  * What an easy handle is doing, or has done.
@@ -42,9 +48,14 @@ typedef struct keel_exchange keel_exchange;
  * until_ns, connect_until_ns
  *             when it is given up, and when it is if nothing was sent by then: instants
  *             of the pipeline's clock
+ * endpoint    its place in the pipeline's list; -1: there is none
+ * ttl_s       how long libcurl believes an address, as the handle has it
+ * travel      made when there first is something to tell; NULL: there was not
+ * headers     those of its exchange, and what is told of the time left
  * sends       how often libcurl was about to send a request
  * hops        redirects that were followed
  * head_length bytes of heads, all of this attempt's answers
+ * is_copy     it is one of several at once, and not the first of them
  * is_plain    the handle has keel's own settings, those of a GET, and no others
  * is_confidential  it still talks to the host that the request names
  * heard       some answer came since the request was sent last
@@ -65,10 +76,15 @@ typedef struct keel_attempt_handle {
     size_t length;
     size_t room;
     const char *method;
+    keel_travel_headers *travel;
+    struct curl_slist *headers;
+    long ttl_s;
+    int endpoint;
     CURLcode code;
     uint16_t sends;
     uint8_t hops;
     bool is_added;
+    bool is_copy;
     bool is_plain;
     bool is_confidential;
     bool heard;
@@ -89,7 +105,7 @@ typedef struct keel_attempt_handle {
  * next      of those that are ready, ended or spare
  * own       fired by keel_http_cancel, keel_http_close and for the author's token
  * attempts  open ones
- * answer    the one that was reported last, if it had one
+ * answer    the one that was reported last, if it had one; a copy's only if it is final
  * may_have_left  a request of some attempt did, or may have
  * code, status   libcurl's and HTTP's of the latest that failed
  * headers, public_headers
@@ -263,8 +279,14 @@ bool keel_http_request_copy(keel_exchange *x, const keel_http_request *request);
 
 /* ---- attempt.c ----------------------------------------------------------------------- */
 
-/* Sends the request off; x has one attempt more. False: no memory. */
-bool keel_attempt_begin(keel_exchange *x, uint32_t number);
+/*
+ * Sends the request off.
+ * Returns  KEEL_OK          x has one attempt more
+ *          KEEL_E_NOMEM
+ *          KEEL_E_ARGUMENT  a path was asked for, and there are no endpoints
+ *          KEEL_E_CONFIG    the endpoint is none of HTTP
+ */
+keel_status keel_attempt_begin(keel_exchange *x, uint32_t number);
 
 /* libcurl is done with it, or is not let finish: out of the multi handle. */
 void keel_attempt_stop(keel_attempt_handle *a, CURLcode code);

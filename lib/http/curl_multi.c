@@ -164,6 +164,7 @@ static keel_curl_step look(transfer *t, uint64_t *wake_at)
 static void hear(transfer *t)
 {
     keel_curl_session *s = &t->session;
+    keel_machine *m = keel_machine_of(&s->call);
 
     t->phase = BETWEEN;
     s->attempted = true;
@@ -173,6 +174,8 @@ static void hear(transfer *t)
         s->resent = true;
     }
     (void)keel_session_report(s);
+    /* one handle, one attempt: no copy beside it, whatever may be tried again */
+    keel_machine_may_repeat(m, false, (keel_bar)m->flags.bar);
 }
 
 static keel_curl_step next(transfer *t, uint64_t *wake_at)

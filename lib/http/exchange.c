@@ -6,6 +6,7 @@
 #include "base/detail.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "call/race.h"
 #include "http/client.h"
 #include "http/tell.h"
 
@@ -15,13 +16,6 @@ static keel_machine *machine_of(keel_exchange *x)
 }
 
 /* ---- its attempts ------------------------------------------------------------------------ */
-
-static bool is_open(keel_exchange *x, const keel_attempt_handle *a)
-{
-    const keel_machine *m = machine_of(x);
-
-    return m->phase == KEEL_PHASE_ATTEMPT && m->attempts == a->number;
-}
 
 static void unlink_attempt(keel_exchange *x, const keel_attempt_handle *a)
 {
@@ -39,7 +33,7 @@ static void drop_lost(keel_exchange *x)
 
     for (keel_attempt_handle *a = x->attempts; a; a = next) {
         next = a->next;
-        if (is_open(x, a))
+        if (keel_call_attempt_is_open(&x->call, a->number))
             continue;
         unlink_attempt(x, a);
         keel_attempt_drop(a);
@@ -80,28 +74,43 @@ static keel_applied applied_of(keel_exchange *x, const keel_attempt_handle *a,
     return keel_http_applied(&facts);
 }
 
-/*
- * Whether a request may go out again is known only now: the call is told anew with each
- * outcome.
- */
-static KEEL_SELDOM void report_closely(keel_exchange *x, const keel_attempt_handle *a)
+/* Whether a request may go out again is known only now: the call is told anew. */
+static keel_outcome judge(keel_exchange *x, const keel_attempt_handle *a,
+                          const keel_http_facts *facts, keel_bar *bar)
 {
-    keel_outcome outcome = { .size = sizeof outcome };
+    bool may_repeat = keel_http_may_repeat(facts, !a->has_streamed, true, bar);
+
+    keel_machine_may_repeat(machine_of(x), may_repeat, *bar);
+    return (keel_outcome){ .size = sizeof(keel_outcome),
+                           .status = status_of(a, facts),
+                           .retry_after_ns = facts->retry_after_ns,
+                           .never_sent = !a->sends,
+                           .system_errno = (int)facts->code,
+                           .applied = applied_of(x, a, *facts) };
+}
+
+/*
+ * False: a copy has failed, and what the call ends with, should it end, is what the first
+ * of them came to.
+ */
+static KEEL_SELDOM bool report_closely(keel_exchange *x, const keel_attempt_handle *a)
+{
     keel_bar bar = KEEL_BAR_NOT_IDEMPOTENT;
     keel_http_facts facts;
-    bool may_repeat;
+    keel_outcome outcome;
+    bool is_told;
 
     keel_attempt_facts(a, &facts);
-    x->code = facts.code;
-    x->status = facts.response;
-    may_repeat = keel_http_may_repeat(&facts, !a->has_streamed, true, &bar);
-    keel_machine_may_repeat(machine_of(x), may_repeat, bar);
-    outcome.status = status_of(a, &facts);
-    outcome.retry_after_ns = facts.retry_after_ns;
-    outcome.never_sent = !a->sends;
-    outcome.system_errno = (int)facts.code;
-    outcome.applied = applied_of(x, a, facts);
+    outcome = judge(x, a, &facts, &bar);
+    is_told = !a->is_copy || keel_machine_is_final(outcome.status);
+    if (is_told) {
+        x->code = facts.code;
+        x->status = facts.response;
+    }
     keel_call_report_attempt(&x->call, a->number, &outcome);
+    if (x->on_body) /* no copy beside the next one, whatever may be tried again */
+        keel_machine_may_repeat(machine_of(x), false, bar);
+    return is_told;
 }
 
 /* Alone under way, as nearly every one is, it takes the short way. */
@@ -119,27 +128,31 @@ static void report_success(keel_exchange *x, const keel_attempt_handle *a)
     keel_machine_say_applied(machine_of(x), KEEL_APPLIED_YES);
 }
 
-static bool is_success(const keel_attempt_handle *a)
+/* HTTP's status of a whole answer; 0: there is none. */
+static long answer_of(const keel_attempt_handle *a)
 {
     long status = 0;
 
-    if (!keel_attempt_is_answered(a))
-        return false;
-    curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, &status);
-    return status < 400;
+    if (keel_attempt_is_answered(a))
+        curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
 }
 
 void keel_exchange_hear(keel_exchange *x, keel_attempt_handle *a)
 {
+    long status = answer_of(a);
+    bool is_told = true;
+
     unlink_attempt(x, a);
     if (a->is_resent)
         keel_count(&machine_of(x)->pipeline->counters->resends);
-    drop_answer(x);
-    if (is_success(a))
+    if (status && status < 400)
         report_success(x, a);
     else
-        report_closely(x, a);
-    if (keel_attempt_is_answered(a))
+        is_told = report_closely(x, a);
+    if (is_told)
+        drop_answer(x);
+    if (is_told && status)
         x->answer = a;
     else
         keel_attempt_drop(a);
@@ -173,17 +186,22 @@ static void set_timer(keel_exchange *x, uint64_t wake_at)
     keel_timers_set(&x->client->timers, &x->timer, wake_at);
 }
 
+/* A copy that cannot be sent harms nobody. */
 static void begin_attempt(keel_exchange *x, uint32_t number)
 {
+    keel_machine *m = machine_of(x);
+    keel_status status = keel_attempt_begin(x, number);
     const keel_outcome none = { .size = sizeof none,
-                                .status = KEEL_E_NOMEM,
+                                .status = status,
                                 .never_sent = true,
                                 .applied = KEEL_APPLIED_NO };
 
-    keel_http_curl_begin(x->client);
-    if (!keel_attempt_begin(x, number))
+    if (status == KEEL_OK)
+        return;
+    if (keel_race_copy(m, number))
+        keel_race_withdraw(m, keel_race_copy(m, number), keel_machine_now(m));
+    else
         keel_call_report_attempt(&x->call, number, &none);
-    keel_http_curl_end(x->client);
 }
 
 void keel_exchange_advance(keel_exchange *x)
@@ -216,9 +234,7 @@ void keel_exchange_look(keel_exchange *x)
         next = a->next;
         if (now < a->until_ns && (a->sends || now < a->connect_until_ns))
             continue;
-        keel_http_curl_begin(x->client);
         keel_attempt_stop(a, CURLE_OPERATION_TIMEDOUT);
-        keel_http_curl_end(x->client);
         keel_exchange_hear(x, a);
     }
     keel_http_make_ready(x);

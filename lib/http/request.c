@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "http/client.h"
 #include "http/redirect.h"
+#include "http/target.h"
 
 enum { HEADERS_MAX = 64 << 10, LINES_MOST = 1000 };
 
@@ -33,12 +34,6 @@ static bool has_line_break(const char *text)
     return strpbrk(text, "\r\n") != NULL;
 }
 
-static bool is_url(const char *text)
-{
-    return strncasecmp(text, "http://", 7) == 0 ||
-           strncasecmp(text, "https://", 8) == 0;
-}
-
 static const char *check_headers(const keel_http_request *r)
 {
     if (r->header_count > LINES_MOST || (r->header_count && !r->headers))
@@ -56,8 +51,8 @@ static const char *check_headers(const keel_http_request *r)
 
 const char *keel_http_request_check(const keel_http_request *r)
 {
-    if (!r->url || !is_url(r->url))
-        return "http: the URL is not an absolute one of http or https";
+    if (!r->url || !(keel_http_is_url(r->url) || keel_http_is_path(r->url)))
+        return "http: the URL is neither an absolute one of http or https nor a path";
     if (r->method && !is_token(r->method))
         return "http: the method is not one";
     if (r->body_length && !r->body)

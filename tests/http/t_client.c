@@ -106,6 +106,29 @@ START_TEST(a_connection_is_used_again)
 }
 END_TEST
 
+START_TEST(once_it_is_warm_nothing_of_keels_is_allocated)
+{
+    told_end t = { 0 };
+    keel_http_request r;
+    long calls;
+
+    BEGIN("", SAY(GOOD, FAULT_KEEP));
+    r = request_to(&t);
+    for (int i = 0; i < 4; i++)
+        start(&r);
+    finish_all();
+    calls = atomic_load(&own.memory.calls);
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < 4; i++)
+            start(&r);
+        finish_all();
+    }
+    ck_assert_int_eq(t.times, 44);
+    ck_assert_int_eq(atomic_load(&own.memory.calls), calls);
+    END();
+}
+END_TEST
+
 START_TEST(done_is_never_called_inside_start)
 {
     told_end t = { 0 };
@@ -381,6 +404,7 @@ END_TEST
 SUITE("client", 20, ONE(an_answer_comes_with_status_headers_and_body),
       ONE(a_request_is_sent_as_it_was_given),
       ONE(no_request_inherits_from_the_one_before), ONE(a_connection_is_used_again),
+      ONE(once_it_is_warm_nothing_of_keels_is_allocated),
       ONE(done_is_never_called_inside_start),
       ROWS(what_is_safe_is_tried_again, retry_cases),
       ONE(libcurl_sends_nothing_again_by_itself_that_may_not_be),

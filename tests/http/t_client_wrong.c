@@ -74,7 +74,7 @@ typedef struct wrong_case {
 
 static const wrong_case wrong_cases[] = {
     { "no URL", NULL, NULL, "X", "1" },
-    { "a path alone", NULL, "/b", "X", "1" },
+    { "a path without its slash", NULL, "b", "X", "1" },
     { "another scheme", NULL, "ftp://127.0.0.1/", "X", "1" },
     { "a method of two words", "GET /b", "http://127.0.0.1/", "X", "1" },
     { "an empty method", "", "http://127.0.0.1/", "X", "1" },
