@@ -157,6 +157,18 @@ START_TEST(a_tier_that_is_whole_takes_everything)
 }
 END_TEST
 
+START_TEST(where_nothing_is_left_to_chance_none_is_drawn)
+{
+    uint64_t before;
+
+    begin("a:1, b:1 tier=1");
+    before = l.seed;
+    ck_assert_uint_eq(loose_attempt(&l, KEEL_OUTCOME_OK), 0);
+    ck_assert_uint_eq(l.seed, before);
+    loose_endpoints_cleanup(&l);
+}
+END_TEST
+
 /* How a tier of ten hands on what it cannot take, at a healthy_share of 70 %. */
 static const struct {
     const char *why;
@@ -588,6 +600,7 @@ SUITE("endpoint choice", 30, ROWS(idle_endpoints_get_their_weight, weights),
       ONE(turns_are_smooth_and_to_the_number), ONE(who_was_away_makes_up_for_no_turns),
       ONE(of_two_the_one_with_less_under_way_is_taken),
       ONE(a_tier_that_is_whole_takes_everything),
+      ONE(where_nothing_is_left_to_chance_none_is_drawn),
       ROWS(a_tier_short_of_healthy_ones_hands_on_in_proportion, spills),
       ONE(tiers_that_are_short_together_share_in_proportion),
       ONE(the_own_zone_comes_first_while_it_is_healthy_enough),

@@ -190,7 +190,14 @@ END_TEST
 
 /* ---- schedules ------------------------------------------------------------------ */
 
-enum { HELD = 12, STEPS = 200, SCHEDULES = 2000 };
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                   \
+    defined(__clang__) /* which says so only by __has_feature */
+#define SCHEDULES 400
+#else
+#define SCHEDULES 2000
+#endif
+
+enum { HELD = 12, STEPS = 200 };
 
 static const char *const lists[] = {
     "a:1",
