@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The public look at one endpoint. Not for the choice of one. */
-#include <string.h>
-
+#include "base/detail.h"
 #include "base/text.h"
 #include "call/pipeline.h"
 
@@ -54,7 +53,6 @@ keel_status keel_pipeline_endpoint_look(keel_pipeline *pipeline, uint32_t index,
     const keel_plan *plan;
     uint32_t phase;
     bool is_there;
-    size_t size;
 
     if (!pipeline || !stats || stats->size < sizeof stats->size)
         return KEEL_E_ARGUMENT;
@@ -66,7 +64,6 @@ keel_status keel_pipeline_endpoint_look(keel_pipeline *pipeline, uint32_t index,
     keel_plan_exit(pipeline, phase);
     if (!is_there)
         return KEEL_E_STATE;
-    size = all.size = stats->size < sizeof all ? stats->size : sizeof all;
-    memcpy((char *)stats + sizeof size, (char *)&all + sizeof size, size - sizeof size);
+    keel_struct_fill(stats, &all, sizeof all);
     return KEEL_OK;
 }
