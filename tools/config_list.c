@@ -366,6 +366,8 @@ static const char rules[] =
     "adaptive.initial;\n"
     "a breaker.ramp_up longer than breaker.stable;\n"
     ".It\n"
+    "an endpoints.zone that no endpoint is in, and an eject.share of less than one;\n"
+    ".It\n"
     "share, bulkhead.scope or rate.scope of fleet without\n"
     ".Ev KEEL_REDIS ,\n"
     "for which host holds if there is a\n"

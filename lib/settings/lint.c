@@ -5,8 +5,11 @@
  */
 #include "settings/resolve.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "settings/address.h"
+#include "settings/endpoint_list.h"
 
 static bool is_named(const keel_layers *layers, keel_key_id id)
 {
@@ -196,6 +199,57 @@ static void lint_health(const keel_policy *policy, keel_report *report)
                          "health.target names no port: nothing is checked");
 }
 
+static bool is_in_zone(const keel_endpoint_text *entry, keel_text zone)
+{
+    return entry->zone.length == zone.length &&
+           !memcmp(entry->zone.at, zone.at, zone.length);
+}
+
+static void lint_zone(const keel_policy *policy, const keel_endpoint_text *entries,
+                      size_t count, keel_report *report)
+{
+    keel_text zone = policy->endpoints_zone;
+
+    for (size_t i = 0; i < count; i++)
+        if (is_in_zone(&entries[i], zone))
+            return;
+    keel_report_lint(report, (keel_spot){ NULL, 0 },
+                     "endpoints.zone=%.*s: no endpoint is in that zone",
+                     (int)zone.length, zone.at);
+}
+
+/* One endpoint is never ejected, and nobody expects it. */
+static void lint_eject(const keel_layers *layers, const keel_policy *policy,
+                       size_t count, keel_report *report)
+{
+    char share[32];
+
+    if (!policy->eject || count < 2 || policy->eject_share_ppm * count >= KEEL_PPM ||
+        !is_named(layers, KEEL_KEY_EJECT_SHARE))
+        return;
+    keel_write_ratio(share, sizeof share, policy->eject_share_ppm);
+    keel_report_lint(
+        report, (keel_spot){ NULL, 0 },
+        "eject.share %s of %zu endpoints is less than one: none is ejected", share,
+        count);
+}
+
+static void lint_endpoints(const keel_layers *layers, const keel_policy *policy,
+                           keel_report *report)
+{
+    keel_endpoint_text entries[KEEL_ENDPOINTS_MAX];
+    keel_endpoint_mistake mistake;
+    size_t count = policy->endpoints.length
+                       ? keel_endpoint_list_read(policy->endpoints, entries, &mistake)
+                       : 0;
+
+    if (!count)
+        return;
+    if (policy->endpoints_zone.length)
+        lint_zone(policy, entries, count, report);
+    lint_eject(layers, policy, count, report);
+}
+
 void keel_lint(const keel_layers *layers, const keel_policy *policy,
                keel_report *report)
 {
@@ -206,4 +260,5 @@ void keel_lint(const keel_layers *layers, const keel_policy *policy,
     lint_adaptive(layers, policy, report);
     lint_ramp_up(policy, report);
     lint_health(policy, report);
+    lint_endpoints(layers, policy, report);
 }

@@ -9,6 +9,15 @@ static const struct {
     const char *code;
     const char *words; /* NULL: nothing to say */
 } rows[] = {
+    { "endpoints, one of them in the own zone",
+      "endpoints=a:1 zone=x, b:1 zone=y; endpoints.zone=y", NULL },
+    { "a zone without endpoints", "endpoints=a:1 zone=x, b:1; endpoints.zone=z",
+      "endpoints.zone=z: no endpoint is in that zone" },
+    { "less than one endpoint may be ejected",
+      "endpoints=a:1, b:1, c:1; eject.share=33%",
+      "eject.share 33% of 3 endpoints is less than one: none is ejected" },
+    { "just one may", "endpoints=a:1, b:1, c:1; eject.share=33.3334%", NULL },
+    { "a single one is never ejected", "endpoints=a:1; eject.share=10%", NULL },
     { "our own defaults", "", NULL },
     { "our own presets", "careful", NULL },
     { "patient cannot use all of its attempts; nobody asked for them", "patient",
