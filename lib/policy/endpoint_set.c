@@ -297,10 +297,10 @@ uint32_t keel_endpoints_find(const keel_endpoints *set, const char *name)
 void keel_endpoint_note(keel_endpoint_changes *changes,
                         const keel_endpoint_change *change)
 {
-    if (changes->count < sizeof changes->items / sizeof changes->items[0])
-        changes->items[changes->count++] = *change;
-    else
+    if (keel_endpoint_changes_are_full(changes))
         changes->lost++;
+    else
+        changes->items[changes->count++] = *change;
 }
 
 /* ---- reloads -------------------------------------------------------------------- */

@@ -159,6 +159,11 @@ typedef struct keel_endpoint_changes {
 void keel_endpoint_note(keel_endpoint_changes *changes,
                         const keel_endpoint_change *change);
 
+static inline bool keel_endpoint_changes_are_full(const keel_endpoint_changes *changes)
+{
+    return changes->count == sizeof changes->items / sizeof changes->items[0];
+}
+
 static inline uint64_t keel_endpoint_bit(uint32_t index)
 {
     return (uint64_t)1 << index;

@@ -176,15 +176,17 @@ static void forgive(const keel_endpoints *set, uint32_t index, uint64_t interval
     uint64_t old = atomic_load_explicit(ejection, memory_order_relaxed);
     uint64_t times = keel_ejection_times(old);
     uint64_t fresh = old & KEEL_EJECTION_UNTIL;
+    bool was_out = old & KEEL_EJECTION_OUT;
 
-    if (keel_ejection_holds(old, now) || (!times && !(old & KEEL_EJECTION_OUT)))
+    if (keel_ejection_holds(old, now) || (!times && !was_out))
         return;
-    if (old & KEEL_EJECTION_OUT)
+    if (was_out && keel_endpoint_changes_are_full(changes))
+        return; /* the next sweep has room to tell it */
+    if (was_out)
         fresh |= times << 52;
     else
         fresh |= (times > intervals ? times - intervals : 0) << 52;
-    if (atomic_compare_exchange_strong(ejection, &old, fresh) &&
-        old & KEEL_EJECTION_OUT)
+    if (atomic_compare_exchange_strong(ejection, &old, fresh) && was_out)
         keel_endpoint_note(changes,
                            &(keel_endpoint_change){ .event = KEEL_ENDPOINT_RESTORED,
                                                     .index = index,

@@ -171,6 +171,26 @@ START_TEST(each_healthy_interval_forgives_one_time)
 }
 END_TEST
 
+START_TEST(of_many_that_come_back_at_once_each_is_told)
+{
+    uint32_t told = 0;
+
+    begin(10);
+    l.policy.eject_share_ppm = KEEL_PPM;
+    for (uint32_t i = 0; i < 9; i++)
+        loose_outcomes(&l, i, true, 5);
+    l.now += 60 * KEEL_S;
+    for (int i = 0; i < 2; i++) {
+        sweep();
+        for (uint32_t host = 0; host < 9; host++)
+            told += loose_told(&l, KEEL_ENDPOINT_RESTORED, host);
+        l.now += 10 * KEEL_S;
+    }
+    ck_assert_uint_eq(told, 9);
+    loose_endpoints_cleanup(&l);
+}
+END_TEST
+
 START_TEST(while_it_is_out_its_outcomes_do_not_count)
 {
     begin(3);
@@ -325,6 +345,7 @@ SUITE("outlier", 30, ONE(failures_in_a_row_eject_and_a_success_starts_over),
       ONE(each_further_time_is_longer_up_to_the_longest),
       ONE(times_out_are_spread_by_the_jitter),
       ONE(each_healthy_interval_forgives_one_time),
+      ONE(of_many_that_come_back_at_once_each_is_told),
       ONE(while_it_is_out_its_outcomes_do_not_count),
       ROWS(a_success_rate_far_below_the_others_ejects, rates),
       ONE(few_calls_are_not_judged_and_a_factor_of_off_judges_none),
