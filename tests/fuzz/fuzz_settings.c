@@ -24,6 +24,8 @@ static void expect_sound(const keel_policy *p)
         (!p->window_ns && !p->window_calls) ||
         (p->rate.count && (!p->rate_burst || p->rate.count > p->rate.period_ns)) ||
         p->backoff.base_ns > p->backoff.cap_ns || !p->share_reporters ||
+        !p->healthy_share_ppm || !p->eject_interval_ns ||
+        p->eject_base_ns > p->eject_longest_ns || !p->eject_min_hosts ||
         (p->timeout_ns > 1 && p->connect_timeout_ns >= p->timeout_ns))
         __builtin_trap();
 }
