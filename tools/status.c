@@ -7,6 +7,7 @@
 #include "keel.h"
 #include "operator.h"
 #include "output.h"
+#include "settings/policy.h"
 #include "status_history.h"
 
 static const char usage[] =
@@ -202,6 +203,24 @@ static void print_check(const keel_pipeline_view *p)
     printf(" %s ago\n", keel_output_length(age, check->age_ns));
 }
 
+/* What each process has for itself: one number, or from the least to the most. */
+static void print_range(const char *name, const char *what,
+                        const keel_range_view *range, uint64_t unit, const char *sign)
+{
+    if (!range->processes)
+        return;
+    printf("%s: %s %" PRIu64 "%s", name, what, range->least / unit, sign);
+    if (range->least / unit != range->most / unit)
+        printf(" to %" PRIu64 "%s", range->most / unit, sign);
+    putchar('\n');
+}
+
+static void print_found(const keel_pipeline_view *p)
+{
+    print_range(p->name, "adaptive limit", &p->adaptive, 1, "");
+    print_range(p->name, "throttle refuses", &p->throttle, KEEL_PPM / 100, "%");
+}
+
 static void print_details(const keel_view *view, const choices *chosen)
 {
     for (size_t i = 0; i < view->count; i++)
@@ -210,6 +229,7 @@ static void print_details(const keel_view *view, const choices *chosen)
             print_tokens(&view->pipelines[i]);
             print_endpoints(view, view->pipelines[i].name);
             print_check(&view->pipelines[i]);
+            print_found(&view->pipelines[i]);
         }
 }
 
@@ -273,6 +293,18 @@ static void print_breaker_json(const keel_pipeline_view *p)
     print_lock_json(&p->lock);
 }
 
+static void print_range_json(const char *name, const char *least, const char *most,
+                             const keel_range_view *range)
+{
+    if (!range->processes)
+        return;
+    printf(",\"%s\":{", name);
+    keel_print_json_number(stdout, "", least, range->least);
+    keel_print_json_number(stdout, ",", most, range->most);
+    keel_print_json_number(stdout, ",", "processes", range->processes);
+    putchar('}');
+}
+
 /* What is not known here is absent. */
 static void print_limits_json(const keel_pipeline_view *p)
 {
@@ -290,6 +322,8 @@ static void print_limits_json(const keel_pipeline_view *p)
         keel_print_json_number(stdout, ",", "period_ns", p->tokens.period_ns);
         putchar('}');
     }
+    print_range_json("adaptive", "least", "most", &p->adaptive);
+    print_range_json("throttle", "least_ppm", "most_ppm", &p->throttle);
 }
 
 static void print_endpoint_json(const keel_endpoint_line *e, const char *before)

@@ -10,6 +10,7 @@
 #include "base/shown_text.h"
 #include "ops/board_checks.h"
 #include "ops/board_endpoints.h"
+#include "ops/board_found.h"
 #include "ops/board_limits.h"
 #include "ops/seen_board.h"
 
@@ -113,6 +114,7 @@ static void look_at_pipeline(const keel_seen_board *d, const keel_seen_block *at
     view->processes = count_users(&at->e, is_alive);
     keel_board_limits(d->board, at->block, now, view);
     keel_board_checks(d->board, now, view);
+    keel_board_found(d->board, is_alive, view);
     breaker = find_breaker(d, view->name);
     if (!breaker)
         return;

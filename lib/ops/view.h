@@ -36,6 +36,14 @@ typedef struct keel_tokens_view {
     uint64_t period_ns;
 } keel_tokens_view;
 
+/* What processes of a host have each for itself; processes 0: none has it on, or it is not
+ * known there. */
+typedef struct keel_range_view {
+    uint64_t least;
+    uint64_t most;
+    uint32_t processes;
+} keel_range_view;
+
 /*
  * What active checks have found; is_known: there were any.
  *
@@ -63,6 +71,8 @@ typedef struct keel_check_view {
  *                number of them may be unknown
  * places, tokens by the scope of who has said it
  * check          of a board, since a host checks for itself
+ * adaptive       limits on attempts under way
+ * throttle       chances that a call is refused, in ppm
  * processes      that use it now
  * lock           size 0: none stands
  */
@@ -81,6 +91,8 @@ typedef struct keel_pipeline_view {
     keel_places_view places;
     keel_tokens_view tokens;
     keel_check_view check;
+    keel_range_view adaptive;
+    keel_range_view throttle;
     uint32_t processes;
     keel_lock_state lock;
 } keel_pipeline_view;

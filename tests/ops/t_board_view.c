@@ -182,6 +182,37 @@ START_TEST(an_open_breaker_says_since_when_why_and_until_when)
 }
 END_TEST
 
+START_TEST(adaptive_limit_and_throttle_are_shown_as_their_process_has_them)
+{
+    const keel_pipeline_view *p;
+
+    begin(
+        "none; breaker=on; breaker.min_calls=1000; throttle=on; throttle.min_calls=4; "
+        "adaptive=aimd; adaptive.limit=2..9; adaptive.initial=3");
+    p = look();
+    ck_assert_uint_eq(p->adaptive.processes, 1);
+    ck_assert_uint_eq(p->adaptive.most, 3);
+    ck_assert_uint_eq(p->throttle.processes, 1);
+    ck_assert_uint_eq(p->throttle.most, 0);
+    o.draw = 0.95;
+    opened_calls(&o, KEEL_OK, 1);
+    opened_calls(&o, KEEL_TIMEOUT, 9);
+    vclock_advance(&o.clock, KEEL_S);
+    opened_calls(&o, KEEL_TIMEOUT, 1); /* ends a window; 10 requests, 1 accepted */
+    p = look();
+    ck_assert_uint_eq(p->adaptive.least, opened_look(&o).adaptive_limit);
+    ck_assert_uint_eq(p->adaptive.most, 2);
+    ck_assert_uint_eq(p->throttle.least, 727273); /* (10 - 2) / 11, before that call */
+    ck_assert_int_eq(
+        keel_pipeline_override(o.pipeline, "adaptive=off; throttle=off", KEEL_S, NULL),
+        KEEL_OK);
+    p = look();
+    ck_assert_uint_eq(p->adaptive.processes, 0);
+    ck_assert_uint_eq(p->throttle.processes, 0);
+    finish();
+}
+END_TEST
+
 START_TEST(a_half_open_one_says_how_many_permits_are_left)
 {
     keel_permit permit;
@@ -1049,6 +1080,7 @@ SUITE("board_view", 60,
       ONE(endpoints_are_seen_by_name_with_what_has_become_of_them),
       ONE(endpoints_that_no_settings_name_any_more_are_not_seen),
       ROWS(an_open_breaker_says_since_when_why_and_until_when, waited),
+      ONE(adaptive_limit_and_throttle_are_shown_as_their_process_has_them),
       ONE(a_half_open_one_says_how_many_permits_are_left),
       ONE(what_a_host_limits_together_says_what_is_left),
       ONE(what_each_process_limits_alone_is_not_known_to_the_board),

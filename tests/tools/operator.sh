@@ -255,4 +255,14 @@ KEEL_ORDERS='share=off' "$keel" exec --settings none orders -- true
 expect 0 'no pipeline shares anything on' status
 expect 0 '"pipelines":[],' status --json
 expect 2 'there are none yet' lock orders open
+# What each process finds out for itself, as long as it lives; of those that are named.
+expect 0 'found: adaptive limit 16
+found: throttle refuses 0%' exec --settings 'none; adaptive=vegas; throttle=on; breaker=on' \
+    found -- "$keel" status found
+expect 0 '"adaptive":{"least":9,"most":9,"processes":1},"throttle":{' \
+    exec --settings 'throttle=on; adaptive.initial=9; bulkhead=off' found -- \
+    "$keel" status --json found
+expect 0 found status found
+expect_not adaptive
+
 report
