@@ -39,7 +39,7 @@ static void answered(keel_checker *c, keel_target *t, keel_status status)
     uint16_t code = t->probe.code;
 
     end(c, t);
-    keel_target_answered(t, status, code, now_of(c));
+    keel_target_answered(t, status, code, c->now);
 }
 
 static bool is_callback(const keel_target *t)
@@ -49,12 +49,12 @@ static bool is_callback(const keel_target *t)
 
 /* What cannot be begun is a bad answer: a callback that has not returned since the last
  * one, or no memory. */
-static void begin(keel_checker *c, keel_target *t, uint64_t now)
+static void begin(keel_checker *c, keel_target *t)
 {
     bool has_begun;
 
-    t->due_at = keel_ns_add(now, keel_target_interval(t));
-    t->until = keel_ns_add(now, t->policy.timeout_ns);
+    t->due_at = keel_ns_add(c->now, keel_target_interval(t));
+    t->until = keel_ns_add(c->now, t->policy.timeout_ns);
     t->is_running = true;
     c->running++;
     if (is_callback(t))
@@ -81,13 +81,13 @@ static keel_status result_of(keel_target *t)
     return t->probe.state == KEEL_PROBE_BAD ? KEEL_FAILED : KEEL_E_BUSY;
 }
 
-static void go_on(keel_checker *c, keel_target *t, uint64_t now)
+static void go_on(keel_checker *c, keel_target *t)
 {
     keel_status status;
 
     if (!t->is_running) {
-        if (t->leads && now >= t->due_at && c->running < KEEL_PROBES_MOST)
-            begin(c, t, now);
+        if (t->leads && c->now >= t->due_at && c->running < KEEL_PROBES_MOST)
+            begin(c, t);
         return;
     }
     if (t->probe.state == KEEL_PROBE_HEARS)
@@ -95,7 +95,7 @@ static void go_on(keel_checker *c, keel_target *t, uint64_t now)
     status = result_of(t);
     if (status != KEEL_E_BUSY)
         answered(c, t, status);
-    else if (now >= t->until)
+    else if (c->now >= t->until)
         answered(c, t, KEEL_TIMEOUT);
 }
 
@@ -124,7 +124,7 @@ static void drive(keel_checker *c)
     curl_multi_perform(c->multi, &running);
     hear_libcurl(c);
     for (keel_target *t = c->targets; t; t = t->next)
-        go_on(c, t, now_of(c));
+        go_on(c, t);
 }
 
 /* ---- looking around ----------------------------------------------------------------- */
@@ -149,7 +149,7 @@ static void want(keel_checker *c, keel_pipeline *pipeline)
         return;
     t = find(c, pipeline, &policy);
     if (!t) {
-        t = keel_target_new(pipeline, &policy, now_of(c));
+        t = keel_target_new(pipeline, &policy, c->now);
         if (!t)
             return; /* the next look tries again */
         t->next = c->targets;
@@ -190,8 +190,8 @@ static void look_around(keel_checker *c)
         want(c, c->rt->pipelines[i]);
     drop_unwanted(c);
     for (keel_target *t = c->targets; t; t = t->next)
-        keel_target_look(t, now_of(c));
-    c->look_at = keel_ns_add(now_of(c), c->targets ? LOOK_NS : IDLE_LOOK_NS);
+        keel_target_look(t, c->now);
+    c->look_at = keel_ns_add(c->now, c->targets ? LOOK_NS : IDLE_LOOK_NS);
 }
 
 /* Stopped, or its host was: what an answer took is not the other side's fault. */
@@ -246,11 +246,10 @@ void *keel_checker_run(void *checker)
     bool is_roused = true;
 
     while (!atomic_load(&c->is_stopping)) {
-        uint64_t now = now_of(c);
-
-        if (at && keel_ns_left(now, at) > OVERSLEPT_NS)
+        c->now = now_of(c);
+        if (at && keel_ns_left(c->now, at) > OVERSLEPT_NS)
             forget_the_present(c);
-        if (is_roused || now >= c->look_at)
+        if (is_roused || c->now >= c->look_at)
             look_around(c);
         drive(c);
         at = wake_at(c);

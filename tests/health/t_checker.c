@@ -253,15 +253,15 @@ END_TEST
 static int listener;
 static char settings[256];
 
-static void open_on_listener(const char *check, const char *timeout)
+static void open_on_listener(opened_clock clock, const char *check)
 {
     listener = loopback_listen(0, 64);
     ck_assert_int_ge(listener, 0);
     snprintf(settings, sizeof settings,
-             "none; health=%s; health.target=127.0.0.1:%u; health.timeout=%s; "
-             "health.delay=0; health.interval=1h",
-             check, loopback_port(listener), timeout);
-    opened_init(&o, OPENED_REAL, NULL, settings);
+             "none; health=%s; health.target=127.0.0.1:%u; health.timeout=1h; "
+             "health.delay=0; health.interval=1h; health.fall=1",
+             check, loopback_port(listener));
+    opened_init(&o, clock, NULL, settings);
 }
 
 static int to_parent[2], to_child[2];
@@ -284,7 +284,7 @@ START_TEST(a_child_keeps_no_connection_of_its_parents)
     if (!CHILDREN_HAVE_THREADS)
         return;
     ck_assert_int_eq(pipe(to_parent) | pipe(to_child), 0);
-    open_on_listener("http:/", "1h");
+    open_on_listener(OPENED_REAL, "http:/");
     fd = accept(listener, NULL, NULL);
     child = child_fork(live_on);
     ck_assert_int_eq(read(to_parent[0], &byte, 1), 1);
@@ -298,6 +298,24 @@ START_TEST(a_child_keeps_no_connection_of_its_parents)
 }
 END_TEST
 
+/* ---- time that nobody had ------------------------------------------------------------- */
+
+START_TEST(an_answer_that_came_while_all_stood_still_is_not_late)
+{
+    int first, second;
+
+    open_on_listener(OPENED_BY_HAND, "http:/");
+    first = accept(listener, NULL, NULL);
+    vclock_advance(&o.clock, 7200 * KEEL_S); /* as after a night in a suspended host */
+    second = accept(listener, NULL, NULL);   /* it asks once more */
+    ck_assert_int_eq(state(), KEEL_CHECK_UNKNOWN);
+    opened_cleanup(&o);
+    close(first);
+    close(second);
+    close(listener);
+}
+END_TEST
+
 /* ---- closing ------------------------------------------------------------------------ */
 
 static const char *const hanging[] = { "http:/", "redis", "memcached" };
@@ -307,7 +325,7 @@ START_TEST(closing_waits_for_no_check_on_the_wire)
     uint64_t begun;
     int fd;
 
-    open_on_listener(hanging[_i], "1h");
+    open_on_listener(OPENED_REAL, hanging[_i]);
     fd = accept(listener, NULL, NULL);
     begun = now_ns();
     opened_cleanup(&o);
@@ -394,6 +412,7 @@ SUITE("checker", 60, ONE(one_process_asks_for_all_of_a_host),
       ROWS(what_one_has_found_hastens_the_breakers_of_all, sharing),
       ONE(a_child_has_a_checker_of_its_own),
       ONE(a_child_keeps_no_connection_of_its_parents),
+      ONE(an_answer_that_came_while_all_stood_still_is_not_late),
       ROWS(closing_waits_for_no_check_on_the_wire, hanging),
       ONE(code_that_hangs_is_bad_runs_once_and_is_waited_for),
       ONE(the_settings_turn_a_check_of_codes_own_off),
