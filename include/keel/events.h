@@ -31,7 +31,7 @@ typedef enum keel_event_type {
     KEEL_EVENT_RESTORED = 15, /* endpoint: its ejection is over */
     KEEL_EVENT_PANIC = 16,    /* too few endpoints are healthy: all are used */
     KEEL_EVENT_CALM = 17,     /* no longer */
-    KEEL_EVENT_HEALTH = 18 /* status: KEEL_OK, checks find it healthy; else why not */
+    KEEL_EVENT_HEALTH = 18    /* endpoint, status: KEEL_OK, or why it is unhealthy */
 } keel_event_type;
 
 /* Why a breaker changed its state. */

@@ -28,11 +28,17 @@ void keel_health_forked(keel_runtime *runtime);
  * checked.c: the active check of a pipeline has come to another state, which is told, and
  * may end an open period early.
  *
+ * endpoint its name; "": it is of the pipeline as a whole
  * status   of the last answer: KEEL_OK, or why it was bad
  * is_ours  this process has found it; else another one of the host has, who tells the
  *          board and sees to what is shared
  */
-void keel_pipeline_checked(keel_pipeline *pipeline, keel_check_state state,
-                           keel_status status, bool is_ours);
+void keel_pipeline_checked(keel_pipeline *pipeline, const char *endpoint,
+                           keel_check_state state, keel_status status, bool is_ours);
+
+/* How an endpoint is, for those who choose; nothing where it is known, or is none. NULL:
+ * each of them. */
+void keel_pipeline_say_health(keel_pipeline *pipeline, const char *endpoint,
+                              bool is_healthy);
 
 #endif

@@ -44,7 +44,7 @@ static void answered(keel_checker *c, keel_target *t, keel_status status)
 
 static bool is_callback(const keel_target *t)
 {
-    return t->policy.kind == KEEL_HEALTH_CALLBACK;
+    return t->key.policy.kind == KEEL_HEALTH_CALLBACK;
 }
 
 /* What cannot be begun is a bad answer: a callback that has not returned since the last
@@ -54,13 +54,13 @@ static void begin(keel_checker *c, keel_target *t)
     bool has_begun;
 
     t->due_at = keel_ns_add(c->now, keel_target_interval(t));
-    t->until = keel_ns_add(c->now, t->policy.timeout_ns);
+    t->until = keel_ns_add(c->now, t->key.policy.timeout_ns);
     t->is_running = true;
     c->running++;
     if (is_callback(t))
         has_begun = (t->job = keel_health_job_start(c->health, t->pipeline)) != NULL;
     else
-        has_begun = keel_probe_start(&t->probe, c->multi, &t->policy, &c->sockets);
+        has_begun = keel_probe_start(&t->probe, c->multi, &t->key.policy, &c->sockets);
     if (!has_begun)
         answered(c, t, KEEL_FAILED);
 }
@@ -130,26 +130,22 @@ static void drive(keel_checker *c)
 /* ---- looking around ----------------------------------------------------------------- */
 
 static keel_target *find(const keel_checker *c, const keel_pipeline *pipeline,
-                         const keel_health_policy *policy)
+                         const keel_target_key *key)
 {
     keel_target *t = c->targets;
 
-    while (t &&
-           (t->pipeline != pipeline || memcmp(&t->policy, policy, sizeof *policy) != 0))
+    while (t && (t->pipeline != pipeline || memcmp(&t->key, key, sizeof *key) != 0))
         t = t->next;
     return t;
 }
 
-static void want(keel_checker *c, keel_pipeline *pipeline)
+static void want(keel_pipeline *pipeline, const keel_target_key *key, void *ctx)
 {
-    keel_health_policy policy;
-    keel_target *t;
+    keel_checker *c = ctx;
+    keel_target *t = find(c, pipeline, key);
 
-    if (!keel_target_wanted(c->rt, pipeline, &policy))
-        return;
-    t = find(c, pipeline, &policy);
     if (!t) {
-        t = keel_target_new(pipeline, &policy, c->now);
+        t = keel_target_new(pipeline, key, c->now);
         if (!t)
             return; /* the next look tries again */
         t->next = c->targets;
@@ -168,15 +164,35 @@ static void drop(keel_checker *c, keel_target **at)
     keel_target_free(t);
 }
 
+/* Other settings may have made another target of it. */
+static bool is_still_looked_at(const keel_checker *c, const keel_target *gone)
+{
+    const keel_target *t = c->targets;
+
+    while (t && (t->pipeline != gone->pipeline || !t->is_wanted ||
+                 strcmp(t->key.endpoint, gone->key.endpoint) != 0))
+        t = t->next;
+    return t != NULL;
+}
+
+/* What nobody looks at any more is not avoided; of a closed pipeline, others may look. */
+static void let_go(const keel_checker *c, const keel_target *t)
+{
+    if (atomic_load(&t->pipeline->handles) && !is_still_looked_at(c, t))
+        keel_pipeline_say_health(t->pipeline, t->key.endpoint, true);
+}
+
 static void drop_unwanted(keel_checker *c)
 {
     keel_target **at = &c->targets;
 
     while (*at) {
-        if ((*at)->is_wanted)
+        if ((*at)->is_wanted) {
             at = &(*at)->next;
-        else
-            drop(c, at);
+            continue;
+        }
+        let_go(c, *at);
+        drop(c, at);
     }
 }
 
@@ -187,7 +203,7 @@ static void look_around(keel_checker *c)
     for (keel_target *t = c->targets; t; t = t->next)
         t->is_wanted = false;
     for (uint32_t i = 0; i < count; i++)
-        want(c, c->rt->pipelines[i]);
+        keel_targets_wanted(c->rt->pipelines[i], want, c);
     drop_unwanted(c);
     for (keel_target *t = c->targets; t; t = t->next)
         keel_target_look(t, c->now);

@@ -124,15 +124,40 @@ static void start_locked(keel_health *h)
     keel_warn(&h->rt->warnings, "health: %s; nothing is checked", why.text);
 }
 
+static void count(keel_pipeline *pipeline, const keel_target_key *key, void *ctx)
+{
+    (void)pipeline;
+    (void)key;
+    ++*(unsigned *)ctx;
+}
+
+static unsigned count_wanted(keel_pipeline *pipeline)
+{
+    unsigned wanted = 0;
+
+    keel_targets_wanted(pipeline, count, &wanted);
+    return wanted;
+}
+
 static bool any_is_wanted(keel_runtime *rt)
 {
-    uint32_t count = atomic_load(&rt->pipeline_count);
-    keel_health_policy unused;
+    uint32_t pipelines = atomic_load(&rt->pipeline_count);
+    unsigned wanted = 0;
 
-    for (uint32_t i = 0; i < count; i++)
-        if (keel_target_wanted(rt, rt->pipelines[i], &unused))
-            return true;
-    return false;
+    for (uint32_t i = 0; i < pipelines; i++)
+        wanted += count_wanted(rt->pipelines[i]);
+    return wanted;
+}
+
+/* A board outlives its processes: what one has found that checked is not to be avoided for
+ * good by those that do not. */
+static void lift_what_nobody_checks(keel_runtime *rt)
+{
+    uint32_t pipelines = atomic_load(&rt->pipeline_count);
+
+    for (uint32_t i = 0; i < pipelines; i++)
+        if (atomic_load(&rt->pipelines[i]->handles) && !count_wanted(rt->pipelines[i]))
+            keel_pipeline_say_health(rt->pipelines[i], NULL, true);
 }
 
 void keel_health_rouse(keel_health *h)
@@ -161,6 +186,7 @@ void keel_health_attend(keel_runtime *rt)
     keel_health *h = atomic_load(&rt->health);
     bool is_wanted = any_is_wanted(rt);
 
+    lift_what_nobody_checks(rt);
     if (!h && is_wanted)
         h = keel_health_of(rt);
     if (!h)

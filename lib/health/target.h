@@ -10,7 +10,18 @@
 #include "health/probe.h"
 
 /*
- * policy      as the settings had it when it was made; other settings, other target
+ * What is looked at, and how; all that the texts leave is zero, so two of them are compared
+ * as bytes.
+ *
+ * endpoint  its name; "": the pipeline has none, and what is looked at is health.target
+ */
+typedef struct keel_target_key {
+    keel_health_policy policy;
+    char endpoint[KEEL_ENDPOINT_NAME_MAX + 1];
+} keel_target_key;
+
+/*
+ * key         as the settings had it when it was made; other settings, other target
  * board       whom the words were lent by; self: the owner's word there, NULL: nobody
  *             else sees them
  * leads       this process asks for all of the host
@@ -21,7 +32,7 @@
 typedef struct keel_target {
     struct keel_target *next;
     keel_pipeline *pipeline;
-    keel_health_policy policy;
+    keel_target_key key;
     keel_board *board;
     const _Atomic uint64_t *self;
     keel_health_words *words;
@@ -36,12 +47,14 @@ typedef struct keel_target {
     keel_health_job *job;
 } keel_target;
 
-/* What is to be checked of a pipeline now. False: nothing. */
-bool keel_target_wanted(keel_runtime *runtime, keel_pipeline *pipeline,
-                        keel_health_policy *policy);
+/* Tells fn of each thing that is to be checked of a pipeline now: each of its endpoints, or
+ * its target. */
+typedef void keel_target_fn(keel_pipeline *pipeline, const keel_target_key *key,
+                            void *ctx);
+void keel_targets_wanted(keel_pipeline *pipeline, keel_target_fn *fn, void *ctx);
 
 /* NULL: no memory, or no room on the board. */
-keel_target *keel_target_new(keel_pipeline *pipeline, const keel_health_policy *policy,
+keel_target *keel_target_new(keel_pipeline *pipeline, const keel_target_key *key,
                              uint64_t now);
 /* Nothing is under way. */
 void keel_target_free(keel_target *target);

@@ -13,22 +13,6 @@ static const struct scheme {
     { "rediss", 6379, true }, { "memcached", 11211, false }, { "tcp", 0, false },
 };
 
-static bool read_scheme(keel_text *text, keel_address_parts *parts)
-{
-    keel_text name, rest;
-
-    if (!keel_text_split(*text, "://", &name, &rest))
-        return true;
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-        if (keel_text_is(name, schemes[i].name)) {
-            parts->port = schemes[i].port;
-            parts->tls = schemes[i].tls;
-            *text = rest;
-            return true;
-        }
-    return false;
-}
-
 static size_t span(keel_text text, const char *allowed)
 {
     size_t length = 0;
@@ -36,6 +20,23 @@ static size_t span(keel_text text, const char *allowed)
     while (length < text.length && text.at[length] && strchr(allowed, text.at[length]))
         length++;
     return length;
+}
+
+/* Of one that is not known nothing is known but its name. */
+static bool read_scheme(keel_text *text, keel_address_parts *parts)
+{
+    static const char of_scheme[] = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
+    keel_text name, rest;
+
+    if (!keel_text_split(*text, "://", &name, &rest))
+        return true;
+    *text = rest;
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (keel_text_is(name, schemes[i].name)) {
+            parts->port = schemes[i].port;
+            parts->tls = schemes[i].tls;
+        }
+    return name.length && span(name, of_scheme) == name.length;
 }
 
 /* A name, an IPv4 address, or an IPv6 address in brackets; 0: none of these. */

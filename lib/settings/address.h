@@ -2,9 +2,12 @@
 /*
  * Where an active check goes, as health.target says it:
  *
- *     scheme://host[:port][/…]    http, https, redis, rediss, memcached or tcp
+ *     scheme://host[:port][/…]    http, https, redis, rediss and memcached have a port of
+ *                                 their own
  *     host:port
  *     /path/of/a/unix/socket
+ *
+ * or the URL of an endpoint.
  *
  * Text in, parts out. No name is looked up here, and a user or a password has no place in
  * it: settings are shown.

@@ -603,7 +603,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .type = KEEL_TYPE_ADDRESS,
       .can_off = true,
       .standard = "off",
-      .meaning = "Where it looks; no check but the callback goes without." },
+      .meaning = "Where it looks, in a pipeline without endpoints; no check but the "
+                 "callback goes without." },
     { .id = KEEL_KEY_HEALTH_INTERVAL,
       .name = "health.interval",
       .group = KEEL_GROUP_HEALTH,

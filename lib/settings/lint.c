@@ -190,6 +190,8 @@ static void lint_health(const keel_policy *policy, keel_report *report)
 {
     const keel_health_policy *health = &policy->health;
 
+    if (policy->endpoints.length)
+        return;
     if (health->kind > KEEL_HEALTH_CALLBACK && !*health->target)
         keel_report_lint(report, (keel_spot){ NULL, 0 },
                          "health without health.target: nothing is checked");

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "call/runtime.h"
+#include "call/pipeline.h"
 #include "health/probe.h"
 #include "support/comes.h"
 #include "support/fault.h"
@@ -316,6 +316,58 @@ START_TEST(a_dependency_that_is_well_again_is_probed_within_its_open_hour)
 }
 END_TEST
 
+/* ---- endpoints ---------------------------------------------------------------------- */
+
+static bool is_ill(const char *endpoint)
+{
+    keel_endpoint_view view;
+    uint32_t phase;
+    const keel_plan *plan = keel_plan_enter(o.pipeline, &phase);
+
+    keel_endpoints_view(plan->endpoints, &plan->policy,
+                        keel_endpoints_find(plan->endpoints, endpoint), keel_now(o.rt),
+                        &view);
+    keel_plan_exit(o.pipeline, phase);
+    return view.is_ill;
+}
+
+static void count_ill(const keel_event *event, void *ctx)
+{
+    _Atomic int *counts = ctx;
+
+    if (event->type == KEEL_EVENT_HEALTH && strcmp(event->endpoint, "down") == 0)
+        counts[event->status == KEEL_OK]++;
+}
+
+START_TEST(each_endpoint_is_looked_at_by_itself)
+{
+    _Atomic int counts[2] = { 0, 0 };
+    char text[512];
+
+    start_web();
+    snprintf(text, sizeof text,
+             QUICKLY "health=http:/healthz; endpoints=http://127.0.0.1:%u name=up, "
+                     "http://127.0.0.1:%u name=down",
+             web.port, test_free_port());
+    open_with(text);
+    keel_events_listen(o.rt, count_ill, (void *)counts);
+    COMES(is_ill("down"));
+    ck_assert(!is_ill("up"));
+    put_healthz(false);
+    COMES(is_ill("up"));
+    put_healthz(true);
+    COMES(!is_ill("up"));
+    COMES(counts[0] == 1 && counts[1] == 0);
+    /* what nobody checks is not avoided for what was found once */
+    ck_assert_int_eq(
+        keel_pipeline_override(o.pipeline, "health=off", 3600 * KEEL_S, NULL), KEEL_OK);
+    COMES(!is_ill("down"));
+    keel_events_listen(o.rt, NULL, NULL);
+    opened_cleanup(&o);
+    test_server_cleanup(&web);
+}
+END_TEST
+
 START_TEST(what_is_not_to_be_checked_any_more_is_not)
 {
     start_web();
@@ -360,6 +412,7 @@ int main(void)
         ROWS(an_answer_is_good_by_its_first_word, replies),
         ONE(an_answer_may_come_in_pieces),
         ONE(a_dependency_that_is_well_again_is_probed_within_its_open_hour),
+        ONE(each_endpoint_is_looked_at_by_itself),
         ONE(what_is_not_to_be_checked_any_more_is_not),
         ONE(disabled_keel_checks_nothing),
     };

@@ -55,6 +55,7 @@ static const struct {
     { "a wait beyond the deadline", "bulkhead.queue=5; bulkhead.wait=11s",
       "bulkhead.wait 11s is longer than the deadline 10s" },
     { "a check of nothing", "health=tcp", "health without health.target" },
+    { "its endpoints are looked at", "health=tcp; endpoints=a:1, b:2", NULL },
     { "no port to connect to", "health=tcp; health.target=db.local",
       "health.target names no port" },
     { "the check's own will do", "health=redis; health.target=db.local", NULL },
