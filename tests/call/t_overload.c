@@ -242,6 +242,41 @@ START_TEST(other_settings_hold_for_calls_under_way_too)
 }
 END_TEST
 
+static void answer_slowly(int count, uint64_t each_ns)
+{
+    keel_permit permit;
+
+    for (int i = 0; i < count; i++) {
+        ck_assert_int_eq(take(&permit), KEEL_OK);
+        vclock_advance(&o.clock, each_ns);
+        keel_permit_end(&permit, KEEL_OK);
+    }
+}
+
+/* Were vegas' least time taken for a mean, ten times as long would be an overload. */
+START_TEST(another_rule_knows_no_times_of_the_one_before)
+{
+    keel_permit held[6];
+    uint64_t before;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL,
+                "none; adaptive=vegas; adaptive.limit=2..12; adaptive.initial=8");
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(take(&held[i]), KEEL_OK);
+    answer_slowly(110, 20 * KEEL_MS);
+    before = limit();
+    ck_assert_uint_eq(before, 12);
+    ck_assert_int_eq(
+        keel_pipeline_override(o.pipeline, "adaptive=gradient2", 3600 * KEEL_S, NULL),
+        KEEL_OK);
+    answer_slowly(50, 200 * KEEL_MS);
+    ck_assert_uint_eq(limit(), before);
+    for (int i = 0; i < 6; i++)
+        keel_permit_end(&held[i], KEEL_CANCELLED);
+    opened_cleanup(&o);
+}
+END_TEST
+
 /* ---- throttle -------------------------------------------------------------------- */
 
 #define THROTTLE                                                                       \
@@ -280,6 +315,26 @@ START_TEST(attempts_of_one_call_are_one_request)
     o.draw = 0.85;
     ck_assert_int_eq(opened_play(&o, "ffo", &again), KEEL_OK); /* in the end */
     ck_assert_double_eq_tol(chance(), 3 / 6.0, 1e-9);
+    opened_cleanup(&o);
+}
+END_TEST
+
+START_TEST(a_call_under_way_is_not_asked_again)
+{
+    const keel_call_options again = { .size = sizeof again, .idempotent = true };
+    keel_call call;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL, THROTTLE);
+    o.draw = 0.1;
+    keel_call_begin(&call, o.pipeline, &again);
+    ck_assert(keel_call_next(&call));
+    keel_call_report(&call, KEEL_FAILED);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(opened_play(&o, "f", NULL), KEEL_FAILED);
+    ck_assert_double_eq_tol(chance(), 4 / 5.0, 1e-9);
+    ck_assert(keel_call_next(&call));
+    keel_call_report(&call, KEEL_OK);
+    ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
     opened_cleanup(&o);
 }
 END_TEST
@@ -438,8 +493,10 @@ SUITE("overload", 30, ROWS(every_way_to_call_tells_the_limit, ways),
       ONE(a_limit_that_grows_or_shrinks_holds_at_once),
       ONE(permits_that_are_lost_do_not_use_the_limit_up),
       ONE(other_settings_hold_for_calls_under_way_too),
+      ONE(another_rule_knows_no_times_of_the_one_before),
       ROWS(every_way_to_call_is_counted_and_refused_once, ways),
       ONE(attempts_of_one_call_are_one_request),
+      ONE(a_call_under_way_is_not_asked_again),
       ONE(a_refusal_is_not_tried_again_and_says_why),
       ONE(keels_own_refusals_are_requests_and_neutral_ends_are_not),
       ONE(what_was_counted_survives_other_settings),
