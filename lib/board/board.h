@@ -47,6 +47,7 @@ typedef enum keel_block_kind {
     KEEL_BLOCK_ENDPOINTS = 13,    /* of a set of endpoints */
     KEEL_BLOCK_ENDPOINT = 14,     /* one of them, its breaker included */
     KEEL_BLOCK_HEALTH = 15,       /* what active checks have found */
+    KEEL_BLOCK_FOUND = 35,        /* what each process has found out for itself */
     /* never shared */
     KEEL_BLOCK_STRIPES = 16,
     KEEL_BLOCK_STARTS = 17,

@@ -62,9 +62,10 @@ static void wait_until(keel_admission_answer *answer, uint64_t at)
     answer->wake_at = at;
 }
 
-bool keel_admission_pass_throttle(const keel_pipeline *pipeline, const keel_plan *plan,
+bool keel_admission_pass_throttle(keel_pipeline *pipeline, const keel_plan *plan,
                                   uint64_t now, keel_admission_answer *answer)
 {
+    keel_pipeline_tell_found(pipeline, plan, now);
     if (!keel_throttle_refuses(&plan->throttle, &plan->policy, now,
                                &pipeline->runtime->random))
         return true;
@@ -469,6 +470,7 @@ static KEEL_APART void adapt(keel_pipeline *pipeline, const keel_plan *plan,
         return;
     keel_pipeline_look_for_leaks(pipeline, present, now);
     keel_bulkhead_adapt(&present->bulkhead, keel_adaptive_limit(&present->adaptive));
+    keel_pipeline_tell_found_now(pipeline, present, now);
 }
 
 bool keel_admission_end(keel_pipeline *pipeline, const keel_plan *plan,

@@ -145,11 +145,11 @@ bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
  * and told what the call came to when it is over, a refusal of keel's own included. Both
  * do nothing where it is off. False: refused, *answer says how.
  */
-bool keel_admission_pass_throttle(const keel_pipeline *pipeline, const keel_plan *plan,
+bool keel_admission_pass_throttle(keel_pipeline *pipeline, const keel_plan *plan,
                                   uint64_t now, keel_admission_answer *answer);
 void keel_admission_count_call(const keel_plan *plan, keel_status status, uint64_t now);
 
-static inline bool keel_admission_throttle(const keel_pipeline *pipeline,
+static inline bool keel_admission_throttle(keel_pipeline *pipeline,
                                            const keel_plan *plan, uint64_t now,
                                            keel_admission_answer *answer)
 {

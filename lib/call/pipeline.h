@@ -6,6 +6,7 @@
 #include "call/gate.h"
 #include "call/plan.h"
 #include "call/runtime.h"
+#include "policy/found.h"
 #include "policy/health_state.h"
 #include "policy/history.h"
 #include "policy/phases.h"
@@ -68,6 +69,8 @@ struct keel_pipeline {
     bool is_public;                      /* its notice is on the shared board, */
     uint32_t public_number;              /* as this block */
     keel_history *history;               /* there, too, if there was room; or NULL */
+    _Atomic(keel_found *) found;         /* likewise, once a setting wants it */
+    _Atomic uint64_t found_told;         /* when this process last told what it found */
     keel_scopes scopes;                  /* as they were when it was opened */
     _Atomic uint64_t lock_told;          /* the lock word that this process told last */
     _Atomic uint32_t warned;             /* bits of keel_warned */
@@ -190,6 +193,25 @@ static inline void keel_pipeline_sample(const keel_pipeline *pipeline,
 {
     if (pipeline->history && keel_history_is_due(pipeline->history, now))
         keel_history_take(pipeline->history, &plan->breaker, now);
+}
+
+/* Tells what this process has found out for itself, once a second; cheap in between, and
+ * where nobody can look. */
+void keel_pipeline_tell_found_now(const keel_pipeline *pipeline, const keel_plan *plan,
+                                  uint64_t now);
+
+static inline void keel_pipeline_tell_found(keel_pipeline *pipeline,
+                                            const keel_plan *plan, uint64_t now)
+{
+    uint64_t told = atomic_load_explicit(&pipeline->found_told, memory_order_relaxed);
+
+    /* acquire, with the release of who has placed it: it is read where it is */
+    if (atomic_load_explicit(&pipeline->found, memory_order_acquire) &&
+        now - told >= KEEL_FOUND_EVERY_NS &&
+        atomic_compare_exchange_strong_explicit(&pipeline->found_told, &told, now,
+                                                memory_order_relaxed,
+                                                memory_order_relaxed))
+        keel_pipeline_tell_found_now(pipeline, plan, now);
 }
 
 /* Something happened that the fleet is to hear at once, if there is one. */

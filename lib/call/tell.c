@@ -203,9 +203,48 @@ keel_notice *keel_pipeline_notice(keel_pipeline *pipeline)
     return place_notice(pipeline, pipeline->runtime->board);
 }
 
+/* The place for what each process finds out; stays when a reload turns it off again. */
+static void place_found(keel_pipeline *pipeline)
+{
+    const keel_block_key key = { pipeline->name, KEEL_BLOCK_FOUND, 0, 0 };
+    keel_found *found =
+        keel_board_block(pipeline->runtime->shared, &key, sizeof *found);
+
+    atomic_store_explicit(&pipeline->found, found, memory_order_release);
+}
+
+void keel_pipeline_tell_found_now(const keel_pipeline *pipeline, const keel_plan *plan,
+                                  uint64_t now)
+{
+    keel_found *found = atomic_load_explicit(&pipeline->found, memory_order_acquire);
+    uint64_t self = found ? atomic_load(keel_board_self(pipeline->runtime->shared)) : 0;
+    uint32_t limit = plan->adaptive.words ? keel_adaptive_limit(&plan->adaptive) : 0;
+    double chance = 0;
+
+    if (!self) /* nobody can look, or this process has not joined */
+        return;
+    if (plan->throttle.words)
+        chance = keel_throttle_chance(&plan->throttle, &plan->policy, now);
+    atomic_store_explicit(&found->by_owner[self >> 56],
+                          keel_found_pack(limit, plan->policy.throttle, chance),
+                          memory_order_relaxed);
+}
+
+/* What was found by other settings is no longer true, and may be off. */
+static void publish_found(keel_pipeline *pipeline, const keel_plan *plan)
+{
+    const keel_clock *clock = &pipeline->runtime->clock;
+
+    if ((plan->policy.adaptive || plan->policy.throttle) &&
+        !atomic_load_explicit(&pipeline->found, memory_order_relaxed))
+        place_found(pipeline);
+    keel_pipeline_tell_found_now(pipeline, plan, clock->now(clock->ctx));
+}
+
 void keel_pipeline_publish_limits_locked(keel_pipeline *pipeline)
 {
-    const keel_policy *p = &atomic_load(&pipeline->plan)->policy;
+    const keel_plan *plan = atomic_load(&pipeline->plan);
+    const keel_policy *p = &plan->policy;
     bool has_rate = p->rate.count && p->rate_scope == KEEL_SCOPE_HOST;
     bool has_places = p->bulkhead_scope == KEEL_SCOPE_HOST;
     keel_notice *notice = pipeline->notice;
@@ -216,6 +255,7 @@ void keel_pipeline_publish_limits_locked(keel_pipeline *pipeline)
     atomic_store(&notice->rate_count, has_rate ? p->rate.count : 0);
     atomic_store(&notice->rate_period_ns, has_rate ? p->rate.period_ns : 0);
     atomic_store(&notice->rate_burst, has_rate ? p->rate_burst : 0);
+    publish_found(pipeline, plan);
 }
 
 void keel_pipeline_publish_locked(keel_pipeline *pipeline)

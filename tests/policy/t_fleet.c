@@ -243,6 +243,24 @@ START_TEST(a_fleet_that_closes_empties_the_window)
 }
 END_TEST
 
+/* Members that were lent no probe come from open. */
+START_TEST(a_fleet_that_closes_ramps_up_here_too)
+{
+    keel_breaker_permit p;
+
+    begin();
+    b.policy.ramp_up_ns = 10 * KEEL_S;
+    b.draw_count = 1;
+    b.draws[0] = 0.5;
+    open_for(KEEL_S);
+    hear(KEEL_BREAKER_CLOSED);
+    keel_fleet_close(&b.breaker, &b.policy, b.now, &b.changes);
+    ck_assert_int_eq(loose_admit(&b, &p), KEEL_REJECTED_RAMPING);
+    b.now += 5 * KEEL_S + KEEL_MS;
+    ck_assert_int_eq(loose_admit(&b, &p), KEEL_OK);
+}
+END_TEST
+
 SUITE("fleet", 10, ONE(a_fleet_that_is_closed_leaves_the_breaker_to_its_own_rules),
       ONE(an_open_fleet_lets_nobody_probe_by_himself_and_hears_who_wants_to),
       ONE(the_last_failure_says_what_the_other_side_wishes),
@@ -254,4 +272,5 @@ SUITE("fleet", 10, ONE(a_fleet_that_is_closed_leaves_the_breaker_to_its_own_rule
       ONE(a_round_outlives_its_longest_wait_while_the_fleet_has_its_say),
       ONE(a_probe_that_nobody_took_can_be_taken_back),
       ONE(an_end_that_is_said_again_is_no_transition),
-      ONE(a_fleet_that_closes_empties_the_window))
+      ONE(a_fleet_that_closes_empties_the_window),
+      ONE(a_fleet_that_closes_ramps_up_here_too))
