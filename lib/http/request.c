@@ -93,13 +93,20 @@ static size_t size_of(const keel_http_request *r)
     return size;
 }
 
-static const char *copy_text(writer *w, const char *text)
+static void put(writer *w, const char *text)
 {
-    size_t size = strlen(text) + 1;
+    size_t length = strlen(text);
+
+    memcpy(w->text, text, length + 1);
+    w->text += length;
+}
+
+static char *copy_text(writer *w, const char *text)
+{
     char *to = w->text;
 
-    memcpy(to, text, size);
-    w->text += size;
+    put(w, text);
+    w->text++;
     return to;
 }
 
@@ -107,16 +114,11 @@ static const char *copy_text(writer *w, const char *text)
 static char *copy_line(writer *w, const keel_http_pair *pair)
 {
     char *line = w->text;
-    size_t name = strlen(pair->name), value = strlen(pair->value);
 
-    memcpy(line, pair->name, name);
-    if (value) {
-        memcpy(line + name, ": ", 2);
-        memcpy(line + name + 2, pair->value, value + 1);
-    } else {
-        memcpy(line + name, ";", 2);
-    }
-    w->text += line_size(pair);
+    put(w, pair->name);
+    put(w, *pair->value ? ": " : ";");
+    put(w, pair->value);
+    w->text++;
     return line;
 }
 

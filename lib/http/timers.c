@@ -17,11 +17,11 @@ bool keel_timers_reserve(keel_timers *timers, uint32_t count)
         return true;
     while (room < count)
         room *= 2;
-    larger = keel_memory_new(timers->memory, room * sizeof *larger);
+    larger = keel_memory_new(timers->memory, room * sizeof(keel_timer *));
     if (!larger)
         return false;
     if (timers->count)
-        memcpy(larger, timers->heap, timers->count * sizeof *larger);
+        memcpy(larger, timers->heap, timers->count * sizeof(keel_timer *));
     keel_memory_free(timers->memory, timers->heap);
     timers->heap = larger;
     timers->room = room;
