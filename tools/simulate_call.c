@@ -34,11 +34,24 @@ typedef struct flights {
     size_t count;
 } flights;
 
-static void take_off(flights *all, const keel_sim *sim, uint32_t number,
-                     const keel_sim_step *step)
+/* What comes of an attempt: what was said of its endpoint, else the step's own. */
+static const keel_sim_outcome *script_of(keel_sim *sim, const keel_call *call,
+                                         uint32_t number, const keel_sim_step *step)
 {
     size_t nth = number < step->outcome_count ? number : step->outcome_count;
     const keel_sim_outcome *script = &step->outcomes[nth - 1];
+    keel_endpoint endpoint = { .size = sizeof endpoint };
+
+    if (keel_call_endpoint(call, number, &endpoint) != KEEL_OK)
+        return script;
+    keel_sim_note_endpoint(sim, endpoint.name);
+    return keel_sim_outcome_at(sim, endpoint.name, script);
+}
+
+static void take_off(flights *all, keel_sim *sim, const keel_call *call,
+                     uint32_t number, const keel_sim_step *step)
+{
+    const keel_sim_outcome *script = script_of(sim, call, number, step);
 
     all->items[all->count++] =
         (flight){ .number = number,
@@ -115,7 +128,7 @@ static bool drive(keel_sim *sim, keel_call *call, const keel_sim_step *step)
     while (goes_on &&
            (next = keel_machine_step(m, sim->world.now)) != KEEL_STEP_ENDED) {
         if (next == KEEL_STEP_ATTEMPT)
-            take_off(&all, sim, m->attempts, step);
+            take_off(&all, sim, call, m->attempts, step);
         else
             goes_on = go_on(sim, call, &all);
         keel_events_deliver(sim->world.runtime);
@@ -164,7 +177,8 @@ static void count(keel_sim_tally *tally, keel_status status, const keel_detail *
 static bool call_once(keel_sim *sim, const keel_sim_step *step)
 {
     const keel_call_options options = { .size = sizeof options,
-                                        .idempotent = step->is_idempotent };
+                                        .idempotent = step->is_idempotent,
+                                        .affinity = step->affinity };
     keel_detail why = KEEL_DETAIL_INIT;
     keel_call call;
     keel_machine *m;

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/text.h"
+#include "call/endpoint.h"
 #include "simulate_run.h"
 
 /* A label of the scenario's, fit for a message. */
@@ -40,6 +41,34 @@ static void grant(keel_sim *sim, keel_sim_flight *flight)
     sim->tally.attempts++;
 }
 
+/*
+ * Chooses where it goes to, as for an attempt of a call. Where there is nobody to go to,
+ * what was granted goes back.
+ */
+static void choose(keel_sim *sim, keel_sim_flight *flight,
+                   keel_admission_answer *answer)
+{
+    keel_pipeline *pipeline = sim->world.pipeline;
+    const keel_endpoints *set = flight->plan->endpoints;
+    const keel_endpoint_request request = { .now = sim->world.now,
+                                            .random = &sim->world.runtime->random };
+    const keel_admission_result unused = { .status = KEEL_CANCELLED };
+    keel_endpoint_changes changes = { .count = 0 };
+
+    answer->status =
+        keel_endpoints_choose(set, &flight->plan->policy, &request, &flight->pick,
+                              &answer->retry_after_ns, &changes);
+    keel_pipeline_tell_endpoints(pipeline, set, &changes, sim->world.now);
+    if (answer->status == KEEL_OK) {
+        keel_sim_note_endpoint(sim, set->entries[flight->pick.index].name);
+        return;
+    }
+    answer->changes.count = 0;
+    keel_admission_end(pipeline, flight->plan, &flight->admission, &unused,
+                       sim->world.now, &answer->changes);
+    tell(sim, &answer->changes);
+}
+
 /* Asks once. True: the limiter wants it to come back at flight->wake_at. */
 static bool ask(keel_sim *sim, keel_sim_flight *flight)
 {
@@ -52,6 +81,8 @@ static bool ask(keel_sim *sim, keel_sim_flight *flight)
                        &answer);
     tell(sim, &answer.changes);
     flight->wake_at = answer.wake_at;
+    if (answer.status == KEEL_OK && !answer.waits && flight->plan->endpoints)
+        choose(sim, flight, &answer);
     if (answer.status != KEEL_OK)
         refuse(sim, flight, &answer);
     else if (!answer.waits)
@@ -121,6 +152,22 @@ static bool is_late(const keel_sim *sim, const keel_sim_flight *flight)
     return timeout && sim->world.now > keel_ns_add(flight->began_at, timeout);
 }
 
+/* Its endpoint learns what came of it. */
+static void let_go(keel_sim *sim, keel_sim_flight *flight,
+                   const keel_admission_result *result)
+{
+    const keel_plan *plan = flight->plan;
+    const keel_breaker_result outcome = { .outcome = keel_outcome_of(result->status),
+                                          .duration_ns = result->duration_ns,
+                                          .retry_after_ns = result->retry_after_ns };
+    keel_endpoint_changes changes = { .count = 0 };
+
+    keel_endpoints_end(plan->endpoints, &plan->policy, &flight->pick, &outcome,
+                       sim->world.now, &sim->world.runtime->random, &changes);
+    keel_pipeline_tell_endpoints(sim->world.pipeline, plan->endpoints, &changes,
+                                 sim->world.now);
+}
+
 static void leave(keel_sim *sim, keel_sim_flight *flight, keel_status status,
                   uint64_t retry_after_ns)
 {
@@ -136,6 +183,8 @@ static void leave(keel_sim *sim, keel_sim_flight *flight, keel_status status,
     if (!keel_admission_end(sim->world.pipeline, flight->plan, &flight->admission,
                             &result, sim->world.now, &changes))
         keel_count(&counters->late);
+    if (flight->plan->endpoints)
+        let_go(sim, flight, &result);
     if (status == KEEL_IGNORED)
         keel_count(&counters->ignored);
     tell(sim, &changes);

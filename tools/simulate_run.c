@@ -41,12 +41,23 @@ static bool perform(keel_sim *sim, const keel_sim_step *step)
         return check(sim, keel_pipeline_reset(pipeline));
     case KEEL_SIM_RELOAD:
         return keel_sim_world_reload(&sim->world, step->text, sim->step, sim->error);
+    case KEEL_SIM_ENDPOINT:
+        return keel_sim_say_of_endpoints(sim, step);
     }
     return true;
 }
 
+/* What has happened to endpoints is told at the end, even if a reload has left none. */
+static void note_endpoints(keel_sim *sim)
+{
+    const keel_plan *plan = atomic_load(&sim->world.pipeline->plan);
+
+    sim->had_endpoints |= plan->endpoints != NULL;
+}
+
 static bool run_steps(keel_sim *sim, FILE *out)
 {
+    note_endpoints(sim);
     for (size_t i = 0; i < sim->scenario->step_count; i++) {
         const keel_sim_step *step = &sim->scenario->steps[i];
 
@@ -56,6 +67,7 @@ static bool run_steps(keel_sim *sim, FILE *out)
         if (!perform(sim, step))
             return false;
         keel_sim_settle(sim);
+        note_endpoints(sim);
         keel_sim_print_step(sim, step, out);
     }
     if (sim->world.is_out_of_memory)
@@ -66,11 +78,11 @@ static bool run_steps(keel_sim *sim, FILE *out)
 }
 
 /*
- * Takes up each text of a reload in a world where nothing happens: what is wrong with
- * one is found before the first line is printed.
+ * Takes up each text of a reload, and looks for each endpoint that is named, in a world
+ * where nothing happens: what is wrong with one is found before the first line is printed.
  */
-static bool rehearse_reloads(const keel_scenario *scenario, const char *settings,
-                             keel_sim_error *error)
+static bool rehearse(const keel_scenario *scenario, const char *settings,
+                     keel_sim_error *error)
 {
     keel_sim_world world;
     bool is_right = keel_sim_world_open(&world, scenario, settings, NULL, error);
@@ -80,6 +92,8 @@ static bool rehearse_reloads(const keel_scenario *scenario, const char *settings
 
         if (step->verb == KEEL_SIM_RELOAD)
             is_right = keel_sim_world_reload(&world, step->text, i + 1, error);
+        else if (step->verb == KEEL_SIM_ENDPOINT)
+            is_right = keel_sim_knows_endpoints(&world, step, i + 1, error);
     }
     keel_sim_world_close(&world);
     return is_right;
@@ -94,9 +108,10 @@ bool keel_sim_run(const keel_scenario *scenario, const char *settings, FILE *out
 
     sim.flights = calloc(labels, sizeof *sim.flights);
     sim.queued = calloc(labels, sizeof *sim.queued);
-    if (!sim.flights || !sim.queued)
+    sim.scripts = calloc(scenario->endpoint_count + 1, sizeof *sim.scripts);
+    if (!sim.flights || !sim.queued || !sim.scripts)
         ran = keel_sim_failed(error, "out of memory");
-    else if (rehearse_reloads(scenario, settings, error) &&
+    else if (rehearse(scenario, settings, error) &&
              keel_sim_world_open(&sim.world, scenario, settings, warnings, error))
         ran = run_steps(&sim, out);
     if (sim.world.pipeline)
@@ -104,6 +119,7 @@ bool keel_sim_run(const keel_scenario *scenario, const char *settings, FILE *out
     keel_sim_world_close(&sim.world);
     free(sim.flights);
     free(sim.queued);
+    free(sim.scripts);
     free(sim.waits);
     return ran;
 }

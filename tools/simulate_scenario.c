@@ -237,6 +237,7 @@ static bool read_call(reader *r, json_t *object, json_t *value, keel_sim_step *s
     json_t *times = json_object_get(object, "times");
     json_t *idempotent = json_object_get(object, "idempotent");
     json_t *deadline = json_object_get(object, "deadline");
+    json_t *affinity = json_object_get(object, "affinity");
 
     step->times = 1;
     step->is_idempotent = true;
@@ -245,7 +246,8 @@ static bool read_call(reader *r, json_t *object, json_t *value, keel_sim_step *s
            (!times || read_count(r, "times", times, 1, &step->times)) &&
            (!idempotent ||
             read_bool(r, "idempotent", idempotent, &step->is_idempotent)) &&
-           (!deadline || read_duration(r, "deadline", deadline, &step->deadline_ns));
+           (!deadline || read_duration(r, "deadline", deadline, &step->deadline_ns)) &&
+           (!affinity || read_count(r, "affinity", affinity, 1, &step->affinity));
 }
 
 /* Labels are numbered in the order of their first begin. */
@@ -353,12 +355,65 @@ static bool read_reload(reader *r, json_t *object, json_t *value, keel_sim_step 
     return read_text(r, "reload", value, &step->text);
 }
 
+static bool read_endpoint_name(reader *r, json_t *value, keel_sim_step *step)
+{
+    r->scenario->endpoint_count++;
+    return read_text(r, "endpoint", value, &step->endpoints[step->endpoint_count++]);
+}
+
+static bool read_endpoint_names(reader *r, json_t *value, keel_sim_step *step)
+{
+    size_t i, count = json_is_array(value) ? json_array_size(value) : 1;
+    json_t *item;
+
+    if (!count)
+        return WRONG(r, "\"endpoint\" needs at least one name");
+    step->endpoints = calloc(count, sizeof *step->endpoints);
+    if (!step->endpoints)
+        return keel_sim_failed(r->error, "out of memory");
+    if (!json_is_array(value))
+        return read_endpoint_name(r, value, step);
+    json_array_foreach(value, i,
+                       item) if (!read_endpoint_name(r, item, step)) return false;
+    return true;
+}
+
+static bool read_health(reader *r, json_t *value, keel_sim_step *step)
+{
+    static const char *const words[] = { "ok", "fail", NULL };
+    size_t index;
+
+    if (!read_word(r, "health", value, words, &index))
+        return false;
+    step->says_health = true;
+    step->is_healthy = index == 0;
+    return true;
+}
+
+static bool read_endpoint(reader *r, json_t *object, json_t *value, keel_sim_step *step)
+{
+    json_t *as = json_object_get(object, "as");
+    json_t *health = json_object_get(object, "health");
+
+    if (!as == !health)
+        return WRONG(r, "\"endpoint\" needs either \"as\", how attempts that go there "
+                        "end, or \"health\", what a check finds");
+    if (!read_endpoint_names(r, value, step))
+        return false;
+    if (health)
+        return read_health(r, health, step);
+    return json_is_null(as) ||
+           (allocate_outcomes(r, step, 1) && read_outcome(r, "as", as, step->outcomes));
+}
+
 static const struct verb {
     const char *name;
     bool (*read)(reader *r, json_t *object, json_t *value, keel_sim_step *step);
-    const char *beside[4]; /* the keys that may stand beside it */
+    const char *beside[5]; /* the keys that may stand beside it */
 } verbs[] = {
-    [KEEL_SIM_CALL] = { "call", read_call, { "times", "idempotent", "deadline" } },
+    [KEEL_SIM_CALL] = { "call",
+                        read_call,
+                        { "times", "idempotent", "deadline", "affinity" } },
     [KEEL_SIM_BEGIN] = { "begin", read_begin, { NULL } },
     [KEEL_SIM_END] = { "end", read_end, { "as" } },
     [KEEL_SIM_ADVANCE] = { "advance", read_advance, { NULL } },
@@ -367,6 +422,7 @@ static const struct verb {
     [KEEL_SIM_TRANSITION] = { "transition", read_transition, { "for" } },
     [KEEL_SIM_RESET] = { "reset", read_true, { NULL } },
     [KEEL_SIM_RELOAD] = { "reload", read_reload, { NULL } },
+    [KEEL_SIM_ENDPOINT] = { "endpoint", read_endpoint, { "as", "health" } },
 };
 
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
@@ -409,8 +465,8 @@ static bool unknown_key(reader *r, const char *key, size_t verb)
 
 static bool check_keys(reader *r, json_t *object, size_t verb)
 {
-    static const char *const known[] = { "times", "idempotent", "deadline",
-                                         "as",    "for",        NULL };
+    static const char *const known[] = { "times", "idempotent", "deadline", "affinity",
+                                         "as",    "for",        "health",   NULL };
     const char *key;
     json_t *unused;
 
@@ -427,7 +483,7 @@ static bool check_keys(reader *r, json_t *object, size_t verb)
     return verb < VERBS ||
            WRONG(r,
                  "no verb: a step is one of call, begin, end, advance, lock, unlock, "
-                 "transition, reset, reload");
+                 "transition, reset, reload, endpoint");
 }
 
 static bool read_step(reader *r, json_t *object, keel_sim_step *step)
@@ -533,8 +589,10 @@ bool keel_scenario_init(keel_scenario *scenario, json_t *root, keel_sim_error *e
 
 void keel_scenario_cleanup(keel_scenario *scenario)
 {
-    for (size_t i = 0; i < scenario->step_count; i++)
+    for (size_t i = 0; i < scenario->step_count; i++) {
         free(scenario->steps[i].outcomes);
+        free(scenario->steps[i].endpoints);
+    }
     free(scenario->steps);
     free(scenario->draws);
     json_decref(scenario->root);

@@ -30,7 +30,8 @@ typedef enum keel_sim_verb {
     KEEL_SIM_UNLOCK,
     KEEL_SIM_TRANSITION,
     KEEL_SIM_RESET,
-    KEEL_SIM_RELOAD
+    KEEL_SIM_RELOAD,
+    KEEL_SIM_ENDPOINT
 } keel_sim_verb;
 
 const char *keel_sim_verb_name(keel_sim_verb verb);
@@ -47,17 +48,24 @@ typedef struct keel_sim_outcome {
 /* One step; which fields count depends on the verb. */
 typedef struct keel_sim_step {
     keel_sim_verb verb;
-    keel_sim_outcome *outcomes; /* call: of each attempt, the last repeats; end: one */
+    /* call: of each attempt, the last repeats; end: one; endpoint: one, or none with
+     * null and "health" */
+    keel_sim_outcome *outcomes;
     size_t outcome_count;
     uint64_t times;       /* call */
     uint64_t deadline_ns; /* call, where has_deadline */
+    uint64_t affinity;    /* call; 0: none */
     uint64_t length_ns;   /* advance; lock, transition: "for", 0 without */
     const char *text;     /* reload: settings; begin, end: the label */
     size_t label;         /* begin, end: its number */
     keel_lock lock;
     keel_breaker_state state; /* transition */
+    const char **endpoints;   /* endpoint: their names */
+    size_t endpoint_count;
     bool is_idempotent;
     bool has_deadline;
+    bool says_health; /* endpoint: what a check finds, and not how attempts end */
+    bool is_healthy;
 } keel_sim_step;
 
 typedef struct keel_scenario {
@@ -70,7 +78,8 @@ typedef struct keel_scenario {
     keel_sim_step *steps;
     size_t step_count;
     size_t label_count;
-    const char *pipeline; /* whose settings in this environment lie over the script's;
+    size_t endpoint_count; /* named in steps, each as often as it is */
+    const char *pipeline;  /* whose settings in this environment lie over the script's;
                              NULL: nobody's. The command line sets it. */
 } keel_scenario;
 

@@ -59,20 +59,52 @@ static double draw(void *ctx)
     return world->draws[world->next_draw++];
 }
 
-/* ---- transitions ----------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------- */
 
 static bool make_room(keel_sim_world *world)
 {
-    size_t room = world->transition_room ? 2 * world->transition_room : 64;
-    keel_sim_transition *grown;
+    size_t room = world->event_room ? 2 * world->event_room : 64;
+    keel_sim_event *grown;
 
-    if (world->transition_count < world->transition_room)
+    if (world->event_count < world->event_room)
         return true;
-    grown = realloc(world->transitions, room * sizeof *grown);
+    grown = realloc(world->events, room * sizeof *grown);
     if (!grown)
         return false;
-    world->transitions = grown;
-    world->transition_room = room;
+    world->events = grown;
+    world->event_room = room;
+    return true;
+}
+
+static bool is_wanted(keel_event_type type)
+{
+    switch (type) {
+    case KEEL_EVENT_TRANSITION:
+    case KEEL_EVENT_ENDPOINT_TRANSITION:
+    case KEEL_EVENT_EJECTED:
+    case KEEL_EVENT_RESTORED:
+    case KEEL_EVENT_PANIC:
+    case KEEL_EVENT_CALM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool remember(keel_sim_world *world, const keel_event *event)
+{
+    char *endpoint = NULL;
+
+    if (!make_room(world))
+        return false;
+    if (event->type != KEEL_EVENT_TRANSITION) {
+        endpoint = strdup(event->endpoint); /* theirs is gone when we return */
+        if (!endpoint)
+            return false;
+    }
+    world->events[world->event_count++] =
+        (keel_sim_event){ event->type,  event->at_ns,       event->from, event->to,
+                          event->cause, event->duration_ns, endpoint };
     return true;
 }
 
@@ -80,14 +112,8 @@ static void listen(const keel_event *event, void *ctx)
 {
     keel_sim_world *world = ctx;
 
-    if (event->type != KEEL_EVENT_TRANSITION)
-        return;
-    if (!make_room(world)) {
+    if (is_wanted(event->type) && !remember(world, event))
         world->is_out_of_memory = true;
-        return;
-    }
-    world->transitions[world->transition_count++] =
-        (keel_sim_transition){ event->at_ns, event->from, event->to, event->cause };
 }
 
 /* ---- runtime and pipeline -------------------------------------------------------- */
@@ -257,5 +283,7 @@ void keel_sim_world_close(keel_sim_world *world)
 {
     keel_pipeline_close(world->pipeline);
     (void)keel_close(world->runtime, 0); /* no pipeline is open, no callback runs */
-    free(world->transitions);
+    for (size_t i = 0; i < world->event_count; i++)
+        free(world->events[i].endpoint);
+    free(world->events);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a live service has from its system, made of a scenario: a clock that only steps
- * move, draws that come from a list or a seed, an environment with nothing in it, or with one pipeline's. Opens
- * the one pipeline of a simulation and remembers its transitions.
+ * move, draws that come from a list or a seed, an environment with nothing in it, or with
+ * one pipeline's. Opens the one pipeline of a simulation and remembers what happened to
+ * its breaker and its endpoints.
  */
 #ifndef KEEL_TOOLS_SIMULATE_WORLD_H
 #define KEEL_TOOLS_SIMULATE_WORLD_H
@@ -16,12 +17,16 @@
 /* The clock ends here, some four years on: the breaker keeps instants in 58 bits. */
 #define KEEL_SIM_CLOCK_END ((uint64_t)1 << 57)
 
-typedef struct keel_sim_transition {
+/* Of the breaker: KEEL_EVENT_TRANSITION; the other types are what happened to endpoints. */
+typedef struct keel_sim_event {
+    keel_event_type type;
     uint64_t at_ns;
     keel_breaker_state from;
     keel_breaker_state to;
     keel_cause cause;
-} keel_sim_transition;
+    uint64_t duration_ns;
+    char *endpoint; /* "": of all of them; NULL: of the breaker */
+} keel_sim_event;
 
 typedef struct keel_sim_world {
     uint64_t now;
@@ -34,9 +39,9 @@ typedef struct keel_sim_world {
     keel_pipeline *pipeline;
     FILE *warnings;       /* where lint goes; NULL: nowhere */
     size_t warning_count; /* told so far */
-    keel_sim_transition *transitions;
-    size_t transition_count;
-    size_t transition_room;
+    keel_sim_event *events;
+    size_t event_count;
+    size_t event_room;
     bool is_out_of_memory;
 } keel_sim_world;
 

@@ -15,13 +15,15 @@ bool keel_attempt_choose(keel_machine *m, keel_endpoint_pick *pick, uint64_t now
                                             .tried = m->race->tried,
                                             .affinity = m->race->affinity };
     keel_endpoint_changes changes = { .count = 0 };
+    keel_endpoint_pick chosen; /* *pick may tell of an attempt before, and keeps that */
     uint64_t retry_after_ns;
-    keel_status status = keel_endpoints_choose(set, &m->plan->policy, &request, pick,
+    keel_status status = keel_endpoints_choose(set, &m->plan->policy, &request, &chosen,
                                                &retry_after_ns, &changes);
 
     keel_pipeline_tell_endpoints(m->pipeline, set, &changes, now);
     if (status == KEEL_OK) {
-        m->race->tried |= keel_endpoint_bit(pick->index);
+        *pick = chosen;
+        m->race->tried |= keel_endpoint_bit(chosen.index);
         return true;
     }
     *answer =
@@ -32,9 +34,12 @@ bool keel_attempt_choose(keel_machine *m, keel_endpoint_pick *pick, uint64_t now
 void keel_attempt_let_go(keel_machine *m, keel_endpoint_pick *pick,
                          const keel_admission_result *result, uint64_t now)
 {
+    bool is_never =
+        result->retry_after_ns == KEEL_NEVER; /* of this request, no other */
     const keel_breaker_result outcome = { .outcome = keel_outcome_of(result->status),
                                           .duration_ns = result->duration_ns,
-                                          .retry_after_ns = result->retry_after_ns };
+                                          .retry_after_ns =
+                                              is_never ? 0 : result->retry_after_ns };
     keel_endpoint_changes changes = { .count = 0 };
 
     keel_endpoints_end(m->plan->endpoints, &m->plan->policy, pick, &outcome, now,

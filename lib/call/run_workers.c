@@ -86,11 +86,18 @@ static bool is_answer(keel_status status)
     return status == KEEL_OK || status == KEEL_IGNORED || status == KEEL_CLIENT_ERROR;
 }
 
-static void take(workers_run *r, keel_job *job)
+/* The deadline is everybody's: whoever is ended by it ends the others too. */
+static bool ends_all(const workers_run *r, keel_status status, uint64_t now)
+{
+    return keel_machine_is_final(keel_machine_known(status)) ||
+           now >= r->m->deadline_at;
+}
+
+static void take(workers_run *r, keel_job *job, uint64_t now)
 {
     const keel_outcome outcome = *keel_job_outcome(job);
 
-    if (keel_machine_is_final(keel_machine_known(outcome.status)))
+    if (ends_all(r, outcome.status, now))
         drop_others(r, job);
     keel_call_report_attempt(r->call, keel_job_number(job), &outcome);
     forget(r, index_of(r, job));
@@ -105,10 +112,12 @@ static void time_out(workers_run *r, size_t index, uint64_t now)
     keel_copy *copy = keel_race_copy(r->m, keel_job_number(job));
 
     if (!keel_job_leave(job, r->m)) {
-        take(r, job);
+        take(r, job, now);
         return;
     }
     forget(r, index);
+    if (ends_all(r, KEEL_TIMEOUT, now))
+        drop_others(r, NULL);
     if (copy)
         keel_race_report(r->m, copy, &outcome, now);
     else
@@ -117,11 +126,11 @@ static void time_out(workers_run *r, size_t index, uint64_t now)
 
 /* ---- waiting --------------------------------------------------------------------- */
 
-static bool take_returned(workers_run *r)
+static bool take_returned(workers_run *r, uint64_t now)
 {
     for (size_t i = 0; i < r->job_count; i++)
         if (keel_job_has_returned(r->jobs[i])) {
-            take(r, r->jobs[i]);
+            take(r, r->jobs[i], now);
             return true;
         }
     return false;
@@ -140,7 +149,7 @@ static bool end_overdue(workers_run *r, uint64_t now)
 /* What became of the attempts meanwhile, one at a time. */
 static bool end_one(workers_run *r, uint64_t now)
 {
-    if (take_returned(r))
+    if (take_returned(r, now))
         return true;
     if (!keel_cancel_fired(r->m->cancel))
         return end_overdue(r, now);

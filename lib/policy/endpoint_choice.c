@@ -135,11 +135,13 @@ static void weigh(scales *s, const keel_endpoints *set, const keel_policy *polic
 }
 
 /* One of them, each as likely as its weight; it is taken off the scales. */
-static uint32_t draw(scales *s, double random)
+static uint32_t draw(scales *s, const keel_random *random)
 {
-    uint64_t at = (uint64_t)(random * (double)s->total), some = s->some;
+    uint64_t some = s->some, at = 0;
     uint32_t i = take_lowest(&some);
 
+    if (some)
+        at = (uint64_t)(keel_random_draw(random) * (double)s->total);
     while (some && at >= s->weights[i]) {
         at -= s->weights[i];
         i = take_lowest(&some);
@@ -161,8 +163,8 @@ static uint32_t choose_by_load(const keel_endpoints *set, const keel_policy *pol
     uint32_t a, b;
 
     weigh(&s, set, policy, some, request->now);
-    a = draw(&s, keel_random_draw(request->random));
-    b = draw(&s, keel_random_draw(request->random));
+    a = draw(&s, request->random);
+    b = draw(&s, request->random);
     /* loads by weight, without a division; of equal ones the first, so that while little
      * is under way each gets its weight */
     return load_of(&set->entries[b]) * s.weights[a] <
@@ -310,16 +312,19 @@ static double share_out(const keel_endpoints *set, const keel_policy *policy,
 static uint32_t choose_level(const keel_endpoints *set, const keel_policy *policy,
                              const keel_endpoint_request *request, uint64_t usable)
 {
-    double shares[KEEL_ENDPOINT_LEVELS], at;
-    uint32_t i = 0;
+    double shares[KEEL_ENDPOINT_LEVELS], sum, at;
+    uint32_t i;
 
     if (share_of(set, policy, &set->levels[0], usable & set->levels[0].members) >= 1)
         return 0;
-    at = share_out(set, policy, usable, shares);
-    at *= is_sticky(policy, request) ? fraction_of(request->affinity)
-                                     : keel_random_draw(request->random);
-    while (i + 1 < set->level_count && at >= shares[i])
-        at -= shares[i++];
+    sum = share_out(set, policy, usable, shares);
+    for (i = 0; i < set->level_count; i++)
+        if (shares[i] >= sum)
+            return i; /* all of it: nothing to draw */
+    at = sum * (is_sticky(policy, request) ? fraction_of(request->affinity)
+                                           : keel_random_draw(request->random));
+    for (i = 0; i + 1 < set->level_count && at >= shares[i]; i++)
+        at -= shares[i];
     return i;
 }
 

@@ -57,6 +57,24 @@ START_TEST(an_attempt_knows_where_it_goes)
 }
 END_TEST
 
+START_TEST(where_an_attempt_went_is_known_when_no_other_is_let_through)
+{
+    opened_init(&o, OPENED_VIRTUAL, NULL,
+                "none; endpoints=a.test:1, b.test:2; endpoints.choice=round_robin; "
+                "retry.attempts=3; retry.backoff=0; retry.budget=off; eject=off; "
+                "breaker.consecutive=1; breaker.min_calls=1000");
+    ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_CLOSED, 0), KEEL_OK);
+    keel_call_begin(&call, o.pipeline, &idempotent);
+    while (keel_call_next(&call))
+        keel_call_report(&call, KEEL_FAILED);
+    ck_assert_uint_eq(keel_call_attempt(&call), 2);
+    ck_assert_str_eq(endpoint_of(2).name, "b.test:2");
+    ck_assert_int_eq(keel_call_end(&call, &o.why), KEEL_FAILED);
+    ck_assert_int_eq(o.why.reason, KEEL_REASON_OPEN);
+    opened_cleanup(&o);
+}
+END_TEST
+
 START_TEST(a_retry_goes_to_another_as_long_as_there_is_one)
 {
     uint32_t seen = 0;
@@ -185,6 +203,27 @@ START_TEST(where_every_breaker_is_open_a_call_is_refused_until_the_first_may_be_
 }
 END_TEST
 
+/* "Never again" is about that request, not about all others. */
+START_TEST(an_endpoint_that_says_never_is_probed_like_any_other)
+{
+    const keel_outcome never = { .size = sizeof never,
+                                 .status = KEEL_FAILED,
+                                 .retry_after_ns = UINT64_MAX };
+
+    opened_init(&o, OPENED_VIRTUAL, NULL,
+                "none; endpoints=a.test:1; eject=off; breaker.consecutive=1; "
+                "breaker.min_calls=1000; breaker.open=5s..60s; breaker.open_jitter=0");
+    ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_CLOSED, 0), KEEL_OK);
+    keel_call_begin(&call, o.pipeline, &idempotent);
+    ck_assert(keel_call_next(&call));
+    keel_call_report_attempt(&call, 1, &never);
+    ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_FAILED);
+    ck_assert_int_eq(one_call(0), KEEL_REJECTED_OPEN);
+    ck_assert_uint_eq(o.why.retry_after_ns, 5 * KEEL_S);
+    opened_cleanup(&o);
+}
+END_TEST
+
 START_TEST(what_is_refused_further_in_goes_back_further_out)
 {
     opened_init(&o, OPENED_VIRTUAL, NULL,
@@ -258,10 +297,12 @@ START_TEST(without_memory_for_its_endpoints_a_call_says_so)
 END_TEST
 
 SUITE("call_endpoint", 30, ONE(an_attempt_knows_where_it_goes),
+      ONE(where_an_attempt_went_is_known_when_no_other_is_let_through),
       ONE(a_retry_goes_to_another_as_long_as_there_is_one), ONE(a_copy_goes_to_another),
       ONE(calls_of_the_same_affinity_go_to_the_same_endpoint),
       ONE(a_bad_endpoint_is_ejected_and_no_caller_sees_an_error),
       ONE(where_every_breaker_is_open_a_call_is_refused_until_the_first_may_be_probed),
+      ONE(an_endpoint_that_says_never_is_probed_like_any_other),
       ONE(what_is_refused_further_in_goes_back_further_out),
       ONE(keel_run_goes_to_endpoints_too),
       ONE(a_call_keeps_the_endpoints_it_began_with),

@@ -296,6 +296,37 @@ START_TEST(where_all_fail_nothing_is_adopted)
 }
 END_TEST
 
+static keel_status hang(const keel_attempt *attempt, keel_outcome *outcome, void *ctx)
+{
+    race *r = ctx;
+
+    (void)attempt;
+    (void)outcome;
+    latch_hit(&r->entered);
+    latch_await(&r->let_go, 1);
+    return KEEL_FAILED;
+}
+
+START_TEST(at_the_deadline_all_that_still_run_keep_their_places)
+{
+    race r = RACE_INIT;
+    const keel_run_options options = { .size = sizeof options,
+                                       .call = &idempotent,
+                                       .released = released,
+                                       .concurrent = true };
+
+    opened_init(&o, OPENED_REAL, NULL,
+                "none; deadline=100ms; hedge=1ms; hedge.budget=100%; bulkhead=8");
+    ck_assert_int_eq(keel_run(o.pipeline, hang, &r, &options, &o.why), KEEL_DEADLINE);
+    ck_assert_uint_eq(o.why.attempts, 2);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 2);
+    latch_hit(&r.let_go);
+    latch_await(&r.released, 1);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    opened_cleanup(&o);
+}
+END_TEST
+
 START_TEST(what_may_not_be_repeated_is_run_once)
 {
     race r = RACE_INIT;
@@ -382,5 +413,7 @@ SUITE("hedge", 60, ONE(the_loser_is_no_longer_wanted_and_holds_nothing),
       ONE(a_loop_that_can_make_one_attempt_at_a_time_is_told_so_once),
       ONE(a_copy_overtakes_a_callback_that_hangs_and_its_place_stays_taken),
       ONE(a_copy_that_fails_does_not_beat_one_that_still_runs),
-      ONE(where_all_fail_nothing_is_adopted), ONE(what_may_not_be_repeated_is_run_once),
+      ONE(where_all_fail_nothing_is_adopted),
+      ONE(at_the_deadline_all_that_still_run_keep_their_places),
+      ONE(what_may_not_be_repeated_is_run_once),
       ONE(each_run_adopts_one_result_and_lets_all_others_go))

@@ -9,6 +9,12 @@
  *     {"call":"ok"} => rejected=1 retry_after_ns=5s
  *     transitions closed>open@0s:consecutive
  *
+ * NAME/KEY=... is what a line says of the endpoint of that name, and at the end stands
+ * what happened to endpoints, * being all of them:
+ *
+ *     {"call":"ok"} => endpoint=a a/attempts=1 a/weight=0.5
+ *     endpoint_events a:closed>open:consecutive@0s a:ejected:consecutive[30s]@0s *:panic@0s
+ *
  * `settings` goes on over lines that are indented; random, seed and start are those of
  * a scenario; `exit 2 WORDS` ends a story that is wrong, with words of its message.
  * Each story is run by the real command. Not for what is wrong before anything runs:
@@ -35,7 +41,8 @@ typedef struct story {
     char settings[SETTINGS_SIZE];
     json_t *scenario;
     char *expected[STEPS_MAX]; /* of each step, "" where nothing is said */
-    char *transitions;         /* NULL: not said */
+    char *transitions;         /* NULL: not said; nor are */
+    char *endpoint_events;
     int exit_code;
     char *error; /* words of the message */
 } story;
@@ -143,6 +150,8 @@ static bool read_word_line(story *s, int line, char *text)
         add_settings(s, rest);
     else if ((rest = after_word(text, "transitions")))
         s->transitions = strdup(rest);
+    else if ((rest = after_word(text, "endpoint_events")))
+        s->endpoint_events = strdup(rest);
     else if ((rest = after_word(text, "exit")))
         add_exit(s, rest);
     return rest;
@@ -271,9 +280,30 @@ static void value_text(const json_t *value, char *to, size_t size)
     ck_assert_ptr_nonnull(dumped);
     if (json_is_string(value))
         snprintf(to, size, "%s", json_string_value(value));
+    else if (json_is_real(value))
+        snprintf(to, size, "%.4g", json_real_value(value));
     else
         snprintf(to, size, "%s", dumped);
     free(dumped);
+}
+
+/* KEY of the line, or NAME/KEY of one of its endpoints; NULL: it has none. */
+static const json_t *member(const json_t *line, char *key)
+{
+    char *slash = strchr(key, '/');
+    json_t *endpoint;
+    size_t i;
+
+    if (!slash)
+        return json_object_get(line, key);
+    json_array_foreach(json_object_get(line, "endpoints"), i, endpoint)
+    {
+        const char *name = json_string_value(json_object_get(endpoint, "name"));
+
+        if (strlen(name) == (size_t)(slash - key) && !strncmp(name, key, strlen(name)))
+            return json_object_get(endpoint, slash + 1);
+    }
+    return NULL;
 }
 
 static void check_line(const story *s, size_t step, const json_t *line)
@@ -287,8 +317,8 @@ static void check_line(const story *s, size_t step, const json_t *line)
         ck_assert_msg(equals, "%s: %s: no = in %s", s->file, s->name, item);
         *equals = '\0';
         plain(wanted, sizeof wanted, equals + 1);
-        ck_assert_msg(json_object_get(line, item), "%s: no key %s", s->file, item);
-        value_text(json_object_get(line, item), got, sizeof got);
+        ck_assert_msg(member(line, item), "%s: no key %s", s->file, item);
+        value_text(member(line, item), got, sizeof got);
         ck_assert_msg(strcmp(wanted, got) == 0,
                       "%s:%d: %s\n  step %zu: %s is %s, not %s (%s)", s->file, s->line,
                       s->name, step + 1, item, got, wanted, equals + 1);
@@ -316,6 +346,49 @@ static void write_transitions(const json_t *transitions, char *to, size_t size)
     }
 }
 
+static const char *word_of(const json_t *event, const char *key, const char *otherwise)
+{
+    const json_t *word = json_object_get(event, key);
+
+    ck_assert_ptr_nonnull(word);
+    return json_is_string(word) ? json_string_value(word) : otherwise;
+}
+
+/* "a:ejected:consecutive[30000000000]@0", of a move its states in the place of its name. */
+static void write_endpoint_event(const json_t *event, char *to, size_t size)
+{
+    const char *endpoint = word_of(event, "endpoint", "*");
+    const char *cause = word_of(event, "cause", "");
+    const json_t *length = json_object_get(event, "for_ns");
+    char what[64], how_long[32] = "";
+
+    snprintf(what, sizeof what, "%s", word_of(event, "event", ""));
+    if (!strcmp(what, "endpoint_transition"))
+        snprintf(what, sizeof what, "%s>%s", word_of(event, "from", ""),
+                 word_of(event, "to", ""));
+    if (json_is_integer(length))
+        snprintf(how_long, sizeof how_long, "[%lld]",
+                 (long long)json_integer_value(length));
+    snprintf(to, size, "%s:%s%s%s%s@%lld", endpoint, what, *cause ? ":" : "", cause,
+             how_long, (long long)json_integer_value(json_object_get(event, "at_ns")));
+}
+
+static void write_endpoint_events(const json_t *events, char *to, size_t size)
+{
+    json_t *event;
+    size_t i;
+
+    *to = '\0';
+    json_array_foreach(events, i, event)
+    {
+        size_t used = strlen(to);
+
+        snprintf(to + used, size - used, "%s", i ? " " : "");
+        used = strlen(to);
+        write_endpoint_event(event, to + used, size - used);
+    }
+}
+
 /* What a story says of them, in the same words; "none" is nothing. */
 static void write_wanted(char *said, char *to, size_t size)
 {
@@ -332,14 +405,29 @@ static void write_wanted(char *said, char *to, size_t size)
     }
 }
 
-static void check_transitions(const story *s, const json_t *end)
+static void check_events(const story *s, char *said, const char *got)
 {
-    char got[4096], wanted[4096];
+    char wanted[4096];
 
-    write_transitions(json_object_get(end, "transitions"), got, sizeof got);
-    write_wanted(s->transitions, wanted, sizeof wanted);
-    ck_assert_msg(strcmp(wanted, got) == 0, "%s:%d: %s\n  transitions are %s\n  not %s",
+    write_wanted(said, wanted, sizeof wanted);
+    ck_assert_msg(strcmp(wanted, got) == 0, "%s:%d: %s\n  events are %s\n  not %s",
                   s->file, s->line, s->name, got, wanted);
+}
+
+static void check_end(const story *s, const json_t *end)
+{
+    char got[4096];
+
+    ck_assert(json_is_true(json_object_get(end, "end")));
+    if (s->transitions) {
+        write_transitions(json_object_get(end, "transitions"), got, sizeof got);
+        check_events(s, s->transitions, got);
+    }
+    if (s->endpoint_events) {
+        ck_assert_ptr_nonnull(json_object_get(end, "endpoint_events"));
+        write_endpoint_events(json_object_get(end, "endpoint_events"), got, sizeof got);
+        check_events(s, s->endpoint_events, got);
+    }
 }
 
 static void check_lines(const story *s, char *lines)
@@ -359,9 +447,7 @@ static void check_lines(const story *s, char *lines)
     }
     ck_assert_ptr_nonnull(text);
     line = json_loads(text, 0, NULL);
-    ck_assert(json_is_true(json_object_get(line, "end")));
-    if (s->transitions)
-        check_transitions(s, line);
+    check_end(s, line);
     json_decref(line);
     ck_assert_ptr_null(strtok_r(NULL, "\n", &state));
 }

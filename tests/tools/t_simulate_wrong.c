@@ -146,6 +146,38 @@ static const struct {
       "\"deadline\": \"-1s\" not under" },
     { STEP("{\"call\":\"ok\",\"deadline\":\"99999999999h\"}"), "too large" },
 
+    { STEP("{\"call\":\"ok\",\"affinity\":0}"),
+      "step 2: \"affinity\" must be a whole number, 1 or more" },
+    { STEP("{\"begin\":\"a\",\"affinity\":3}"),
+      "step 2: \"affinity\" does not go with \"begin\"" },
+
+    { STEP("{\"endpoint\":\"a\"}"), "step 2: \"endpoint\" needs either \"as\"" },
+    { STEP("{\"endpoint\":\"a\",\"as\":\"ok\",\"health\":\"ok\"}"),
+      "step 2: \"endpoint\" needs either" },
+    { STEP("{\"endpoint\":\"a\",\"for\":\"1s\"}"),
+      "step 2: \"for\" does not go with \"endpoint\"" },
+    { STEP("{\"endpoint\":\"a\",\"ass\":\"ok\"}"),
+      "step 2: unknown key \"ass\", did you mean \"as\"? allowed: as, health" },
+    { STEP("{\"endpoint\":7,\"as\":\"ok\"}"), "step 2: \"endpoint\" must be a string" },
+    { STEP("{\"endpoint\":[],\"as\":\"ok\"}"),
+      "step 2: \"endpoint\" needs at least one name" },
+    { STEP("{\"endpoint\":[\"a\",7],\"as\":\"ok\"}"),
+      "step 2: \"endpoint\" must be a string" },
+    { STEP("{\"endpoint\":\"a\",\"as\":\"okay\"}"), "\"as\" cannot be \"okay\"" },
+    { STEP("{\"endpoint\":\"a\",\"as\":[\"ok\"]}"),
+      "step 2: an outcome must be a word or an object" },
+    { STEP("{\"endpoint\":\"a\",\"health\":\"ill\"}"),
+      "step 2: \"health\" cannot be \"ill\"; allowed: ok, fail" },
+    { STEP("{\"endpoint\":\"a\",\"health\":null}"), "\"health\" must be a string" },
+    { STEP("{\"endpoint\":\"a\",\"as\":\"ok\"}"),
+      "step 2: the settings name no endpoints" },
+    { STEP("{\"reload\":\"none; endpoints=a:1, b:2\"},"
+           "{\"endpoint\":[\"a:1\",\"b\"],\"health\":\"fail\"}"),
+      "step 3: the settings name no endpoint \"b\"" },
+    { STEP("{\"reload\":\"none; endpoints=a:1\"},{\"reload\":\"none\"},"
+           "{\"endpoint\":\"a:1\",\"as\":null}"),
+      "step 4: the settings name no endpoints" },
+
     { STEP("{\"begin\":1}"), "step 2: \"begin\" must be a string" },
     { STEP("{\"end\":\"a\",\"as\":\"ok\"}"), "step 2: nothing was begun as \"a\"" },
     { STEP("{\"begin\":\"a\"},{\"end\":\"a\"}"), "step 3: \"end\" needs \"as\"" },
@@ -236,8 +268,29 @@ START_TEST(a_line_has_these_keys_in_this_order)
                  "\"calls\":null,\"failures\":null,\"slow\":null,"
                  "\"ignored_total\":0,\"late_results\":0,\"in_flight\":null,"
                  "\"permits\":null,\"retry_after_ns\":null,"
-                 "\"limit\":null,\"throttle_ppm\":null}\n"
+                 "\"limit\":null,\"throttle_ppm\":null,"
+                 "\"endpoints\":null,\"panic\":null,\"endpoint\":null}\n"
                  "{\"end\":true,\"transitions\":[]}\n");
+    expect_empty(room.err);
+}
+END_TEST
+
+START_TEST(endpoints_have_these_keys_at_the_end_of_a_line)
+{
+    write_script("{\"settings\":\"none; endpoints=h:1 name=a, /s; eject.consecutive=1; "
+                 "eject.jitter=0; endpoints.choice=round_robin\","
+                 "\"steps\":[{\"call\":\"fail\"}]}");
+    ck_assert_int_eq(simulate(&room, room.script), 0);
+    expect_words(room.out,
+                 "\"retry_after_ns\":null,\"endpoints\":["
+                 "{\"name\":\"a\",\"attempts\":1,\"state\":null,\"ejected\":true,"
+                 "\"ejections\":1,\"healthy\":true,\"in_flight\":0,\"weight\":1},"
+                 "{\"name\":\"/s\",\"attempts\":0,\"state\":null,\"ejected\":false,"
+                 "\"ejections\":0,\"healthy\":true,\"in_flight\":0,\"weight\":1}],"
+                 "\"panic\":false,\"endpoint\":\"a\"}\n"
+                 "{\"end\":true,\"transitions\":[],\"endpoint_events\":["
+                 "{\"at_ns\":0,\"endpoint\":\"a\",\"event\":\"ejected\",\"from\":null,"
+                 "\"to\":null,\"cause\":\"consecutive\",\"for_ns\":30000000000}]}\n");
     expect_empty(room.err);
 }
 END_TEST
@@ -455,6 +508,7 @@ SUITE_IN("simulate_wrong", 10, enter, leave,
          ROWS(what_is_wrong_is_said_with_its_place_before_anything_is_printed, wrong),
          ROWS(what_is_found_while_running_leaves_the_lines_before_it, stopped),
          ONE(a_line_has_these_keys_in_this_order),
+         ONE(endpoints_have_these_keys_at_the_end_of_a_line),
          ONE(without_a_file_or_with_a_dash_it_reads_standard_input),
          ONE(settings_on_the_command_line_replace_those_of_the_scenario),
          ONE(without_settings_it_is_the_standard_preset),
