@@ -2,7 +2,7 @@
 /*
  * What a decorator adds to a get of one key from the memory store, whole calls of
  * keel_bag_get against each other: one that hands on (readonly), one that counts (log),
- * and an answer from a cache in front of it.
+ * an answer from a cache in front of it, and a quick read under a hedge.
  *
  *     decorators          the table
  *     decorators SPEC N   N gets from a bag of that spec, for a profile
@@ -48,6 +48,7 @@ static void measure(void)
     keel_bag *passing = opened("readonly{on=off}(memory://)");
     keel_bag *counting = opened("log(memory://)");
     keel_bag *cached = opened("cache(memory://, memory://)");
+    keel_bag *hedged = opened("hedge(memory://, memory://)");
     const bench_figure figures[] = {
         { "self-test: a bag against its like", BENCH_COST, 1.01, "memory://",
           BENCH_ONE(get, again), BENCH_ONE(get, plain) },
@@ -57,6 +58,8 @@ static void measure(void)
           BENCH_ONE(get, counting), BENCH_ONE(get, plain) },
         { "a hit of a cache in memory", BENCH_COST, 0, "memory://",
           BENCH_ONE(get, cached), BENCH_ONE(get, plain) },
+        { "a quick read under a hedge", BENCH_COST, 0, "memory://",
+          BENCH_ONE(get, hedged), BENCH_ONE(get, plain) },
     };
 
     bench_report_begin("decorators, a get of 16 bytes from the memory store");
@@ -67,6 +70,7 @@ static void measure(void)
     keel_bag_close(passing);
     keel_bag_close(counting);
     keel_bag_close(cached);
+    keel_bag_close(hedged);
 }
 
 /* Between two marks, so that a tool that counts instructions sees the rounds alone. */

@@ -5,6 +5,7 @@
 #include "bag/lint.h"
 #include "bag/registry.h"
 #include "bag/tree.h"
+#include "bag/wrap/hedge.h"
 #include "bag/wrap/resilient.h"
 #include "base/detail.h"
 
@@ -40,19 +41,31 @@ static void tell_of_pipeline(keel_report *report, void *ctx)
 }
 
 static keel_status claim(look *l, const keel_bag_setup *setup,
-                         char name[KEEL_RESILIENT_NAME_SIZE])
+                         char name[KEEL_OWN_PIPELINE_NAME_SIZE])
 {
-    if (!keel_resilient_name(name, setup))
+    if (!keel_own_pipeline_name(name, setup))
         return keel_failf(&l->why, KEEL_E_CONFIG,
                           "%s: the pipeline's name would be too long: name one",
                           setup->path);
     return keel_config_claim(l->tree.config, name, &l->why);
 }
 
-/* What is wrong with its settings is told by who resolves them. */
-static keel_status check_pipeline(look *l, const keel_bag_node *node)
+typedef void settings_fn(char settings[KEEL_OWN_PIPELINE_SETTINGS_SIZE],
+                         const keel_bag_setup *setup);
+
+/* What a decorator makes of its options; NULL: it has no pipeline. */
+static settings_fn *settings_of(const keel_bag_ops *ops)
 {
-    char name[KEEL_RESILIENT_NAME_SIZE], settings[KEEL_RESILIENT_SETTINGS_SIZE];
+    if (ops == &keel_wrap_resilient)
+        return keel_resilient_settings;
+    return ops == &keel_wrap_hedge ? keel_hedge_settings : NULL;
+}
+
+/* What is wrong with its settings is told by who resolves them. */
+static keel_status check_pipeline(look *l, const keel_bag_node *node,
+                                  settings_fn *settings_of_node)
+{
+    char name[KEEL_OWN_PIPELINE_NAME_SIZE], settings[KEEL_OWN_PIPELINE_SETTINGS_SIZE];
     keel_status status = claim(l, &node->setup, name);
     keel_policy policy;
 
@@ -62,17 +75,18 @@ static keel_status check_pipeline(look *l, const keel_bag_node *node)
     }
     if (status != KEEL_OK)
         return status;
-    keel_resilient_settings(settings, &node->setup);
+    settings_of_node(settings, &node->setup);
     return keel_config_resolve(l->tree.config, name, settings, NULL, &policy, NULL,
                                &l->why);
 }
 
 static keel_status check_pipelines(look *l, const keel_bag_node *node)
 {
+    settings_fn *settings_of_node = settings_of(node->self.ops);
     keel_status status = KEEL_OK;
 
-    if (node->self.ops == &keel_wrap_resilient)
-        status = check_pipeline(l, node);
+    if (settings_of_node)
+        status = check_pipeline(l, node, settings_of_node);
     for (size_t i = 0; i < node->setup.child_count && status != KEEL_E_NOMEM; i++)
         status = check_pipelines(l, node->parts[i]);
     return status;

@@ -21,6 +21,7 @@ static const keel_bag_ops *const builtins[] = {
     &keel_wrap_cache,
     &keel_wrap_failover,
     &keel_wrap_fault,
+    &keel_wrap_hedge,
     &keel_wrap_log,
     &keel_wrap_readonly,
     &keel_wrap_resilient,

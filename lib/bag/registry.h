@@ -20,6 +20,7 @@ extern const keel_bag_ops keel_store_s3;
 extern const keel_bag_ops keel_wrap_cache;
 extern const keel_bag_ops keel_wrap_failover;
 extern const keel_bag_ops keel_wrap_fault;
+extern const keel_bag_ops keel_wrap_hedge;
 extern const keel_bag_ops keel_wrap_log;
 extern const keel_bag_ops keel_wrap_readonly;
 extern const keel_bag_ops keel_wrap_resilient;

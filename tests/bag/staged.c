@@ -256,6 +256,11 @@ void staged_init_real(staged *s, const char *roles)
     init(s, roles, OPENED_REAL, NULL);
 }
 
+void staged_init_by_hand(staged *s, const char *roles)
+{
+    init(s, roles, OPENED_BY_HAND, NULL);
+}
+
 void staged_cleanup(staged *s)
 {
     staged_close(s);

@@ -92,6 +92,8 @@ typedef struct staged {
 void staged_init(staged *s, const char *roles, const char *const *environment);
 /* The same on the real clock, for tests with threads. */
 void staged_init_real(staged *s, const char *roles);
+/* On a virtual clock that moves only as it is told, for those whose callers wait. */
+void staged_init_by_hand(staged *s, const char *roles);
 void staged_cleanup(staged *s);
 
 /* options: "hold=5s; failures=3". Opens the decorator over the stores. */

@@ -20,20 +20,14 @@
 #include "bag/wrap/resilient_try.h"
 #include "base/detail.h"
 #include "base/memory.h"
-#include "base/name.h"
 #include "call/runtime.h"
 
 enum { OPTION_NAME, OPTION_PRESET, OPTION_SET_RETRY, OPTION_LOST_UPDATE };
 
-#define OVERRIDE "override "
 #define PRESETS "none|standard|careful|patient"
 
 static const keel_bag_option options[] = {
-    { .name = "name",
-      .type = KEEL_BAG_TEXT,
-      .meaning =
-          "Of the pipeline, by which KEEL_<NAME> reaches it; by itself the bag's "
-          "name and the path in its tree." },
+    KEEL_OWN_PIPELINE_OPTION,
     { .name = "preset",
       .type = KEEL_BAG_WORD,
       .words = PRESETS,
@@ -51,39 +45,7 @@ static const keel_bag_option options[] = {
 
 /* ---- opening ------------------------------------------------------------------------- */
 
-bool keel_resilient_name(char name[KEEL_RESILIENT_NAME_SIZE],
-                         const keel_bag_setup *setup)
-{
-    const char *given = setup->values[OPTION_NAME].text;
-
-    if (given)
-        snprintf(name, KEEL_RESILIENT_NAME_SIZE, "%s", given);
-    else
-        snprintf(name, KEEL_RESILIENT_NAME_SIZE, "%s.%s", setup->bag, setup->path);
-    return strlen(name) <= KEEL_NAME_MAX;
-}
-
-/* A pipeline opens with a mistake in its settings; in a spec it is an error as any. */
-static keel_status check_settings(const keel_bag_setup *setup, const char *name,
-                                  keel_detail *why)
-{
-    keel_runtime *runtime = setup->runtime;
-    keel_detail wrong = KEEL_DETAIL_INIT;
-    const char *place;
-    keel_status status;
-
-    keel_runtime_lock(runtime);
-    status = keel_config_check_override(runtime->config, name, NULL, setup->settings,
-                                        &wrong);
-    keel_runtime_unlock(runtime);
-    if (status == KEEL_OK)
-        return KEEL_OK;
-    place = strstr(wrong.text, OVERRIDE); /* as which they were read */
-    return keel_failf(why, status, "in the settings of %s, %s", setup->path,
-                      place ? place + strlen(OVERRIDE) : wrong.text);
-}
-
-void keel_resilient_settings(char settings[KEEL_RESILIENT_SETTINGS_SIZE],
+void keel_resilient_settings(char settings[KEEL_OWN_PIPELINE_SETTINGS_SIZE],
                              const keel_bag_setup *setup)
 {
     const keel_bag_value *preset = &setup->values[OPTION_PRESET];
@@ -95,25 +57,18 @@ void keel_resilient_settings(char settings[KEEL_RESILIENT_SETTINGS_SIZE],
     }
     if (!preset->is_given)
         word.length = 0;
-    snprintf(settings, KEEL_RESILIENT_SETTINGS_SIZE, "%.*s%s%s", (int)word.length,
+    snprintf(settings, KEEL_OWN_PIPELINE_SETTINGS_SIZE, "%.*s%s%s", (int)word.length,
              word.at, word.length ? "; " : "", setup->settings);
 }
 
 static keel_status open_pipeline(keel_resilient *r, const keel_bag_setup *setup,
                                  keel_detail *why)
 {
-    char name[KEEL_RESILIENT_NAME_SIZE], settings[KEEL_RESILIENT_SETTINGS_SIZE];
-    keel_status status;
+    const char *const written[] = { setup->settings, NULL };
+    char settings[KEEL_OWN_PIPELINE_SETTINGS_SIZE];
 
-    if (!keel_resilient_name(name, setup))
-        return keel_failf(why, KEEL_E_CONFIG,
-                          "%s: the pipeline's name would be too long: name one",
-                          setup->path);
-    status = check_settings(setup, name, why);
-    if (status != KEEL_OK)
-        return status;
     keel_resilient_settings(settings, setup);
-    return keel_pipeline_open(&r->pipeline, r->runtime, name, settings, why);
+    return keel_own_pipeline_open(&r->pipeline, setup, written, settings, why);
 }
 
 static keel_status open_resilient(void **state, const keel_bag_setup *setup,
