@@ -229,6 +229,7 @@ KEEL_API uint64_t keel_now(keel_runtime *runtime);
  * timeout_ns  what it may take; UINT64_MAX: no limit
  * cancel      fires when the attempt is no longer wanted; NULL: none
  * own         the attempt's own memory, see keel_run_options; NULL: it has none
+ * endpoint    where it is to go, alive until fn returns; NULL: the pipeline has none
  */
 typedef struct keel_attempt {
     size_t size;
@@ -236,6 +237,7 @@ typedef struct keel_attempt {
     uint64_t timeout_ns;
     keel_cancel *cancel;
     void *own;
+    const keel_endpoint *endpoint;
 } keel_attempt;
 
 /*

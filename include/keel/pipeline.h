@@ -57,7 +57,8 @@ typedef enum keel_breaker_state {
  *   OBSERVE   admit everything, record, and say when it would have tripped
  * They record only while the state underneath is closed. What CLOSED and OBSERVE have
  * recorded counts once they are lifted: the next outcome may open the breaker, so call
- * keel_pipeline_reset first where that is not wanted.
+ * keel_pipeline_reset first where that is not wanted. Where the breakers of all endpoints
+ * refuse, CLOSED, DISABLED and OBSERVE let calls through to them, too.
  */
 typedef enum keel_lock {
     KEEL_LOCK_NONE = 0,
@@ -130,7 +131,8 @@ KEEL_API keel_status keel_pipeline_lock_as(keel_pipeline *pipeline, keel_lock lo
                                            const keel_lock_options *options,
                                            keel_detail *why);
 
-/* Closed, empty window, back-off forgotten. KEEL_E_STATE: the breaker is off. */
+/* Closed, empty window, back-off forgotten; those of all endpoints, too, and none is
+ * ejected any more. KEEL_E_STATE: the breaker is off. */
 KEEL_API keel_status keel_pipeline_reset(keel_pipeline *pipeline);
 
 /*

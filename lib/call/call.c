@@ -77,11 +77,29 @@ void keel_machine_need_endpoints(keel_machine *m)
     m->status = KEEL_E_NOMEM;
 }
 
+/* Even a plain call of a pipeline with endpoints must go to one. */
+static void hold_endpoints(keel_machine *m)
+{
+    keel_stripe stripe = keel_machine_stripe(m);
+    uint32_t phase;
+    const keel_plan *plan = keel_plan_enter_at(m->pipeline, stripe, &phase);
+
+    m->plain = NULL;
+    if (plan->endpoints) {
+        m->plain = plan;
+        m->plan_phase = (uint8_t)phase;
+        m->held_in = keel_process_incarnation();
+    } else {
+        keel_plan_exit_at(stripe, phase);
+    }
+}
+
 /* KEEL_DISABLED: one attempt, no policy; only what belongs to a plain call. */
 static void begin_plain(keel_machine *m)
 {
     m->flags.is_plain = true;
     m->began_at = keel_now(m->pipeline->runtime);
+    hold_endpoints(m);
 }
 
 static void begin_planned(keel_machine *m)
@@ -446,6 +464,8 @@ static keel_status end_plain(keel_machine *m, keel_detail *why)
     keel_detail detail;
 
     leave_plain(m);
+    if (keel_machine_holds_plainly(m))
+        keel_plan_exit(m->pipeline, m->plan_phase);
     status = (keel_status)m->status;
     detail = (keel_detail){ .size = sizeof detail,
                             .code = status,

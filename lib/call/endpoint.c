@@ -6,20 +6,37 @@
 
 #include "base/detail.h"
 
+/* A lock that lets all calls through lets them through to the endpoints, too. */
+static bool is_forced(const keel_plan *plan, uint64_t now)
+{
+    keel_lock lock = plan->policy.breaker ? keel_breaker_lock_now(&plan->breaker, now)
+                                          : KEEL_LOCK_NONE;
+
+    return lock == KEEL_LOCK_CLOSED || lock == KEEL_LOCK_DISABLED ||
+           lock == KEEL_LOCK_OBSERVE;
+}
+
 bool keel_attempt_choose(keel_machine *m, keel_endpoint_pick *pick, uint64_t now,
                          keel_admission_answer *answer)
 {
     const keel_endpoints *set = m->plan->endpoints;
-    const keel_endpoint_request request = { .now = now,
-                                            .random = &m->pipeline->runtime->random,
-                                            .tried = m->race->tried,
-                                            .affinity = m->race->affinity };
-    keel_endpoint_changes changes = { .count = 0 };
+    keel_endpoint_request request = { .now = now,
+                                      .random = &m->pipeline->runtime->random,
+                                      .tried = m->race->tried,
+                                      .affinity = m->race->affinity };
+    keel_endpoint_changes changes;
     keel_endpoint_pick chosen; /* *pick may tell of an attempt before, and keeps that */
     uint64_t retry_after_ns;
-    keel_status status = keel_endpoints_choose(set, &m->plan->policy, &request, &chosen,
-                                               &retry_after_ns, &changes);
+    keel_status status;
 
+    changes.count = changes.lost = 0;
+    status = keel_endpoints_choose(set, &m->plan->policy, &request, &chosen,
+                                   &retry_after_ns, &changes);
+    if (status != KEEL_OK && is_forced(m->plan, now)) {
+        request.is_forced = true;
+        status = keel_endpoints_choose(set, &m->plan->policy, &request, &chosen,
+                                       &retry_after_ns, &changes);
+    }
     keel_pipeline_tell_endpoints(m->pipeline, set, &changes, now);
     if (status == KEEL_OK) {
         *pick = chosen;
@@ -40,8 +57,9 @@ void keel_attempt_let_go(keel_machine *m, keel_endpoint_pick *pick,
                                           .duration_ns = result->duration_ns,
                                           .retry_after_ns =
                                               is_never ? 0 : result->retry_after_ns };
-    keel_endpoint_changes changes = { .count = 0 };
+    keel_endpoint_changes changes;
 
+    changes.count = changes.lost = 0;
     keel_endpoints_end(m->plan->endpoints, &m->plan->policy, pick, &outcome, now,
                        &m->pipeline->runtime->random, &changes);
     keel_pipeline_tell_endpoints(m->pipeline, m->plan->endpoints, &changes, now);
@@ -143,25 +161,50 @@ static const keel_endpoint_pick *pick_of(const keel_machine *m, uint32_t attempt
     return NULL;
 }
 
+/* With KEEL_DISABLED nothing is chosen: it is the first of the list. */
+static const keel_endpoint_entry *entry_of(const keel_machine *m, uint32_t attempt)
+{
+    const keel_endpoint_pick *pick;
+
+    if (keel_machine_holds_plainly(m))
+        return m->attempts && attempt <= 1 ? m->plain->endpoints->entries : NULL;
+    if (!keel_machine_is_alive(m) || !m->plan->endpoints)
+        return NULL;
+    pick = pick_of(m, attempt);
+    return pick ? &m->plan->endpoints->entries[pick->index] : NULL;
+}
+
+/* Its place in the list. */
+static uint32_t index_of(const keel_machine *m, const keel_endpoint_entry *entry)
+{
+    const keel_plan *plan = m->flags.is_plain ? m->plain : m->plan;
+
+    return (uint32_t)(entry - plan->endpoints->entries);
+}
+
+bool keel_machine_endpoint(const keel_machine *m, uint32_t attempt, keel_endpoint *out)
+{
+    const keel_endpoint_entry *entry = entry_of(m, attempt);
+    keel_endpoint all;
+
+    if (!entry)
+        return false;
+    all = (keel_endpoint){ .size = sizeof all,
+                           .index = index_of(m, entry),
+                           .url = entry->url,
+                           .name = entry->name,
+                           .zone = entry->zone };
+    return keel_struct_fill(out, &all, sizeof all);
+}
+
 keel_status keel_call_endpoint(const keel_call *call, uint32_t attempt,
                                keel_endpoint *out)
 {
     const keel_machine *m = call ? keel_machine_of(call) : NULL;
-    const keel_endpoint_pick *pick;
-    const keel_endpoint_entry *entry;
-    keel_endpoint all;
 
     if (!m || !out || out->size < sizeof out->size)
         return KEEL_E_ARGUMENT;
-    pick = keel_machine_is_alive(m) && m->plan->endpoints ? pick_of(m, attempt) : NULL;
-    if (!pick)
-        return KEEL_E_STATE;
-    entry = &m->plan->endpoints->entries[pick->index];
-    all = (keel_endpoint){ .size = sizeof all,
-                           .index = pick->index,
-                           .url = entry->url,
-                           .name = entry->name,
-                           .zone = entry->zone };
-    keel_struct_fill(out, &all, sizeof all);
-    return KEEL_OK;
+    return m->magic == KEEL_CALL_MAGIC && keel_machine_endpoint(m, attempt, out)
+               ? KEEL_OK
+               : KEEL_E_STATE;
 }

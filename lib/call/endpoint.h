@@ -18,6 +18,9 @@ bool keel_attempt_choose(keel_machine *m, keel_endpoint_pick *pick, uint64_t now
 void keel_attempt_let_go(keel_machine *m, keel_endpoint_pick *pick,
                          const keel_admission_result *result, uint64_t now);
 
+/* Where an attempt goes; 0: the latest. False: to no endpoint, or it is not known. */
+bool keel_machine_endpoint(const keel_machine *m, uint32_t attempt, keel_endpoint *out);
+
 /* Events and log lines of what happened to endpoints. */
 void keel_pipeline_tell_endpoints(keel_pipeline *pipeline, const keel_endpoints *set,
                                   const keel_endpoint_changes *changes, uint64_t now);

@@ -8,12 +8,14 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "base/worker_pool.h"
+#include "call/endpoint.h"
 
 enum { RUNNING = 0, RETURNED = 1, LEAVING = 2, LEFT = 3, LATE = 4 };
 
 struct keel_job {
     keel_run_shared *run;
     keel_attempt attempt;
+    keel_endpoint endpoint;
     keel_outcome outcome;
     keel_cancel cancel;
     keel_pipeline *pipeline;
@@ -108,6 +110,14 @@ static void work(void *ctx)
         end_left(job);
 }
 
+/* Its texts are the plan's, which a job that was left holds. */
+static void name_endpoint(keel_job *job, const keel_machine *m)
+{
+    job->endpoint.size = sizeof job->endpoint;
+    if (keel_machine_endpoint(m, job->attempt.number, &job->endpoint))
+        job->attempt.endpoint = &job->endpoint;
+}
+
 static keel_job *job_new(keel_machine *m, keel_run_shared *run, uint32_t number,
                          keel_admission *admission, uint64_t until)
 {
@@ -127,6 +137,7 @@ static keel_job *job_new(keel_machine *m, keel_run_shared *run, uint32_t number,
                             until == KEEL_NEVER ? KEEL_NEVER : keel_ns_left(until, now),
                         .cancel = &job->cancel,
                         .own = own_size ? job->own : NULL };
+    name_endpoint(job, m);
     job->outcome.size = sizeof job->outcome;
     job->pipeline = m->pipeline;
     job->plan = m->plan;

@@ -71,10 +71,16 @@ typedef struct keel_machine {
     keel_stripe stripe;
     uint64_t began_at;    /* the first step's instant; nothing is timed before it */
     uint64_t deadline_at; /* KEEL_NEVER: none */
-    uint64_t wake_at;     /* of a wait */
+    union {
+        uint64_t wake_at;       /* of a wait */
+        const keel_plan *plain; /* of a plain call: for its endpoints; NULL: none */
+    };
     union {
         uint64_t attempt_at;   /* of an attempt under way */
         uint64_t withdrawn_at; /* between two: of the budget's token in hand */
+        uint64_t
+            held_in; /* of a plain call: the process in which it holds its plan, for
+                             the endpoints alone; 0: it has none */
     };
     uint64_t attempt_until;
     struct keel_race *race; /* race.h; NULL: no second attempt was sent */
@@ -145,6 +151,12 @@ static inline bool keel_machine_is_alive(const keel_machine *m)
 
 /* To be called when a call has a plan with endpoints, for it to remember them. */
 void keel_machine_need_endpoints(keel_machine *m);
+
+/* A plain call of this process that knows its pipeline's endpoints. */
+static inline bool keel_machine_holds_plainly(const keel_machine *m)
+{
+    return m->flags.is_plain && m->plain && m->held_in == keel_process_incarnation();
+}
 
 /* A call that has not begun. */
 void keel_machine_clear(keel_machine *m, keel_pipeline *pipeline);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What operators do to a breaker, and what they see of a pipeline. */
-#include "call/pipeline.h"
+#include "call/endpoint.h"
 
 #include <errno.h>
 #include <string.h>
@@ -190,6 +190,14 @@ keel_status keel_pipeline_lock_look(keel_pipeline *pipeline, keel_lock_state *st
     return visit_end(&v, &none, KEEL_OK);
 }
 
+static void reset_endpoints(const visit *v)
+{
+    keel_endpoint_changes changes = { .count = 0 };
+
+    keel_endpoints_reset(v->plan->endpoints, v->now, &changes);
+    keel_pipeline_tell_endpoints(v->pipeline, v->plan->endpoints, &changes, v->now);
+}
+
 keel_status keel_pipeline_reset(keel_pipeline *pipeline)
 {
     keel_changes changes = { .count = 0 };
@@ -200,6 +208,8 @@ keel_status keel_pipeline_reset(keel_pipeline *pipeline)
     if (!v.plan->policy.breaker)
         return visit_end(&v, &changes, KEEL_E_STATE);
     keel_breaker_reset(&v.plan->breaker, v.now, &changes);
+    if (v.plan->endpoints)
+        reset_endpoints(&v);
     return visit_end(&v, &changes, KEEL_OK);
 }
 

@@ -335,6 +335,9 @@ void keel_race_withdraw(keel_machine *m, keel_copy *copy, uint64_t now)
     copy->is_open = false;
     m->attempts--;
     m->race->due_at = KEEL_NEVER;
+    atomic_fetch_sub_explicit(&m->plan->hedge->sent, 1, memory_order_relaxed);
+    attempt.is_extra = false; /* what it has drawn goes back here */
+    pay_back(m, copy->began_at);
     keel_machine_settle(m, &attempt, KEEL_CANCELLED, 0, now);
     set_wake(m);
     give_in_if_alone(m, now);

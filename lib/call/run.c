@@ -22,12 +22,17 @@ static void run_attempts(keel_call *call, keel_run_fn *fn, void *ctx)
     const keel_machine *m = keel_machine_of(call);
 
     while (keel_call_next(call)) {
+        keel_endpoint endpoint = { .size = sizeof endpoint };
         keel_attempt attempt = { .size = sizeof attempt,
                                  .number = m->attempts,
                                  .timeout_ns = keel_machine_allowance(m),
                                  .cancel = m->cancel };
         keel_outcome outcome = { .size = sizeof outcome };
-        keel_status status = fn(&attempt, &outcome, ctx);
+        keel_status status;
+
+        if (keel_call_endpoint(call, attempt.number, &endpoint) == KEEL_OK)
+            attempt.endpoint = &endpoint;
+        status = fn(&attempt, &outcome, ctx);
 
         if (outcome.status == KEEL_OK)
             outcome.status = status;

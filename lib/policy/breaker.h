@@ -171,6 +171,9 @@ bool keel_breaker_end(const keel_breaker *breaker, const keel_policy *policy,
                       const keel_breaker_result *result, uint64_t now,
                       const keel_random *random, keel_changes *changes);
 
+/* Which lock holds at an instant. */
+keel_lock keel_breaker_lock_now(const keel_breaker *breaker, uint64_t now);
+
 /* What an operator does. KEEL_E_STATE: half-open can only follow open. */
 void keel_breaker_lock(const keel_breaker *breaker, keel_lock lock, uint64_t until);
 /* The same for one who has seen a lock word and packed another. False: it has changed,

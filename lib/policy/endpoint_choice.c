@@ -448,6 +448,20 @@ static bool try_one(const keel_endpoints *set, const keel_policy *policy,
     return false;
 }
 
+/* Not by its breaker's leave: the permit tracks nothing. */
+static keel_status force(const keel_endpoints *set, const keel_policy *policy,
+                         const keel_endpoint_request *request, keel_endpoint_pick *pick)
+{
+    const survey everybody = { .candidates = set->everybody,
+                               .healthy = set->everybody };
+    uint32_t index = choose_one(set, policy, request, &everybody, set->everybody);
+
+    *pick = (keel_endpoint_pick){ .index = (uint8_t)index, .flags = KEEL_PICK_HELD };
+    atomic_fetch_add_explicit(&set->entries[index].own->in_flight, 1,
+                              memory_order_relaxed);
+    return KEEL_OK;
+}
+
 static keel_status refuse(const survey *s, keel_endpoint_pick *pick,
                           uint64_t *retry_after_ns)
 {
@@ -477,7 +491,8 @@ keel_status keel_endpoints_choose(const keel_endpoints *set, const keel_policy *
         if (try_one(set, policy, request, &s, index, pick, changes))
             return KEEL_OK;
     }
-    return refuse(&s, pick, retry_after_ns);
+    return request->is_forced ? force(set, policy, request, pick)
+                              : refuse(&s, pick, retry_after_ns);
 }
 
 /* Never below none: a child that ends what its parent began finds nothing under way. */
@@ -515,6 +530,24 @@ bool keel_endpoints_end(const keel_endpoints *set, const keel_policy *policy,
                             result->outcome == KEEL_OUTCOME_FAILED, now, random,
                             changes);
     return counts;
+}
+
+/* ---- an operator ----------------------------------------------------------------- */
+
+void keel_endpoints_reset(const keel_endpoints *set, uint64_t now,
+                          keel_endpoint_changes *changes)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        const keel_endpoint_entry *entry = &set->entries[i];
+        keel_changes moves = { .count = 0 };
+
+        if (entry->breaker.words)
+            keel_breaker_reset(&entry->breaker, now, &moves);
+        note_moves(i, &moves, changes);
+        atomic_store_explicit(&entry->words->ejection, 0, memory_order_relaxed);
+        atomic_store_explicit(&entry->words->row, 0, memory_order_relaxed);
+        atomic_store_explicit(&entry->words->tally, 0, memory_order_relaxed);
+    }
 }
 
 /* ---- active checks -------------------------------------------------------------- */

@@ -33,13 +33,18 @@
 
 #include "policy/endpoint_set.h"
 
-/* tried: a bit for each endpoint that earlier attempts of the call went to. affinity: 0:
- * none */
+/*
+ * tried      a bit for each endpoint that earlier attempts of the call went to
+ * affinity   0: none
+ * is_forced  an operator lets all calls through: where every breaker refuses, one is
+ *            chosen of all endpoints, and its outcome is not recorded
+ */
 typedef struct keel_endpoint_request {
     uint64_t now;
     const keel_random *random;
     uint64_t tried;
     uint64_t affinity;
+    bool is_forced;
 } keel_endpoint_request;
 
 enum { KEEL_PICK_HELD = 1 };
@@ -75,6 +80,10 @@ bool keel_endpoints_end(const keel_endpoints *set, const keel_policy *policy,
                         keel_endpoint_pick *pick, const keel_breaker_result *result,
                         uint64_t now, const keel_random *random,
                         keel_endpoint_changes *changes);
+
+/* An operator's: all breakers closed with empty windows, nobody ejected or suspected. */
+void keel_endpoints_reset(const keel_endpoints *set, uint64_t now,
+                          keel_endpoint_changes *changes);
 
 /*
  * What an active check says. One that is ill is no candidate but in a panic. One that is

@@ -5,6 +5,13 @@
 #include "base/clock.h"
 #include "policy/breaker_moves.h"
 
+keel_lock keel_breaker_lock_now(const keel_breaker *breaker, uint64_t now)
+{
+    uint64_t until;
+
+    return keel_breaker_locked(breaker, now, &until);
+}
+
 void keel_breaker_lock(const keel_breaker *breaker, keel_lock lock, uint64_t until)
 {
     atomic_store_explicit(&breaker->words->lock, keel_lock_pack(lock, 0, until),

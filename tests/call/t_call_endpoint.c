@@ -65,8 +65,12 @@ START_TEST(where_an_attempt_went_is_known_when_no_other_is_let_through)
                 "breaker.consecutive=1; breaker.min_calls=1000");
     ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_CLOSED, 0), KEEL_OK);
     keel_call_begin(&call, o.pipeline, &idempotent);
-    while (keel_call_next(&call))
+    for (int i = 0; i < 2; i++) {
+        ck_assert(keel_call_next(&call));
         keel_call_report(&call, KEEL_FAILED);
+    }
+    ck_assert_int_eq(keel_pipeline_unlock(o.pipeline), KEEL_OK);
+    ck_assert(!keel_call_next(&call));
     ck_assert_uint_eq(keel_call_attempt(&call), 2);
     ck_assert_str_eq(endpoint_of(2).name, "b.test:2");
     ck_assert_int_eq(keel_call_end(&call, &o.why), KEEL_FAILED);
@@ -190,6 +194,7 @@ START_TEST(where_every_breaker_is_open_a_call_is_refused_until_the_first_may_be_
     ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_CLOSED, 0), KEEL_OK);
     for (int i = 0; i < 6; i++)
         ck_assert_int_eq(one_call(7), KEEL_FAILED);
+    ck_assert_int_eq(keel_pipeline_unlock(o.pipeline), KEEL_OK);
     ck_assert_int_eq(one_call(7), KEEL_REJECTED_OPEN);
     ck_assert_int_eq(o.why.reason, KEEL_REASON_OPEN);
     ck_assert_uint_eq(o.why.retry_after_ns, 5 * KEEL_S);
@@ -218,6 +223,7 @@ START_TEST(an_endpoint_that_says_never_is_probed_like_any_other)
     ck_assert(keel_call_next(&call));
     keel_call_report_attempt(&call, 1, &never);
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_FAILED);
+    ck_assert_int_eq(keel_pipeline_unlock(o.pipeline), KEEL_OK);
     ck_assert_int_eq(one_call(0), KEEL_REJECTED_OPEN);
     ck_assert_uint_eq(o.why.retry_after_ns, 5 * KEEL_S);
     opened_cleanup(&o);
@@ -232,6 +238,7 @@ START_TEST(what_is_refused_further_in_goes_back_further_out)
     ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_CLOSED, 0), KEEL_OK);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(one_call(7), KEEL_FAILED);
+    ck_assert_int_eq(keel_pipeline_unlock(o.pipeline), KEEL_OK);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(one_call(7), KEEL_REJECTED_OPEN); /* not: bulkhead full */
     ck_assert_uint_eq(opened_look(&o).in_flight, 0);
@@ -296,7 +303,78 @@ START_TEST(without_memory_for_its_endpoints_a_call_says_so)
 }
 END_TEST
 
-SUITE("call_endpoint", 30, ONE(an_attempt_knows_where_it_goes),
+START_TEST(a_lock_that_lets_calls_through_lets_them_through_to_endpoints)
+{
+    opened_init(&o, OPENED_VIRTUAL, NULL,
+                THREE "eject=off; breaker.consecutive=1; breaker.min_calls=1000; "
+                      "breaker.open=1h");
+    ck_assert_int_eq(keel_pipeline_lock(o.pipeline, KEEL_LOCK_CLOSED, 0), KEEL_OK);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(one_call(7), KEEL_FAILED);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(one_call(0),
+                         KEEL_OK); /* whatever the endpoints' breakers say */
+    ck_assert_int_eq(keel_pipeline_unlock(o.pipeline), KEEL_OK);
+    ck_assert_int_eq(one_call(0), KEEL_REJECTED_OPEN);
+    ck_assert_int_eq(keel_pipeline_reset(o.pipeline), KEEL_OK); /* of endpoints, too */
+    ck_assert_int_eq(one_call(0), KEEL_OK);
+    opened_cleanup(&o);
+}
+END_TEST
+
+static keel_status note_endpoint(const keel_attempt *attempt, keel_outcome *outcome,
+                                 void *ctx)
+{
+    char *name = ctx;
+
+    (void)outcome;
+    strcpy(name, attempt->endpoint ? attempt->endpoint->name : "none");
+    return KEEL_OK;
+}
+
+static const bool run_ways[] = { false, true };
+
+START_TEST(a_callback_is_told_where_to_go)
+{
+    const keel_run_options options = { .size = sizeof options, .detach = run_ways[_i] };
+    char name[64] = "";
+
+    opened_init(&o, OPENED_REAL, NULL, THREE);
+    ck_assert_int_eq(keel_run(o.pipeline, note_endpoint, name, &options, NULL),
+                     KEEL_OK);
+    ck_assert_ptr_nonnull(strstr(name, ".test:"));
+    opened_cleanup(&o);
+    opened_init(&o, OPENED_REAL, NULL, "none");
+    ck_assert_int_eq(keel_run(o.pipeline, note_endpoint, name, &options, NULL),
+                     KEEL_OK);
+    ck_assert_str_eq(name, "none");
+    opened_cleanup(&o);
+}
+END_TEST
+
+START_TEST(a_plain_call_goes_to_the_first_of_the_list)
+{
+    static const char *const disabled[] = { "KEEL_DISABLED=on", NULL };
+    keel_endpoint endpoint = { .size = sizeof endpoint };
+
+    opened_init(&o, OPENED_VIRTUAL, disabled, THREE);
+    keel_call_begin(&call, o.pipeline, NULL);
+    ck_assert_int_eq(keel_call_endpoint(&call, 0, &endpoint), KEEL_E_STATE);
+    ck_assert(keel_call_next(&call));
+    ck_assert_str_eq(endpoint_of(1).name, "a.test:1");
+    ck_assert_uint_eq(endpoint_of(0).index, 0);
+    keel_call_report(&call, KEEL_OK);
+    ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_call_endpoint(&call, 1, &endpoint), KEEL_E_STATE);
+    opened_cleanup(&o);
+}
+END_TEST
+
+SUITE("call_endpoint", 30,
+      ONE(a_lock_that_lets_calls_through_lets_them_through_to_endpoints),
+      ROWS(a_callback_is_told_where_to_go, run_ways),
+      ONE(a_plain_call_goes_to_the_first_of_the_list),
+      ONE(an_attempt_knows_where_it_goes),
       ONE(where_an_attempt_went_is_known_when_no_other_is_let_through),
       ONE(a_retry_goes_to_another_as_long_as_there_is_one), ONE(a_copy_goes_to_another),
       ONE(calls_of_the_same_affinity_go_to_the_same_endpoint),

@@ -281,16 +281,17 @@ START_TEST(endpoints_have_these_keys_at_the_end_of_a_line)
                  "eject.jitter=0; endpoints.choice=round_robin\","
                  "\"steps\":[{\"call\":\"fail\"}]}");
     ck_assert_int_eq(simulate(&room, room.script), 0);
-    expect_words(room.out,
-                 "\"retry_after_ns\":null,\"endpoints\":["
-                 "{\"name\":\"a\",\"attempts\":1,\"state\":null,\"ejected\":true,"
-                 "\"ejections\":1,\"healthy\":true,\"in_flight\":0,\"weight\":1},"
-                 "{\"name\":\"/s\",\"attempts\":0,\"state\":null,\"ejected\":false,"
-                 "\"ejections\":0,\"healthy\":true,\"in_flight\":0,\"weight\":1}],"
-                 "\"panic\":false,\"endpoint\":\"a\"}\n"
-                 "{\"end\":true,\"transitions\":[],\"endpoint_events\":["
-                 "{\"at_ns\":0,\"endpoint\":\"a\",\"event\":\"ejected\",\"from\":null,"
-                 "\"to\":null,\"cause\":\"consecutive\",\"for_ns\":30000000000}]}\n");
+    expect_words(
+        room.out,
+        "\"retry_after_ns\":null,\"limit\":null,\"throttle_ppm\":null,\"endpoints\":["
+        "{\"name\":\"a\",\"attempts\":1,\"state\":null,\"ejected\":true,"
+        "\"ejections\":1,\"healthy\":true,\"in_flight\":0,\"weight\":1},"
+        "{\"name\":\"/s\",\"attempts\":0,\"state\":null,\"ejected\":false,"
+        "\"ejections\":0,\"healthy\":true,\"in_flight\":0,\"weight\":1}],"
+        "\"panic\":false,\"endpoint\":\"a\"}\n"
+        "{\"end\":true,\"transitions\":[],\"endpoint_events\":["
+        "{\"at_ns\":0,\"endpoint\":\"a\",\"event\":\"ejected\",\"from\":null,"
+        "\"to\":null,\"cause\":\"consecutive\",\"for_ns\":30000000000}]}\n");
     expect_empty(room.err);
 }
 END_TEST
