@@ -60,7 +60,7 @@ void keel_text_copy(char *to, size_t size, keel_text text)
 {
     size_t length = text.length < size - 1 ? text.length : size - 1;
 
-    if (length) /* else it may be nowhere */
+    if (length) /* an empty text may be nowhere */
         memcpy(to, text.at, length);
     memset(to + length, 0, size - length);
 }

@@ -121,8 +121,6 @@ static void reap(keel_http *client)
 
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &found);
         a = found;
-        if (!a->exchange)
-            continue; /* dropped while libcurl was at work */
         keel_attempt_stop(a, code);
         if (code != CURLE_OK || !keel_attempt_hop(a))
             keel_exchange_hear(a->exchange, a);

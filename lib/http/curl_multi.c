@@ -6,6 +6,8 @@
  *   between  --an attempt may be made-->  added    --libcurl is done-->  between
  *                                         added    --its time is up-->   removing
  *                                         removing --it is out-->        between
+ *
+ * The call is polled between attempts alone, so that no copy of one under way falls due.
  */
 #include <keel/curl.h>
 
@@ -164,7 +166,6 @@ static keel_curl_step look(transfer *t, uint64_t *wake_at)
 static void hear(transfer *t)
 {
     keel_curl_session *s = &t->session;
-    keel_machine *m = keel_machine_of(&s->call);
 
     t->phase = BETWEEN;
     s->attempted = true;
@@ -174,8 +175,6 @@ static void hear(transfer *t)
         s->resent = true;
     }
     (void)keel_session_report(s);
-    /* one handle, one attempt: no copy beside it, whatever may be tried again */
-    keel_machine_may_repeat(m, false, (keel_bar)m->flags.bar);
 }
 
 static keel_curl_step next(transfer *t, uint64_t *wake_at)

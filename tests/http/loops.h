@@ -103,7 +103,7 @@ START_TEST(another_thread_wakes_the_loop)
     keel_http_request r;
     pthread_t thread;
 
-    LOOP_BEGIN("timeout=60s; deadline=60s", SAY("", FAULT_HANG));
+    LOOP_BEGIN("timeout=60s; timeout.connect=50s; deadline=60s", SAY("", FAULT_HANG));
     r = request_to(&t);
     r.call = &call;
     start(&r);

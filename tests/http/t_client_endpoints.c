@@ -211,21 +211,28 @@ static bool count_bytes(const void *bytes, size_t length, void *ctx)
     return true;
 }
 
-/* Also after a failed attempt, when it is known that it may be tried again. */
+/*
+ * Also after a failed attempt, when it is known that it may be tried again. The others
+ * before it save up for a copy.
+ */
 START_TEST(what_is_handed_on_as_it_arrives_has_no_copy)
 {
-    static const fault_step steps[] = { SAY(SICK, FAULT_KEEP),
+    static const fault_step steps[] = { SAY(GOOD, FAULT_KEEP),
+                                        SAY(GOOD, FAULT_KEEP),
+                                        SAY(SICK, FAULT_KEEP),
                                         { .send = GOOD, .drip_ms = 2 } };
     told_end t = { 0 };
     keel_http_request r;
 
-    ck_assert(fault_start(&server, steps, 2));
+    ck_assert(fault_start(&server, steps, 4));
     client_open_at(HEDGED QUICK, server.port);
     r = request_to(&t);
+    play(&r);
+    play(&r);
     r.on_body = count_bytes;
     play(&r);
     ck_assert_int_eq(t.status, KEEL_OK);
-    ck_assert_int_eq(requests(), 2);
+    ck_assert_int_eq(requests(), 4);
     ck_assert_uint_eq(opened_look(&own).hedges_total, 0);
     END();
 }

@@ -50,7 +50,7 @@ START_TEST(another_thread_cancels_by_a_token)
     keel_http_request r;
     pthread_t thread;
 
-    BEGIN("timeout=60s; deadline=60s", HANG);
+    BEGIN("timeout=60s; timeout.connect=50s; deadline=60s", HANG);
     r = request_to(&t);
     r.call = &call;
     start(&r);

@@ -216,6 +216,38 @@ START_TEST(done_counts_once_and_only_for_what_is_under_way)
 }
 END_TEST
 
+/* Calls that may be hedged, and so save up for a copy. */
+static void save_up(void)
+{
+    keel_call_options options = { .size = sizeof options, .idempotent = true };
+    keel_call call;
+
+    for (int i = 0; i < 3; i++) {
+        keel_call_begin(&call, client.pipeline, &options);
+        ck_assert_int_eq(keel_call_poll(&call, NULL, NULL), KEEL_STEP_ATTEMPT);
+        keel_call_report(&call, KEEL_OK);
+        keel_call_end(&call, NULL);
+    }
+}
+
+START_TEST(one_handle_is_never_asked_for_a_copy)
+{
+    keel_pipeline_stats stats = { .size = sizeof stats };
+
+    BEGIN(
+        QUICK
+        "; hedge=0; hedge.budget=100%; retry.attempts=3; endpoints=http://a, http://b",
+        SAY(SICK, FAULT_KEEP), SAY(SICK, FAULT_KEEP), SAY(GOOD, FAULT_KEEP));
+    save_up();
+    client.options.sink_reset = curl_client_reset;
+    ck_assert_int_eq(play(), KEEL_OK);
+    ck_assert_int_eq(added, 3);
+    ck_assert_int_eq(keel_pipeline_look(client.pipeline, &stats), KEEL_OK);
+    ck_assert_uint_eq(stats.hedges_total, 0);
+    END();
+}
+END_TEST
+
 START_TEST(disabled_it_is_the_plain_transfer)
 {
     static const char *const environment[] = { "KEEL_DISABLED=on", NULL };
@@ -278,5 +310,5 @@ SUITE("curl_multi", 20, ONE(a_transfer_goes_through_the_authors_multi_handle),
       ONE(a_token_ends_it_at_the_next_look),
       ONE(an_open_breaker_never_asks_for_the_handle), ONE(it_may_be_left_in_the_midst),
       ONE(done_counts_once_and_only_for_what_is_under_way),
-      ONE(disabled_it_is_the_plain_transfer),
+      ONE(one_handle_is_never_asked_for_a_copy), ONE(disabled_it_is_the_plain_transfer),
       ONE(a_missing_argument_is_said_to_be_missing))
