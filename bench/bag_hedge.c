@@ -74,7 +74,7 @@ static double measure(const char *name, keel_bag *bag)
     static uint64_t took_ns[ALL];
     unsigned failed = 0;
 
-    for (int i = 0; i < THREADS; i++) {
+    for (size_t i = 0; i < THREADS; i++) {
         readers[i] = (reader){ .bag = bag, .took_ns = took_ns + i * READS };
         if (pthread_create(&readers[i].thread, NULL, read_all, &readers[i]) != 0)
             exit(1);

@@ -184,8 +184,9 @@ KEEL_API KEEL_MUST_USE keel_status keel_bag_open(keel_bag **bag, keel_runtime *r
                                                  const char *name, const char *spec,
                                                  keel_detail *why);
 
-/* Ends it, once no thread uses it any more. NULL is fine. A bag that was opened before a
- * fork is the parent's: in the child it stays as it is. */
+/* Ends it, once no thread uses it any more; reads that have lost a hedge are waited for.
+ * NULL is fine. A bag that was opened before a fork is the parent's: in the child it stays
+ * as it is. */
 KEEL_API void keel_bag_close(keel_bag *bag);
 
 /*

@@ -108,11 +108,11 @@ static bool retries(const keel_bag_node *node)
 {
     keel_text value;
 
-    if (!is(node, &keel_wrap_resilient))
+    if (!is(node, &keel_wrap_resilient) && !is(node, &keel_wrap_hedge))
         return false;
     if (find_setting(node, "retry.attempts", &value))
         return !is_off(value) && !keel_text_is(value, "1");
-    return !has_preset_none(node);
+    return is(node, &keel_wrap_resilient) && !has_preset_none(node);
 }
 
 static bool has_timeout(const keel_bag_node *node)
@@ -129,7 +129,7 @@ static bool find_timeout(const keel_bag_node *node, uint64_t *ns)
     keel_bag_value option;
     keel_text text;
 
-    if (is(node, &keel_wrap_resilient))
+    if (is(node, &keel_wrap_resilient) || is(node, &keel_wrap_hedge))
         return find_setting(node, "timeout", &text) &&
                keel_parse_duration(text, ns) == KEEL_PARSE_OK && *ns > 0;
     option = value_of(node, "timeout");
@@ -273,6 +273,14 @@ static void look_at_failover(const lint *l, const keel_bag_node *node)
         }
 }
 
+/* A copy gains nothing where nobody is waited for. */
+static void look_at_hedge(const lint *l, const keel_bag_node *node)
+{
+    if (is_in_process(node->parts[0]))
+        say(l, node->parts[0], "%s is the process's own memory: it has no slow reads",
+            node->parts[0]->path);
+}
+
 /* ---- options that others take all effect from ---------------------------------------- */
 
 /* is: the number that the option has to have; ANY: given at all */
@@ -317,6 +325,7 @@ static above above_child(const keel_bag_node *node, size_t child, above a)
 {
     bool is_cache = is(node, &keel_wrap_cache);
     bool is_failover = is(node, &keel_wrap_failover);
+    bool is_hedge = is(node, &keel_wrap_hedge);
     uint64_t ns;
 
     if (retries(node))
@@ -325,7 +334,8 @@ static above above_child(const keel_bag_node *node, size_t child, above a)
         a.cache = child ? node : NULL;
     if (is_cache || is_failover)
         a.keeper = node;
-    a.is_copy = a.is_copy || (is_cache && child == 0) || (is_failover && child > 0);
+    a.is_copy = a.is_copy || (is_cache && child == 0) ||
+                ((is_failover || is_hedge) && child > 0);
     if ((!is_cache || child == 0) && find_timeout(node, &ns) &&
         (!a.giver || ns < a.given_ns)) {
         a.giver = node;
@@ -346,6 +356,8 @@ static void look_at(const lint *l, const keel_bag_node *node, above a)
         look_at_cache(l, node, &a);
     if (is(node, &keel_wrap_failover))
         look_at_failover(l, node);
+    if (is(node, &keel_wrap_hedge))
+        look_at_hedge(l, node);
     look_at_timeout(l, node, &a);
     look_at_idle(l, node);
     for (size_t i = 0; i < node->setup.child_count; i++)

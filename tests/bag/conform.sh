@@ -36,6 +36,9 @@ holds 'memory with a limit' 'memory://?allow_flush=on&max=256MiB'
 holds readonly 'readonly{on=off}(memory://?allow_flush=on)'
 holds 'fault that is not allowed' 'fault{p=100%}(memory://?allow_flush=on)'
 holds log 'log(memory://?allow_flush=on)'
+holds hedge 'hedge(memory://?allow_flush=on, memory://?allow_flush=on)'
+holds 'hedge, its reads on workers' \
+    "hedge{delay=0; hedge.budget=100%}(file://$dir/hedged?allow_flush=on&sync=none)"
 holds cache 'cache(memory://?allow_flush=on, memory://?allow_flush=on)'
 holds 'cache that cannot be emptied' 'cache(memory://, memory://?allow_flush=on)'
 holds 'cache that is written through' \

@@ -63,7 +63,7 @@ typedef struct staged_store {
     unsigned times;
     _Atomic unsigned asked;
     _Atomic unsigned writes;
-    unsigned asked_many; /* keys of batches */
+    _Atomic unsigned asked_many; /* keys of batches */
     _Atomic uint64_t deadline_at_ns;
     _Atomic bool is_down;
     bool hides_nonces;

@@ -49,7 +49,7 @@ static void dawdle(void *ctx)
 /* Of a length and a content that are the key's and the store's alone. */
 static size_t write_value(char value[SIZE], unsigned key, size_t store)
 {
-    size_t length = 40 * key + store;
+    size_t length = (size_t)40 * key + store;
 
     memset(value, (int)('a' + key * 2 + store), length);
     value[length] = '\0';

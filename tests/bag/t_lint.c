@@ -78,6 +78,18 @@ static const struct {
     { "cache{ttl=1m}(memory://, cache{ttl=1m}(memory://, file:///s))", NULL },
     { "cache{ttl=1m}(cache{ttl=2m}(memory://, memory://), file:///s)", NULL },
 
+    { "hedge(" REDIS ", " REDIS ")", NULL },
+    { "hedge(file:///a, memory://)", NULL },
+    { "hedge(redis://h)", "shop col 7: hedge.source is a server" },
+    { "hedge(memory://, " REDIS ")",
+      "shop col 7: hedge.source is the process's own memory: it has no slow reads" },
+    { "hedge{retry.attempts=2}(" REDIS ")",
+      "shop col 25: hedge.source tries again, and so does hedge" },
+    { "hedge{timeout=1s}(resilient{timeout=2s}(redis://h))",
+      "shop col 19: hedge.source has timeout=2s, and hedge leaves it 1s" },
+    { "failover{journal=/j}(file:///a, hedge(memory://))",
+      "shop col 39: failover.standby.source is the process's own memory" },
+
     { "cache(memory://, memory://)",
       "shop col 18: cache.source forgets, and cache has no other copy" },
     { "failover{journal=/j}(resilient(memcached://h), file:///s)",

@@ -287,6 +287,10 @@ expect 78 'shop.resilient: code col 1: unknown setting "timeot", did you mean "t
     'KEEL_BAG_SHOP=resilient{timeot=1s}(memory://)' -- check
 expect 78 'KEEL_SHOP_RESILIENT col 1: unknown setting "timeot"' \
     'KEEL_BAG_SHOP=resilient(memory://)' KEEL_SHOP_RESILIENT=timeot=1s -- check
+expect 78 'shop.hedge: code col 13: hedge "soon" not understood' \
+    'KEEL_BAG_SHOP=hedge{delay=soon}(file:///s)' -- check
+expect 78 'KEEL_SHOP_HEDGE col 1: unknown setting "timeot"' \
+    'KEEL_BAG_SHOP=hedge(file:///s)' KEEL_SHOP_HEDGE=timeot=1s -- check
 expect 0 '1 name, no mistakes' 'KEEL_BAG_SHOP=resilient(memory://)' \
     KEEL_SHOP_RESILIENT=timeout=1s -- check
 expect 78 'KEEL_BAG_SHOP col 1: KEEL_BAG_FAST is not set' "KEEL_BAG_SHOP=\$FAST" -- check

@@ -170,6 +170,7 @@ static void ask(race *r, const keel_attempt *attempt, keel_hedge_answer *a)
     keel_bag_op op = r->op;
 
     op.cancel = attempt->cancel;
+    op.marks = NULL; /* the caller's; items have their own */
     op.nonce_found = r->op.nonce_found ? &a->nonce : NULL;
     op.deadline_at_ns =
         keel_ns_min(op.deadline_at_ns, keel_ns_add(began, attempt->timeout_ns));

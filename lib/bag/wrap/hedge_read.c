@@ -119,16 +119,26 @@ static bool is_once(const keel_hedge_read *q)
 static keel_status ask_first(const keel_hedge_read *q, const keel_machine *m,
                              keel_detail *said)
 {
-    keel_hedge *h = q->h;
-    uint64_t began = keel_hedge_now(h);
     keel_bag_op op = *q->op;
-    keel_status status;
 
+    said->size = sizeof *said; /* field by field: the storage is large */
+    said->attempts = 0;
+    said->system_errno = 0;
+    said->retry_after_ns = 0;
+    said->text = "";
     op.deadline_at_ns = keel_ns_min(op.deadline_at_ns, m->attempt_until);
-    status = keel_hedge_ask(&h->children[0], &op, &q->batch, q->is_many, said);
-    said->code = status;
-    keel_hedge_note(h, status == KEEL_OK ? keel_hedge_now(h) - began : KEEL_NEVER);
-    return status;
+    said->code = keel_hedge_ask(&q->h->children[0], &op, &q->batch, q->is_many, said);
+    return said->code;
+}
+
+/* By the clock of its call, which is precise where there is a hedge. */
+static void report_answer(const keel_hedge_read *q, keel_machine *m)
+{
+    const keel_outcome answered = { .size = sizeof answered, .status = KEEL_OK };
+    uint64_t now = keel_machine_now(m);
+
+    keel_hedge_note(q->h, keel_ns_left(now, m->attempt_at));
+    keel_machine_report(m, &answered, now);
 }
 
 /* What a quick read does without: its call may be repeated, and have copies. */
@@ -148,6 +158,7 @@ static KEEL_SELDOM keel_status go_on(keel_hedge_read *q, keel_call *call,
     keel_detail story = KEEL_DETAIL_INIT;
     keel_status status;
 
+    keel_hedge_note(q->h, KEEL_NEVER);
     allow_more(q, keel_machine_of(call));
     keel_call_report_attempt(call, 0, &outcome);
     if (keel_machine_of(call)->phase != KEEL_PHASE_ENDED)
@@ -166,14 +177,9 @@ static keel_status read_here(keel_hedge_read *q, keel_call *call)
         keel_call_end(call, &said);
         return keel_hedge_fail(q, &said, said.code, NULL);
     }
-    said.size = sizeof said; /* field by field: the storage is large */
-    said.attempts = 0;
-    said.system_errno = 0;
-    said.retry_after_ns = 0;
-    said.text = "";
     if (ask_first(q, keel_machine_of(call), &said) != KEEL_OK)
         return go_on(q, call, &said);
-    keel_call_report(call, KEEL_OK);
+    report_answer(q, keel_machine_of(call));
     return keel_call_end(call, NULL);
 }
 
@@ -181,9 +187,10 @@ static keel_status read_here(keel_hedge_read *q, keel_call *call)
 
 static void begin(const keel_hedge_read *q, keel_call *call)
 {
-    keel_machine *m = keel_machine_of(call);
+    keel_machine *m;
 
     keel_call_begin(call, q->h->pipeline, NULL);
+    m = keel_machine_of(call);
     m->deadline_at = q->op->deadline_at_ns;
     m->cancel = q->op->cancel;
     if (is_once(q))
