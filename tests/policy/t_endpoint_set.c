@@ -365,7 +365,9 @@ static void *attempt_often(void *ctx)
 
     for (uint64_t i = 0; i < ROUNDS; i++) {
         uint64_t now = l.now + i * 20 * KEEL_MS, draw = keel_mix(number << 32 | i);
-        const keel_endpoint_request request = { now, &random, draw & 7, draw >> 60 };
+        const keel_endpoint_request request = {
+            .now = now, .random = &random, .tried = draw & 7, .affinity = draw >> 60
+        };
         const keel_breaker_result result = {
             .outcome = (keel_breaker_outcome)(draw >> 8) % 3
         };
