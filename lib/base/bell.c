@@ -103,26 +103,6 @@ static bool has_fd(keel_bell *bell)
     return true;
 }
 
-keel_bell *keel_bell_claim(void)
-{
-    int saved = errno;
-    keel_bell *bell = NULL;
-    uint32_t first_index = 0;
-
-    for (chunk *c = &first_chunk; c && !bell; c = chunk_after(c)) {
-        bell = claim_in(c, first_index);
-        first_index += CHUNK_BELLS;
-    }
-    if (bell && !has_fd(bell)) {
-        keel_bell_release(bell);
-        bell = NULL;
-    }
-    if (bell)
-        keel_bell_wake(bell);
-    errno = saved;
-    return bell;
-}
-
 void keel_bell_release(keel_bell *bell)
 {
     uint64_t here = keel_process_incarnation();
@@ -241,6 +221,28 @@ void keel_bell_drain(keel_bell *bell)
     while (read(own_fd(bell), &count, sizeof count) == (ssize_t)sizeof count)
         ;
     errno = saved;
+}
+
+keel_bell *keel_bell_claim(void)
+{
+    int saved = errno;
+    keel_bell *bell = NULL;
+    uint32_t first_index = 0;
+
+    for (chunk *c = &first_chunk; c && !bell; c = chunk_after(c)) {
+        bell = claim_in(c, first_index);
+        first_index += CHUNK_BELLS;
+    }
+    if (bell && !has_fd(bell)) {
+        keel_bell_release(bell);
+        bell = NULL;
+    }
+    if (bell) {
+        keel_bell_drain(bell); /* what rang for the owner before */
+        keel_bell_wake(bell);
+    }
+    errno = saved;
+    return bell;
 }
 
 bool keel_bell_next(keel_bell *bell, uint32_t *number, bool *all)
