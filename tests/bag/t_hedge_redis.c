@@ -4,7 +4,8 @@
  * there, or runs on: reads are answered by the other, and who lost lets go of the first
  * long before its deadline.
  */
-#include "base/process.h"
+#include <stdlib.h>
+
 #include "redis_fixture.h"
 #include "support/child.h"
 
@@ -132,6 +133,20 @@ START_TEST(a_child_reads_with_workers_of_its_own)
 }
 END_TEST
 
+/* On workers, every read twice: both bags are one store, so tokens and misses agree. */
+START_TEST(what_every_bag_promises_this_one_keeps)
+{
+    char command[512];
+
+    snprintf(command, sizeof command,
+             "./keel-conform --quiet 'hedge{delay=0; hedge.budget=100%%}"
+             "(redis://127.0.0.1:%u?allow_flush=on, "
+             "b=redis://127.0.0.1:%u?allow_flush=on)'",
+             other.port, other.port);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int main(void)
 {
     const suite_test tests[] = {
@@ -139,6 +154,7 @@ int main(void)
         ONE(losers_do_not_wait_for_the_deadline),
         ONE(a_server_that_is_killed_under_a_read_fails_nobody),
         ONE(a_child_reads_with_workers_of_its_own),
+        ONE(what_every_bag_promises_this_one_keeps),
     };
 
     if (!test_redis_is_installed())
