@@ -451,8 +451,9 @@ static bool ended_well(const keel_machine *m, const keel_detail *why)
 {
     const keel_pipeline *pipeline = m->pipeline;
 
-    return m->status == KEEL_OK && !why && m->phase == KEEL_PHASE_ENDED && !m->race &&
-           !m->flags.has_call_permit && !m->plan->throttle.words &&
+    /* a simple plan has no breaker per call, no throttle and no race to look after */
+    return m->status == KEEL_OK && !why && m->phase == KEEL_PHASE_ENDED &&
+           m->plan->is_simple &&
            !keel_runtime_is_a_fork_unnoticed(pipeline->runtime, m->planned_in) &&
            !atomic_load_explicit(&pipeline->runtime->reload_wanted,
                                  memory_order_relaxed);
