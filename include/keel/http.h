@@ -103,7 +103,12 @@ typedef struct keel_http_pair {
  *              where on_body took them
  * url          where it came from, after redirects
  * attempts     how many there were
- * endpoint     its place in the setting, from 0; -1: the pipeline has no endpoints
+ * endpoint     its place in the setting, from 0; -1: the pipeline has no endpoints, or
+ *              the answer is another one's
+ * is_shared    another request's that was equal and under way (`coalesce`); attempts is 0
+ * is_stale     the last good one, in place of a failure or a refusal (`stale`): detail
+ *              says of what, and fallback
+ * expired_ns   of that: since when it is not fresh; 0: it still is
  */
 typedef struct keel_http_response {
     size_t size;
@@ -114,6 +119,9 @@ typedef struct keel_http_response {
     uint32_t attempts;
     int endpoint;
     const void *keel_private;
+    bool is_shared;
+    bool is_stale;
+    uint64_t expired_ns;
 } keel_http_response;
 
 /*

@@ -188,6 +188,8 @@ typedef enum keel_check_state {
  * throttle_chance                  that the next call is refused by the throttle, 0 to
  *                                  0.9
  * check                            what active checks have found
+ * coalesced_total                  requests that were given another one's answer
+ * stale_served_total               requests that were given an answer kept for outages
  */
 typedef struct keel_pipeline_stats {
     size_t size;
@@ -216,6 +218,8 @@ typedef struct keel_pipeline_stats {
     uint64_t adaptive_limit;
     double throttle_chance;
     keel_check_state check;
+    uint64_t coalesced_total;
+    uint64_t stale_served_total;
 } keel_pipeline_stats;
 
 /* KEEL_OK; KEEL_E_ARGUMENT: NULL, or size 0. A pure look: changes no state. */

@@ -507,13 +507,26 @@ static const char *sentence_of(const keel_machine *m, keel_status status)
     return keel_status_text(status);
 }
 
+void keel_machine_end_as(keel_machine *m, uint64_t began_at, keel_status status,
+                         keel_reason reason, uint64_t retry_after_ns)
+{
+    m->phase = KEEL_PHASE_ENDED;
+    m->began_at = began_at;
+    m->flags.has_begun = true;
+    m->flags.ends_as_another = true;
+    m->status = (uint16_t)status;
+    m->reason = (uint8_t)reason;
+    m->retry_after_ns = retry_after_ns;
+}
+
 keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t now)
 {
     keel_status status = (keel_status)m->status;
 
     if (m->flags.has_call_permit)
         end_call_permit(m, now);
-    keel_admission_call_over(m->plan, status, now);
+    if (!m->flags.ends_as_another)
+        keel_admission_call_over(m->plan, status, now);
     /* field by field: the storage is large, and not used here */
     why->size = sizeof *why;
     why->code = status;

@@ -52,9 +52,10 @@ typedef struct keel_machine_flags {
     bool has_passed_throttle : 1;
     bool repeats_chaos : 1; /* what is injected may be repeated, whatever else may */
     bool never_waits_for_probes : 1;
-    bool may_race : 1;  /* its driver can have several attempts open */
-    bool is_hedged : 1; /* wake_at may come before the attempt's own end */
-    unsigned bar : 2;   /* keel_bar, of a call that is not idempotent */
+    bool may_race : 1;        /* its driver can have several attempts open */
+    bool is_hedged : 1;       /* wake_at may come before the attempt's own end */
+    bool ends_as_another : 1; /* which has told policies all there is to tell */
+    unsigned bar : 2;         /* keel_bar, of a call that is not idempotent */
 } keel_machine_flags;
 
 typedef struct keel_machine {
@@ -246,6 +247,13 @@ static inline void keel_machine_say_applied(keel_machine *m, keel_applied applie
 {
     m->applied = (uint8_t)applied;
 }
+
+/*
+ * Ends a call that has made no step with what came of an equal one; policies learn
+ * nothing of it, its own fallback runs.
+ */
+void keel_machine_end_as(keel_machine *m, uint64_t began_at, keel_status status,
+                         keel_reason reason, uint64_t retry_after_ns);
 
 /*
  * An open breaker ends the call, also between two attempts: for drivers whose callers have

@@ -275,6 +275,8 @@ static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats 
     all->permits_ended_twice = atomic_load(&c->ended_twice);
     all->permits_leaked = atomic_load(&c->leaked);
     all->resends_total = atomic_load(&c->resends);
+    all->coalesced_total = atomic_load(&pipeline->coalesced);
+    all->stale_served_total = atomic_load(&pipeline->stale_served);
     if (health)
         all->check = keel_health_view_of(
                          atomic_load_explicit(&health->state, memory_order_acquire))

@@ -158,17 +158,21 @@ keel_status keel_pipeline_open(keel_pipeline **out, keel_runtime *rt, const char
 void keel_pipeline_close(keel_pipeline *pipeline)
 {
     int saved = errno;
-    void *http = NULL;
+    void *http = NULL, *common = NULL;
 
     if (!pipeline)
         return;
     keel_runtime_lock(pipeline->runtime);
-    if (pipeline->handles > 0 && --pipeline->handles == 0)
+    if (pipeline->handles > 0 && --pipeline->handles == 0) {
         http = atomic_exchange(&pipeline->http, NULL);
+        common = atomic_exchange(&pipeline->http_common, NULL);
+    }
     keel_pipeline_free_drained_locked(pipeline);
     keel_runtime_unlock(pipeline->runtime);
     if (http)
         pipeline->http_free(http);
+    if (common)
+        pipeline->http_common_free(common);
     keel_health_attend(pipeline->runtime);
     keel_events_deliver(pipeline->runtime);
     errno = saved;

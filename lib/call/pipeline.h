@@ -77,6 +77,10 @@ struct keel_pipeline {
     _Atomic(keel_health_words *) health; /* of its active check; NULL: none so far */
     _Atomic(void *) http;                /* lib/http's, freed by http_free */
     void (*_Atomic http_free)(void *http);
+    _Atomic(void *) http_common; /* likewise: what its HTTP clients have in common */
+    void (*_Atomic http_common_free)(void *common);
+    _Atomic uint64_t coalesced;    /* requests that had another one's answer, */
+    _Atomic uint64_t stale_served; /* and those that had one that was kept */
     _Atomic(void *) spare_races[KEEL_SPARE_RACES]; /* race.c's */
 };
 

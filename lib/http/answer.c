@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "http/answer_copy.h"
 #include "http/client.h"
 
 enum { FIRST_BODY_SIZE = 1024, BODY_MAX = 1 << 20 };
@@ -195,14 +196,36 @@ const keel_http_response *keel_answer_show(keel_attempt_handle *a, uint32_t atte
     return r;
 }
 
+void keel_answer_lend(const keel_http_response *response)
+{
+    void *owner = (void *)(uintptr_t)response->keel_private;
+
+    if (keel_answer_is_anothers(response))
+        ((keel_equal *)owner)->is_kept = true;
+    else
+        ((keel_attempt_handle *)owner)->is_kept = true;
+}
+
+static const char *header_of(const keel_attempt_handle *a, const char *name,
+                             size_t index)
+{
+    struct curl_header *header;
+
+    return curl_easy_header(a->easy, name, index, CURLH_HEADER, -1, &header) ==
+                   CURLHE_OK
+               ? header->value
+               : NULL;
+}
+
 const char *keel_http_header(const keel_http_response *response, const char *name,
                              size_t index)
 {
-    const keel_attempt_handle *a = response ? response->keel_private : NULL;
-    struct curl_header *header;
+    const void *owner = response ? response->keel_private : NULL;
 
-    if (!a || !name ||
-        curl_easy_header(a->easy, name, index, CURLH_HEADER, -1, &header) != CURLHE_OK)
+    if (!owner || !name)
         return NULL;
-    return header->value;
+    return keel_answer_is_anothers(response)
+               ? keel_answer_copy_header(((const keel_equal *)owner)->answer, name,
+                                         index)
+               : header_of(owner, name, index);
 }

@@ -222,6 +222,7 @@ static void abandon(keel_http *client)
             x->answer->next = NULL;
             abandon_attempts(client, x->answer);
         }
+        keel_equal_abandon(x->equal);
         keel_memory_free(client->runtime->memory, x->text);
         keel_memory_free(client->runtime->memory, x);
     }
@@ -328,7 +329,8 @@ static keel_exchange *exchange_new(keel_http *client, const keel_http_request *r
  * Whether an answer may be had again is told with each outcome. What is delivered as it
  * arrives can come from one attempt alone, so such a call is not idempotent to begin with.
  */
-static void begin(keel_exchange *x, keel_pipeline *pipeline, keel_call_options *options)
+static void begin(keel_exchange *x, keel_pipeline *pipeline,
+                  const keel_http_request *request, keel_call_options *options)
 {
     const keel_bell *bell = x->client->bell;
 
@@ -342,6 +344,7 @@ static void begin(keel_exchange *x, keel_pipeline *pipeline, keel_call_options *
     keel_call_begin(&x->call, pipeline, options);
     if (x->is_repeatable)
         keel_machine_may_repeat_chaos(keel_machine_of(&x->call));
+    keel_equal_begin(x, request);
     keel_http_make_ready(x);
 }
 
@@ -378,7 +381,7 @@ static keel_status start(keel_http *client, keel_pipeline *pipeline,
     if (x) {
         x->done = done;
         x->done_ctx = ctx;
-        begin(x, pipeline, options);
+        begin(x, pipeline, request, options);
         if (ticket)
             *ticket = ticket_of(client, x->slot);
     }
@@ -496,7 +499,7 @@ static void note(keel_status status, const keel_http_response *response,
     w->response = response;
     keel_detail_fill(w->why, detail);
     if (response)
-        ((keel_attempt_handle *)(uintptr_t)response->keel_private)->is_kept = true;
+        keel_answer_lend(response);
 }
 
 static keel_status wait_for(keel_http *client, const waiter *w, keel_detail *why)
@@ -541,17 +544,33 @@ keel_status keel_http_perform(keel_http *client, keel_pipeline *pipeline,
     return status;
 }
 
-void keel_http_response_free(const keel_http_response *response)
+static void give_back_own(keel_attempt_handle *a)
 {
-    int saved = errno;
-    keel_attempt_handle *a;
-
-    if (!response)
-        return;
-    a = (keel_attempt_handle *)(uintptr_t)response->keel_private;
     if (a->is_kept && is_ours(a->client)) {
         a->is_kept = false;
         keel_attempt_drop(a);
     }
+}
+
+static void give_back_anothers(keel_equal *e)
+{
+    if (e->is_kept && is_ours(e->client)) {
+        e->is_kept = false;
+        keel_equal_free(e);
+    }
+}
+
+void keel_http_response_free(const keel_http_response *response)
+{
+    int saved = errno;
+    void *owner;
+
+    if (!response)
+        return;
+    owner = (void *)(uintptr_t)response->keel_private;
+    if (keel_answer_is_anothers(response))
+        give_back_anothers(owner);
+    else
+        give_back_own(owner);
     errno = saved;
 }

@@ -8,6 +8,7 @@
  *   exchange.c  the call, from start to done   attempt.c        one easy handle
  *   request.c   the author's request, copied   answer.c         what libcurl delivers
  *   waiting.c   the loop of those who have none
+ *   equal.c     requests that get what another one was answered, now or before
  */
 #ifndef KEEL_HTTP_CLIENT_H
 #define KEEL_HTTP_CLIENT_H
@@ -21,6 +22,7 @@
 #include "base/sigpipe.h"
 #include "call/pipeline.h"
 #include "http/classify.h"
+#include "http/common.h"
 #include "http/sockets.h"
 #include "http/timers.h"
 #include "net/descriptor.h"
@@ -99,6 +101,38 @@ typedef struct keel_attempt_handle {
 } keel_attempt_handle;
 
 /*
+ * Where a request stands among equal ones.
+ */
+typedef enum keel_equal_role {
+    KEEL_EQUAL_ALONE = 0, /* makes its own call */
+    KEEL_EQUAL_LEADS,     /* likewise, and others wait for what comes of it */
+    KEEL_EQUAL_FOLLOWS,   /* makes none so far */
+    KEEL_EQUAL_LANDED     /* has the leader's answer, and makes none */
+} keel_equal_role;
+
+/*
+ * What a request has that may get another one's answer: one that is under way
+ * (coalesce.h), or the last good one (stale.h).
+ *
+ * seat      in use while it leads or follows
+ * stale_ns  as the setting was when it began; 0: no answer that was kept
+ * answer    another one's, held
+ * is_kept   it is lent to a caller of keel_http_perform
+ */
+typedef struct keel_equal {
+    keel_http *client;
+    keel_http_common *common;
+    keel_request_key *key;
+    keel_seat seat;
+    keel_equal_role role;
+    uint64_t began_at;
+    uint64_t stale_ns;
+    keel_shared_answer *answer;
+    bool is_kept;
+    keel_http_response response;
+} keel_equal;
+
+/*
  * A request under way.
  *
  * timer     when it is to be polled again; first
@@ -106,6 +140,7 @@ typedef struct keel_attempt_handle {
  * own       fired by keel_http_cancel, keel_http_close and for the author's token
  * attempts  open ones
  * answer    the one that was reported last, if it had one; a copy's only if it is final
+ * equal     NULL: it goes alone, and what comes of it is nobody else's
  * may_have_left  a request of some attempt did, or may have
  * code, status   libcurl's and HTTP's of the latest that failed
  * headers, public_headers
@@ -121,6 +156,7 @@ struct keel_exchange {
     keel_cancel *cancel;
     keel_attempt_handle *attempts;
     keel_attempt_handle *answer;
+    keel_equal *equal;
     uint32_t slot;
     bool is_ready;
     bool is_ended;
@@ -313,6 +349,39 @@ void keel_answer_clear(keel_attempt_handle *a);
 
 /* The answer as its author gets it; NULL: there is none. */
 const keel_http_response *keel_answer_show(keel_attempt_handle *a, uint32_t attempts);
+
+/* ---- equal.c -------------------------------------------------------------------------- */
+
+/* Once its call has begun: takes a seat among equal requests, if the settings say so. */
+void keel_equal_begin(keel_exchange *x, const keel_http_request *request);
+
+/*
+ * What it is to do. False: to poll its call. True: to wait until another one has an
+ * answer, or its own deadline; or to end, *has_ended.
+ */
+bool keel_equal_follow(keel_exchange *x, bool *has_ended);
+
+/*
+ * The call has ended so, by detail: others are told, a good answer is kept, and in place
+ * of a failure the last good one is given. Returns what the author is told.
+ */
+keel_status keel_equal_end(keel_exchange *x, keel_status status, keel_detail *detail,
+                           const keel_http_response **response);
+
+/* Gives up seat and memory; NULL is fine, and what is lent stays. */
+void keel_equal_free(keel_equal *equal);
+
+/* Memory alone, in a forked child. */
+void keel_equal_abandon(keel_equal *equal);
+
+/* Whose keel_private is a keel_equal, and not a keel_attempt_handle. */
+static inline bool keel_answer_is_anothers(const keel_http_response *response)
+{
+    return response->is_shared || response->is_stale;
+}
+
+/* It is the caller's until keel_http_response_free. */
+void keel_answer_lend(const keel_http_response *response);
 
 /* ---- waiting.c ----------------------------------------------------------------------- */
 

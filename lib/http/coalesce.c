@@ -137,6 +137,16 @@ keel_seat_state keel_coalesce_look(keel_coalescer *c, keel_seat *seat,
     return state;
 }
 
+bool keel_coalesce_is_followed(keel_coalescer *c, const keel_seat *seat)
+{
+    bool is_followed;
+
+    pthread_mutex_lock(&c->seats_mu);
+    is_followed = seat->state == KEEL_SEAT_LEADS && seat->next != seat;
+    pthread_mutex_unlock(&c->seats_mu);
+    return is_followed;
+}
+
 /* ---- landing ------------------------------------------------------------------- */
 
 static bool is_the_leaders_own(keel_status status)

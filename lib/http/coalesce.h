@@ -63,6 +63,9 @@ keel_seat_state keel_coalesce_join(keel_coalescer *coalescer, keel_seat *seat);
 keel_seat_state keel_coalesce_look(keel_coalescer *coalescer, keel_seat *seat,
                                    keel_shared_answer **answer);
 
+/* Whether anybody waits for a leader's answer at this moment. */
+bool keel_coalesce_is_followed(keel_coalescer *coalescer, const keel_seat *seat);
+
 /*
  * A leader's call has ended; the seat is free. Followers get the answer, or are told to
  * go alone if it may not be shared. An end that was the leader's alone (KEEL_CANCELLED,

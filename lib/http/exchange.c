@@ -204,14 +204,12 @@ static void begin_attempt(keel_exchange *x, uint32_t number)
         keel_call_report_attempt(&x->call, number, &none);
 }
 
-void keel_exchange_advance(keel_exchange *x)
+static void advance_call(keel_exchange *x)
 {
     uint64_t wake_at;
     uint32_t number;
     keel_step step;
 
-    if (x->cancel && keel_cancel_fired(x->cancel))
-        keel_cancel_fire(&x->own);
     while ((step = keel_call_poll(&x->call, &number, &wake_at)) == KEEL_STEP_ATTEMPT) {
         drop_lost(x);
         begin_attempt(x, number);
@@ -221,6 +219,20 @@ void keel_exchange_advance(keel_exchange *x)
         end(x);
     else
         set_timer(x, wake_at);
+}
+
+void keel_exchange_advance(keel_exchange *x)
+{
+    bool has_ended = false;
+
+    if (x->cancel && keel_cancel_fired(x->cancel))
+        keel_cancel_fire(&x->own);
+    if (!x->equal || !keel_equal_follow(x, &has_ended))
+        advance_call(x);
+    else if (has_ended)
+        end(x);
+    else
+        set_timer(x, machine_of(x)->deadline_at);
 }
 
 /* The call would end a late attempt by itself, not knowing whether it was sent. */
@@ -265,6 +277,8 @@ void keel_exchange_free(keel_exchange *x)
     keel_http *client = x->client;
     const keel_allocator *memory = client->runtime->memory;
 
+    keel_equal_free(x->equal);
+    x->equal = NULL;
     keel_memory_free(memory, x->text);
     x->text = NULL;
     if (client->spare_count == KEEL_HTTP_SPARE_MAX) {
@@ -291,6 +305,7 @@ void keel_exchange_tell(keel_exchange *x)
         keel_http_explain(&detail, x->code, x->status);
     if (x->answer)
         response = keel_answer_show(x->answer, detail.attempts);
+    status = keel_equal_end(x, status, &detail, &response);
     x->done(status, response, &detail, x->done_ctx);
     if (x->answer && x->answer->is_kept)
         x->answer->exchange = NULL;

@@ -7,12 +7,12 @@
 keel_shared_answer *keel_shared_answer_new(const keel_allocator *memory,
                                            size_t head_length, size_t body_length)
 {
-    size_t most = SIZE_MAX - sizeof(keel_shared_answer);
+    size_t most = SIZE_MAX - sizeof(keel_shared_answer) - 1;
     keel_shared_answer *answer;
 
     if (head_length > most || body_length > most - head_length)
         return NULL;
-    answer = keel_memory_new(memory, sizeof *answer + head_length + body_length);
+    answer = keel_memory_new(memory, sizeof *answer + head_length + body_length + 1);
     if (!answer)
         return NULL;
     atomic_init(&answer->holders, 1);

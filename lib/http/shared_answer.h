@@ -12,14 +12,17 @@
 #include <keel/runtime.h>
 
 /*
- * status    KEEL_OK, or how the call that asked for it ended: then there may be no
- * bytes response  HTTP status; 0: none
- * bytes     head_length of headers, then body_length of body
+ * status    KEEL_OK, or how the call that asked for it ended: then there may be no bytes
+ * reason, retry_after_ns  of that call's end
+ * response  HTTP status; 0: none
+ * bytes     head_length of headers, then body_length of body, then a NUL
  */
 typedef struct keel_shared_answer {
     _Atomic uint32_t holders;
     const keel_allocator *memory;
     keel_status status;
+    keel_reason reason;
+    uint64_t retry_after_ns;
     long response;
     size_t head_length;
     size_t body_length;

@@ -30,7 +30,7 @@ typedef struct entry {
 struct keel_stale {
     const keel_allocator *memory;
     uint64_t seed;
-    size_t most_bytes;
+    _Atomic size_t most_bytes; /* relaxed: a number, and no more than that */
     size_t bucket_count;
     pthread_mutex_t answers_mu;
     entry used; /* of the ring both ends: next is the first to go, previous the last */
@@ -92,6 +92,17 @@ static void free_entries(const keel_stale *a, entry *first)
     }
 }
 
+static size_t most_bytes(const keel_stale *a)
+{
+    return atomic_load_explicit(&a->most_bytes, memory_order_relaxed);
+}
+
+static void drop_too_much_locked(keel_stale *a, entry **out)
+{
+    while (a->bytes > most_bytes(a))
+        take_out_locked(a, find_locked(a, a->used.next->key), out);
+}
+
 /* ---- keeping ------------------------------------------------------------------- */
 
 /* NULL: no memory, or too large to be kept at all. */
@@ -103,7 +114,7 @@ static entry *make_entry(const keel_stale *a, const keel_request_key *key,
                    answer->body_length;
     entry *e = NULL;
 
-    if (bytes <= a->most_bytes)
+    if (bytes <= most_bytes(a))
         e = keel_memory_new(a->memory, sizeof *e + key_bytes);
     if (!e)
         return NULL;
@@ -141,8 +152,7 @@ static void insert_locked(keel_stale *a, entry *e, entry **out)
     ring_locked(a, e);
     a->bytes += e->bytes;
     limit_variants_locked(a, e->key, out);
-    while (a->bytes > a->most_bytes)
-        take_out_locked(a, find_locked(a, a->used.next->key), out);
+    drop_too_much_locked(a, out);
 }
 
 void keel_stale_keep(keel_stale *a, const keel_request_key *key,
@@ -166,6 +176,19 @@ void keel_stale_keep(keel_stale *a, const keel_request_key *key,
         made->until = until;
         insert_locked(a, made, &out);
     }
+    pthread_mutex_unlock(&a->answers_mu);
+    free_entries(a, out);
+}
+
+void keel_stale_limit(keel_stale *a, size_t most)
+{
+    entry *out = NULL;
+
+    if (most_bytes(a) == most)
+        return;
+    pthread_mutex_lock(&a->answers_mu);
+    atomic_store_explicit(&a->most_bytes, most, memory_order_relaxed);
+    drop_too_much_locked(a, &out);
     pthread_mutex_unlock(&a->answers_mu);
     free_entries(a, out);
 }
@@ -237,10 +260,9 @@ static size_t buckets_for(size_t bytes)
     return count;
 }
 
-bool keel_stale_open(keel_stale **answers, const keel_allocator *memory,
-                     size_t most_bytes)
+bool keel_stale_open(keel_stale **answers, const keel_allocator *memory, size_t most)
 {
-    size_t count = buckets_for(most_bytes);
+    size_t count = buckets_for(most);
     keel_stale *a = keel_memory_new(memory, sizeof *a + count * sizeof(entry *));
 
     *answers = NULL;
@@ -252,7 +274,7 @@ bool keel_stale_open(keel_stale **answers, const keel_allocator *memory,
     }
     a->memory = memory;
     a->seed = keel_random_number();
-    a->most_bytes = most_bytes;
+    atomic_init(&a->most_bytes, most);
     a->bucket_count = count;
     a->used.next = a->used.previous = &a->used;
     *answers = a;

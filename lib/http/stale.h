@@ -26,6 +26,9 @@ bool keel_stale_open(keel_stale **stale, const keel_allocator *memory,
 /* NULL is fine. Who still holds an answer keeps it. */
 void keel_stale_close(keel_stale *stale);
 
+/* From now on no more than so much; what is too much is dropped. */
+void keel_stale_limit(keel_stale *stale, size_t most_bytes);
+
 /*
  * Keeps a good answer in place of an older one, as far as the rules allow it and there
  * is room; what the rules forbid is forgotten, since it is no longer what the server

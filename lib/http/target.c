@@ -23,8 +23,7 @@ size_t keel_http_target_size(const char *endpoint, const char *asked)
     return sizeof plain + strlen(endpoint) + strlen("/") + strlen(asked);
 }
 
-/* Of "https://host:1/path?query" what begins with the slash; "" where there is none. */
-static const char *path_of(const char *asked)
+const char *keel_http_path(const char *asked)
 {
     const char *host = strstr(asked, "://");
 
@@ -43,7 +42,7 @@ static char *append(char *to, const char *text, size_t length)
 
 bool keel_http_target(char *to, const char *endpoint, const char *asked)
 {
-    const char *path = path_of(asked);
+    const char *path = keel_http_path(asked);
     size_t length = strlen(endpoint);
 
     if (!keel_http_is_url(endpoint)) {

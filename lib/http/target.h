@@ -11,6 +11,9 @@ bool keel_http_is_url(const char *text);
 /* or, where there are endpoints, a path alone. */
 bool keel_http_is_path(const char *text);
 
+/* Of "https://host:1/path?query" what begins with the slash; "" where there is none. */
+const char *keel_http_path(const char *asked);
+
 /* A buffer of that size holds what keel_http_target writes. */
 size_t keel_http_target_size(const char *endpoint, const char *asked);
 

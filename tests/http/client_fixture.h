@@ -32,6 +32,11 @@ typedef struct told_end {
     keel_applied applied;
     uint32_t attempts;
     int code; /* HTTP's; 0: no answer */
+    bool is_shared;
+    bool is_stale;
+    bool fallback;
+    keel_status stood_in_for; /* with fallback; else as status */
+    uint64_t expired_ns;
     size_t body_length;
     char body[256];
     char url[256];
@@ -49,10 +54,15 @@ static inline void note_end(keel_status status, const keel_http_response *respon
     t->reason = detail->reason;
     t->applied = detail->applied;
     t->attempts = detail->attempts;
+    t->fallback = detail->fallback;
+    t->stood_in_for = detail->code;
     snprintf(t->text, sizeof t->text, "%s", detail->text);
     if (!response)
         return;
     t->code = response->status;
+    t->is_shared = response->is_shared;
+    t->is_stale = response->is_stale;
+    t->expired_ns = response->expired_ns;
     t->body_length = response->body_length;
     snprintf(t->body, sizeof t->body, "%s", response->body);
     snprintf(t->url, sizeof t->url, "%s", response->url);

@@ -14,6 +14,7 @@
     "server {\n"                                                                       \
     "listen 127.0.0.1:@PORT@;\n"                                                       \
     "location / { return 200 \"$connection $server_protocol\"; }\n"                    \
+    "location /once { return 200 \"$request_id\"; }\n"                                 \
     "client_max_body_size 9m;\n"                                                       \
     "location /upload { proxy_pass http://127.0.0.1:@PORT@/; }\n"                      \
     "}\n"
@@ -233,6 +234,32 @@ START_TEST(a_certificate_that_is_not_trusted_is_refused)
 }
 END_TEST
 
+/* $request_id: a text that nginx makes for each. */
+START_TEST(equal_requests_are_one_and_a_stopped_server_is_stood_in_for)
+{
+    told_end told[REQUESTS] = { { 0 } };
+    char once[80];
+
+    begin("coalesce=on; stale=10m; retry.attempts=1");
+    snprintf(once, sizeof once, "%sonce", base_url);
+    start_many(told, REQUESTS, once);
+    finish_all();
+    ck_assert_uint_eq(distinct(told, REQUESTS), 1);
+    test_server_stop(&nginx_server);
+    start_many(told + 1, 1, once);
+    finish_all();
+    ck_assert_int_eq(told[1].status, KEEL_OK);
+    ck_assert(told[1].is_stale);
+    ck_assert_str_eq(told[1].body, told[0].body);
+    ck_assert(test_server_start(&nginx_server, PLAIN));
+    start_many(told + 1, 1, once);
+    finish_all();
+    ck_assert(!told[1].is_stale);
+    ck_assert_str_ne(told[1].body, told[0].body);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const suite_test tests[] = {
@@ -241,6 +268,7 @@ int main(void)
         ONE(a_name_that_there_is_not_never_left),
         ONE(a_large_body_goes_out_and_is_sent_again),
         ONE(a_server_that_was_restarted_is_found_again),
+        ONE(equal_requests_are_one_and_a_stopped_server_is_stood_in_for),
         ONE(http_2_shares_one_connection),
         ONE(a_certificate_that_is_not_trusted_is_refused),
     };
