@@ -90,6 +90,54 @@ START_TEST(a_failure_is_told_to_all_and_counts_once)
 }
 END_TEST
 
+static double chance_after(unsigned count)
+{
+    static const fault_step sick[] = { SAY(SICK, FAULT_KEEP) };
+    double chance;
+
+    ck_assert(fault_start(&server, sick, 1));
+    client_open_at(ON "throttle=on; throttle.min_calls=1", server.port);
+    start_all(count);
+    finish_all();
+    chance = opened_look(&own).throttle_chance;
+    END();
+    return chance;
+}
+
+START_TEST(the_throttle_hears_of_one_call)
+{
+    double once = chance_after(1), shared = chance_after(10);
+
+    ck_assert(once > 0);
+    ck_assert(shared <= once && shared >= once);
+}
+END_TEST
+
+START_TEST(with_endpoints_the_path_says_what_is_asked)
+{
+    static const fault_step good[] = { SAY(GOOD, FAULT_KEEP) };
+    static const char *const urls[] = { "/x", "http://any.example/x" };
+    char settings[160];
+
+    ck_assert(fault_start(&server, good, 1));
+    snprintf(settings, sizeof settings, ON "endpoints=http://127.0.0.1:%u",
+             server.port);
+    client_open_at(settings, server.port);
+    memset(ends, 0, sizeof ends);
+    for (int i = 0; i < 2; i++) {
+        keel_http_request r = request_to(&ends[i]);
+
+        r.url = urls[i];
+        start(&r);
+    }
+    finish_all();
+    ck_assert_int_eq(requests(), 1);
+    ck_assert_int_eq(ends[1].status, KEEL_OK);
+    ck_assert(ends[1].is_shared);
+    END();
+}
+END_TEST
+
 START_TEST(a_failure_without_an_answer_is_shared_as_well)
 {
     BEGIN(ON, SAY("", FAULT_CLOSE));
@@ -535,6 +583,8 @@ END_TEST
 
 SUITE("client_coalesce", 60, ONE(fifty_equal_ones_make_one_request),
       ONE(without_the_setting_each_asks), ONE(a_failure_is_told_to_all_and_counts_once),
+      ONE(the_throttle_hears_of_one_call),
+      ONE(with_endpoints_the_path_says_what_is_asked),
       ONE(a_failure_without_an_answer_is_shared_as_well),
       ONE(a_refusal_is_shared_as_well), ONE(each_has_its_own_fallback),
       ONE(when_the_leader_is_cancelled_a_follower_takes_over),

@@ -179,7 +179,7 @@ END_TEST
 static keel_status own_way(const keel_detail *detail, void *ctx)
 {
     (void)ctx;
-    return detail->code == KEEL_REJECTED_OPEN ? KEEL_IGNORED : KEEL_E_STATE;
+    return detail->code == KEEL_REJECTED_OPEN ? KEEL_FAILED : KEEL_E_STATE;
 }
 
 START_TEST(the_authors_own_fallback_comes_before_it)
@@ -194,7 +194,7 @@ START_TEST(the_authors_own_fallback_comes_before_it)
     r = request_to(&t);
     r.call = &call;
     play(&r);
-    ck_assert_int_eq(t.status, KEEL_IGNORED);
+    ck_assert_int_eq(t.status, KEEL_FAILED);
     ck_assert(t.fallback && !t.is_stale);
     END();
 }
