@@ -7,7 +7,7 @@
 
 #include "port.h"
 
-static const char echo_module[] = "/usr/lib/nginx/modules/ngx_http_echo_module.so";
+const char dependency_echo_module[] = "/usr/lib/nginx/modules/ngx_http_echo_module.so";
 
 static const char *const answers[] = {
     [MOOD_WELL] = "echo_sleep 0.02; echo well;",
@@ -18,7 +18,7 @@ static const char *const answers[] = {
 
 bool dependency_is_installed(void)
 {
-    return nginx_is_installed() && access(echo_module, R_OK) == 0;
+    return nginx_is_installed() && access(dependency_echo_module, R_OK) == 0;
 }
 
 bool dependency_init(dependency *d)
@@ -33,11 +33,11 @@ bool dependency_init(dependency *d)
 /* A master and its worker: nginx reads a changed configuration only so. */
 static bool write_config(const dependency *d, mood wanted)
 {
-    char directives[sizeof echo_module + 64];
+    char directives[256];
     FILE *config;
 
     snprintf(directives, sizeof directives, "load_module %s;\nworker_processes 1;\n",
-             echo_module);
+             dependency_echo_module);
     config = nginx_config_begin(&d->nginx, directives);
     if (!config)
         return false;

@@ -19,6 +19,9 @@ typedef struct dependency {
 
 bool dependency_is_installed(void);
 
+/* The module of nginx that lets an answer take its time. */
+extern const char dependency_echo_module[];
+
 /* A port, a directory, not running yet. False: stderr says why. */
 bool dependency_init(dependency *d);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The demonstration has two parts: what a service feels of an HTTP server that fails, and
- * of a store that fails. scripts/demo builds and runs this.
+ * The demonstration has three parts: what a service feels of an HTTP server that fails, of
+ * a store that fails, and of a region that is cut off. scripts/demo builds and runs this.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,18 +9,20 @@
 
 #include "demo.h"
 #include "http.h"
+#include "regions.h"
 #include "storage.h"
 
 typedef struct programme {
-    bool has_http, has_storage;
+    bool has_http, has_storage, has_regions;
     const char *picture;
-    schedule http, storage;
+    schedule http, storage, regions;
 } programme;
 
 static void print_help(FILE *out)
 {
     fputs("usage: keel-demo [http] [--picture FILE] [--seconds N,N,N,N,N,N,N]\n"
           "       keel-demo storage [--seconds N,N,N,N,N,N,N]\n"
+          "       keel-demo regions [--seconds N,N,N,N,N,N,N]\n"
           "\n"
           "http     what the callers of a service feel while the server it depends on "
           "is\n"
@@ -29,15 +31,20 @@ static void print_help(FILE *out)
           "storage  what a service that keeps its sessions in Redis feels while Redis "
           "is\n"
           "         healthy, killed, back, frozen, back, starved, and back\n"
+          "regions  what the callers of a service feel whose dependency lives in two\n"
+          "         regions while both are healthy, the near one is frozen, back, "
+          "killed,\n"
+          "         and back, and while one endpoint is slow, and another one fails\n"
           "\n"
-          "without keel and with it, at the same time. Both are played where none is "
+          "without keel and with it, at the same time. All are played where none is "
           "named.\n"
           "\n"
           "  --picture FILE  where the picture (SVG) of http goes; default: "
           "keel-demo.svg\n"
           "  --seconds LIST  how long each of the part's seven phases lasts, 0 leaves "
           "it\n"
-          "                  out; default: 8,8,10,22,10,12,6 and 2,4,3,4,3,3,3\n"
+          "                  out; default: 8,8,10,22,10,12,6, 2,4,3,4,3,3,3 and\n"
+          "                  2,6,3,3,4,4,3\n"
           "\n"
           "KEEL_PAYMENTS='timeout=500ms' in the environment changes the settings\n"
           "of http, as it does for any service. NO_COLOR switches colours off.\n",
@@ -49,16 +56,18 @@ static char **read_part(programme *p, char **words)
 {
     bool is_http = *words && !strcmp(*words, "http");
     bool is_storage = *words && !strcmp(*words, "storage");
+    bool is_regions = *words && !strcmp(*words, "regions");
 
-    p->has_http = !is_storage;
-    p->has_storage = !is_http;
-    return words + (is_http || is_storage);
+    p->has_http = !is_storage && !is_regions;
+    p->has_storage = !is_http && !is_regions;
+    p->has_regions = !is_http && !is_storage;
+    return words + (is_http || is_storage || is_regions);
 }
 
 /* Takes an option and its value; NULL: that is none. */
 static char **read_option(programme *p, char **words)
 {
-    schedule *s = p->has_http ? &p->http : &p->storage;
+    schedule *s = p->has_http ? &p->http : p->has_storage ? &p->storage : &p->regions;
 
     if (!words[1])
         return NULL;
@@ -97,6 +106,10 @@ static int play(const programme *p)
         puts("");
     if (p->has_storage && rc == EXIT_SUCCESS)
         rc = storage_perform(&p->storage);
+    if (p->has_storage && p->has_regions && rc == EXIT_SUCCESS)
+        puts("");
+    if (p->has_regions && rc == EXIT_SUCCESS)
+        rc = regions_perform(&p->regions);
     return rc;
 }
 
@@ -108,6 +121,7 @@ int main(int argc, char **argv)
     (void)argc;
     schedule_init(&p.http, schedule_http);
     schedule_init(&p.storage, schedule_storage);
+    schedule_init(&p.regions, schedule_regions);
     if (!parse(&p, argv + 1, &rc))
         return rc;
     demo_catch_signals();

@@ -35,6 +35,20 @@ const phase schedule_storage[PHASES] = {
     { "back", "Redis is well again", MOOD_WELL, 0, 3 },
 };
 
+/*
+ * An attempt may take 2 s, and a call that hangs may come upon two endpoints that do. A
+ * cut is over before the endpoints are tried again, 5 s after they were ejected.
+ */
+const phase schedule_regions[PHASES] = {
+    { "healthy", "both regions are well", MOOD_WELL, 0, 2 },
+    { "frozen", "eu-1 is cut off (SIGSTOP): connections hang", MOOD_FROZEN, 0, 6 },
+    { "back", "eu-1 goes on (SIGCONT)", MOOD_WELL, 0, 3 },
+    { "killed", "eu-1 is killed (kill -9): connections are refused", MOOD_DEAD, 0, 3 },
+    { "back", "eu-1 is started again", MOOD_WELL, 0, 4 },
+    { "a slow", "endpoint a alone takes 2 s longer", MOOD_SLOW, 0, 4 },
+    { "b failing", "a is well again; b answers 503, always", MOOD_FAILING, 0, 3 },
+};
+
 static void place_phases(schedule *s)
 {
     s->seconds = 0;

@@ -10,10 +10,11 @@ enum { PHASES = 7, MAX_SECONDS = 600 };
 typedef enum mood {
     MOOD_WELL,
     MOOD_DEAD,
-    MOOD_SLOW,   /* nginx */
-    MOOD_FLAKY,  /* nginx */
-    MOOD_FROZEN, /* Redis */
-    MOOD_STARVED /* Redis */
+    MOOD_SLOW,    /* nginx */
+    MOOD_FLAKY,   /* nginx */
+    MOOD_FAILING, /* an endpoint */
+    MOOD_FROZEN,  /* Redis, an endpoint */
+    MOOD_STARVED  /* Redis */
 } mood;
 
 /* name heads tables and bands; story is told when the phase begins. */
@@ -30,9 +31,10 @@ typedef struct schedule {
     unsigned seconds;
 } schedule;
 
-/* Of the two parts. */
+/* Of the three parts. */
 extern const phase schedule_http[PHASES];
 extern const phase schedule_storage[PHASES];
+extern const phase schedule_regions[PHASES];
 
 void schedule_init(schedule *s, const phase usual[PHASES]);
 

@@ -177,6 +177,38 @@ check_storage()
     expect "the breaker of Redis closed" grep -q 'half_open -> closed' "$work/output"
 }
 
+check_regions_numbers()
+{
+    expect "a line for each second of regions" \
+        [ "$(grep -c '^ *[0-9][0-9]* |.*|' "$work/output")" -eq 16 ]
+    for service in 1 2 3; do
+        expect "ok and the summary of regions agree, service $service" \
+            [ "$(column $((3 * service - 1)))" -eq \
+            "$(value 'requests answered, all phases' $service)" ]
+        expect "failed and the summary of regions agree, service $service" \
+            [ "$(column $((3 * service)))" -eq \
+            "$(value 'requests failed, all phases' $service)" ]
+    done
+    expect "regions and ok agree" [ "$(($(column 11) + $(column 12)))" -eq "$(column 8)" ]
+}
+
+check_regions()
+{
+    expect "fewer requests fail with keel than with one address" \
+        [ "$(column 9)" -lt "$(column 3)" ]
+    expect "fewer requests fail with keel than in turns" \
+        [ "$(column 9)" -lt "$(column 6)" ]
+    expect "keel tries another endpoint" [ "$(column 10)" -gt 0 ]
+    expect "the near region answers" [ "$(column 11)" -gt 0 ]
+    expect "the other region answers" [ "$(column 12)" -gt 0 ]
+    expect "both cuts are told of" [ "$(grep -c 'is cut off, .* for' "$work/output")" -eq 2 ]
+    expect "with keel the other region answers all" \
+        came '  eu-2 answers all, at once, after' 3
+    expect "with keel the near region answers again, by itself" \
+        came '  eu-1 answers again after its return' 5
+    expect "an endpoint is ejected" grep -q ': a is ejected' "$work/output"
+}
+
 check_width()
 {
     expect "a file's output has no colour" \
@@ -230,6 +262,15 @@ begin storage --seconds 1,2,2,2,2,1,1
 ends 0
 check_storage_numbers
 check_storage
+check_width
+check_gone
+[ "$failed" -eq 0 ] || cat "$work/output"
+
+# The ejection of 5 s ends after the near region has returned.
+begin regions --seconds 1,4,5,1,0,0,5
+ends 0
+check_regions_numbers
+check_regions
 check_width
 check_gone
 [ "$failed" -eq 0 ] || cat "$work/output"
