@@ -187,7 +187,8 @@ static keel_parse parse_hedge(const keel_key *key, keel_text text, keel_value *v
             return parse;
     }
     parse = keel_parse_quantile(quantile, &value->first);
-    return parse ? parse : within(value->first, KEEL_PPM / 2, KEEL_PPM / 1000 * 999);
+    return parse ? parse
+                 : within(value->first, KEEL_PPM / 2, (uint64_t)KEEL_PPM * 999 / 1000);
 }
 
 static keel_parse parse_endpoints(keel_text text, keel_value *value)
