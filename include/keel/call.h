@@ -286,7 +286,8 @@ typedef struct keel_run_options {
  *
  * Returns  what keel_call_end does
  *          KEEL_E_ARGUMENT  pipeline or fn is NULL, or options this keel does not know
- *          KEEL_E_NOMEM, KEEL_E_SYSTEM  there is no worker for the first attempt
+ *          KEEL_E_NOMEM, KEEL_E_SYSTEM  there is no worker for the first attempt, or no
+ *                           memory for what is an attempt's own
  */
 KEEL_API keel_status keel_run(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
                               const keel_run_options *options, keel_detail *why);

@@ -449,6 +449,22 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
     return judge(pipeline, plan, admission, result, now, changes);
 }
 
+/* The limit of now, whoever changes the settings meanwhile; returns the plan that it is
+ * by. plan: one with places */
+static const keel_plan *adapt_places(const keel_pipeline *pipeline,
+                                     const keel_plan *plan)
+{
+    const keel_plan *present;
+
+    do {
+        present = atomic_load_explicit(&pipeline->plan, memory_order_acquire);
+        keel_plan_adapt(present, plan);
+        /* pairs with the one in keel_pipeline_follow_locked */
+        atomic_thread_fence(memory_order_seq_cst);
+    } while (atomic_load_explicit(&pipeline->plan, memory_order_relaxed) != present);
+    return present;
+}
+
 /*
  * What an attempt tells the adaptive limit. Windows are ended by the settings of now,
  * whatever those of the attempt are.
@@ -469,7 +485,7 @@ static KEEL_APART void adapt(keel_pipeline *pipeline, const keel_plan *plan,
         !keel_adaptive_turn(&present->adaptive, now, &pipeline->runtime->random))
         return;
     keel_pipeline_look_for_leaks(pipeline, present, now);
-    keel_bulkhead_adapt(&present->bulkhead, keel_adaptive_limit(&present->adaptive));
+    present = adapt_places(pipeline, plan);
     keel_pipeline_tell_found_now(pipeline, present, now);
 }
 

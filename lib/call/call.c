@@ -368,13 +368,11 @@ static void report(keel_machine *m, uint32_t attempt, const keel_outcome *outcom
 void keel_call_report_attempt(keel_call *call, uint32_t attempt,
                               const keel_outcome *outcome)
 {
-    keel_outcome own = { .size = sizeof own };
+    keel_outcome own;
 
     if (!call || !outcome)
         return;
-    /* ended with what it is: an attempt whose outcome nobody can read */
-    if (!keel_options_read(&own, sizeof own, outcome))
-        own = (keel_outcome){ .size = sizeof own, .status = KEEL_E_ARGUMENT };
+    own = keel_outcome_read(outcome);
     report(keel_machine_of(call), attempt, &own);
 }
 

@@ -134,6 +134,10 @@ void keel_pipeline_follow_locked(keel_pipeline *pipeline)
     /* first, so that no call finds the new window empty and makes it look in use */
     keel_plan_take_over(plan, old, clock->now(clock->ctx));
     atomic_store_explicit(&pipeline->plan, plan, memory_order_release);
+    /* pairs with the one in adapt_places (admission.c): either an attempt that ends by the
+     * old plan sees the new one, or the limit it has set is seen here */
+    atomic_thread_fence(memory_order_seq_cst);
+    keel_plan_adapt(plan, old);
     set_gate(pipeline, plan);
     keel_pipeline_publish_limits_locked(pipeline);
     retire_locked(pipeline, old);

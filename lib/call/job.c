@@ -61,15 +61,23 @@ static void job_free(keel_job *job)
     keel_run_shared_leave(run);
 }
 
-void keel_job_end(keel_job *job, bool adopt)
+void keel_run_settle_own(const keel_run_options *options, void *own, keel_status status,
+                         void *ctx)
 {
-    const keel_run_options *options = &job->run->options;
+    bool is_answer =
+        status == KEEL_OK || status == KEEL_IGNORED || status == KEEL_CLIENT_ERROR;
+
+    if (is_answer && options->adopt)
+        options->adopt(own, ctx);
+    else if (!is_answer && options->discard)
+        options->discard(own, ctx);
+}
+
+void keel_job_end(keel_job *job, keel_status status)
+{
     keel_runtime *runtime = job->pipeline->runtime;
 
-    if (adopt && options->adopt)
-        options->adopt(job->attempt.own, job->run->ctx);
-    else if (!adopt && options->discard)
-        options->discard(job->attempt.own, job->run->ctx);
+    keel_run_settle_own(&job->run->options, job->attempt.own, status, job->run->ctx);
     job_free(job);
     /* keel_close may come as soon as this has been said */
     keel_worker_pool_done(&runtime->workers);
@@ -92,7 +100,7 @@ static void end_left(keel_job *job)
                        now);
     keel_plan_exit(pipeline, job->plan_phase);
     keel_events_deliver(pipeline->runtime);
-    keel_job_end(job, false);
+    keel_job_end(job, KEEL_CANCELLED);
 }
 
 static void work(void *ctx)

@@ -54,7 +54,11 @@ const keel_outcome *keel_job_outcome(const keel_job *job);
  */
 bool keel_job_leave(keel_job *job, keel_machine *m);
 
-/* The caller is done with a job that has returned; its own memory is adopted or not. */
-void keel_job_end(keel_job *job, bool adopt);
+/* What an attempt's own memory holds is taken over, where it was answered, or let go. */
+void keel_run_settle_own(const keel_run_options *options, void *own, keel_status status,
+                         void *ctx);
+
+/* The caller is done with a job that has returned; KEEL_CANCELLED: nobody wants it. */
+void keel_job_end(keel_job *job, keel_status status);
 
 #endif

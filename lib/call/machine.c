@@ -393,6 +393,15 @@ void keel_machine_decide(keel_machine *m, const keel_outcome *o, keel_status cou
         keel_retry_decide(m, o, counts_as == KEEL_TIMEOUT, now);
 }
 
+keel_outcome keel_outcome_read(const keel_outcome *given)
+{
+    keel_outcome outcome = { .size = sizeof outcome };
+
+    if (!keel_options_read(&outcome, sizeof outcome, given))
+        outcome = (keel_outcome){ .size = sizeof outcome, .status = KEEL_E_ARGUMENT };
+    return outcome;
+}
+
 void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t now)
 {
     keel_attempt_ref own = own_attempt(m);

@@ -203,6 +203,9 @@ void keel_machine_settle(keel_machine *m, const keel_attempt_ref *attempt,
 keel_status keel_machine_judge(keel_machine *m, const keel_attempt_ref *attempt,
                                const keel_outcome *outcome, uint64_t now);
 
+/* An author's outcome, read whole; KEEL_E_ARGUMENT: nobody can read it. */
+keel_outcome keel_outcome_read(const keel_outcome *given);
+
 /* A number that is no status: something went wrong, that much is said. */
 static inline keel_status keel_machine_known(keel_status status)
 {

@@ -431,18 +431,32 @@ static uint64_t limit_of(const keel_plan *plan)
                : plan->policy.bulkhead;
 }
 
+/* Of two plans the one that knows the pipeline's places; NULL: there are none. */
+static const keel_plan *with_places(const keel_plan *plan, const keel_plan *old)
+{
+    if (plan->has_places)
+        return plan;
+    return old && old->has_places ? old : NULL;
+}
+
+void keel_plan_adapt(const keel_plan *plan, const keel_plan *old)
+{
+    const keel_plan *placed = with_places(plan, old);
+
+    if (placed)
+        keel_bulkhead_adapt(&placed->bulkhead, keel_plan_adaptive_limit(plan));
+}
+
 /* With the bulkhead off, those who still wait in its queue need not. */
 static void set_bulkhead(const keel_plan *plan, const keel_plan *old, uint64_t now)
 {
-    const keel_plan *with_places = plan->has_places ? plan : old;
+    const keel_plan *placed = with_places(plan, old);
 
-    if (!with_places || !with_places->has_places)
+    if (!placed)
         return;
-    keel_bulkhead_adapt(&with_places->bulkhead,
-                        plan->policy.adaptive ? keel_adaptive_limit(&plan->adaptive)
-                                              : 0);
-    keel_bulkhead_set(&with_places->bulkhead, limit_of(plan),
-                      with_places->policy.bulkhead_lifo, now);
+    keel_plan_adapt(plan, old);
+    keel_bulkhead_set(&placed->bulkhead, limit_of(plan), placed->policy.bulkhead_lifo,
+                      now);
 }
 
 /* Another rule begins anew from the same limit. Whoever is refused by the throttle is so

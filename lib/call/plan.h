@@ -76,4 +76,13 @@ void keel_plan_free_all(keel_plan **list);
  */
 void keel_plan_take_over(const keel_plan *plan, const keel_plan *old, uint64_t now);
 
+/* 0: the adaptive limit is off. */
+static inline uint64_t keel_plan_adaptive_limit(const keel_plan *plan)
+{
+    return plan->adaptive.words ? keel_adaptive_limit(&plan->adaptive) : 0;
+}
+
+/* The adaptive limit of the plan holds for the places of a pipeline that had the old. */
+void keel_plan_adapt(const keel_plan *plan, const keel_plan *old);
+
 #endif

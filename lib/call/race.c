@@ -54,6 +54,7 @@ static struct keel_race *race_new(keel_machine *m)
                                 .most = most,
                                 .own_number = m->attempts,
                                 .own_is_open = true,
+                                .applied = KEEL_APPLIED_NO,
                                 .due_at = m->wake_at };
     m->race = race;
     return race;
@@ -133,6 +134,7 @@ void keel_race_renew(keel_machine *m)
         return;
     m->race->own_number = m->attempts;
     m->race->own_is_open = true;
+    m->race->applied = KEEL_APPLIED_NO;
 }
 
 void keel_race_prepare(keel_machine *m, uint64_t now)
@@ -239,11 +241,31 @@ static bool copy_is_due(const keel_machine *m, uint64_t now)
 
 /* ---- one of several ends --------------------------------------------------------- */
 
+/* Of two that may each have taken effect. */
+static keel_applied either(keel_applied a, keel_applied b)
+{
+    if (a == KEEL_APPLIED_YES || b == KEEL_APPLIED_YES)
+        return KEEL_APPLIED_YES;
+    return a == KEEL_APPLIED_NO ? b : KEEL_APPLIED_UNKNOWN;
+}
+
+/* The call has failed, and tells what any of its copies may have done. */
+static void tell_applied(keel_machine *m)
+{
+    if (!m->race)
+        return;
+    if (copies_are_open(m))
+        m->race->applied = either(m->race->applied, KEEL_APPLIED_UNKNOWN);
+    m->applied = (uint8_t)either((keel_applied)m->applied, m->race->applied);
+}
+
 /* Once nobody is under way any more, what the own attempt failed of is decided on. */
 static void give_in_if_alone(keel_machine *m, uint64_t now)
 {
-    if (!m->race->own_is_open && !copies_are_open(m))
-        keel_machine_decide(m, &m->race->failure, m->race->failure_counts_as, now);
+    if (m->race->own_is_open || copies_are_open(m))
+        return;
+    tell_applied(m);
+    keel_machine_decide(m, &m->race->failure, m->race->failure_counts_as, now);
 }
 
 /* A dependency that asks for less gets no copies. */
@@ -268,12 +290,15 @@ bool keel_race_goes_on(keel_machine *m, const keel_outcome *failure,
 {
     bool is_replaced = replaces_retry(m, failure, counts_as);
 
-    if (keel_machine_is_final(failure->status) || counts_as == KEEL_DEADLINE) {
+    if (keel_machine_is_final(failure->status)) {
         keel_race_stop(m, now);
         return false;
     }
-    if (!copies_are_open(m) && !is_replaced)
+    if (counts_as == KEEL_DEADLINE || (!copies_are_open(m) && !is_replaced)) {
+        tell_applied(m);
+        keel_race_stop(m, now);
         return false;
+    }
     if (!m->race && !race_new(m))
         return false;
     if (is_replaced)
@@ -319,6 +344,7 @@ void keel_race_report(keel_machine *m, keel_copy *copy, const keel_outcome *outc
         win(m, &o, counts_as, now);
         return;
     }
+    m->race->applied = either(m->race->applied, o.applied);
     if (asks_for_less(&o))
         m->race->due_at = KEEL_NEVER;
     else if (has_room(m) && m->race->due_at != KEEL_NEVER)

@@ -32,6 +32,7 @@ typedef struct keel_copy {
 /*
  * due_at      when the next copy is sent; KEEL_NEVER: none is
  * failure     what the own attempt failed of, once own_is_open is false
+ * applied     what its failed copies may have done, all together
  * own_number  of the own attempt
  * sent        copies of the whole call; most: how many there may be; room: for so many
  */
@@ -42,6 +43,7 @@ struct keel_race {
     uint64_t due_at;
     keel_outcome failure;
     keel_status failure_counts_as;
+    keel_applied applied;
     uint32_t own_number;
     uint32_t sent;
     uint32_t most;

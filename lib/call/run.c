@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "base/detail.h"
+#include "base/memory.h"
+#include "call/job.h"
 #include "call/quick.h"
 #include "call/run_workers.h"
 
@@ -17,30 +19,51 @@ static bool is_bare_success(const keel_outcome *outcome)
            !outcome->system_errno;
 }
 
-static void run_attempts(keel_call *call, keel_run_fn *fn, void *ctx)
+/* Makes one attempt. own: its memory, NULL: it has none. Returns what came of it. */
+static keel_status run_attempt(keel_call *call, keel_run_fn *fn, void *ctx, void *own)
 {
     const keel_machine *m = keel_machine_of(call);
+    keel_endpoint endpoint = { .size = sizeof endpoint };
+    keel_attempt attempt = { .size = sizeof attempt,
+                             .number = m->attempts,
+                             .timeout_ns = keel_machine_allowance(m),
+                             .cancel = m->cancel,
+                             .own = own };
+    keel_outcome outcome = { .size = sizeof outcome };
+    keel_status status;
 
+    if (keel_call_endpoint(call, attempt.number, &endpoint) == KEEL_OK)
+        attempt.endpoint = &endpoint;
+    status = fn(&attempt, &outcome, ctx);
+    if (outcome.status == KEEL_OK)
+        outcome.status = status;
+    if (is_bare_success(&outcome))
+        keel_call_report(call, KEEL_OK);
+    else
+        keel_call_report_attempt(call, attempt.number, &outcome);
+    return keel_outcome_read(&outcome).status;
+}
+
+static void run_attempts(keel_call *call, keel_run_fn *fn, void *ctx)
+{
+    while (keel_call_next(call))
+        run_attempt(call, fn, ctx, NULL);
+}
+
+/* The same where each attempt has memory of its own. KEEL_E_NOMEM: there is none. */
+static keel_status run_with_own(keel_call *call, const keel_allocator *memory,
+                                const keel_run_options *options, keel_run_fn *fn,
+                                void *ctx)
+{
     while (keel_call_next(call)) {
-        keel_endpoint endpoint = { .size = sizeof endpoint };
-        keel_attempt attempt = { .size = sizeof attempt,
-                                 .number = m->attempts,
-                                 .timeout_ns = keel_machine_allowance(m),
-                                 .cancel = m->cancel };
-        keel_outcome outcome = { .size = sizeof outcome };
-        keel_status status;
+        void *own = keel_memory_new(memory, options->own_size);
 
-        if (keel_call_endpoint(call, attempt.number, &endpoint) == KEEL_OK)
-            attempt.endpoint = &endpoint;
-        status = fn(&attempt, &outcome, ctx);
-
-        if (outcome.status == KEEL_OK)
-            outcome.status = status;
-        if (is_bare_success(&outcome))
-            keel_call_report(call, KEEL_OK);
-        else
-            keel_call_report_attempt(call, attempt.number, &outcome);
+        if (!own)
+            return KEEL_E_NOMEM;
+        keel_run_settle_own(options, own, run_attempt(call, fn, ctx, own), ctx);
+        keel_memory_free(memory, own);
     }
+    return KEEL_OK;
 }
 
 /*
@@ -163,7 +186,8 @@ static bool run_first(keel_call *call, keel_pipeline *pipeline, keel_run_fn *fn,
 /* No options, or none that says more than whether the operation may be repeated. */
 static bool is_plain(const keel_call_options *o)
 {
-    return !o || (!o->deadline_at_ns && !o->cancel && o->attempt <= 1 && !o->fallback);
+    return !o || (!o->deadline_at_ns && !o->cancel && o->attempt <= 1 && !o->fallback &&
+                  !o->affinity);
 }
 
 /* A run that an open breaker refuses before it has begun. */
@@ -194,6 +218,21 @@ static keel_status run_here(keel_pipeline *pipeline, keel_run_fn *fn, void *ctx,
     return keel_call_end(&call, why);
 }
 
+/* On the caller's thread, where attempts have memory of their own. */
+static keel_status run_here_with_own(keel_pipeline *pipeline, keel_run_fn *fn,
+                                     void *ctx, const keel_run_options *options,
+                                     const keel_call_options *call_options,
+                                     keel_detail *why)
+{
+    keel_call call;
+
+    keel_call_begin(&call, pipeline, call_options);
+    if (run_with_own(&call, pipeline->runtime->memory, options, fn, ctx) == KEEL_OK)
+        return keel_call_end(&call, why);
+    keel_call_end(&call, NULL);
+    return keel_fail(why, KEEL_E_NOMEM, "no memory for an attempt's own");
+}
+
 static KEEL_SELDOM keel_status run_with(keel_pipeline *pipeline, keel_run_fn *fn,
                                         void *ctx, const keel_run_options *options,
                                         keel_detail *why)
@@ -215,7 +254,9 @@ static KEEL_SELDOM keel_status run_with(keel_pipeline *pipeline, keel_run_fn *fn
         errno = saved;
         return status;
     }
-    status = run_here(pipeline, fn, ctx, &call_options, why);
+    status = own.own_size
+                 ? run_here_with_own(pipeline, fn, ctx, &own, &call_options, why)
+                 : run_here(pipeline, fn, ctx, &call_options, why);
     if ((own.detach || own.concurrent) && own.released)
         own.released(ctx);
     return status;

@@ -54,7 +54,7 @@ static void drop(workers_run *r, size_t index)
     keel_job *job = r->jobs[index];
 
     if (!keel_job_leave(job, r->m))
-        keel_job_end(job, false);
+        keel_job_end(job, KEEL_CANCELLED);
     forget(r, index);
 }
 
@@ -81,11 +81,6 @@ static size_t index_of(const workers_run *r, const keel_job *job)
     return index;
 }
 
-static bool is_answer(keel_status status)
-{
-    return status == KEEL_OK || status == KEEL_IGNORED || status == KEEL_CLIENT_ERROR;
-}
-
 /* The deadline is everybody's: whoever is ended by it ends the others too. */
 static bool ends_all(const workers_run *r, keel_status status, uint64_t now)
 {
@@ -93,15 +88,29 @@ static bool ends_all(const workers_run *r, keel_status status, uint64_t now)
            now >= r->m->deadline_at;
 }
 
+/* By the instant that ends_all was asked of, so that the machine ends no others. */
+static void report(workers_run *r, uint32_t number, const keel_outcome *outcome,
+                   uint64_t now)
+{
+    keel_copy *copy = keel_race_copy(r->m, number);
+
+    if (!keel_machine_is_alive(r->m)) /* a listener has forked */
+        return;
+    if (copy)
+        keel_race_report(r->m, copy, outcome, now);
+    else
+        keel_machine_report(r->m, outcome, now);
+}
+
 static void take(workers_run *r, keel_job *job, uint64_t now)
 {
-    const keel_outcome outcome = *keel_job_outcome(job);
+    const keel_outcome outcome = keel_outcome_read(keel_job_outcome(job));
 
     if (ends_all(r, outcome.status, now))
         drop_others(r, job);
-    keel_call_report_attempt(r->call, keel_job_number(job), &outcome);
+    report(r, keel_job_number(job), &outcome, now);
     forget(r, index_of(r, job));
-    keel_job_end(job, is_answer(outcome.status));
+    keel_job_end(job, outcome.status);
 }
 
 /* Its time is over, and it is left before its attempt ends, as those that lost are. */
@@ -109,7 +118,7 @@ static void time_out(workers_run *r, size_t index, uint64_t now)
 {
     const keel_outcome outcome = { .size = sizeof outcome, .status = KEEL_TIMEOUT };
     keel_job *job = r->jobs[index];
-    keel_copy *copy = keel_race_copy(r->m, keel_job_number(job));
+    uint32_t number = keel_job_number(job);
 
     if (!keel_job_leave(job, r->m)) {
         take(r, job, now);
@@ -118,10 +127,7 @@ static void time_out(workers_run *r, size_t index, uint64_t now)
     forget(r, index);
     if (ends_all(r, KEEL_TIMEOUT, now))
         drop_others(r, NULL);
-    if (copy)
-        keel_race_report(r->m, copy, &outcome, now);
-    else
-        keel_machine_report(r->m, &outcome, now);
+    report(r, number, &outcome, now);
 }
 
 /* ---- waiting --------------------------------------------------------------------- */

@@ -225,8 +225,8 @@ keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now);
 keel_breaker_view keel_breaker_look_back(const keel_breaker *breaker, uint64_t now);
 
 /*
- * The common admission: closed, not ramping, no lock, no slow call in sight. The permit is filled in
- * but for its start. False: nothing was done, use keel_breaker_admit.
+ * The common admission: closed, not ramping, no lock, no slow call in sight. The permit is
+ * filled in but for its start. False: nothing was done, use keel_breaker_admit.
  * now  read only where slow calls are watched
  */
 static inline bool keel_breaker_admit_closed(const keel_breaker *breaker,

@@ -9,7 +9,7 @@
  *
  *   where the breaker is shared
  *     ejection  out 1 | times 11 | until 52           in microseconds
- *     health    said to be ill 1 | since 63           in microseconds; 0: nobody has said
+ *     health    said to be ill 1 | since 63           in nanoseconds; 0: nobody has said
  *     row       failures since the last success
  *     tally     failed 32 | ok 32                     since the last sweep
  *     sweep_at, panic                                 of the set

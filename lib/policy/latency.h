@@ -15,10 +15,9 @@
  * (2^(1/16) - 1), whatever the distribution. Shorter than 4 us counts as 4 us, longer
  * than 69 s as 69 s. More than two million a second of one cell are not counted.
  *
- * What to record: every attempt that succeeded, and every loser of a hedge with what it
- * had taken when it was cancelled. The loser would have taken longer still; but left
- * out, the tail that hedges cut off would be missing from what the next hedge waits
- * for.
+ * What to record: every attempt that succeeded, and the first of several with what it had
+ * taken when a copy of it answered. It would have taken longer still; but left out, the
+ * tail that hedges cut off would be missing from what the next hedge waits for.
  */
 #ifndef KEEL_POLICY_LATENCY_H
 #define KEEL_POLICY_LATENCY_H

@@ -24,9 +24,9 @@
 enum { KEEL_THROTTLE_BUCKETS = 20 };
 
 typedef struct keel_throttle_words {
-    _Atomic uint64_t
-        calm; /* bucket number 32 | calls 32: until that bucket ends so many
-                              more may fail before the chance is more than 0 */
+    /* bucket number 32 | calls 32: until that bucket ends so many more may fail before the
+     * chance is more than 0 */
+    _Atomic uint64_t calm;
     uint64_t spare[7];
     keel_time_window_words window; /* accepts are its successes, the others failures */
 } keel_throttle_words;

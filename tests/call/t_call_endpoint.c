@@ -162,6 +162,31 @@ static keel_status one_call(uint32_t bad)
     return keel_call_end(&call, &o.why);
 }
 
+static keel_status collect_endpoint(const keel_attempt *attempt, keel_outcome *outcome,
+                                    void *ctx)
+{
+    (void)outcome;
+    *(uint32_t *)ctx |= 1u << attempt->endpoint->index;
+    return KEEL_OK;
+}
+
+START_TEST(runs_of_the_same_affinity_go_to_the_same_endpoint)
+{
+    const keel_call_options with = { .size = sizeof with, .affinity = 4711 };
+    const keel_run_options options = { .size = sizeof options, .call = &with };
+    uint32_t seen = 0;
+
+    opened_init(&o, OPENED_BY_HAND, NULL, THREE "endpoints.choice=sticky");
+    for (int i = 0; i < 20; i++) {
+        o.draw = i * 0.05;
+        ck_assert_int_eq(keel_run(o.pipeline, collect_endpoint, &seen, &options, NULL),
+                         KEEL_OK);
+    }
+    ck_assert_int_eq(__builtin_popcount(seen), 1);
+    opened_cleanup(&o);
+}
+END_TEST
+
 START_TEST(a_bad_endpoint_is_ejected_and_no_caller_sees_an_error)
 {
     opened_init(&o, OPENED_VIRTUAL, NULL,
@@ -378,6 +403,7 @@ SUITE("call_endpoint", 30,
       ONE(where_an_attempt_went_is_known_when_no_other_is_let_through),
       ONE(a_retry_goes_to_another_as_long_as_there_is_one), ONE(a_copy_goes_to_another),
       ONE(calls_of_the_same_affinity_go_to_the_same_endpoint),
+      ONE(runs_of_the_same_affinity_go_to_the_same_endpoint),
       ONE(a_bad_endpoint_is_ejected_and_no_caller_sees_an_error),
       ONE(where_every_breaker_is_open_a_call_is_refused_until_the_first_may_be_probed),
       ONE(an_endpoint_that_says_never_is_probed_like_any_other),

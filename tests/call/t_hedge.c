@@ -93,6 +93,40 @@ START_TEST(an_attempt_is_reported_once_whatever_a_driver_does)
 }
 END_TEST
 
+static const struct {
+    keel_applied first, copy;
+    uint32_t last; /* who is the last to fail */
+    keel_applied all;
+} effects[] = {
+    { KEEL_APPLIED_NO, KEEL_APPLIED_NO, 2, KEEL_APPLIED_NO },
+    { KEEL_APPLIED_NO, KEEL_APPLIED_UNKNOWN, 2, KEEL_APPLIED_UNKNOWN },
+    { KEEL_APPLIED_NO, KEEL_APPLIED_UNKNOWN, 1, KEEL_APPLIED_UNKNOWN },
+    { KEEL_APPLIED_UNKNOWN, KEEL_APPLIED_NO, 1, KEEL_APPLIED_UNKNOWN },
+    { KEEL_APPLIED_NO, KEEL_APPLIED_YES, 1, KEEL_APPLIED_YES },
+    { KEEL_APPLIED_YES, KEEL_APPLIED_UNKNOWN, 2, KEEL_APPLIED_YES },
+};
+
+START_TEST(what_a_copy_may_have_done_is_told_of_a_call_that_failed)
+{
+    keel_outcome outcomes[] = {
+        { .size = sizeof *outcomes,
+          .status = KEEL_FAILED,
+          .applied = effects[_i].first },
+        { .size = sizeof *outcomes,
+          .status = KEEL_FAILED,
+          .applied = effects[_i].copy },
+    };
+    uint32_t last = effects[_i].last, first = 3 - last;
+
+    begin_two(HEDGED);
+    keel_call_report_attempt(&call, first, &outcomes[first - 1]);
+    keel_call_report_attempt(&call, last, &outcomes[last - 1]);
+    ck_assert_int_eq(keel_call_end(&call, &o.why), KEEL_FAILED);
+    ck_assert_int_eq(o.why.applied, effects[_i].all);
+    opened_cleanup(&o);
+}
+END_TEST
+
 START_TEST(a_call_ended_early_ends_all_its_attempts)
 {
     begin_two(HEDGED);
@@ -327,6 +361,38 @@ START_TEST(at_the_deadline_all_that_still_run_keep_their_places)
 }
 END_TEST
 
+/* Without a size nobody can read it. */
+static keel_status tell_unreadably(const keel_attempt *attempt, keel_outcome *outcome,
+                                   void *ctx)
+{
+    race *r = ctx;
+
+    if (attempt->number == 1)
+        latch_await(&r->let_go, 1);
+    else
+        *outcome = (keel_outcome){ .status = KEEL_FAILED };
+    return KEEL_OK;
+}
+
+START_TEST(an_outcome_that_cannot_be_read_ends_the_call_and_frees_no_place_in_use)
+{
+    race r = RACE_INIT;
+    const keel_run_options options = { .size = sizeof options,
+                                       .call = &idempotent,
+                                       .released = released,
+                                       .concurrent = true };
+
+    opened_init(&o, OPENED_REAL, NULL, HEDGED);
+    ck_assert_int_eq(keel_run(o.pipeline, tell_unreadably, &r, &options, &o.why),
+                     KEEL_E_ARGUMENT);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 1);
+    latch_hit(&r.let_go);
+    latch_await(&r.released, 1);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    opened_cleanup(&o);
+}
+END_TEST
+
 START_TEST(what_may_not_be_repeated_is_run_once)
 {
     race r = RACE_INIT;
@@ -407,6 +473,7 @@ END_TEST
 SUITE("hedge", 60, ONE(the_loser_is_no_longer_wanted_and_holds_nothing),
       ONE(a_copy_that_loses_has_not_won),
       ONE(an_attempt_is_reported_once_whatever_a_driver_does),
+      ROWS(what_a_copy_may_have_done_is_told_of_a_call_that_failed, effects),
       ONE(a_call_ended_early_ends_all_its_attempts), ONE(a_token_ends_all_its_attempts),
       ONE(without_memory_for_a_copy_a_call_goes_on_alone),
       ONE(one_that_is_itself_a_retry_is_not_multiplied),
@@ -415,5 +482,6 @@ SUITE("hedge", 60, ONE(the_loser_is_no_longer_wanted_and_holds_nothing),
       ONE(a_copy_that_fails_does_not_beat_one_that_still_runs),
       ONE(where_all_fail_nothing_is_adopted),
       ONE(at_the_deadline_all_that_still_run_keep_their_places),
+      ONE(an_outcome_that_cannot_be_read_ends_the_call_and_frees_no_place_in_use),
       ONE(what_may_not_be_repeated_is_run_once),
       ONE(each_run_adopts_one_result_and_lets_all_others_go))

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "call/runtime.h"
 #include "support/opened.h"
 #include "support/suite.h"
 
@@ -254,6 +255,41 @@ static void answer_slowly(int count, uint64_t each_ns)
 }
 
 /* Were vegas' least time taken for a mean, ten times as long would be an overload. */
+/* Settings that come while an attempt ends a window: vegas draws in the midst of that. */
+static double override_once(void *ctx)
+{
+    bool *is_done = ctx;
+
+    if (!*is_done) {
+        *is_done = true;
+        ck_assert_int_eq(keel_pipeline_override(o.pipeline, "adaptive=off; bulkhead=30",
+                                                3600 * KEEL_S, NULL),
+                         KEEL_OK);
+    }
+    return 0.5;
+}
+
+START_TEST(a_limit_turned_off_while_a_window_ends_stays_off)
+{
+    keel_permit held[30];
+    bool is_done = false;
+
+    opened_init(&o, OPENED_VIRTUAL, NULL,
+                "none; adaptive=vegas; adaptive.limit=1..10; adaptive.initial=10");
+    o.rt->random = (keel_random){ override_once, &is_done };
+    opened_calls(&o, KEEL_OK, 10);
+    vclock_advance(&o.clock, KEEL_S);
+    opened_calls(&o, KEEL_OK, 1);
+    ck_assert(is_done);
+    ck_assert_uint_eq(limit(), 0);
+    for (int i = 0; i < 30; i++)
+        ck_assert_int_eq(take(&held[i]), KEEL_OK);
+    for (int i = 0; i < 30; i++)
+        keel_permit_end(&held[i], KEEL_OK);
+    opened_cleanup(&o);
+}
+END_TEST
+
 START_TEST(another_rule_knows_no_times_of_the_one_before)
 {
     keel_permit held[6];
@@ -493,6 +529,7 @@ SUITE("overload", 30, ROWS(every_way_to_call_tells_the_limit, ways),
       ONE(a_limit_that_grows_or_shrinks_holds_at_once),
       ONE(permits_that_are_lost_do_not_use_the_limit_up),
       ONE(other_settings_hold_for_calls_under_way_too),
+      ONE(a_limit_turned_off_while_a_window_ends_stays_off),
       ONE(another_rule_knows_no_times_of_the_one_before),
       ROWS(every_way_to_call_is_counted_and_refused_once, ways),
       ONE(attempts_of_one_call_are_one_request),

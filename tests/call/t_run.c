@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "support/latch.h"
@@ -287,7 +288,86 @@ START_TEST(a_detached_callback_may_run_a_detached_callback)
 }
 END_TEST
 
-SUITE("run", 60,
+/* ---- on the caller's own thread ---- */
+
+static bool first_fails;
+
+static keel_status fail_at_first(const keel_attempt *attempt, keel_outcome *outcome,
+                                 void *ctx)
+{
+    uint32_t *own = attempt->own;
+
+    (void)outcome;
+    (void)ctx;
+    ck_assert_ptr_nonnull(own);
+    ck_assert_uint_eq(*own, 0);
+    *own = attempt->number;
+    return attempt->number == 1 && first_fails ? KEEL_FAILED : KEEL_OK;
+}
+
+static void note_adopted(void *own, void *ctx)
+{
+    memcpy(&((uint32_t *)ctx)[0], own, sizeof(uint32_t));
+}
+
+static void note_discarded(void *own, void *ctx)
+{
+    memcpy(&((uint32_t *)ctx)[1], own, sizeof(uint32_t));
+}
+
+static const struct {
+    const char *disabled;
+    bool concurrent, retries;
+} places[] = {
+    { "KEEL_DISABLED=on", true, false },
+    { "KEEL_DISABLED=on", false, false },
+    { NULL, false, false },
+    { NULL, false, true },
+    { NULL, true, true },
+};
+
+START_TEST(wherever_it_runs_each_attempt_has_memory_of_its_own)
+{
+    const char *const environment[] = { places[_i].disabled, NULL };
+    const keel_call_options call = { .size = sizeof call, .idempotent = true };
+    const keel_run_options options = { .size = sizeof options,
+                                       .call = &call,
+                                       .concurrent = places[_i].concurrent,
+                                       .own_size = sizeof(uint32_t),
+                                       .adopt = note_adopted,
+                                       .discard = note_discarded };
+    uint32_t noted[2] = { 0, 0 };
+
+    first_fails = places[_i].retries;
+    opened_init(&o, OPENED_REAL, environment,
+                "none; retry.attempts=2; retry.backoff=0s");
+    ck_assert_int_eq(keel_run(o.pipeline, fail_at_first, noted, &options, NULL),
+                     KEEL_OK);
+    ck_assert_uint_eq(noted[0], 1 + places[_i].retries);
+    ck_assert_uint_eq(noted[1], places[_i].retries);
+    opened_cleanup(&o);
+}
+END_TEST
+
+START_TEST(without_memory_for_its_own_a_run_says_so)
+{
+    const keel_run_options options = { .size = sizeof options,
+                                       .own_size = SIZE_MAX / 2,
+                                       .adopt = note_adopted };
+    uint32_t noted[2] = { 0, 0 };
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    opened_init(&o, OPENED_REAL, NULL, "none; bulkhead=2");
+    ck_assert_int_eq(keel_run(o.pipeline, fail_at_first, noted, &options, &why),
+                     KEEL_E_NOMEM);
+    ck_assert_int_eq(why.code, KEEL_E_NOMEM);
+    ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    opened_cleanup(&o);
+}
+END_TEST
+
+SUITE("run", 60, ROWS(wherever_it_runs_each_attempt_has_memory_of_its_own, places),
+      ONE(without_memory_for_its_own_a_run_says_so),
       ONE(the_caller_leaves_at_the_timeout_and_the_place_stays_taken_until_fn_returns),
       ONE(ctx_is_released_once_also_after_several_attempts_were_left),
       ONE(ctx_is_released_by_the_caller_when_fn_returned_in_time),
