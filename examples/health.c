@@ -7,6 +7,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>
 #include <keel/keel.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,6 +47,7 @@ static int serve(keel_runtime *rt)
     int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
     char request[512];
 
+    signal(SIGPIPE, SIG_IGN); /* who asks may leave before the answer */
     if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 16))
         return 1;
     (void)keel_health_notify(rt, KEEL_NOTIFY_READY);

@@ -64,14 +64,19 @@ static void proxy_answer(keel_status status, const keel_http_response *response,
     visitor *v = ctx;
     const char *body = response ? response->body : detail->text;
     size_t length = response ? response->body_length : strlen(body);
+    char head[96];
+    int head_length;
 
     /* what keel did not let through is a 503, what went wrong a 502 */
-    dprintf(v->fd, "HTTP/1.0 %d -\r\nContent-Length: %zu\r\n\r\n",
-            response                          ? response->status
-            : keel_status_is_rejected(status) ? 503
-                                              : 502,
-            length);
-    if (send(v->fd, body, length, MSG_NOSIGNAL) == (ssize_t)length)
+    head_length =
+        snprintf(head, sizeof head, "HTTP/1.0 %d -\r\nContent-Length: %zu\r\n\r\n",
+                 response                          ? response->status
+                 : keel_status_is_rejected(status) ? 503
+                                                   : 502,
+                 length);
+    /* a visitor who has left must not end us by SIGPIPE */
+    if (send(v->fd, head, (size_t)head_length, MSG_NOSIGNAL) == head_length &&
+        send(v->fd, body, length, MSG_NOSIGNAL) == (ssize_t)length)
         printf("%s\n", detail->text);
     close(v->fd);
     free(v);

@@ -76,7 +76,8 @@ KEEL_API KEEL_MUST_USE keel_status keel_http_open(keel_http **out,
 
 /*
  * Closes a client and its connections. Requests under way end as KEEL_CANCELLED, and
- * `done` of each is called before this returns. May be called inside a callback. NULL is
+ * `done` of each is called before this returns. May be called inside done and on_body, but
+ * not inside a listener of events, which may be told in the midst of a request. NULL is
  * fine. A forked child that closes its parent's client only frees memory: no done is
  * called and no byte is sent, since all of it is still under way in the parent.
  */

@@ -278,13 +278,6 @@ void *keel_checker_run(void *checker)
 
 /* ---- making one --------------------------------------------------------------------- */
 
-/* Nobody else may have: only where libcurl counts under a lock. */
-static bool hold_libcurl(void)
-{
-    return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_THREADSAFE) &&
-           curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK;
-}
-
 keel_checker *keel_checker_new(keel_health *h, keel_detail *why)
 {
     keel_checker *c;
@@ -297,7 +290,7 @@ keel_checker *keel_checker_new(keel_health *h, keel_detail *why)
     c->health = h;
     c->rt = h->rt;
     keel_probe_sockets_init(&c->sockets);
-    c->holds_libcurl = hold_libcurl();
+    c->holds_libcurl = keel_http_hold_libcurl();
     c->multi = curl_multi_init();
     if (c->multi)
         return c;

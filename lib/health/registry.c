@@ -323,6 +323,7 @@ static void say_late(const keel_health_entry *entry, uint64_t now,
              "no answer for %llus; this is what it said before: %.80s",
              (unsigned long long)(runs_for / KEEL_S),
              *entry->text ? entry->text : "nothing");
+    keel_shown_text(result->text); /* the cut may have gone through a character */
 }
 
 static void read_locked(const keel_health_entry *entry, uint64_t now,

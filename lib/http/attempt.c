@@ -127,13 +127,19 @@ static void set_method(keel_attempt_handle *a, const keel_exchange *x)
 /* Who we are is told to nobody but the host that the request names. */
 static void forget_credentials(keel_attempt_handle *a)
 {
-    static const CURLoption texts[] = { CURLOPT_USERPWD,  CURLOPT_USERNAME,
-                                        CURLOPT_PASSWORD, CURLOPT_XOAUTH2_BEARER,
-                                        CURLOPT_COOKIE,   CURLOPT_SSLCERT,
-                                        CURLOPT_SSLKEY,   CURLOPT_AWS_SIGV4 };
+    static const CURLoption texts[] = {
+        CURLOPT_USERPWD,          CURLOPT_USERNAME,        CURLOPT_PASSWORD,
+        CURLOPT_XOAUTH2_BEARER,   CURLOPT_COOKIE,          CURLOPT_SSLCERT,
+        CURLOPT_SSLKEY,           CURLOPT_AWS_SIGV4,       CURLOPT_KEYPASSWD,
+        CURLOPT_TLSAUTH_USERNAME, CURLOPT_TLSAUTH_PASSWORD
+    };
+
+    static const CURLoption blobs[] = { CURLOPT_SSLCERT_BLOB, CURLOPT_SSLKEY_BLOB };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         curl_easy_setopt(a->easy, texts[i], NULL);
+    for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
+        curl_easy_setopt(a->easy, blobs[i], NULL);
     curl_easy_setopt(a->easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     a->is_confidential = false;
     a->is_plain = false;

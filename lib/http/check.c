@@ -29,3 +29,9 @@ keel_status keel_http_check(keel_detail *why)
 {
     return keel_http_check_version(curl_version_info(CURLVERSION_NOW), why);
 }
+
+bool keel_http_hold_libcurl(void)
+{
+    return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_THREADSAFE) &&
+           curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK;
+}

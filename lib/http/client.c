@@ -14,16 +14,9 @@ enum { FIRST_SLOTS = 64 };
 
 /* ---- opening --------------------------------------------------------------------------- */
 
-/* Only where libcurl counts its users under a lock. */
-static bool hold_libcurl(void)
-{
-    return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_THREADSAFE) &&
-           curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK;
-}
-
 static bool multi_open(keel_http *client)
 {
-    client->holds_libcurl = hold_libcurl();
+    client->holds_libcurl = keel_http_hold_libcurl();
     client->multi = curl_multi_init();
     if (!client->multi)
         return false;
@@ -204,6 +197,7 @@ static void abandon_attempts(keel_http *client, keel_attempt_handle *a)
     while (a) {
         keel_attempt_handle *next = a->next;
 
+        keel_memory_free(client->runtime->memory, a->travel);
         keel_memory_free(client->runtime->memory, a->body);
         keel_memory_free(client->runtime->memory, a);
         a = next;
@@ -457,9 +451,10 @@ void keel_http_timer(keel_http *client)
 {
     int saved = errno;
 
+    if (client && is_ours(client))
+        client->armed_ns = KEEL_NEVER; /* inside a turn, too: its end sets it again */
     if (!may_turn(client))
         return;
-    client->armed_ns = KEEL_NEVER;
     keel_http_enter(client);
     keel_http_turn(client);
     keel_http_leave(client);
@@ -502,14 +497,31 @@ static void note(keel_status status, const keel_http_response *response,
         keel_answer_lend(response);
 }
 
-static keel_status wait_for(keel_http *client, const waiter *w, keel_detail *why)
+/* Told at once, since the waiter and the request's body go with their caller. */
+static void give_up(keel_http *client, waiter *w, uint64_t ticket)
+{
+    w->why = NULL;
+    (void)keel_http_cancel(client, ticket);
+    while (!w->is_told) {
+        keel_http_enter(client);
+        keel_http_turn(client);
+        keel_http_leave(client);
+    }
+    keel_http_response_free(w->response);
+    w->response = NULL;
+}
+
+static keel_status wait_for(keel_http *client, waiter *w, uint64_t ticket,
+                            keel_detail *why)
 {
     keel_status status = KEEL_OK;
 
     while (!w->is_told && status == KEEL_OK)
         status = keel_http_wait(client, KEEL_NEVER);
-    return status == KEEL_OK ? w->status
-                             : keel_fail(why, status, "http: cannot wait for sockets");
+    if (status == KEEL_OK)
+        return w->status;
+    give_up(client, w, ticket);
+    return keel_fail(why, status, "http: cannot wait for sockets");
 }
 
 static keel_status perform(keel_http *client, keel_pipeline *pipeline,
@@ -518,14 +530,15 @@ static keel_status perform(keel_http *client, keel_pipeline *pipeline,
     keel_http_request request = { .size = sizeof request };
     keel_call_options options = { .size = sizeof options };
     keel_status status = check(client, pipeline, given, &request, &options, why);
+    uint64_t ticket;
 
     if (status != KEEL_OK)
         return status;
     if (client->has_loop || client->depth)
         return keel_fail(why, KEEL_E_STATE,
                          "http: a loop watches this client, or this is a callback");
-    status = start(client, pipeline, &request, &options, note, w, NULL, why);
-    return status == KEEL_OK ? wait_for(client, w, why) : status;
+    status = start(client, pipeline, &request, &options, note, w, &ticket, why);
+    return status == KEEL_OK ? wait_for(client, w, ticket, why) : status;
 }
 
 keel_status keel_http_perform(keel_http *client, keel_pipeline *pipeline,

@@ -204,6 +204,8 @@ static void begin_attempt(keel_exchange *x, uint32_t number)
         keel_call_report_attempt(&x->call, number, &none);
 }
 
+/* Whom a listener has given up in there is ready once more, and ends when its turn comes:
+ * one link holds it in one queue. */
 static void advance_call(keel_exchange *x)
 {
     uint64_t wake_at;
@@ -215,10 +217,10 @@ static void advance_call(keel_exchange *x)
         begin_attempt(x, number);
     }
     drop_lost(x);
-    if (step == KEEL_STEP_ENDED)
-        end(x);
-    else
+    if (step != KEEL_STEP_ENDED)
         set_timer(x, wake_at);
+    else if (!x->is_ready)
+        end(x);
 }
 
 void keel_exchange_advance(keel_exchange *x)

@@ -33,17 +33,6 @@ struct keel_curl_pool {
     idle_multi idle[KEEL_CURL_IDLE_MAX]; /* a stack: the longest idle first */
 };
 
-/*
- * The caller's handles prove that libcurl is initialised; our own reference keeps it so
- * until the last connection is closed, whatever the program does before. Only where
- * libcurl counts under a lock.
- */
-static bool hold_libcurl(void)
-{
-    return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_THREADSAFE) &&
-           curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK;
-}
-
 static keel_curl_pool *pool_new(const keel_allocator *memory, const keel_clock *clock,
                                 keel_curl_pool *parents)
 {
@@ -60,7 +49,9 @@ static keel_curl_pool *pool_new(const keel_allocator *memory, const keel_clock *
     atomic_store_explicit(&pool->oldest_since, KEEL_NEVER, memory_order_relaxed);
     pool->incarnation = keel_process_incarnation();
     pool->parents = parents;
-    pool->holds_libcurl = hold_libcurl();
+    /* the caller's handles prove that it is initialised; ours keeps it so until the last
+     * connection is closed, whatever the program does before */
+    pool->holds_libcurl = keel_http_hold_libcurl();
     return pool;
 }
 

@@ -16,6 +16,8 @@ static keel_http **loop_open(keel_runtime *runtime);
 /* Waits until something happens, and does it. */
 static void loop_step(void);
 static void loop_close(void);
+/* The adapter's part of that alone; loop_close follows. */
+static void loop_leave(void);
 
 static keel_http **opened_client;
 
@@ -142,6 +144,32 @@ START_TEST(the_client_is_closed_in_the_midst_of_a_loop)
 }
 END_TEST
 
+static void leave_in_done(keel_status status, const keel_http_response *response,
+                          const keel_detail *detail, void *ctx)
+{
+    note_end(status, response, detail, ctx);
+    client = NULL;
+    loop_leave();
+}
+
+START_TEST(the_adapter_is_closed_in_the_midst_of_a_loop)
+{
+    told_end t = { 0 };
+    keel_http_request r;
+
+    LOOP_BEGIN("", SAY(GOOD, FAULT_KEEP));
+    r = request_to(&t);
+    r.done = leave_in_done;
+    start(&r);
+    r.done = note_end;
+    start(&r);
+    while (client)
+        loop_step();
+    ck_assert_int_eq(t.times, 2);
+    loop_end();
+}
+END_TEST
+
 START_TEST(closing_the_loop_ends_what_is_under_way)
 {
     told_end t = { 0 };
@@ -162,6 +190,7 @@ END_TEST
 SUITE(LOOP_NAME, 20, ONE(requests_queue_fail_and_are_tried_again_in_a_loop),
       ONE(a_timeout_is_the_loops_timer), ONE(another_thread_wakes_the_loop),
       ONE(the_client_is_closed_in_the_midst_of_a_loop),
+      ONE(the_adapter_is_closed_in_the_midst_of_a_loop),
       ONE(closing_the_loop_ends_what_is_under_way))
 
 #endif

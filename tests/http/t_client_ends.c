@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* keel_http: requests that are given up, and what callbacks may do. */
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
+
+#include <keel/adapters/epoll.h>
 
 #include "client_fixture.h"
 #include "support/comes.h"
@@ -464,6 +467,81 @@ START_TEST(closing_tells_all_that_are_under_way)
 }
 END_TEST
 
+static uint64_t given_up[2];
+
+static void give_up(const keel_event *event, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < 2 && event->type == KEEL_EVENT_REJECTED; i++)
+        ck_assert_int_eq(keel_http_cancel(client, given_up[i]), KEEL_OK);
+}
+
+/* The one is in the midst of being moved on, the other waits for its answer. */
+START_TEST(a_listener_gives_up_what_is_just_refused)
+{
+    told_end t = { 0 };
+    keel_http_request r;
+
+    BEGIN("retry.attempts=1", HANG, SAY(GOOD, FAULT_KEEP));
+    r = request_to(&t);
+    given_up[1] = start(&r);
+    while (!requests())
+        ck_assert_int_eq(keel_http_poll(client, KEEL_MS), KEEL_OK);
+    ck_assert_int_eq(keel_events_listen(own.rt, give_up, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_lock(own.pipeline, KEEL_LOCK_OPEN, 0), KEEL_OK);
+    given_up[0] = start(&r);
+    finish_all();
+    ck_assert_int_eq(t.times, 2);
+    ck_assert_int_eq(keel_pipeline_unlock(own.pipeline), KEEL_OK);
+    play(&r);
+    ck_assert_int_eq(t.times, 3);
+    ck_assert_int_eq(t.status, KEEL_OK);
+    END();
+}
+END_TEST
+
+static keel_epoll loop;
+
+/* Long enough for the other's timer, which is then taken while nothing can be done. */
+static void dispatch_inside(keel_status status, const keel_http_response *response,
+                            const keel_detail *detail, void *ctx)
+{
+    uint64_t until = keel_now(own.rt) + 200 * KEEL_MS;
+
+    note_end(status, response, detail, ctx);
+    while (keel_now(own.rt) < until)
+        a_moment();
+    keel_epoll_dispatch(&loop);
+}
+
+START_TEST(a_timer_that_comes_inside_a_callback_is_not_lost)
+{
+    told_end t = { 0 };
+    struct pollfd set = { .events = POLLIN };
+    keel_http_request r;
+
+    BEGIN("retry.attempts=1; timeout=100ms", HANG, SAY(GOOD, FAULT_KEEP));
+    keel_http_close(client);
+    ck_assert_int_eq(keel_epoll_open(&loop, own.rt, NULL, NULL), KEEL_OK);
+    client = loop.client;
+    set.fd = keel_epoll_fd(&loop);
+    r = request_to(&t);
+    start(&r);
+    while (!requests() && poll(&set, 1, 1) >= 0)
+        keel_epoll_dispatch(&loop);
+    r.done = dispatch_inside;
+    start(&r);
+    while (keel_http_in_flight(client)) {
+        ck_assert_int_eq(poll(&set, 1, 5000), 1);
+        keel_epoll_dispatch(&loop);
+    }
+    ck_assert_int_eq(t.times, 2);
+    keel_epoll_close(&loop);
+    client = NULL;
+    END();
+}
+END_TEST
+
 SUITE("client_ends", 20, ONE(a_cancelled_request_is_told_once_and_not_inside),
       ONE(another_thread_cancels_by_a_token),
       ONE(another_thread_frees_the_place_that_is_waited_for),
@@ -477,4 +555,6 @@ SUITE("client_ends", 20, ONE(a_cancelled_request_is_told_once_and_not_inside),
       ONE(after_its_first_byte_nothing_is_tried_again),
       ONE(who_wants_no_more_of_it_says_so),
       ONE(a_client_is_closed_while_libcurl_calls_back), ONE(done_starts_and_cancels),
-      ONE(done_closes_the_client), ONE(closing_tells_all_that_are_under_way))
+      ONE(done_closes_the_client), ONE(closing_tells_all_that_are_under_way),
+      ONE(a_listener_gives_up_what_is_just_refused),
+      ONE(a_timer_that_comes_inside_a_callback_is_not_lost))

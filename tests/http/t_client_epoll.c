@@ -26,6 +26,11 @@ static void loop_step(void)
     keel_epoll_dispatch(&adapter);
 }
 
+static void loop_leave(void)
+{
+    keel_epoll_close(&adapter);
+}
+
 static void loop_close(void)
 {
     keel_epoll_close(&adapter);

@@ -21,6 +21,11 @@ static void loop_step(void)
     ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
 }
 
+static void loop_leave(void)
+{
+    keel_libevent_close(&adapter);
+}
+
 static void loop_close(void)
 {
     keel_libevent_close(&adapter);

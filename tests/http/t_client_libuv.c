@@ -20,6 +20,12 @@ static void loop_step(void)
     uv_run(&loop, UV_RUN_ONCE);
 }
 
+static void loop_leave(void)
+{
+    keel_uv_close(adapter);
+    adapter = NULL;
+}
+
 /* With a handle left behind the loop would not be closed. */
 static void loop_close(void)
 {

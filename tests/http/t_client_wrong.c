@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* keel_http given what it cannot use: wrong arguments, no memory, a parent's client. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "client_fixture.h"
 #include "support/child.h"
 #include "support/without.h"
@@ -201,6 +206,46 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+/* Makes of every epoll set of this process what nobody can wait for. */
+static void break_epoll_sets(void)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    DIR *all = opendir("/proc/self/fd");
+    struct dirent *entry;
+
+    ck_assert(null >= 0 && all);
+    while ((entry = readdir(all))) {
+        char what[64] = "";
+
+        if (readlinkat(dirfd(all), entry->d_name, what, sizeof what - 1) > 0 &&
+            strcmp(what, "anon_inode:[eventpoll]") == 0)
+            ck_assert_int_ge(dup2(null, atoi(entry->d_name)), 0);
+    }
+    closedir(all);
+    close(null);
+}
+
+/* What it would have told is on the stack of who has left. */
+START_TEST(who_cannot_wait_leaves_nothing_under_way)
+{
+    const keel_http_response *response;
+    keel_detail why = KEEL_DETAIL_INIT;
+    told_end t = { 0 };
+    keel_http_request r;
+
+    BEGIN("timeout=20s; deadline=20s", SAY("", FAULT_HANG));
+    r = request_to(&t);
+    break_epoll_sets();
+    ck_assert_int_eq(keel_http_perform(client, own.pipeline, &r, &response, &why),
+                     KEEL_E_SYSTEM);
+    ck_assert_int_eq(why.code, KEEL_E_SYSTEM);
+    ck_assert_ptr_null(response);
+    ck_assert_uint_eq(keel_http_in_flight(client), 0);
+    ck_assert_uint_eq(opened_look(&own).in_flight, 0);
+    END();
+}
+END_TEST
+
 /* ---- fork --------------------------------------------------------------------------------------- */
 
 static told_end parents;
@@ -258,8 +303,38 @@ START_TEST(a_child_leaves_its_parents_client_alone)
 }
 END_TEST
 
+static long lived; /* before there was the client */
+
+static void close_in_child(void)
+{
+    keel_http_close(client);
+    CHILD(atomic_load(&own.memory.live) == lived);
+}
+
+START_TEST(a_child_frees_all_the_memory_of_its_parents_client)
+{
+    told_end t = { 0 };
+    keel_http_request r;
+
+    BEGIN("timeout=20s; deadline=20s; deadline.header=keel", SAY(GOOD, FAULT_KEEP),
+          SAY("", FAULT_HANG));
+    r = request_to(&t);
+    play(&r);
+    keel_http_close(client);
+    lived = atomic_load(&own.memory.live);
+    ck_assert_int_eq(keel_http_open(&client, own.rt, NULL, &own.why), KEEL_OK);
+    start(&r);
+    while (requests() < 2)
+        ck_assert_int_eq(keel_http_poll(client, KEEL_MS), KEEL_OK);
+    child_await(child_fork(close_in_child));
+    END();
+}
+END_TEST
+
 SUITE("client_wrong", 20, ONE(a_missing_argument_is_said_to_be_missing),
       ROWS(what_is_no_request_is_refused, wrong_cases),
       ONE(sizes_and_numbers_are_looked_at),
       ONE(a_url_that_libcurl_cannot_read_ends_the_request),
-      ONE(every_allocation_may_fail), ONE(a_child_leaves_its_parents_client_alone))
+      ONE(every_allocation_may_fail), ONE(who_cannot_wait_leaves_nothing_under_way),
+      ONE(a_child_leaves_its_parents_client_alone),
+      ONE(a_child_frees_all_the_memory_of_its_parents_client))

@@ -193,16 +193,16 @@ static fault_server elsewhere;
 static char moved[160];
 
 /* Both listen on 127.0.0.1; another port is another host. */
-static void begin_moved(void)
+static void begin_moved(const char *scheme)
 {
     static const fault_step there[] = { SAY(GOOD, FAULT_KEEP) };
     static fault_step here[1];
 
     ck_assert(fault_start(&elsewhere, there, 1));
     snprintf(moved, sizeof moved,
-             "HTTP/1.1 302 -\r\nLocation: http://127.0.0.1:%u/b\r\n"
+             "HTTP/1.1 302 -\r\nLocation: %s://127.0.0.1:%u/b\r\n"
              "Content-Length: 0\r\n\r\n",
-             elsewhere.port);
+             scheme, elsewhere.port);
     here[0] = (fault_step)SAY(moved, FAULT_KEEP);
     ck_assert(fault_start(&server, here, 1));
 }
@@ -218,7 +218,7 @@ START_TEST(another_host_is_not_asked)
     told_end t = { 0 };
     keel_http_request r;
 
-    begin_moved();
+    begin_moved("http");
     client_open_at("", server.port);
     r = confidential_request(&t);
     r.redirects = KEEL_HTTP_SAME_HOST;
@@ -236,7 +236,7 @@ START_TEST(another_host_is_told_nothing_confidential)
     told_end t = { 0 };
     keel_http_request r;
 
-    begin_moved();
+    begin_moved("http");
     client_open_at("", server.port);
     keel_http_close(client);
     ck_assert_int_eq(keel_http_open(&client, own.rt, &options, NULL), KEEL_OK);
@@ -256,10 +256,53 @@ START_TEST(another_host_is_told_nothing_confidential)
 }
 END_TEST
 
+/* What is no certificate is refused by libcurl where it would be shown. */
+static void set_certificate(void *easy, void *ctx)
+{
+    struct curl_blob blob = { ctx, 4, CURL_BLOB_COPY };
+
+    curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &blob);
+    curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &blob);
+}
+
+static void note_code(keel_status status, const keel_http_response *response,
+                      const keel_detail *detail, void *ctx)
+{
+    (void)status;
+    (void)response;
+    *(int *)ctx = detail->system_errno;
+}
+
+START_TEST(another_host_is_shown_no_certificate_from_memory)
+{
+    char none[] = "none";
+    keel_http_options options = { .size = sizeof options,
+                                  .prepare = set_certificate,
+                                  .prepare_ctx = none };
+    int code = 0;
+    keel_http_request r = { .size = sizeof r,
+                            .url = base_url,
+                            .redirects = KEEL_HTTP_ANY_HOST,
+                            .done = note_code,
+                            .ctx = &code };
+
+    begin_moved("https");
+    client_open_at("retry.attempts=1; timeout=200ms; timeout.connect=off", server.port);
+    keel_http_close(client);
+    ck_assert_int_eq(keel_http_open(&client, own.rt, &options, NULL), KEEL_OK);
+    play(&r);
+    ck_assert_int_ne(code, CURLE_OK); /* nobody speaks TLS there */
+    ck_assert_int_ne(code, CURLE_SSL_CERTPROBLEM);
+    END();
+    fault_stop(&elsewhere);
+}
+END_TEST
+
 SUITE("redirect", 20, ROWS(a_redirect_leads_where_it_is_allowed_to, hop_cases),
       ROWS(a_redirect_changes_the_method_as_the_rfc_has_it, method_cases),
       ONE(a_redirect_is_the_answer_unless_it_is_to_be_followed),
       ONE(a_redirect_on_the_same_host_is_followed_with_all_headers),
       ONE(a_post_that_becomes_a_get_leaves_its_body),
       ONE(a_post_that_stays_one_takes_its_body_along), ONE(a_circle_of_redirects_ends),
-      ONE(another_host_is_not_asked), ONE(another_host_is_told_nothing_confidential))
+      ONE(another_host_is_not_asked), ONE(another_host_is_told_nothing_confidential),
+      ONE(another_host_is_shown_no_certificate_from_memory))

@@ -59,7 +59,10 @@ static inline void keel_epoll_on_timer(uint64_t at_ns, void *ctx)
     timerfd_settime(e->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-/* Closes the client, if it is open. All zero but set_fd and timer_fd of -1 is fine. */
+/*
+ * Closes the client, if it is open. All zero but set_fd and timer_fd of -1 is fine. Inside
+ * a callback, too; *e is then used until the loop has returned from it.
+ */
 static inline void keel_epoll_close(keel_epoll *e)
 {
     keel_http *client = e->client;

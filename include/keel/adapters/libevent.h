@@ -68,6 +68,8 @@ static inline void keel_libevent_on_timer(uint64_t at_ns, void *ctx)
     uint64_t us = at_ns > now ? (at_ns - now - 1) / 1000 + 1 : 0;
     struct timeval after;
 
+    if (!e->timer)
+        return; /* closed inside a callback: the client ends later than we do */
     after.tv_sec = (time_t)(us / 1000000);
     after.tv_usec = (suseconds_t)(us % 1000000);
     if (at_ns == UINT64_MAX)
@@ -76,7 +78,10 @@ static inline void keel_libevent_on_timer(uint64_t at_ns, void *ctx)
         evtimer_add(e->timer, &after);
 }
 
-/* Closes the client, if it is open. */
+/*
+ * Closes the client, if it is open. Inside a callback, too; *e is then used until the loop
+ * has returned from it.
+ */
 static inline void keel_libevent_close(keel_libevent *e)
 {
     keel_http *client = e->client;

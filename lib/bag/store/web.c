@@ -54,13 +54,6 @@ static keel_status open_handles(void *ctx, uint64_t until_ns, void **connection,
 
 static const keel_pool_kind kind = { open_handles, close_handles };
 
-/* Only where libcurl counts its users under a lock. */
-static bool hold_libcurl(void)
-{
-    return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_THREADSAFE) &&
-           curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK;
-}
-
 keel_status keel_web_init(keel_web *web, const keel_bag_setup *setup,
                           const keel_bag_value *values, keel_detail *why)
 {
@@ -72,7 +65,7 @@ keel_status keel_web_init(keel_web *web, const keel_bag_setup *setup,
     web->path = setup->path;
     web->ca_file = values[KEEL_WEB_CA_FILE].text;
     web->connect_ns = values[KEEL_WEB_CONNECT_TIMEOUT].number;
-    web->holds_libcurl = hold_libcurl();
+    web->holds_libcurl = keel_http_hold_libcurl();
     keel_pool_init(&web->pool, &kind, web, &setup->runtime->clock,
                    (uint32_t)values[KEEL_WEB_CONNECTIONS].number, IDLE_NS);
     return KEEL_OK;
