@@ -2,7 +2,8 @@
 /*
  * A service that says how it is: /livez for whoever restarts it, /readyz for whoever
  * sends it requests, and a word to systemd. Without an argument it serves both on port
- * 8080; with the address of what it depends on it says once what it would answer.
+ * 8080; with the address of what it depends on it says what it answers at the start,
+ * before anything is known of that.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>

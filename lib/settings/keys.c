@@ -825,7 +825,7 @@ const keel_preset keel_presets[KEEL_PRESETS] = {
     { "none",
       "deadline=off; timeout=off; retry.attempts=1; breaker=off; bulkhead=off; "
       "rate=off; adaptive=off; throttle=off; chaos.rate=0; eject=off",
-      "Every policy off: only what is named afterwards exists." },
+      "Every policy off: only what some layer names, code too, exists." },
     { "careful",
       "retry.attempts=2; retry.budget=10%; breaker.failure_rate=25%; "
       "breaker.min_calls=10; breaker.half_open_permits=1; bulkhead=16",
