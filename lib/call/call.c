@@ -123,6 +123,15 @@ static void begin(keel_machine *m)
         begin_planned(m);
 }
 
+/* By the precise clock, of which a caller's instant is: the coarse one is behind, and
+ * would let an attempt begin that nobody waits for. */
+static bool has_come(const keel_machine *m, uint64_t deadline_at)
+{
+    uint64_t now = keel_now(m->pipeline->runtime);
+
+    return now >= deadline_at || deadline_at - now < keel_machine_least_ns(m);
+}
+
 static void begin_with(keel_machine *m, const keel_call_options *options)
 {
     keel_call_options own = { .size = sizeof own };
@@ -133,6 +142,9 @@ static void begin_with(keel_machine *m, const keel_call_options *options)
     }
     take_options(m, &own);
     begin(m);
+    if (own.deadline_at_ns && m->plan && m->plan->uses_coarse_clock &&
+        has_come(m, own.deadline_at_ns))
+        m->deadline_at = 0;
     if (m->race)
         m->race->affinity = own.affinity;
 }

@@ -478,7 +478,23 @@ START_TEST(errno_is_left_as_it_was)
 }
 END_TEST
 
-SUITE("call", 60, ROWS(a_call_ends_as_it_must_with_its_reason, ends),
+START_TEST(a_deadline_that_has_come_is_seen_by_the_precise_clock)
+{
+    opened_init(&o, OPENED_REAL, NULL, NULL);
+    for (int i = 0; i < 200; i++) {
+        const keel_call_options options = { .size = sizeof options,
+                                            .deadline_at_ns = keel_now(o.rt) };
+
+        ck_assert_int_eq(opened_call(&o, &options, KEEL_OK, &o.why),
+                         KEEL_REJECTED_DEADLINE);
+        ck_assert_uint_eq(o.why.attempts, 0);
+    }
+    opened_cleanup(&o);
+}
+END_TEST
+
+SUITE("call", 60, ONE(a_deadline_that_has_come_is_seen_by_the_precise_clock),
+      ROWS(a_call_ends_as_it_must_with_its_reason, ends),
       ROWS(what_an_answer_says_decides_about_the_retry, answers),
       ONE(an_open_breaker_is_waited_for_exactly_if_the_deadline_allows),
       ONE(an_open_breaker_beyond_the_deadline_refuses_and_says_how_long),
