@@ -220,7 +220,7 @@ typedef struct race {
     latch let_go; /* the first attempt stays until then */
     latch entered, adopted, discarded, released;
     keel_status first, copy;
-    uint32_t winner; /* whose result was adopted */
+    _Atomic uint32_t winner; /* whose result was adopted, of the latest run */
 } race;
 
 #define RACE_INIT                                                                      \
@@ -248,7 +248,7 @@ static void adopt(void *own, void *ctx)
 {
     race *r = ctx;
 
-    memcpy(&r->winner, own, sizeof r->winner);
+    atomic_store(&r->winner, *(uint32_t *)own);
     latch_hit(&r->adopted);
 }
 

@@ -352,12 +352,13 @@ END_TEST
 START_TEST(without_memory_for_its_own_a_run_says_so)
 {
     const keel_run_options options = { .size = sizeof options,
-                                       .own_size = SIZE_MAX / 2,
+                                       .own_size = sizeof(uint32_t),
                                        .adopt = note_adopted };
     uint32_t noted[2] = { 0, 0 };
     keel_detail why = KEEL_DETAIL_INIT;
 
     opened_init(&o, OPENED_REAL, NULL, "none; bulkhead=2");
+    o.memory.fail_at = atomic_load(&o.memory.calls) + 1;
     ck_assert_int_eq(keel_run(o.pipeline, fail_at_first, noted, &options, &why),
                      KEEL_E_NOMEM);
     ck_assert_int_eq(why.code, KEEL_E_NOMEM);
