@@ -530,7 +530,7 @@ static keel_status perform(keel_http *client, keel_pipeline *pipeline,
     keel_http_request request = { .size = sizeof request };
     keel_call_options options = { .size = sizeof options };
     keel_status status = check(client, pipeline, given, &request, &options, why);
-    uint64_t ticket;
+    uint64_t ticket = 0;
 
     if (status != KEEL_OK)
         return status;
