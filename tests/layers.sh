@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A room of lib/ includes only itself and the rooms before it.
+# A room of lib/ includes only itself and the rooms before it; and what is in front of
+# keel_http's own room, lib/http/client, knows nothing of it.
 set -u
 src=${srcdir:-$(dirname "$0")/..}
 . "$src/tests/support/report.sh"
@@ -19,6 +20,12 @@ includes_from_later()
     done
 }
 
+# includes_from_client DIR: the offending lines of a lib directory.
+includes_from_client()
+{
+    grep -n '^ *# *include "http/client/' /dev/null "$1"/http/*.[ch]
+}
+
 # A room this script does not know would go unchecked.
 unknown_rooms()
 {
@@ -29,12 +36,16 @@ unknown_rooms()
 }
 
 expect_none "includes from a later room" "$(includes_from_later "$src/lib")"
+expect_none "includes from the client's room" "$(includes_from_client "$src/lib")"
 expect_none "not in the list of rooms" "$(unknown_rooms "$src/lib")"
 
 planted=$(mktemp -d) || exit 1
 trap 'rm -rf "$planted"' EXIT
-mkdir "$planted/base" "$planted/attic"
+mkdir "$planted/base" "$planted/http" "$planted/attic"
 echo '#include "policy/window.h"' >"$planted/base/clock.c"
+echo '#include "http/client/client.h"' >"$planted/http/curl.c"
 expect_some "a planted include is not found" "$(includes_from_later "$planted")"
+expect_some "a planted include of the client's room is not found" \
+    "$(includes_from_client "$planted")"
 expect_some "a planted room is not found" "$(unknown_rooms "$planted")"
 report

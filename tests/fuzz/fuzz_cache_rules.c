@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "http/cache_rules.h"
+#include "http/client/cache_rules.h"
 
 enum { HEADERS = 5 };
 

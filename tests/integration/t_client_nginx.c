@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/client_fixture.h"
+#include "http/client/client_fixture.h"
 #include "support/proxy.h"
 #include "support/server.h"
 
