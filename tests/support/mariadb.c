@@ -92,10 +92,12 @@ static bool await(test_mariadb *m)
 /*
  * Root it stays where it is started by root: a server that changes its user would not hear
  * of our end. It keeps what it acknowledges over its own end, and not over the machine's.
+ * Its temporary tables are in a folder of its own: a server that starts removes all that it
+ * finds, those of others too.
  */
 static bool run(test_mariadb *m)
 {
-    char data[OPTION], socket_option[OPTION], port[OPTION];
+    char data[OPTION], tmp[OPTION], socket_option[OPTION], port[OPTION];
     const char *argv[ARGUMENTS] = { server_path(),
                                     "--no-defaults",
                                     "--bind-address=127.0.0.1",
@@ -106,11 +108,13 @@ static bool run(test_mariadb *m)
                                     "--innodb-log-file-size=8M",
                                     "--innodb-flush-method=nosync",
                                     data,
+                                    tmp,
                                     socket_option,
                                     port };
-    size_t argc = 12;
+    size_t argc = 13;
 
     snprintf(data, sizeof data, "--datadir=%s/data", m->process.dir);
+    snprintf(tmp, sizeof tmp, "--tmpdir=%s", m->process.dir);
     snprintf(socket_option, sizeof socket_option, "--socket=%s", m->socket);
     snprintf(port, sizeof port, "--port=%u", m->port);
     if (geteuid() == 0)
@@ -167,8 +171,8 @@ bool test_mariadb_init(test_mariadb *m)
     snprintf(command, sizeof command,
              "mariadb-install-db --no-defaults --user=$(id -un) --skip-test-db "
              "--auth-root-authentication-method=normal --innodb-log-file-size=8M "
-             "--datadir=%s/data >%s/output 2>&1",
-             m->process.dir, m->process.dir);
+             "--datadir=%s/data --tmpdir=%s >%s/output 2>&1",
+             m->process.dir, m->process.dir, m->process.dir);
     is_made = system(command) == 0 && test_mariadb_start(m) && make_users(m);
     test_mariadb_stop(m);
     if (!is_made) {
