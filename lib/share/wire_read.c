@@ -329,7 +329,7 @@ bool keel_wire_rate_read(const redisReply *reply, uint32_t want, uint32_t *grant
 
     *granted = *wait_ms = 0;
     if (!e || !number32(e[0], granted) || !number32(e[1], wait_ms) || *granted > want) {
-        *granted = 0;
+        *granted = *wait_ms = 0;
         return false;
     }
     if (*wait_ms > WAIT_MAX_MS)

@@ -345,7 +345,7 @@ END_TEST
 
 static const reply_case rate_replies[] = {
     REPLY("granted", "*3\r\n:5\r\n:0\r\n:0\r\n", true),
-    REPLY("more than wanted", "*3\r\n:6\r\n:0\r\n:0\r\n", false),
+    REPLY("more than wanted", "*3\r\n:6\r\n:99999\r\n:0\r\n", false),
     REPLY("fewer than none", "*3\r\n:-1\r\n:0\r\n:0\r\n", false),
     REPLY("too short", "*2\r\n:5\r\n:0\r\n", false),
 };
@@ -359,6 +359,7 @@ START_TEST(a_reply_to_a_limit_is_sound_or_grants_nothing)
     ck_assert_msg(keel_wire_rate_read(reply, 5, &granted, &wait_ms) == row->sound, "%s",
                   row->why);
     ck_assert_uint_eq(granted, row->sound ? 5 : 0);
+    ck_assert_uint_eq(wait_ms, 0);
     freeReplyObject(reply);
 }
 END_TEST
