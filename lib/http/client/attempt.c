@@ -277,6 +277,7 @@ keel_status keel_attempt_begin(keel_exchange *x, uint32_t number)
     if (status == KEEL_OK && !add(a))
         status = KEEL_E_NOMEM;
     if (status != KEEL_OK) {
+        keel_unfit_note(x, status, a->endpoint);
         keel_attempt_drop(a);
         return status;
     }

@@ -40,8 +40,9 @@ static keel_status choose_loop(keel_http *client, const keel_http_options *optio
         return keel_fail(why, KEEL_E_ARGUMENT,
                          "keel_http_watch: " KEEL_OPTIONS_REFUSED);
     if (!loop->watch || !loop->timer)
-        return keel_fail(why, KEEL_E_ARGUMENT,
-                         "keel_http_watch: watch or timer is missing");
+        return keel_failf(why, KEEL_E_ARGUMENT,
+                          "keel_http_watch: %s is NULL, and a loop needs both",
+                          loop->watch ? "timer" : "watch");
     client->has_loop = true;
     return KEEL_OK;
 }
@@ -117,7 +118,8 @@ keel_status keel_http_open(keel_http **out, keel_runtime *runtime,
     if (out)
         *out = NULL;
     if (!out || !runtime)
-        return keel_fail(why, KEEL_E_ARGUMENT, "http: out or runtime is NULL");
+        return keel_failf(why, KEEL_E_ARGUMENT, "http: %s is NULL",
+                          out ? "runtime" : "out");
     status = open_client(out, runtime, options, why);
     errno = saved;
     return status;
@@ -342,25 +344,39 @@ static void begin(keel_exchange *x, keel_pipeline *pipeline,
     keel_http_make_ready(x);
 }
 
+static keel_status check_client(const keel_http *client, keel_detail *why)
+{
+    if (!is_ours(client))
+        return keel_fail(why, KEEL_E_STATE,
+                         "http: the client is the parent process's: a child opens one "
+                         "of its own");
+    if (client->is_closed)
+        return keel_fail(why, KEEL_E_STATE, "http: the client is being closed");
+    return KEEL_OK;
+}
+
 /* What start and perform have in common; done and its ctx are theirs. */
 static keel_status check(keel_http *client, keel_pipeline *pipeline,
                          const keel_http_request *given, keel_http_request *request,
                          keel_call_options *options, keel_detail *why)
 {
-    const char *wrong;
+    keel_status status;
 
     if (!client || !pipeline || !given)
+        return keel_failf(why, KEEL_E_ARGUMENT, "http: %s is NULL",
+                          !client     ? "client"
+                          : !pipeline ? "pipeline"
+                                      : "request");
+    status = check_client(client, why);
+    if (status != KEEL_OK)
+        return status;
+    if (!keel_options_read(request, sizeof *request, given))
         return keel_fail(why, KEEL_E_ARGUMENT,
-                         "http: client, pipeline or request is NULL");
-    if (!is_ours(client) || client->is_closed)
-        return keel_fail(why, KEEL_E_STATE,
-                         "http: the client is closed, or of a parent process");
-    if (!keel_options_read(request, sizeof *request, given) ||
-        !keel_options_read(options, sizeof *options, request->call))
+                         "keel_http_request: " KEEL_OPTIONS_REFUSED);
+    if (!keel_options_read(options, sizeof *options, request->call))
         return keel_fail(why, KEEL_E_ARGUMENT,
-                         "http: request, or its call: " KEEL_OPTIONS_REFUSED);
-    wrong = keel_http_request_check(request);
-    return wrong ? keel_fail(why, KEEL_E_ARGUMENT, wrong) : KEEL_OK;
+                         "keel_http_request.call: " KEEL_OPTIONS_REFUSED);
+    return keel_http_request_check(request, why);
 }
 
 static keel_status start(keel_http *client, keel_pipeline *pipeline,
@@ -396,7 +412,8 @@ keel_status keel_http_start(keel_http *client, keel_pipeline *pipeline,
         *ticket = 0;
     status = check(client, pipeline, request, &own, &options, why);
     if (status == KEEL_OK && !own.done)
-        status = keel_fail(why, KEEL_E_ARGUMENT, "http: the request has no done");
+        status =
+            keel_fail(why, KEEL_E_ARGUMENT, "http: done is NULL: nobody would be told");
     if (status == KEEL_OK)
         status =
             start(client, pipeline, &own, &options, own.done, own.ctx, ticket, why);
@@ -534,9 +551,14 @@ static keel_status perform(keel_http *client, keel_pipeline *pipeline,
 
     if (status != KEEL_OK)
         return status;
-    if (client->has_loop || client->depth)
+    if (client->has_loop)
         return keel_fail(why, KEEL_E_STATE,
-                         "http: a loop watches this client, or this is a callback");
+                         "http: a loop drives this client, so nothing may wait for it: "
+                         "keel_http_start does not");
+    if (client->depth)
+        return keel_fail(why, KEEL_E_STATE,
+                         "http: a callback of this client must not wait for it: "
+                         "keel_http_start does not");
     status = start(client, pipeline, &request, &options, note, w, &ticket, why);
     return status == KEEL_OK ? wait_for(client, w, ticket, why) : status;
 }

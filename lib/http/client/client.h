@@ -8,6 +8,7 @@
  *   exchange.c  the call, from start to done   attempt.c  one easy handle
  *   request.c   the author's request, copied   answer.c   what libcurl delivers
  *   waiting.c   the loop of those who have none
+ *   unfit.c     what is said of a request that cannot be sent
  *   equal.c     requests that get what another one was answered, now or before
  */
 #ifndef KEEL_HTTP_CLIENT_CLIENT_H
@@ -132,6 +133,13 @@ typedef struct keel_equal {
     keel_http_response response;
 } keel_equal;
 
+/* Why a request was not sent at all. */
+typedef enum keel_unfit {
+    KEEL_UNFIT_NOT = 0,
+    KEEL_UNFIT_PATH,    /* it is one alone, and there are no endpoints */
+    KEEL_UNFIT_ENDPOINT /* the chosen one is none of HTTP */
+} keel_unfit;
+
 /*
  * A request under way.
  *
@@ -143,6 +151,8 @@ typedef struct keel_equal {
  * equal     NULL: it goes alone, and what comes of it is nobody else's
  * may_have_left  a request of some attempt did, or may have
  * code, status   libcurl's and HTTP's of the latest that failed
+ * unfit, unfit_endpoint
+ *           why its latest attempt was not sent, and to which endpoint
  * headers, public_headers
  *           as libcurl takes them; the latter without what is confidential
  * text      where texts lie that room is too small for; NULL: in room
@@ -165,6 +175,8 @@ struct keel_exchange {
     bool may_have_left;
     CURLcode code;
     long status;
+    keel_unfit unfit;
+    int unfit_endpoint;
     keel_http_redirects redirects;
     const char *method;
     const char *url;
@@ -307,8 +319,8 @@ void keel_exchange_free(keel_exchange *x);
 
 /* ---- request.c ----------------------------------------------------------------------- */
 
-/* NULL: it is one. Else what is wrong with it. Whether it has a done is not looked at. */
-const char *keel_http_request_check(const keel_http_request *request);
+/* KEEL_E_ARGUMENT: why says what is wrong with it. Whether it has a done is not looked at. */
+keel_status keel_http_request_check(const keel_http_request *request, keel_detail *why);
 
 /* Copies what is kept of it. False: no memory. */
 bool keel_http_request_copy(keel_exchange *x, const keel_http_request *request);
@@ -382,6 +394,16 @@ static inline bool keel_answer_is_anothers(const keel_http_response *response)
 
 /* It is the caller's until keel_http_response_free. */
 void keel_answer_lend(const keel_http_response *response);
+
+/* ---- unfit.c -------------------------------------------------------------------------- */
+
+/* An attempt was not sent for this status, which it then ends with. */
+void keel_unfit_note(keel_exchange *x, keel_status status, int endpoint);
+
+/* What of the request, or of the pipeline's settings, it was, in place of the status's
+ * own text. */
+void keel_unfit_explain(const keel_exchange *x, const char *pipeline,
+                        keel_detail *detail);
 
 /* ---- waiting.c ----------------------------------------------------------------------- */
 

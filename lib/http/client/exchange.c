@@ -300,11 +300,13 @@ void keel_exchange_tell(keel_exchange *x)
 {
     const keel_http_response *response = NULL;
     keel_detail detail = { .size = sizeof detail };
+    const char *pipeline = machine_of(x)->pipeline->name;
     keel_status status = keel_call_end(&x->call, &detail);
 
     leave_slot(x);
     if (detail.attempts)
         keel_http_explain(&detail, x->code, x->status);
+    keel_unfit_explain(x, pipeline, &detail);
     if (x->answer)
         response = keel_answer_show(x->answer, detail.attempts);
     status = keel_equal_end(x, status, &detail, &response);

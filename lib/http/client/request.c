@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/detail.h"
 #include "base/memory.h"
 #include "http/client/client.h"
 #include "http/client/redirect.h"
@@ -34,33 +35,70 @@ static bool has_line_break(const char *text)
     return strpbrk(text, "\r\n") != NULL;
 }
 
-static const char *check_headers(const keel_http_request *r)
+/* By its place, for a name that is none may hold anything. */
+static keel_status check_header(const keel_http_pair *pair, size_t place,
+                                keel_detail *why)
 {
-    if (r->header_count > LINES_MOST || (r->header_count && !r->headers))
-        return "http: headers are missing, or too many";
-    for (size_t i = 0; i < r->header_count; i++) {
-        const keel_http_pair *pair = &r->headers[i];
-
-        if (!pair->name || !is_token(pair->name))
-            return "http: the name of a header is not one";
-        if (!pair->value || has_line_break(pair->value))
-            return "http: the value of a header is missing, or has a line break in it";
-    }
-    return NULL;
+    if (!pair->name || !is_token(pair->name))
+        return keel_failf(why, KEEL_E_ARGUMENT,
+                          "http: headers[%zu].name is %s: it needs letters, digits or "
+                          "hyphens, and no colon, blank or line break",
+                          place, pair->name ? "not the name of a header" : "NULL");
+    if (!pair->value || has_line_break(pair->value))
+        return keel_failf(
+            why, KEEL_E_ARGUMENT, "http: the value of header %.64s %s", pair->name,
+            pair->value ? "has a line break in it" : "is NULL: an empty one is \"\"");
+    return KEEL_OK;
 }
 
-const char *keel_http_request_check(const keel_http_request *r)
+static keel_status check_headers(const keel_http_request *r, keel_detail *why)
 {
-    if (!r->url || !(keel_http_is_url(r->url) || keel_http_is_path(r->url)))
-        return "http: the URL is neither an absolute one of http or https nor a path";
-    if (r->method && !is_token(r->method))
-        return "http: the method is not one";
+    keel_status status = KEEL_OK;
+
+    if (r->header_count > LINES_MOST)
+        return keel_failf(why, KEEL_E_ARGUMENT,
+                          "http: header_count is %zu, and %d is the most",
+                          r->header_count, LINES_MOST);
+    if (r->header_count && !r->headers)
+        return keel_failf(why, KEEL_E_ARGUMENT,
+                          "http: header_count is %zu, but headers is NULL",
+                          r->header_count);
+    for (size_t i = 0; i < r->header_count && status == KEEL_OK; i++)
+        status = check_header(&r->headers[i], i, why);
+    return status;
+}
+
+static keel_status check_numbers(const keel_http_request *r, keel_detail *why)
+{
     if (r->body_length && !r->body)
-        return "http: the body is missing";
-    if ((unsigned)r->safety > KEEL_CURL_UNSAFE ||
-        (unsigned)r->redirects > KEEL_HTTP_ANY_HOST)
-        return "http: safety or redirects is a number that means nothing";
-    return check_headers(r);
+        return keel_failf(why, KEEL_E_ARGUMENT,
+                          "http: body_length is %zu, but body is NULL", r->body_length);
+    if ((unsigned)r->safety > KEEL_CURL_UNSAFE)
+        return keel_failf(why, KEEL_E_ARGUMENT,
+                          "http: safety is %d, which is no keel_curl_safety",
+                          (int)r->safety);
+    if ((unsigned)r->redirects > KEEL_HTTP_ANY_HOST)
+        return keel_failf(why, KEEL_E_ARGUMENT,
+                          "http: redirects is %d, which is no keel_http_redirects",
+                          (int)r->redirects);
+    return KEEL_OK;
+}
+
+/* What a URL holds is not repeated: there may be a secret in it. */
+keel_status keel_http_request_check(const keel_http_request *r, keel_detail *why)
+{
+    keel_status status;
+
+    if (!r->url)
+        return keel_fail(why, KEEL_E_ARGUMENT, "http: url is NULL");
+    if (!keel_http_is_url(r->url) && !keel_http_is_path(r->url))
+        return keel_fail(why, KEEL_E_ARGUMENT,
+                         "http: url begins with none of http://, https:// and /");
+    if (r->method && !is_token(r->method))
+        return keel_fail(why, KEEL_E_ARGUMENT,
+                         "http: method is not one word, such as GET or POST");
+    status = check_numbers(r, why);
+    return status == KEEL_OK ? check_headers(r, why) : status;
 }
 
 /* ---- the copy -------------------------------------------------------------------------- */

@@ -75,18 +75,28 @@ typedef struct wrong_case {
     const char *url;
     const char *name;
     const char *value;
+    const char *text; /* what is said of it */
 } wrong_case;
 
+#define SOME_URL "http://127.0.0.1/"
+#define NO_URL "http: url begins with none of http://, https:// and /"
+#define NO_METHOD "http: method is not one word, such as GET or POST"
+#define NO_NAME                                                                        \
+    "http: headers[0].name is not the name of a header: it needs letters, digits or "  \
+    "hyphens, and no colon, blank or line break"
+
 static const wrong_case wrong_cases[] = {
-    { "no URL", NULL, NULL, "X", "1" },
-    { "a path without its slash", NULL, "b", "X", "1" },
-    { "another scheme", NULL, "ftp://127.0.0.1/", "X", "1" },
-    { "a method of two words", "GET /b", "http://127.0.0.1/", "X", "1" },
-    { "an empty method", "", "http://127.0.0.1/", "X", "1" },
-    { "a header without a name", NULL, "http://127.0.0.1/", "", "1" },
-    { "a name with a colon", NULL, "http://127.0.0.1/", "X:", "1" },
-    { "no value", NULL, "http://127.0.0.1/", "X", NULL },
-    { "a value with a second header", NULL, "http://127.0.0.1/", "X", "1\r\nY: 2" },
+    { "no URL", NULL, NULL, "X", "1", "http: url is NULL" },
+    { "a path without its slash", NULL, "b", "X", "1", NO_URL },
+    { "another scheme", NULL, "ftp://127.0.0.1/", "X", "1", NO_URL },
+    { "a method of two words", "GET /b", SOME_URL, "X", "1", NO_METHOD },
+    { "an empty method", "", SOME_URL, "X", "1", NO_METHOD },
+    { "a header without a name", NULL, SOME_URL, "", "1", NO_NAME },
+    { "a name with a colon", NULL, SOME_URL, "X:", "1", NO_NAME },
+    { "no value", NULL, SOME_URL, "X", NULL,
+      "http: the value of header X is NULL: an empty one is \"\"" },
+    { "a value with a second header", NULL, SOME_URL, "X", "1\r\nY: 2",
+      "http: the value of header X has a line break in it" },
 };
 
 START_TEST(what_is_no_request_is_refused)
@@ -105,10 +115,26 @@ START_TEST(what_is_no_request_is_refused)
     ck_assert_msg(keel_http_start(client, own.pipeline, &r, NULL, &own.why) ==
                       KEEL_E_ARGUMENT,
                   "%s", c->why);
+    ck_assert_str_eq(own.why.text, c->text);
     ck_assert_uint_eq(keel_http_in_flight(client), 0);
     client_end();
 }
 END_TEST
+
+static void refuses(const keel_http_request *r, const char *text)
+{
+    ck_assert_int_eq(keel_http_start(client, own.pipeline, r, NULL, &own.why),
+                     KEEL_E_ARGUMENT);
+    ck_assert_str_eq(own.why.text, text);
+}
+
+static void refuses_to_open(const keel_http_options *options, const char *text)
+{
+    keel_http *none;
+
+    ck_assert_int_eq(keel_http_open(&none, own.rt, options, &own.why), KEEL_E_ARGUMENT);
+    ck_assert_str_eq(own.why.text, text);
+}
 
 START_TEST(sizes_and_numbers_are_looked_at)
 {
@@ -117,33 +143,75 @@ START_TEST(sizes_and_numbers_are_looked_at)
     keel_http_watch watch = { .size = sizeof watch };
     told_end t = { 0 };
     keel_http_request r;
-    keel_http *none;
 
     client_open_at("", 1);
-    ck_assert_int_eq(keel_http_open(&none, own.rt, &options, NULL), KEEL_E_ARGUMENT);
+    refuses_to_open(&options,
+                    "keel_http_options: size is 0, or asks for what this keel "
+                    "does not know");
     options.size = sizeof options;
     options.watch = &watch;
-    ck_assert_int_eq(keel_http_open(&none, own.rt, &options, NULL), KEEL_E_ARGUMENT);
+    refuses_to_open(&options, "keel_http_watch: watch is NULL, and a loop needs both");
     r = request_to(&t);
     r.done = NULL;
-    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
-                     KEEL_E_ARGUMENT);
+    refuses(&r, "http: done is NULL: nobody would be told");
     r = request_to(&t);
     r.call = &call;
-    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
-                     KEEL_E_ARGUMENT);
+    refuses(&r,
+            "keel_http_request.call: size is 0, or asks for what this keel does not "
+            "know");
     r = request_to(&t);
     r.size = 0;
-    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
-                     KEEL_E_ARGUMENT);
+    refuses(&r,
+            "keel_http_request: size is 0, or asks for what this keel does not know");
     r = request_to(&t);
     r.body_length = 1;
-    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
-                     KEEL_E_ARGUMENT);
+    refuses(&r, "http: body_length is 1, but body is NULL");
+    r = request_to(&t);
+    r.header_count = 1;
+    refuses(&r, "http: header_count is 1, but headers is NULL");
     r = request_to(&t);
     r.safety = (keel_curl_safety)9;
-    ck_assert_int_eq(keel_http_start(client, own.pipeline, &r, NULL, NULL),
-                     KEEL_E_ARGUMENT);
+    refuses(&r, "http: safety is 9, which is no keel_curl_safety");
+    r = request_to(&t);
+    r.redirects = (keel_http_redirects)9;
+    refuses(&r, "http: redirects is 9, which is no keel_http_redirects");
+    client_end();
+}
+END_TEST
+
+typedef struct unfit_case {
+    const char *why;
+    const char *settings;
+    const char *url;
+    keel_status status;
+    const char *text;
+} unfit_case;
+
+static const unfit_case unfit_cases[] = {
+    { "nobody to send it to, and what may be secret is not shown", "",
+      "/orders?key=secret", KEEL_E_ARGUMENT,
+      "/orders is a path: KEEL_PAYMENTS__ENDPOINTS names no endpoint to send it to" },
+    { "an endpoint of another protocol", "endpoints=redis://127.0.0.1:1", "/orders",
+      KEEL_E_CONFIG,
+      "entry 1 of KEEL_PAYMENTS__ENDPOINTS is neither http://, https:// nor "
+      "host:port" },
+    { "what only libcurl finds", "", "http://[::1/", KEEL_E_ARGUMENT,
+      "libcurl cannot read the URL of the request" },
+};
+
+START_TEST(what_cannot_be_sent_is_told_why)
+{
+    const unfit_case *c = &unfit_cases[_i];
+    told_end t = { 0 };
+    keel_http_request r;
+
+    client_open_at(c->settings, 1);
+    r = request_to(&t);
+    r.url = c->url;
+    play(&r);
+    ck_assert_msg(t.status == c->status, "%s: %s", c->why, keel_status_name(t.status));
+    ck_assert_str_eq(t.text, c->text);
+    ck_assert_int_eq(t.applied, KEEL_APPLIED_NO);
     client_end();
 }
 END_TEST
@@ -334,6 +402,7 @@ END_TEST
 SUITE("client_wrong", 20, ONE(a_missing_argument_is_said_to_be_missing),
       ROWS(what_is_no_request_is_refused, wrong_cases),
       ONE(sizes_and_numbers_are_looked_at),
+      ROWS(what_cannot_be_sent_is_told_why, unfit_cases),
       ONE(a_url_that_libcurl_cannot_read_ends_the_request),
       ONE(every_allocation_may_fail), ONE(who_cannot_wait_leaves_nothing_under_way),
       ONE(a_child_leaves_its_parents_client_alone),

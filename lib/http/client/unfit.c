@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is said of a request that could not be sent to anybody: which part of it, or which
+ * setting, has to change. What comes of one that was sent is told in http/tell.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/name.h"
+#include "http/client/client.h"
+
+enum { PATH_SHOWN = 80 };
+
+void keel_unfit_note(keel_exchange *x, keel_status status, int endpoint)
+{
+    x->unfit = status == KEEL_E_ARGUMENT ? KEEL_UNFIT_PATH
+               : status == KEEL_E_CONFIG ? KEEL_UNFIT_ENDPOINT
+                                         : KEEL_UNFIT_NOT;
+    x->unfit_endpoint = endpoint;
+}
+
+/* Without the query, which may hold a secret. */
+static int shown_length(const char *path)
+{
+    size_t length = strcspn(path, "?#");
+
+    return length < PATH_SHOWN ? (int)length : PATH_SHOWN;
+}
+
+void keel_unfit_explain(const keel_exchange *x, const char *pipeline,
+                        keel_detail *detail)
+{
+    keel_folded variable;
+    int written = -1;
+
+    keel_name_fold(variable, keel_text_of(pipeline));
+    if (detail->code == KEEL_E_ARGUMENT && x->code == CURLE_URL_MALFORMAT)
+        written = snprintf(detail->storage, sizeof detail->storage,
+                           "libcurl cannot read the URL of the request");
+    else if (detail->code == KEEL_E_ARGUMENT && x->unfit == KEEL_UNFIT_PATH)
+        written = snprintf(detail->storage, sizeof detail->storage,
+                           "%.*s is a path: KEEL_%s__ENDPOINTS names no endpoint to "
+                           "send it to",
+                           shown_length(x->url), x->url, variable);
+    else if (detail->code == KEEL_E_CONFIG && x->unfit == KEEL_UNFIT_ENDPOINT)
+        written =
+            snprintf(detail->storage, sizeof detail->storage,
+                     "entry %d of KEEL_%s__ENDPOINTS is neither http://, https:// "
+                     "nor host:port",
+                     x->unfit_endpoint + 1, variable);
+    if (written > 0)
+        detail->text = detail->storage;
+}
