@@ -102,6 +102,16 @@ static size_t keep(keel_attempt_handle *a, const char *from, size_t length)
 }
 
 /* Its author may close the client in there: then the exchange is gone. */
+static bool ask_author(const keel_exchange *x, const char *from, size_t length)
+{
+    keel_http *client = x->client;
+    unsigned outer = keel_http_author_begin(client);
+    bool wants_more = x->on_body(from, length, x->body_ctx);
+
+    keel_http_author_end(client, outer);
+    return wants_more;
+}
+
 static size_t hand_on(keel_attempt_handle *a, const char *from, size_t length)
 {
     keel_exchange *x = a->exchange;
@@ -113,7 +123,7 @@ static size_t hand_on(keel_attempt_handle *a, const char *from, size_t length)
     }
     a->length += length;
     a->has_streamed = true;
-    if (!x->on_body(from, length, x->body_ctx))
+    if (!ask_author(x, from, length))
         a->is_unwanted = true;
     return a->is_unwanted || !a->exchange ? 0 : length;
 }

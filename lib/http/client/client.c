@@ -176,8 +176,7 @@ void keel_http_destroy(keel_http *client)
     free_rest(client);
 }
 
-/* Cancelled, and told, whatever they were at; those that had ended as they had. */
-static void end_all(keel_http *client)
+void keel_http_end_all(keel_http *client)
 {
     keel_exchange *x;
 
@@ -226,20 +225,29 @@ static void abandon(keel_http *client)
     free_rest(client);
 }
 
+/* Whoever is called in the midst of moving a request on must find it there afterwards, and
+ * leave ends it. */
+static void close_ours(keel_http *client)
+{
+    bool is_in_the_midst = client->depth != client->author_depth;
+
+    keel_http_enter(client);
+    client->is_closed = true;
+    if (!is_in_the_midst)
+        keel_http_end_all(client);
+    keel_http_leave(client);
+}
+
 void keel_http_close(keel_http *client)
 {
     int saved = errno;
 
     if (!client)
         return;
-    if (!is_ours(client)) {
+    if (!is_ours(client))
         abandon(client);
-    } else if (!client->is_closed) {
-        keel_http_enter(client);
-        client->is_closed = true;
-        end_all(client);
-        keel_http_leave(client);
-    }
+    else if (!client->is_closed)
+        close_ours(client);
     errno = saved;
 }
 

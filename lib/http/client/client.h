@@ -214,6 +214,8 @@ typedef struct keel_exchange_queue {
  * armed_ns     what the loop's timer is set to
  * ready, ended exchanges to be polled, and to be told of
  * depth        turns and callbacks that are under way, one inside the other
+ * author_depth depth at which the innermost done or on_body was called: nothing but that
+ *              is under way while depth is the same
  * curl_depth   keel_http_curl_begin without its end so far
  * is_called_back  libcurl is at work, and may be calling the author
  * is_closed    freed once depth is 0
@@ -244,6 +246,7 @@ struct keel_http {
     uint32_t idle_count;
     keel_attempt_handle *dropped;
     unsigned depth;
+    unsigned author_depth;
     unsigned curl_depth;
     bool has_loop;
     bool holds_libcurl;
@@ -267,10 +270,14 @@ void keel_http_curl_end(keel_http *client);
 
 /*
  * Around what drives the client. leave ends with telling the loop what is wanted, and with
- * freeing a client that was closed meanwhile: then false.
+ * ending all and freeing a client that was closed meanwhile: then false.
  */
 void keel_http_enter(keel_http *client);
 bool keel_http_leave(keel_http *client);
+
+/* Around done and on_body, in which the client may be closed at once. */
+unsigned keel_http_author_begin(keel_http *client);
+void keel_http_author_end(keel_http *client, unsigned outer);
 
 /* Moves on whatever has something to do; between enter and leave. */
 void keel_http_turn(keel_http *client);
@@ -293,6 +300,9 @@ curl_socket_t keel_http_open_socket(void *attempt, curlsocktype purpose,
 int keel_http_close_socket(void *client, curl_socket_t fd);
 
 /* ---- client.c ------------------------------------------------------------------------ */
+
+/* Cancelled, and told, whatever they were at; those that had ended as they had. */
+void keel_http_end_all(keel_http *client);
 
 /* Frees what is left of a closed client. */
 void keel_http_destroy(keel_http *client);

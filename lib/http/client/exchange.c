@@ -302,6 +302,7 @@ void keel_exchange_tell(keel_exchange *x)
     keel_detail detail = { .size = sizeof detail };
     const char *pipeline = machine_of(x)->pipeline->name;
     keel_status status = keel_call_end(&x->call, &detail);
+    unsigned outer;
 
     leave_slot(x);
     if (detail.attempts)
@@ -310,7 +311,9 @@ void keel_exchange_tell(keel_exchange *x)
     if (x->answer)
         response = keel_answer_show(x->answer, detail.attempts);
     status = keel_equal_end(x, status, &detail, &response);
+    outer = keel_http_author_begin(x->client);
     x->done(status, response, &detail, x->done_ctx);
+    keel_http_author_end(x->client, outer);
     if (x->answer && x->answer->is_kept)
         x->answer->exchange = NULL;
     else

@@ -245,6 +245,19 @@ void keel_http_enter(keel_http *client)
         keel_bell_wake(client->bell);
 }
 
+unsigned keel_http_author_begin(keel_http *client)
+{
+    unsigned outer = client->author_depth;
+
+    client->author_depth = client->depth;
+    return outer;
+}
+
+void keel_http_author_end(keel_http *client, unsigned outer)
+{
+    client->author_depth = outer;
+}
+
 static uint64_t due(keel_http *client)
 {
     if (client->ready.count || client->ended.count || !keel_bell_sleep(client->bell))
@@ -273,6 +286,7 @@ bool keel_http_leave(keel_http *client)
         return !client->is_closed;
     }
     if (client->is_closed) {
+        keel_http_end_all(client);
         client->depth = 0;
         keel_http_destroy(client);
         return false;

@@ -500,6 +500,79 @@ START_TEST(a_listener_gives_up_what_is_just_refused)
 }
 END_TEST
 
+static int told_by_then;
+
+static void close_once(const keel_event *event, void *ctx)
+{
+    const told_end *t = ctx;
+
+    if (!client || event->type != KEEL_EVENT_REJECTED)
+        return;
+    keel_http_close(client);
+    client = NULL;
+    told_by_then = t->times;
+}
+
+/* One is in the midst of being refused, others wait for their answer. */
+START_TEST(a_listener_closes_the_client)
+{
+    told_end t = { 0 };
+    keel_http_request r;
+    keel_http *closed;
+
+    BEGIN("retry.attempts=1", HANG, HANG);
+    r = request_to(&t);
+    start(&r);
+    start(&r);
+    while (requests() < 2)
+        ck_assert_int_eq(keel_http_poll(client, KEEL_MS), KEEL_OK);
+    ck_assert_int_eq(keel_events_listen(own.rt, close_once, &t), KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_lock(own.pipeline, KEEL_LOCK_OPEN, 0), KEEL_OK);
+    start(&r);
+    start(&r);
+    closed = client;
+    while (client)
+        ck_assert_int_eq(keel_http_poll(closed, UINT64_MAX), KEEL_OK);
+    ck_assert_int_eq(told_by_then, 0);
+    ck_assert_int_eq(t.times, 4);
+    ck_assert_uint_eq(opened_look(&own).in_flight, 0);
+    END();
+}
+END_TEST
+
+static keel_status close_in_its_place(const keel_detail *detail, void *ctx)
+{
+    keel_http_close(client);
+    client = NULL;
+    told_by_then = ((const told_end *)ctx)->times;
+    return detail->code;
+}
+
+START_TEST(a_fallback_closes_the_client)
+{
+    told_end t = { 0 };
+    keel_call_options call = { .size = sizeof call,
+                               .fallback = close_in_its_place,
+                               .fallback_ctx = &t };
+    keel_http_request r;
+    keel_http *closed;
+
+    BEGIN("retry.attempts=1", SAY(SICK, FAULT_KEEP));
+    listen_in_vain();
+    start_waiting(&t, 8);
+    r = request_to(&t);
+    r.call = &call;
+    start(&r);
+    closed = client;
+    while (client)
+        ck_assert_int_eq(keel_http_poll(closed, UINT64_MAX), KEEL_OK);
+    ck_assert_int_eq(told_by_then, 0);
+    ck_assert_int_eq(t.times, 9);
+    close(listener);
+    END();
+}
+END_TEST
+
 static keel_epoll loop;
 
 /* Long enough for the other's timer, which is then taken while nothing can be done. */
@@ -556,5 +629,6 @@ SUITE("client_ends", 20, ONE(a_cancelled_request_is_told_once_and_not_inside),
       ONE(who_wants_no_more_of_it_says_so),
       ONE(a_client_is_closed_while_libcurl_calls_back), ONE(done_starts_and_cancels),
       ONE(done_closes_the_client), ONE(closing_tells_all_that_are_under_way),
-      ONE(a_listener_gives_up_what_is_just_refused),
+      ONE(a_listener_gives_up_what_is_just_refused), ONE(a_listener_closes_the_client),
+      ONE(a_fallback_closes_the_client),
       ONE(a_timer_that_comes_inside_a_callback_is_not_lost))
