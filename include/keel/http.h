@@ -79,8 +79,11 @@ KEEL_API KEEL_MUST_USE keel_status keel_http_open(keel_http **out,
  * `done` of each is called before this returns. May be called inside done and on_body.
  * Inside a listener of events, a fallback or a log hook, which are told in the midst of a
  * request, it only begins: the function of the client that told them calls every done and
- * frees the client before it returns. NULL is fine. A forked child that closes its parent's client only frees memory: no done is
- * called and no byte is sent, since all of it is still under way in the parent.
+ * frees the client before it returns. NULL is fine.
+ *
+ * A forked child that closes its parent's client only frees keel's memory and closes its
+ * copies of the connections: no done is called and no byte is sent, since all of it is
+ * still under way in the parent. What libcurl has allocated stays there.
  */
 KEEL_API void keel_http_close(keel_http *client);
 

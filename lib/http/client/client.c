@@ -192,7 +192,8 @@ void keel_http_end_all(keel_http *client)
         keel_exchange_tell(x);
 }
 
-/* Memory alone: libcurl would talk to those whom the parent is talking to. */
+/* keel's own memory alone: of what libcurl was doing when the parent forked it knows
+ * nothing, and would talk to those whom the parent is talking to. */
 static void abandon_attempts(keel_http *client, keel_attempt_handle *a)
 {
     while (a) {
@@ -222,6 +223,7 @@ static void abandon(keel_http *client)
         keel_memory_free(client->runtime->memory, x);
     }
     abandon_attempts(client, client->idle);
+    keel_sockets_abandon(&client->sockets);
     free_rest(client);
 }
 

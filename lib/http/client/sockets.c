@@ -3,6 +3,8 @@
 #include "http/client/sockets.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 
@@ -41,10 +43,19 @@ static void tell(keel_sockets *s, int fd)
         w->slot = NULL;
 }
 
+/* 0: no socket is there. */
+static uint64_t inode_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+}
+
 bool keel_sockets_opened(keel_sockets *s, int fd)
 {
     if (!reserve(s, fd))
         return false;
+    s->at[fd].inode = inode_of(fd);
     s->at[fd].is_kept = true;
     return true;
 }
@@ -85,6 +96,13 @@ void keel_sockets_tell(keel_sockets *s)
         s->at[fd].is_listed = false;
         tell(s, fd);
     }
+}
+
+void keel_sockets_abandon(keel_sockets *s)
+{
+    for (int fd = 0; fd < s->room; fd++)
+        if (s->at[fd].is_kept && s->at[fd].inode && s->at[fd].inode == inode_of(fd))
+            close(fd);
 }
 
 void keel_sockets_cleanup(keel_sockets *s)

@@ -11,11 +11,13 @@
 
 /*
  * wanted, told  what libcurl wants, and what the loop was told: KEEL_SOCKET_*
+ * inode         of one that is kept; 0: not known
  * is_kept       libcurl says when it closes this one, so that telling may wait
  * next          of those with something to tell, from 1; 0: none
  */
 typedef struct keel_watched {
     void *slot;
+    uint64_t inode;
     int next;
     uint8_t wanted;
     uint8_t told;
@@ -44,6 +46,12 @@ bool keel_sockets_want(keel_sockets *sockets, int fd, unsigned wanted);
 
 /* Tells the loop what has changed. */
 void keel_sockets_tell(keel_sockets *sockets);
+
+/*
+ * In a forked child: closes its copies of the connections, with nothing written. What the
+ * program has meanwhile opened under their numbers is let be.
+ */
+void keel_sockets_abandon(keel_sockets *sockets);
 
 void keel_sockets_cleanup(keel_sockets *sockets);
 

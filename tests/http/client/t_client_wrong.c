@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* keel_http given what it cannot use: wrong arguments, no memory, a parent's client. */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client_fixture.h"
@@ -399,6 +401,57 @@ START_TEST(a_child_frees_all_the_memory_of_its_parents_client)
 }
 END_TEST
 
+/* Copies of the client's ends of its connections, as this process has them. */
+static int client_ends(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_in at = { 0 };
+        socklen_t size = sizeof at;
+
+        if (getpeername(fd, (struct sockaddr *)&at, &size) == 0 &&
+            at.sin_port == htons(server.port))
+            count++;
+    }
+    return count;
+}
+
+static void close_copies_in_child(void)
+{
+    CHILD(client_ends() == 2);
+    keel_http_close(client);
+    CHILD(client_ends() == 0);
+}
+
+START_TEST(a_child_closes_its_copies_of_the_connections)
+{
+    static const fault_step steps[] = {
+        SAY(GOOD, FAULT_KEEP),
+        { .send = GOOD, .drip_ms = 4, .then = FAULT_KEEP },
+        SAY(GOOD, FAULT_KEEP),
+    };
+    told_end t = { 0 };
+    keel_http_request r;
+
+    ck_assert(fault_start(&server, steps, 3));
+    client_open_at("timeout=20s; deadline=20s", server.port);
+    r = request_to(&t);
+    start(&r);
+    start(&r);
+    while (requests() < 2)
+        ck_assert_int_eq(keel_http_poll(client, KEEL_MS), KEEL_OK);
+    child_await(child_fork(close_copies_in_child));
+    finish_all();
+    play(&r);
+    ck_assert_int_eq(t.times, 3);
+    ck_assert_int_eq(t.status, KEEL_OK);
+    ck_assert_int_eq(requests(), 3);
+    ck_assert_int_eq(connections(), 2); /* which the child's closing did not end */
+    END();
+}
+END_TEST
+
 SUITE("client_wrong", 20, ONE(a_missing_argument_is_said_to_be_missing),
       ROWS(what_is_no_request_is_refused, wrong_cases),
       ONE(sizes_and_numbers_are_looked_at),
@@ -406,4 +459,5 @@ SUITE("client_wrong", 20, ONE(a_missing_argument_is_said_to_be_missing),
       ONE(a_url_that_libcurl_cannot_read_ends_the_request),
       ONE(every_allocation_may_fail), ONE(who_cannot_wait_leaves_nothing_under_way),
       ONE(a_child_leaves_its_parents_client_alone),
+      ONE(a_child_closes_its_copies_of_the_connections),
       ONE(a_child_frees_all_the_memory_of_its_parents_client))

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "support/suite.h"
 
 static char told[256]; /* "7rw 7- ": in their order */
@@ -94,7 +98,44 @@ START_TEST(of_a_socket_that_was_not_opened_here_all_is_told_at_once)
 }
 END_TEST
 
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* The program may have closed any of them, and opened something else in its place. */
+START_TEST(a_child_closes_what_is_still_there)
+{
+    int kept[2], moved[2], pipes[2];
+
+    begin();
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, kept), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, moved), 0);
+    ck_assert_int_eq(pipe(pipes), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(keel_sockets_opened(&sockets, kept[i]));
+        ck_assert(keel_sockets_opened(&sockets, moved[i]));
+    }
+    keel_sockets_closing(&sockets, kept[1]); /* is the program's from here on */
+    ck_assert_int_ge(dup2(kept[1], moved[0]), 0);
+    ck_assert_int_ge(dup2(pipes[0], moved[1]), 0);
+    keel_sockets_abandon(&sockets);
+    ck_assert(!is_open(kept[0]));
+    ck_assert(is_open(kept[1]));
+    ck_assert(is_open(moved[0]));
+    ck_assert(is_open(moved[1]));
+    ck_assert_str_eq(told, "");
+    close(kept[1]);
+    for (int i = 0; i < 2; i++) {
+        close(moved[i]);
+        close(pipes[i]);
+    }
+    end();
+}
+END_TEST
+
 SUITE("sockets", 10, ONE(what_is_let_go_and_wanted_again_in_a_turn_is_not_told),
       ONE(what_has_changed_is_told_at_the_end_of_a_turn),
       ONE(a_socket_that_is_closed_is_let_go_before),
-      ONE(of_a_socket_that_was_not_opened_here_all_is_told_at_once))
+      ONE(of_a_socket_that_was_not_opened_here_all_is_told_at_once),
+      ONE(a_child_closes_what_is_still_there))
