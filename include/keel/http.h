@@ -153,7 +153,8 @@ typedef bool keel_http_body_fn(const void *bytes, size_t length, void *ctx);
  * method         NULL: GET
  * url            absolute, http or https. Where the pipeline has endpoints, each attempt
  *                goes to the one that is chosen for it, and only the path and query of
- *                this URL count: they may stand here alone ("/orders?id=7")
+ *                this URL count: they may stand here alone ("/orders?id=7"). Of one that
+ *                is the path of a unix socket the host is localhost
  * headers        Content-Type is sent only if it stands here. With deadline.header the
  *                time left and the attempt's number are sent as well
  * body, body_length

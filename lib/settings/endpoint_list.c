@@ -160,6 +160,8 @@ static bool read_url(reading *r, keel_text url)
         r->entry.name = url;
         return check_path(r, url);
     }
+    if (url.length > 5 && memcmp(url.at, "unix:/", 6) == 0)
+        return fail(r, url.at, "a unix socket is its absolute path alone");
     if (!keel_text_split(url, "://", &scheme, &authority)) {
         r->entry.name = url;
         return check_authority(r, url, true);

@@ -79,6 +79,8 @@ static const struct {
     { "no port after the colon", "a:", 1, 2, "1 to 65535" },
     { "a port too large", "a:65536", 1, 2, "1 to 65535" },
     { "a port that is none", "a:http", 1, 2, "1 to 65535" },
+    { "a socket as others write it", "unix:/run/a", 1, 0, "its absolute path" },
+    { "a socket as a URL", "unix:///run/a", 1, 0, "its absolute path" },
     { "no host", "https://", 1, 8, "no host" },
     { "no host but a port", ":80", 1, 0, "no host" },
     { "no host but a path", "https:///v1", 1, 8, "no host" },

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/memory.h"
 #include "call/race.h"
@@ -124,8 +125,9 @@ static void set_method(keel_attempt_handle *a, const keel_exchange *x)
     curl_easy_setopt(a->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
-/* Who we are is told to nobody but the host that the request names. */
-static void forget_credentials(keel_attempt_handle *a)
+/* Who we are is told to nobody but the host that the request names, and its socket is not
+ * another's. */
+static void leave_host(keel_attempt_handle *a)
 {
     static const CURLoption texts[] = {
         CURLOPT_USERPWD,          CURLOPT_USERNAME,        CURLOPT_PASSWORD,
@@ -141,6 +143,7 @@ static void forget_credentials(keel_attempt_handle *a)
     for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
         curl_easy_setopt(a->easy, blobs[i], NULL);
     curl_easy_setopt(a->easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(a->easy, CURLOPT_UNIX_SOCKET_PATH, NULL);
     a->is_confidential = false;
     a->is_plain = false;
 }
@@ -236,15 +239,35 @@ static keel_status set_joined(keel_attempt_handle *a, const char *endpoint,
     return status;
 }
 
+/* Not left set: the handle's next request may go elsewhere. */
+static keel_status set_unix_socket(keel_attempt_handle *a, const char *path)
+{
+    if (strlen(path) >= sizeof((struct sockaddr_un){ 0 }).sun_path)
+        return KEEL_E_CONFIG;
+    a->is_plain = false;
+    return curl_easy_setopt(a->easy, CURLOPT_UNIX_SOCKET_PATH, path) == CURLE_OK
+               ? KEEL_OK
+               : KEEL_E_NOMEM;
+}
+
+static keel_status set_endpoint(keel_attempt_handle *a, const keel_exchange *x,
+                                const keel_endpoint *endpoint)
+{
+    keel_status status = KEEL_OK;
+
+    a->endpoint = (int)endpoint->index;
+    if (keel_http_is_path(endpoint->url))
+        status = set_unix_socket(a, endpoint->url);
+    return status == KEEL_OK ? set_joined(a, endpoint->url, x->url) : status;
+}
+
 static keel_status set_url(keel_attempt_handle *a, const keel_exchange *x)
 {
     keel_endpoint endpoint = { .size = sizeof endpoint };
 
     a->endpoint = -1;
-    if (keel_call_endpoint(&x->call, a->number, &endpoint) == KEEL_OK) {
-        a->endpoint = (int)endpoint.index;
-        return set_joined(a, endpoint.url, x->url);
-    }
+    if (keel_call_endpoint(&x->call, a->number, &endpoint) == KEEL_OK)
+        return set_endpoint(a, x, &endpoint);
     if (!keel_http_is_url(x->url))
         return KEEL_E_ARGUMENT;
     return curl_easy_setopt(a->easy, CURLOPT_URL, x->url) == CURLE_OK ? KEEL_OK
@@ -322,7 +345,7 @@ bool keel_attempt_hop(keel_attempt_handle *a)
     a->method = keel_http_hop_method(status, a->method);
     keel_answer_clear(a);
     if (hop == KEEL_HOP_ELSEWHERE)
-        forget_credentials(a);
+        leave_host(a);
     curl_easy_setopt(a->easy, CURLOPT_URL, to);
     curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER,
                      a->is_confidential ? a->headers : x->public_headers);

@@ -6,6 +6,8 @@
 #include <strings.h>
 
 static const char plain[] = "http://";
+static const char local[] =
+    "http://localhost"; /* of a unix socket, which has no host */
 
 bool keel_http_is_url(const char *text)
 {
@@ -20,7 +22,7 @@ bool keel_http_is_path(const char *text)
 
 size_t keel_http_target_size(const char *endpoint, const char *asked)
 {
-    return sizeof plain + strlen(endpoint) + strlen("/") + strlen(asked);
+    return sizeof local + strlen(endpoint) + strlen("/") + strlen(asked);
 }
 
 const char *keel_http_path(const char *asked)
@@ -43,10 +45,13 @@ static char *append(char *to, const char *text, size_t length)
 bool keel_http_target(char *to, const char *endpoint, const char *asked)
 {
     const char *path = keel_http_path(asked);
-    size_t length = strlen(endpoint);
+    size_t length;
 
+    if (keel_http_is_path(endpoint))
+        endpoint = local;
+    length = strlen(endpoint);
     if (!keel_http_is_url(endpoint)) {
-        if (keel_http_is_path(endpoint) || strstr(endpoint, "://"))
+        if (strstr(endpoint, "://"))
             return false;
         to = append(to, plain, strlen(plain));
     }

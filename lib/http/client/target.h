@@ -18,7 +18,8 @@ const char *keel_http_path(const char *asked);
 size_t keel_http_target_size(const char *endpoint, const char *asked);
 
 /*
- * endpoint  http://host[:port][/path], or https, or host:port: that is http
+ * endpoint  http://host[:port][/path], or https, or host:port: that is http; or the
+ *           absolute path of a unix socket: the host is then localhost
  * asked     a path, or an absolute URL, of which only the path and what follows counts
  * Returns   false: the endpoint is none of HTTP
  */

@@ -5,11 +5,15 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/name.h"
 #include "http/client/client.h"
 
-enum { PATH_SHOWN = 80 };
+enum {
+    PATH_SHOWN = 80,
+    SOCKET_PATH_MAX = sizeof((struct sockaddr_un){ 0 }).sun_path - 1
+};
 
 void keel_unfit_note(keel_exchange *x, keel_status status, int endpoint)
 {
@@ -45,9 +49,9 @@ void keel_unfit_explain(const keel_exchange *x, const char *pipeline,
     else if (detail->code == KEEL_E_CONFIG && x->unfit == KEEL_UNFIT_ENDPOINT)
         written =
             snprintf(detail->storage, sizeof detail->storage,
-                     "entry %d of KEEL_%s__ENDPOINTS is neither http://, https:// "
-                     "nor host:port",
-                     x->unfit_endpoint + 1, variable);
+                     "entry %d of KEEL_%s__ENDPOINTS is none of http://, https://, "
+                     "host:port and the path of a unix socket (%d bytes at most)",
+                     x->unfit_endpoint + 1, variable, SOCKET_PATH_MAX);
     if (written > 0)
         detail->text = detail->storage;
 }

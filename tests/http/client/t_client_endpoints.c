@@ -18,7 +18,8 @@ static const target_case target_cases[] = {
     { "http://a", "https://other", "http://a/" },
     { "http://a/base", "https://other?x=1", "http://a/base/?x=1" },
     { "http://a", "//other/b", "http://a//other/b" },
-    { "/run/a.sock", "/b", NULL },
+    { "/run/a.sock", "/b", "http://localhost/b" },
+    { "/run/a.sock", "https://other?x=1", "http://localhost/?x=1" },
     { "redis://a", "/b", NULL },
 };
 

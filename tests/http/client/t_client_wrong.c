@@ -189,14 +189,21 @@ typedef struct unfit_case {
     const char *text;
 } unfit_case;
 
+#define NO_ENDPOINT                                                                    \
+    "entry 1 of KEEL_PAYMENTS__ENDPOINTS is none of http://, https://, host:port and " \
+    "the path of a unix socket (107 bytes at most)"
+#define LONG_PATH                                                                      \
+    "/01234567890123456789012345678901234567890123456789012"                           \
+    "345678901234567890123456789012345678901234567890123456"
+
 static const unfit_case unfit_cases[] = {
     { "nobody to send it to, and what may be secret is not shown", "",
       "/orders?key=secret", KEEL_E_ARGUMENT,
       "/orders is a path: KEEL_PAYMENTS__ENDPOINTS names no endpoint to send it to" },
     { "an endpoint of another protocol", "endpoints=redis://127.0.0.1:1", "/orders",
-      KEEL_E_CONFIG,
-      "entry 1 of KEEL_PAYMENTS__ENDPOINTS is neither http://, https:// nor "
-      "host:port" },
+      KEEL_E_CONFIG, NO_ENDPOINT },
+    { "a path longer than the address of a socket holds", "endpoints=" LONG_PATH,
+      "/orders", KEEL_E_CONFIG, NO_ENDPOINT },
     { "what only libcurl finds", "", "http://[::1/", KEEL_E_ARGUMENT,
       "libcurl cannot read the URL of the request" },
 };
