@@ -191,8 +191,9 @@ KEEL_API uint32_t keel_call_attempt(const keel_call *call);
  * Reports what came of the attempt. keel_call_report(call, status) is short for an
  * outcome with that status alone. With attempt = 0 the latest one open is meant; a report
  * on an attempt that is over already (timed out, abandoned) changes nothing but
- * counters. A report later than the attempt's timeout counts as timed out; KEEL_OK and
- * KEEL_CLIENT_ERROR are returned all the same, and the log says so once.
+ * late_results, and KEEL_CANCELLED, as of a copy that lost, not even that. A report later
+ * than the attempt's timeout counts as timed out; KEEL_OK and KEEL_CLIENT_ERROR are
+ * returned all the same, and the log says so once.
  */
 KEEL_API void keel_call_report(keel_call *call, keel_status status);
 KEEL_API void keel_call_report_attempt(keel_call *call, uint32_t attempt,

@@ -367,7 +367,7 @@ static void report(keel_machine *m, uint32_t attempt, const keel_outcome *outcom
         report_plain(m, outcome);
     } else if (is_alive && is_own(m, attempt)) {
         keel_machine_report(m, outcome, keel_machine_now(m));
-    } else if (is_alive) {
+    } else if (is_alive && outcome->status != KEEL_CANCELLED) {
         keel_count(&m->pipeline->counters->late);
         keel_pipeline_tell(m->pipeline,
                            (keel_event_record){ .type = KEEL_EVENT_LATE,

@@ -26,6 +26,7 @@ struct keel_job {
     uint32_t plan_phase;
     uint32_t caller; /* thread index */
     _Atomic uint32_t state;
+    bool has_lost; /* written while leaving, read once left */
     _Alignas(max_align_t) char own[];
 };
 
@@ -83,6 +84,16 @@ void keel_job_end(keel_job *job, keel_status status)
     keel_worker_pool_done(&runtime->workers);
 }
 
+static void tell_late(const keel_job *job, uint64_t now)
+{
+    keel_count(&job->pipeline->counters->late);
+    keel_pipeline_tell(job->pipeline,
+                       (keel_event_record){ .type = KEEL_EVENT_LATE,
+                                            .attempt = job->attempt.number,
+                                            .status = (uint16_t)job->outcome.status },
+                       now);
+}
+
 /* The caller is gone: what the callback held until now goes back. */
 static void end_left(keel_job *job)
 {
@@ -92,12 +103,8 @@ static void end_left(keel_job *job)
     uint64_t now = keel_plan_now(pipeline, job->plan);
 
     keel_admission_end(pipeline, job->plan, &job->admission, &late, now, &changes);
-    keel_count(&pipeline->counters->late);
-    keel_pipeline_tell(pipeline,
-                       (keel_event_record){ .type = KEEL_EVENT_LATE,
-                                            .attempt = job->attempt.number,
-                                            .status = (uint16_t)job->outcome.status },
-                       now);
+    if (!job->has_lost)
+        tell_late(job, now);
     keel_plan_exit(pipeline, job->plan_phase);
     keel_events_deliver(pipeline->runtime);
     keel_job_end(job, KEEL_CANCELLED);
@@ -196,7 +203,7 @@ const keel_outcome *keel_job_outcome(const keel_job *job)
  * worker's. Its token is fired only when nothing that fn then returns counts any more, so
  * that a timeout stays one.
  */
-bool keel_job_leave(keel_job *job, keel_machine *m)
+bool keel_job_leave(keel_job *job, keel_machine *m, bool has_lost)
 {
     uint32_t running = RUNNING, leaving = LEAVING;
 
@@ -204,6 +211,7 @@ bool keel_job_leave(keel_job *job, keel_machine *m)
         return false;
     job->admission = (keel_admission){ .place = job->lent->place };
     job->lent->place = (keel_place){ .ticket = 0 };
+    job->has_lost = has_lost;
     keel_plan_hold(m->pipeline, m->plan_phase);
     keel_cancel_fire(&job->cancel);
     if (!atomic_compare_exchange_strong(&job->state, &leaving, LEFT))

@@ -51,8 +51,10 @@ const keel_outcome *keel_job_outcome(const keel_job *job);
  * Leaves a job before its attempt is ended: if fn still runs, the attempt's place goes
  * with it, and its token is fired. False: fn has returned by now, the job is the
  * caller's still.
+ *
+ * has_lost  another attempt's answer was taken: what fn returns is neutral, not late
  */
-bool keel_job_leave(keel_job *job, keel_machine *m);
+bool keel_job_leave(keel_job *job, keel_machine *m, bool has_lost);
 
 /* What an attempt's own memory holds is taken over, where it was answered, or let go. */
 void keel_run_settle_own(const keel_run_options *options, void *own, keel_status status,

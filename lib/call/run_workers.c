@@ -49,11 +49,11 @@ static void forget(workers_run *r, size_t index)
 }
 
 /* Nobody wants its outcome any more. */
-static void drop(workers_run *r, size_t index)
+static void drop(workers_run *r, size_t index, bool has_lost)
 {
     keel_job *job = r->jobs[index];
 
-    if (!keel_job_leave(job, r->m))
+    if (!keel_job_leave(job, r->m, has_lost))
         keel_job_end(job, KEEL_CANCELLED);
     forget(r, index);
 }
@@ -61,15 +61,16 @@ static void drop(workers_run *r, size_t index)
 static void drop_all(workers_run *r)
 {
     while (r->job_count)
-        drop(r, r->job_count - 1);
+        drop(r, r->job_count - 1, false);
 }
 
-/* Those that lost are left before their attempts end, so that their places go along. */
-static void drop_others(workers_run *r, const keel_job *but)
+/* Those that lost are left before their attempts end, so that their places go along; and
+ * so are those whose time is over. */
+static void drop_others(workers_run *r, const keel_job *but, bool have_lost)
 {
     for (size_t i = r->job_count; i-- > 0;)
         if (r->jobs[i] != but)
-            drop(r, i);
+            drop(r, i, have_lost);
 }
 
 static size_t index_of(const workers_run *r, const keel_job *job)
@@ -81,11 +82,15 @@ static size_t index_of(const workers_run *r, const keel_job *job)
     return index;
 }
 
+static bool is_final(keel_status status)
+{
+    return keel_machine_is_final(keel_machine_known(status));
+}
+
 /* The deadline is everybody's: whoever is ended by it ends the others too. */
 static bool ends_all(const workers_run *r, keel_status status, uint64_t now)
 {
-    return keel_machine_is_final(keel_machine_known(status)) ||
-           now >= r->m->deadline_at;
+    return is_final(status) || now >= r->m->deadline_at;
 }
 
 /* By the instant that ends_all was asked of, so that the machine ends no others. */
@@ -107,7 +112,7 @@ static void take(workers_run *r, keel_job *job, uint64_t now)
     const keel_outcome outcome = keel_outcome_read(keel_job_outcome(job));
 
     if (ends_all(r, outcome.status, now))
-        drop_others(r, job);
+        drop_others(r, job, is_final(outcome.status));
     report(r, keel_job_number(job), &outcome, now);
     forget(r, index_of(r, job));
     keel_job_end(job, outcome.status);
@@ -120,13 +125,13 @@ static void time_out(workers_run *r, size_t index, uint64_t now)
     keel_job *job = r->jobs[index];
     uint32_t number = keel_job_number(job);
 
-    if (!keel_job_leave(job, r->m)) {
+    if (!keel_job_leave(job, r->m, false)) {
         take(r, job, now);
         return;
     }
     forget(r, index);
     if (ends_all(r, KEEL_TIMEOUT, now))
-        drop_others(r, NULL);
+        drop_others(r, NULL, false);
     report(r, number, &outcome, now);
 }
 

@@ -72,9 +72,11 @@ START_TEST(a_copy_that_loses_has_not_won)
     begin_two(HEDGED);
     report(1, KEEL_OK);
     ck_assert(!keel_call_attempt_is_open(&call, 2));
+    report(2, KEEL_CANCELLED); /* by its driver, who was not asked to say so */
     ck_assert_int_eq(keel_call_end(&call, NULL), KEEL_OK);
     ck_assert_uint_eq(opened_look(&o).in_flight, 0);
     ck_assert_uint_eq(opened_look(&o).hedges_won_total, 0);
+    ck_assert_uint_eq(opened_look(&o).late_results, 0);
     opened_cleanup(&o);
 }
 END_TEST
@@ -296,6 +298,7 @@ START_TEST(a_copy_overtakes_a_callback_that_hangs_and_its_place_stays_taken)
     latch_await(&r.released, 1);
     ck_assert_uint_eq(latch_count(&r.discarded), 1);
     ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    ck_assert_uint_eq(opened_look(&o).late_results, 0); /* it lost, and is neutral */
     opened_cleanup(&o);
 }
 END_TEST
@@ -357,6 +360,7 @@ START_TEST(at_the_deadline_all_that_still_run_keep_their_places)
     latch_hit(&r.let_go);
     latch_await(&r.released, 1);
     ck_assert_uint_eq(opened_look(&o).in_flight, 0);
+    ck_assert_uint_eq(opened_look(&o).late_results, 2);
     opened_cleanup(&o);
 }
 END_TEST
