@@ -10,6 +10,7 @@
 #define KEEL_ADAPTERS_EPOLL_H
 
 #include <errno.h>
+#include <keel/adapters/why.h>
 #include <keel/http.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -76,19 +77,41 @@ static inline void keel_epoll_close(keel_epoll *e)
     e->timer_fd = e->set_fd = -1;
 }
 
-/* Opens a client and its set. options may be NULL; its watch is not read. */
+/* The set, with the timer in it; what was opened of it stays on failure. */
+static inline keel_status keel_epoll_open_set(keel_epoll *e, keel_detail *why)
+{
+    struct epoll_event event;
+
+    memset(&event, 0, sizeof event);
+    event.events = EPOLLIN;
+    e->timer_fd = -1;
+    e->set_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (e->set_fd < 0)
+        return keel_adapter_fail(why, KEEL_E_SYSTEM, "epoll: epoll_create1", errno);
+    e->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (e->timer_fd < 0)
+        return keel_adapter_fail(why, KEEL_E_SYSTEM, "epoll: timerfd_create", errno);
+    event.data.fd = e->timer_fd;
+    if (epoll_ctl(e->set_fd, EPOLL_CTL_ADD, e->timer_fd, &event))
+        return keel_adapter_fail(why, KEEL_E_SYSTEM, "epoll: epoll_ctl", errno);
+    return KEEL_OK;
+}
+
+/*
+ * Opens a client and its set. options may be NULL; its watch is not read.
+ * Returns  as keel_http_open
+ */
 static inline keel_status keel_epoll_open(keel_epoll *e, keel_runtime *runtime,
                                           const keel_http_options *options,
                                           keel_detail *why)
 {
-    struct epoll_event event;
     keel_http_watch watch;
     keel_http_options own;
-    keel_status status = KEEL_E_SYSTEM;
+    int saved = errno;
+    keel_status status;
 
     memset(&own, 0, sizeof own);
     memset(&watch, 0, sizeof watch);
-    memset(&event, 0, sizeof event);
     if (options)
         memcpy(&own, options, options->size < sizeof own ? options->size : sizeof own);
     watch.size = sizeof watch;
@@ -98,14 +121,12 @@ static inline keel_status keel_epoll_open(keel_epoll *e, keel_runtime *runtime,
     own.size = sizeof own;
     own.watch = &watch;
     e->client = NULL;
-    e->set_fd = epoll_create1(EPOLL_CLOEXEC);
-    e->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    event.events = EPOLLIN;
-    event.data.fd = e->timer_fd;
-    if (epoll_ctl(e->set_fd, EPOLL_CTL_ADD, e->timer_fd, &event) == 0)
+    status = keel_epoll_open_set(e, why);
+    if (status == KEEL_OK)
         status = keel_http_open(&e->client, runtime, &own, why);
     if (status != KEEL_OK)
         keel_epoll_close(e);
+    errno = saved;
     return status;
 }
 

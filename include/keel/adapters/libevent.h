@@ -7,6 +7,7 @@
 #define KEEL_ADAPTERS_LIBEVENT_H
 
 #include <event2/event.h>
+#include <keel/adapters/why.h>
 #include <keel/http.h>
 #include <string.h>
 #include <sys/time.h>
@@ -96,6 +97,7 @@ static inline void keel_libevent_close(keel_libevent *e)
 /*
  * Opens a client, e->client, in a loop. options may be NULL; its watch is not read. Until
  * it is closed it keeps the loop running.
+ * Returns  as keel_http_open
  */
 static inline keel_status keel_libevent_open(keel_libevent *e, keel_runtime *runtime,
                                              struct event_base *base,
@@ -121,7 +123,7 @@ static inline keel_status keel_libevent_open(keel_libevent *e, keel_runtime *run
     e->base = base;
     e->timer = evtimer_new(base, keel_libevent_on_expiry, e);
     if (!e->timer)
-        return KEEL_E_NOMEM;
+        return keel_adapter_fail(why, KEEL_E_NOMEM, "libevent", 0);
     status = keel_http_open(&e->client, runtime, &own, why);
     if (status != KEEL_OK)
         keel_libevent_close(e);

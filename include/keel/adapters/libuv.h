@@ -6,6 +6,7 @@
 #ifndef KEEL_ADAPTERS_LIBUV_H
 #define KEEL_ADAPTERS_LIBUV_H
 
+#include <keel/adapters/why.h>
 #include <keel/http.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,7 @@ static inline void keel_uv_close(keel_uv *uv)
 /*
  * Opens a client, *out->client, in a loop. options may be NULL; its watch is not read.
  * Until it is closed it keeps the loop running.
+ * Returns  as keel_http_open
  */
 static inline keel_status keel_uv_open(keel_uv **out, keel_runtime *runtime,
                                        uv_loop_t *loop,
@@ -128,7 +130,7 @@ static inline keel_status keel_uv_open(keel_uv **out, keel_runtime *runtime,
 
     *out = NULL;
     if (!uv)
-        return KEEL_E_NOMEM;
+        return keel_adapter_fail(why, KEEL_E_NOMEM, "libuv", 0);
     memset(&own, 0, sizeof own);
     memset(&watch, 0, sizeof watch);
     if (options)

@@ -19,6 +19,10 @@ static void loop_close(void);
 /* The adapter's part of that alone; loop_close follows. */
 static void loop_leave(void);
 
+/* Opens the adapter in vain, for lack of the n-th thing that it needs, which why has to
+ * tell of: its text. NULL: there are not so many. */
+static const char *loop_open_without(keel_runtime *runtime, int n, keel_detail *why);
+
 static keel_http **opened_client;
 
 static void loop_begin(const char *settings, const fault_step *steps, int count)
@@ -187,10 +191,23 @@ START_TEST(closing_the_loop_ends_what_is_under_way)
 }
 END_TEST
 
+START_TEST(what_an_adapter_lacks_is_told)
+{
+    const char *text;
+
+    opened_init(&own, OPENED_REAL, NULL, "");
+    for (int n = 0; (text = loop_open_without(own.rt, n, &own.why)); n++) {
+        ck_assert_str_eq(own.why.text, text);
+        ck_assert(keel_status_is_error(own.why.code));
+    }
+    opened_cleanup(&own);
+}
+END_TEST
+
 SUITE(LOOP_NAME, 20, ONE(requests_queue_fail_and_are_tried_again_in_a_loop),
       ONE(a_timeout_is_the_loops_timer), ONE(another_thread_wakes_the_loop),
       ONE(the_client_is_closed_in_the_midst_of_a_loop),
       ONE(the_adapter_is_closed_in_the_midst_of_a_loop),
-      ONE(closing_the_loop_ends_what_is_under_way))
+      ONE(closing_the_loop_ends_what_is_under_way), ONE(what_an_adapter_lacks_is_told))
 
 #endif

@@ -33,3 +33,16 @@ static void loop_close(void)
     ck_assert_int_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
 }
+
+/* What libuv itself needs is given by the program. */
+static const char *loop_open_without(keel_runtime *runtime, int n, keel_detail *why)
+{
+    if (n)
+        return NULL;
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    own.memory.fail_at = atomic_load(&own.memory.calls) + 1;
+    ck_assert_int_eq(keel_uv_open(&adapter, runtime, &loop, NULL, why), KEEL_E_NOMEM);
+    own.memory.fail_at = 0;
+    loop_close();
+    return "http: out of memory";
+}
