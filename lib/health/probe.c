@@ -97,17 +97,42 @@ keel_probe_state keel_probe_judge(keel_health_kind kind, const char *bytes,
 }
 
 /* So few bytes are taken at once by a connection that is new, or there is none. */
+static bool send_all(const keel_probe *probe, const void *bytes, size_t length)
+{
+    size_t sent = 0;
+
+    return curl_easy_send(probe->easy, bytes, length, &sent) == CURLE_OK &&
+           sent == length;
+}
+
 static keel_probe_state say(const keel_probe *probe)
 {
     const char *word = exchanges[probe->kind].say;
-    size_t sent = 0;
 
     if (!word)
         return KEEL_PROBE_GOOD;
-    return curl_easy_send(probe->easy, word, strlen(word), &sent) == CURLE_OK &&
-                   sent == strlen(word)
-               ? KEEL_PROBE_HEARS
-               : KEEL_PROBE_BAD;
+    return send_all(probe, word, strlen(word)) ? KEEL_PROBE_HEARS : KEEL_PROBE_BAD;
+}
+
+static keel_probe_state take_word(keel_probe *probe, size_t length)
+{
+    probe->length += length;
+    return keel_probe_judge(probe->kind, probe->reply, probe->length);
+}
+
+/* A goodbye that could not be said changes nothing. */
+static keel_probe_state take_sql(keel_probe *probe, size_t length)
+{
+    keel_mysql_handshake *sql = &probe->sql;
+    bool is_sent;
+
+    keel_mysql_handshake_take(sql, probe->reply, length);
+    is_sent = !sql->out_length || send_all(probe, sql->out, sql->out_length);
+    sql->out_length = 0;
+    if (sql->state == KEEL_MYSQL_IS_WELL)
+        return KEEL_PROBE_GOOD;
+    return is_sent && sql->state != KEEL_MYSQL_IS_ILL ? KEEL_PROBE_HEARS
+                                                      : KEEL_PROBE_BAD;
 }
 
 void keel_probe_hear(keel_probe *probe)
@@ -118,10 +143,12 @@ void keel_probe_hear(keel_probe *probe)
 
     if (code == CURLE_AGAIN)
         return;
-    probe->length += got;
-    probe->state = code == CURLE_OK && got
-                       ? keel_probe_judge(probe->kind, probe->reply, probe->length)
-                       : KEEL_PROBE_BAD;
+    if (code != CURLE_OK || !got)
+        probe->state = KEEL_PROBE_BAD;
+    else if (probe->kind == KEEL_HEALTH_SQL)
+        probe->state = take_sql(probe, got);
+    else
+        probe->state = take_word(probe, got);
 }
 
 int keel_probe_fd(const keel_probe *probe)
@@ -192,6 +219,7 @@ bool keel_probe_start(keel_probe *probe, CURLM *multi, const keel_health_policy 
                       keel_probe_sockets *sockets)
 {
     *probe = (keel_probe){ .state = KEEL_PROBE_BAD, .kind = policy->kind };
+    keel_mysql_handshake_init(&probe->sql, policy->user);
     probe->easy = curl_easy_init();
     if (!probe->easy)
         return false;
@@ -220,8 +248,12 @@ void keel_probe_connected(keel_probe *probe, CURLcode code)
 {
     if (code != CURLE_OK)
         probe->state = KEEL_PROBE_BAD;
+    else if (probe->kind == KEEL_HEALTH_HTTP)
+        probe->state = judge_http(probe);
+    else if (probe->kind == KEEL_HEALTH_SQL)
+        probe->state = KEEL_PROBE_HEARS; /* the server speaks first */
     else
-        probe->state = probe->kind == KEEL_HEALTH_HTTP ? judge_http(probe) : say(probe);
+        probe->state = say(probe);
 }
 
 void keel_probe_stop(keel_probe *probe, CURLM *multi)

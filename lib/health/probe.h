@@ -2,7 +2,8 @@
 /*
  * One active check on the wire, on a connection of its own, by libcurl: it looks names up
  * without waiting, tries their addresses, and speaks TLS. A request of HTTP is libcurl's
- * too; for the others it only connects, and a word and its answer are exchanged here.
+ * too; for the others it only connects, and here a word and its answer are exchanged, or
+ * what net/mysql_handshake.h has to say and hears.
  *
  * Nothing waits: who drives a probe has the multi handle and the clock.
  */
@@ -13,6 +14,7 @@
 #include <stdbool.h>
 
 #include "net/descriptor.h"
+#include "net/mysql_handshake.h"
 #include "settings/policy.h"
 
 /* Two for each probe, as libcurl tries two addresses side by side. */
@@ -29,14 +31,17 @@ void keel_probe_sockets_close(keel_probe_sockets *sockets);
 typedef enum keel_probe_state {
     KEEL_PROBE_NONE,
     KEEL_PROBE_CONNECTS, /* libcurl is at it */
-    KEEL_PROBE_HEARS,    /* the word is said, its answer is to come */
+    KEEL_PROBE_HEARS,    /* something is to come from the other side */
     KEEL_PROBE_GOOD,
     KEEL_PROBE_BAD
 } keel_probe_state;
 
 enum { KEEL_PROBE_REPLY_SIZE = 64 };
 
-/* code: of an answer by HTTP; 0: none */
+/*
+ * code   of an answer by HTTP; 0: none
+ * reply  what was heard of the answer to a word; sql: of KEEL_HEALTH_SQL
+ */
 typedef struct keel_probe {
     keel_probe_state state;
     keel_health_kind kind;
@@ -44,9 +49,10 @@ typedef struct keel_probe {
     uint16_t code;
     size_t length;
     char reply[KEEL_PROBE_REPLY_SIZE];
+    keel_mysql_handshake sql;
 } keel_probe;
 
-/* False: no memory; it is BAD then. */
+/* False: no memory; it is BAD then. The policy stays until it is stopped. */
 bool keel_probe_start(keel_probe *probe, CURLM *multi, const keel_health_policy *policy,
                       keel_probe_sockets *sockets);
 
@@ -60,7 +66,8 @@ void keel_probe_hear(keel_probe *probe);
 /* Ends it, wherever it is; NONE is fine. */
 void keel_probe_stop(keel_probe *probe, CURLM *multi);
 
-/* What bytes that a server has said so far come to: HEARS, GOOD or BAD. Any bytes. */
+/* What bytes that a server has said so far, asked by a word, come to: HEARS, GOOD or BAD.
+ * Any bytes; of a kind that is asked so, or KEEL_HEALTH_TCP. */
 keel_probe_state keel_probe_judge(keel_health_kind kind, const char *bytes,
                                   size_t length);
 

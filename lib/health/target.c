@@ -57,6 +57,7 @@ static void want_of(keel_pipeline *pipeline, const keel_plan *plan, keel_target_
     case KEEL_HEALTH_TCP:
     case KEEL_HEALTH_REDIS:
     case KEEL_HEALTH_MEMCACHED:
+    case KEEL_HEALTH_SQL:
         break;
     }
     if (plan->endpoints)
@@ -89,11 +90,13 @@ static uint64_t mix(uint64_t mark, const char *bytes, size_t size)
     return mark;
 }
 
-/* What is checked, as a number (FNV-1a): another path or place, another state. */
+/* What is checked, as a number (FNV-1a): another user, path or place,
+ * another state. */
 static uint64_t mark_of(const keel_target_key *key)
 {
     uint64_t mark = 0xcbf29ce484222325u ^ key->policy.kind;
 
+    mark = mix(mark, key->policy.user, sizeof key->policy.user);
     mark = mix(mark, key->policy.path, sizeof key->policy.path);
     mark = mix(mark, key->policy.target, sizeof key->policy.target);
     return mix(mark, key->endpoint, sizeof key->endpoint);

@@ -10,7 +10,8 @@ static const struct scheme {
     bool tls;
 } schemes[] = {
     { "http", 80, false },    { "https", 443, true },        { "redis", 6379, false },
-    { "rediss", 6379, true }, { "memcached", 11211, false }, { "tcp", 0, false },
+    { "rediss", 6379, true }, { "memcached", 11211, false }, { "mysql", 3306, false },
+    { "tcp", 0, false },
 };
 
 static size_t span(keel_text text, const char *allowed)
@@ -114,6 +115,8 @@ uint16_t keel_address_port(const keel_health_policy *health,
         return 6379;
     case KEEL_HEALTH_MEMCACHED:
         return 11211;
+    case KEEL_HEALTH_SQL:
+        return 3306;
     case KEEL_HEALTH_OFF:
     case KEEL_HEALTH_CALLBACK:
     case KEEL_HEALTH_TCP:

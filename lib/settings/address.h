@@ -2,8 +2,8 @@
 /*
  * Where an active check goes, as health.target says it:
  *
- *     scheme://host[:port][/…]    http, https, redis, rediss and memcached have a port of
- *                                 their own
+ *     scheme://host[:port][/…]    http, https, redis, rediss, memcached and mysql have a
+ *                                 port of their own
  *     host:port
  *     /path/of/a/unix/socket
  *

@@ -595,8 +595,8 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .can_off = true,
       .standard = "callback",
       .meaning = "How keel itself looks whether the dependency is well, beside the "
-                 "calls: by what code has registered, a GET of a path, connecting, or "
-                 "a word that Redis or memcached answers." },
+                 "calls: by what code has registered, a GET of a path, connecting, a "
+                 "word that Redis or memcached answers, or a login to MySQL or MariaDB." },
     { .id = KEEL_KEY_HEALTH_TARGET,
       .name = "health.target",
       .group = KEEL_GROUP_HEALTH,
@@ -1065,7 +1065,7 @@ static void allowed_values(const keel_key *key, char *to, size_t size)
         snprintf(to, size, "a word, 1 to %llu bytes", (unsigned long long)key->max);
         break;
     case KEEL_TYPE_CHECK:
-        snprintf(to, size, "callback, http:/PATH, tcp, redis, memcached");
+        snprintf(to, size, "callback, http:/PATH, tcp, redis, memcached, sql[:USER]");
         break;
     case KEEL_TYPE_ADDRESS:
         snprintf(to, size, "scheme://host:port, host:port or /path/of/a/socket");

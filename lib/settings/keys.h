@@ -139,7 +139,7 @@ typedef enum keel_type {
     KEEL_TYPE_HEDGE,     /* a duration, p95, p95@50ms */
     KEEL_TYPE_ENDPOINTS, /* a list, endpoint_list.h */
     KEEL_TYPE_NAME,      /* one word of the author's */
-    KEEL_TYPE_CHECK,     /* callback, http:/path, tcp, redis, memcached */
+    KEEL_TYPE_CHECK,     /* callback, http:/path, tcp, redis, memcached, sql:user */
     KEEL_TYPE_ADDRESS    /* a URL, host:port or the path of a socket */
 } keel_type;
 

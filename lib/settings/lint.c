@@ -186,6 +186,11 @@ static void lint_ramp_up(const keel_policy *policy, keel_report *report)
                      write_length(stable, policy->stable_ns));
 }
 
+static bool is_postgres(const char *target)
+{
+    return !strncmp(target, "postgres://", 11) || !strncmp(target, "postgresql://", 13);
+}
+
 static void lint_health(const keel_policy *policy, keel_report *report)
 {
     const keel_health_policy *health = &policy->health;
@@ -199,6 +204,11 @@ static void lint_health(const keel_policy *policy, keel_report *report)
         !keel_address_is_complete(health))
         keel_report_lint(report, (keel_spot){ NULL, 0 },
                          "health.target names no port: nothing is checked");
+    if (health->kind == KEEL_HEALTH_SQL && is_postgres(health->target))
+        keel_report_lint(
+            report, (keel_spot){ NULL, 0 },
+            "health=sql speaks to MySQL and MariaDB: for Postgres register "
+            "a callback");
 }
 
 static bool is_in_zone(const keel_endpoint_text *entry, keel_text zone)

@@ -83,10 +83,15 @@ typedef enum keel_health_kind {
     KEEL_HEALTH_HTTP,
     KEEL_HEALTH_TCP,
     KEEL_HEALTH_REDIS,
-    KEEL_HEALTH_MEMCACHED
+    KEEL_HEALTH_MEMCACHED,
+    KEEL_HEALTH_SQL
 } keel_health_kind;
 
-enum { KEEL_HEALTH_PATH_SIZE = 128, KEEL_HEALTH_TARGET_SIZE = 256 };
+enum {
+    KEEL_HEALTH_PATH_SIZE = 128,
+    KEEL_HEALTH_USER_SIZE = 84, /* MariaDB's have 80 bytes; and no byte is left over */
+    KEEL_HEALTH_TARGET_SIZE = 256
+};
 
 /* Texts end with NUL, and all behind it is zero: two of them are compared as bytes. */
 typedef struct keel_health_policy {
@@ -96,7 +101,7 @@ typedef struct keel_health_policy {
     uint32_t rise;
     uint32_t fall;
     keel_health_kind kind;
-    uint32_t spare;
+    char user[KEEL_HEALTH_USER_SIZE];     /* of KEEL_HEALTH_SQL */
     char path[KEEL_HEALTH_PATH_SIZE];     /* of KEEL_HEALTH_HTTP */
     char target[KEEL_HEALTH_TARGET_SIZE]; /* settings/address.h; "": none */
 } keel_health_policy;

@@ -212,13 +212,22 @@ static void copy_text(char *to, size_t size, const keel_value *value)
     keel_text_copy(to, size, value->text.length ? value->text : keel_text_of(""));
 }
 
+/* What stands behind the check's colon. */
+static void resolve_check(const keel_value *check, keel_health_policy *health)
+{
+    health->kind = check->off ? KEEL_HEALTH_OFF : (keel_health_kind)check->form;
+    if (health->kind == KEEL_HEALTH_HTTP)
+        copy_text(health->path, sizeof health->path, check);
+    else if (health->kind == KEEL_HEALTH_SQL)
+        keel_text_copy(health->user, sizeof health->user,
+                       check->text.length ? check->text : keel_text_of("keel_health"));
+}
+
 static void resolve_health(const keel_layers *layers, keel_policy *out)
 {
     keel_health_policy *health = &out->health;
-    const keel_value *check = value_of(layers, KEEL_KEY_HEALTH);
 
-    health->kind = check->off ? KEEL_HEALTH_OFF : (keel_health_kind)check->form;
-    copy_text(health->path, sizeof health->path, check);
+    resolve_check(value_of(layers, KEEL_KEY_HEALTH), health);
     copy_text(health->target, sizeof health->target,
               value_of(layers, KEEL_KEY_HEALTH_TARGET));
     health->interval_ns = number_of(layers, KEEL_KEY_HEALTH_INTERVAL);

@@ -24,6 +24,7 @@ static const char *const checks[] = {
     [KEEL_HEALTH_TCP] = "tcp",
     [KEEL_HEALTH_REDIS] = "redis",
     [KEEL_HEALTH_MEMCACHED] = "memcached",
+    [KEEL_HEALTH_SQL] = "sql",
     NULL,
 };
 
@@ -207,29 +208,46 @@ static keel_parse parse_name(keel_text text, keel_value *value)
     return keel_endpoint_zone_is_valid(text) ? KEEL_PARSE_OK : KEEL_PARSE_FORM;
 }
 
-/* What a request's first line may hold, and no more than has a place. */
-static bool is_path(keel_text text)
+/* Without blanks, and no more than has a place. */
+static bool is_plain(keel_text text, size_t size)
 {
-    if (!text.length || text.length >= KEEL_HEALTH_PATH_SIZE || text.at[0] != '/')
+    if (!text.length || text.length >= size)
         return false;
     for (size_t i = 0; i < text.length; i++)
-        if (text.at[i] <= ' ' || text.at[i] > '~' || text.at[i] == '#')
+        if (text.at[i] <= ' ' || text.at[i] > '~')
             return false;
     return true;
 }
 
-/* "http:/healthz", or a word alone. */
+/* What a request's first line may hold. */
+static bool is_path(keel_text text)
+{
+    return is_plain(text, KEEL_HEALTH_PATH_SIZE) && text.at[0] == '/' &&
+           !memchr(text.at, '#', text.length);
+}
+
+/* more: what follows the colon; NULL: there is none. */
+static bool fits_check(keel_health_kind kind, const keel_text *more)
+{
+    if (kind == KEEL_HEALTH_HTTP)
+        return more && is_path(*more);
+    if (kind == KEEL_HEALTH_SQL)
+        return !more || is_plain(*more, KEEL_HEALTH_USER_SIZE);
+    return !more;
+}
+
+/* "http:/healthz", "sql:user", or a word alone. */
 static keel_parse parse_check(keel_text text, keel_value *value)
 {
-    keel_text word = text, path = { NULL, 0 };
-    bool has_path = keel_text_split(text, ":", &word, &path);
+    keel_text word = text, more = { NULL, 0 };
+    bool has_more = keel_text_split(text, ":", &word, &more);
     uint64_t kind;
 
-    if (parse_word(checks, word, &kind) || has_path != (kind == KEEL_HEALTH_HTTP) ||
-        (has_path && !is_path(path)))
+    if (parse_word(checks, word, &kind) ||
+        !fits_check((keel_health_kind)kind, has_more ? &more : NULL))
         return KEEL_PARSE_FORM;
     value->form = (unsigned)kind;
-    value->text = path;
+    value->text = more;
     return KEEL_PARSE_OK;
 }
 

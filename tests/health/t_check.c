@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "call/pipeline.h"
@@ -140,9 +141,8 @@ static const struct {
     keel_check_state state;
 } silent[] = {
     { "tcp", KEEL_CHECK_HEALTHY }, /* an accept is all it asks for */
-    { "http:/", KEEL_CHECK_UNHEALTHY },
-    { "redis", KEEL_CHECK_UNHEALTHY },
-    { "memcached", KEEL_CHECK_UNHEALTHY },
+    { "http:/", KEEL_CHECK_UNHEALTHY },    { "redis", KEEL_CHECK_UNHEALTHY },
+    { "memcached", KEEL_CHECK_UNHEALTHY }, { "sql", KEEL_CHECK_UNHEALTHY },
 };
 
 START_TEST(a_port_that_accepts_and_hangs_is_well_to_tcp_alone)
@@ -271,6 +271,31 @@ START_TEST(an_answer_may_come_in_pieces)
     ck_assert(fault_saw(&server, "keel-health"));
     opened_cleanup(&o);
     fault_stop(&server);
+}
+END_TEST
+
+/* Said by a server as soon as it is connected to. */
+static const char *const greetings[] = {
+    "HTTP/1.1 400 Bad Request\r\n\r\n", "\xff\xff\xff", /* of 16 MiB to come */
+    "J",                                                /* and then nothing */
+};
+
+START_TEST(what_is_no_greeting_of_mysql_is_ill)
+{
+    uint16_t port;
+    int listener = listen_only(&port), fd[2]; /* so many in a row make it ill */
+
+    open_with(aim("sql", "127.0.0.1:", port));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_ge(fd[i] = accept(listener, NULL, NULL), 0);
+        ck_assert_int_gt(
+            send(fd[i], greetings[_i], strlen(greetings[_i]), MSG_NOSIGNAL), 0);
+    }
+    expect(KEEL_CHECK_UNHEALTHY);
+    opened_cleanup(&o);
+    close(fd[0]);
+    close(fd[1]);
+    close(listener);
 }
 END_TEST
 
@@ -411,6 +436,7 @@ int main(void)
         ONE(a_socket_has_a_path),
         ROWS(an_answer_is_good_by_its_first_word, replies),
         ONE(an_answer_may_come_in_pieces),
+        ROWS(what_is_no_greeting_of_mysql_is_ill, greetings),
         ONE(a_dependency_that_is_well_again_is_probed_within_its_open_hour),
         ONE(each_endpoint_is_looked_at_by_itself),
         ONE(what_is_not_to_be_checked_any_more_is_not),

@@ -318,7 +318,7 @@ END_TEST
 
 /* ---- closing ------------------------------------------------------------------------ */
 
-static const char *const hanging[] = { "http:/", "redis", "memcached" };
+static const char *const hanging[] = { "http:/", "redis", "memcached", "sql" };
 
 START_TEST(closing_waits_for_no_check_on_the_wire)
 {
