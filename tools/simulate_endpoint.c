@@ -65,14 +65,10 @@ const keel_sim_outcome *keel_sim_outcome_at(const keel_sim *sim, const char *end
 static void say_health(keel_sim *sim, const char *endpoint, bool is_healthy)
 {
     const keel_plan *plan = plan_of(&sim->world);
-    uint32_t index = keel_endpoints_find(plan->endpoints, endpoint);
-    keel_endpoint_changes changes = { .count = 0 };
 
-    keel_endpoints_say_health(plan->endpoints, &plan->policy, index, is_healthy,
-                              sim->world.now, &changes);
-    keel_pipeline_tell_endpoints(sim->world.pipeline, plan->endpoints, &changes,
-                                 sim->world.now);
-    keel_events_deliver(sim->world.runtime);
+    keel_endpoints_say_health(plan->endpoints,
+                              keel_endpoints_find(plan->endpoints, endpoint),
+                              is_healthy, sim->world.now);
 }
 
 bool keel_sim_say_of_endpoints(keel_sim *sim, const keel_sim_step *step)

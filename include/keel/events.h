@@ -46,9 +46,8 @@ typedef enum keel_cause {
     KEEL_CAUSE_HALF_OPEN_MAX_WAIT = 7,
     KEEL_CAUSE_OPERATOR = 8,
     KEEL_CAUSE_RESET = 9,
-    KEEL_CAUSE_FLEET = 10,       /* the fleet's state; see keel-fleet(7) */
-    KEEL_CAUSE_EXPIRED = 11,     /* a lock's time is over */
-    KEEL_CAUSE_HEALTH_CHECK = 12 /* an active check found the endpoint healthy again */
+    KEEL_CAUSE_FLEET = 10,  /* the fleet's state; see keel-fleet(7) */
+    KEEL_CAUSE_EXPIRED = 11 /* a lock's time is over */
 } keel_cause;
 
 /* "transition", "failure_rate", "half_open"; static; "?": keel does not know it. */

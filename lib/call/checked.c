@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#include "call/endpoint.h"
-
 /* ---- the breaker -------------------------------------------------------------------- */
 
 /* Processes with a breaker of their own end its open period each for itself. */
@@ -74,14 +72,9 @@ static void say(keel_pipeline *pipeline, const keel_plan *plan, const char *endp
     const keel_endpoints *set = plan->endpoints;
     uint64_t now = keel_plan_now(pipeline, plan);
 
-    for (uint32_t i = 0; set && i < set->count; i++) {
-        keel_endpoint_changes changes = { .count = 0 };
-
-        if (endpoint && strcmp(set->entries[i].name, endpoint) != 0)
-            continue;
-        keel_endpoints_say_health(set, &plan->policy, i, is_healthy, now, &changes);
-        keel_pipeline_tell_endpoints(pipeline, set, &changes, now);
-    }
+    for (uint32_t i = 0; set && i < set->count; i++)
+        if (!endpoint || strcmp(set->entries[i].name, endpoint) == 0)
+            keel_endpoints_say_health(set, i, is_healthy, now);
 }
 
 void keel_pipeline_say_health(keel_pipeline *pipeline, const char *endpoint,

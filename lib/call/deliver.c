@@ -170,8 +170,7 @@ const char *keel_cause_name(keel_cause cause)
     static const char *const names[] = {
         "none",         "failure_rate", "slow_rate",     "consecutive",
         "open_elapsed", "probes_ok",    "probes_failed", "half_open_max_wait",
-        "operator",     "reset",        "fleet",         "expired",
-        "health_check"
+        "operator",     "reset",        "fleet",         "expired"
     };
 
     return (size_t)cause < sizeof names / sizeof names[0] ? names[cause] : "?";

@@ -552,28 +552,8 @@ void keel_endpoints_reset(const keel_endpoints *set, uint64_t now,
 
 /* ---- active checks -------------------------------------------------------------- */
 
-/* Of an open breaker: probes may pass from now on. */
-static void end_open_period(const keel_endpoint_entry *entry, const keel_policy *policy,
-                            uint32_t index, uint64_t now,
-                            keel_endpoint_changes *changes)
-{
-    keel_changes moves = { .count = 0 };
-    keel_breaker_now seen;
-
-    do {
-        seen = keel_breaker_read(&entry->breaker);
-        if (seen.s.state != KEEL_BREAKER_OPEN)
-            return;
-    } while (!keel_breaker_change(&entry->breaker, &seen, KEEL_BREAKER_HALF_OPEN,
-                                  policy->half_open_permits, keel_breaker_opens(&seen),
-                                  keel_ns_add(now, policy->half_open_max_wait_ns),
-                                  KEEL_CAUSE_HEALTH_CHECK, &moves));
-    note_moves(index, &moves, changes);
-}
-
-bool keel_endpoints_say_health(const keel_endpoints *set, const keel_policy *policy,
-                               uint32_t index, bool is_healthy, uint64_t now,
-                               keel_endpoint_changes *changes)
+bool keel_endpoints_say_health(const keel_endpoints *set, uint32_t index,
+                               bool is_healthy, uint64_t now)
 {
     const keel_endpoint_entry *entry = &set->entries[index];
     _Atomic uint64_t *health = &entry->words->health;
@@ -586,7 +566,7 @@ bool keel_endpoints_say_health(const keel_endpoints *set, const keel_policy *pol
     } while (!atomic_compare_exchange_weak_explicit(
         health, &old, fresh, memory_order_relaxed, memory_order_relaxed));
     if (is_healthy && entry->breaker.words)
-        end_open_period(entry, policy, index, now, changes);
+        (void)keel_breaker_hasten(&entry->breaker, now);
     return true;
 }
 

@@ -87,12 +87,11 @@ void keel_endpoints_reset(const keel_endpoints *set, uint64_t now,
 
 /*
  * What an active check says. One that is ill is no candidate but in a panic. One that is
- * healthy again, and whose breaker is open, is probed from now on; nothing here closes it.
- * True: it is another than was said before.
+ * healthy again, and whose breaker is open, need not be waited for: the next call that goes
+ * there is a probe. True: it is another than was said before.
  */
-bool keel_endpoints_say_health(const keel_endpoints *set, const keel_policy *policy,
-                               uint32_t index, bool is_healthy, uint64_t now,
-                               keel_endpoint_changes *changes);
+bool keel_endpoints_say_health(const keel_endpoints *set, uint32_t index,
+                               bool is_healthy, uint64_t now);
 
 /* A pure look. ok, failed: of the breaker's window; without one, since the last sweep. */
 typedef struct keel_endpoint_view {

@@ -479,7 +479,7 @@ START_TEST(every_name_is_known_and_what_is_beyond_is_a_question_mark)
 {
     for (int i = KEEL_EVENT_TRANSITION; i <= KEEL_EVENT_HEALTH; i++)
         ck_assert_str_ne(keel_event_type_name((keel_event_type)i), "?");
-    for (int i = 0; i <= KEEL_CAUSE_HEALTH_CHECK; i++)
+    for (int i = 0; i <= KEEL_CAUSE_EXPIRED; i++)
         ck_assert_str_ne(keel_cause_name((keel_cause)i), "?");
     for (int i = 0; i <= KEEL_BREAKER_HALF_OPEN; i++)
         ck_assert_str_ne(keel_breaker_state_name((keel_breaker_state)i), "?");
@@ -488,7 +488,7 @@ START_TEST(every_name_is_known_and_what_is_beyond_is_a_question_mark)
     ck_assert_str_eq(keel_event_type_name((keel_event_type)0), "?");
     ck_assert_str_eq(keel_event_type_name((keel_event_type)(KEEL_EVENT_HEALTH + 1)),
                      "?");
-    ck_assert_str_eq(keel_cause_name((keel_cause)(KEEL_CAUSE_HEALTH_CHECK + 1)), "?");
+    ck_assert_str_eq(keel_cause_name((keel_cause)(KEEL_CAUSE_EXPIRED + 1)), "?");
     ck_assert_str_eq(keel_breaker_state_name((keel_breaker_state)3), "?");
     ck_assert_str_eq(keel_lock_name((keel_lock)-1), "?");
 }

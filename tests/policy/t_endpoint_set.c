@@ -271,9 +271,7 @@ static void reload(schedule *s)
 
 static void check_health(schedule *s)
 {
-    l.changes.count = 0;
-    keel_endpoints_say_health(l.set, &l.policy, any(s, l.set->count), any(s, 2), l.now,
-                              &l.changes);
+    keel_endpoints_say_health(l.set, any(s, l.set->count), any(s, 2), l.now);
 }
 
 static void check_invariants(schedule *s)
@@ -380,8 +378,8 @@ static void *attempt_often(void *ctx)
             keel_endpoints_end(l.set, &l.policy, &pick, &result, now, &random,
                                &changes);
         if (draw % 97 == 0)
-            keel_endpoints_say_health(l.set, &l.policy, (uint32_t)(draw >> 40) % 5,
-                                      draw >> 50 & 1, now, &changes);
+            keel_endpoints_say_health(l.set, (uint32_t)(draw >> 40) % 5, draw >> 50 & 1,
+                                      now);
     }
     return NULL;
 }
