@@ -80,10 +80,10 @@ typedef struct keel_health_watch_options {
  * Makes a dependency part of the service's readiness; none is unless this is called. Of a
  * pipeline watched before the options change.
  *
- *   closed, or a lock that lets all calls through      pass
- *   half-open, open with its time over, or closed
- *   while its active check finds it unhealthy          warn
- *   open, or locked open                               fail if critical, else warn
+ *   closed, or a lock that lets all calls through        pass
+ *   half-open, open with its time over, ramping up,
+ *   or closed while its active check finds it unhealthy  warn
+ *   open, or locked open                                 fail if critical, else warn
  *
  * It counts until the pipeline is closed, and again when it is opened anew.
  * Returns  KEEL_OK; KEEL_E_ARGUMENT, KEEL_E_NOMEM

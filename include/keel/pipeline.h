@@ -190,6 +190,8 @@ typedef enum keel_check_state {
  * check                            what active checks have found
  * coalesced_total                  requests that were given another one's answer
  * stale_served_total               requests that were given an answer kept for outages
+ * ramp_left_ns                     until all calls pass again after probes have closed
+ *                                  it (breaker.ramp_up); 0 when it does not ramp
  */
 typedef struct keel_pipeline_stats {
     size_t size;
@@ -220,6 +222,7 @@ typedef struct keel_pipeline_stats {
     keel_check_state check;
     uint64_t coalesced_total;
     uint64_t stale_served_total;
+    uint64_t ramp_left_ns;
 } keel_pipeline_stats;
 
 /* KEEL_OK; KEEL_E_ARGUMENT: NULL, or size 0. A pure look: changes no state. */

@@ -231,6 +231,15 @@ keel_status keel_pipeline_transition(keel_pipeline *pipeline, keel_breaker_state
 
 /* looking */
 
+/* Its words keep saying that it ramps until a call comes. */
+static uint64_t ramp_left(const visit *v, const keel_breaker_view *view)
+{
+    return view->is_ramping
+               ? keel_ns_left(keel_ns_add(view->due_at_ns, v->plan->policy.ramp_up_ns),
+                              v->now)
+               : 0;
+}
+
 static void look_at_breaker(const visit *v, keel_pipeline_stats *all)
 {
     keel_breaker_view view = keel_breaker_look(&v->plan->breaker, v->now);
@@ -245,6 +254,7 @@ static void look_at_breaker(const visit *v, keel_pipeline_stats *all)
     all->permits = view.permits_left;
     all->open_left_ns =
         view.state == KEEL_BREAKER_OPEN ? keel_ns_left(view.due_at_ns, v->now) : 0;
+    all->ramp_left_ns = ramp_left(v, &view);
 }
 
 static void look_at_limits(const visit *v, keel_pipeline_stats *all)

@@ -253,6 +253,8 @@ static judgement judge(const keel_pipeline_stats *stats, bool critical)
         return judge_open(stats, critical);
     if (stats->lock == KEEL_LOCK_NONE && stats->state == KEEL_BREAKER_HALF_OPEN)
         return (judgement){ KEEL_HEALTH_WARN, "probes are let through" };
+    if (stats->lock == KEEL_LOCK_NONE && stats->ramp_left_ns)
+        return (judgement){ KEEL_HEALTH_WARN, "it is back, a share of calls passes" };
     if (stats->check == KEEL_CHECK_UNHEALTHY)
         return (judgement){ KEEL_HEALTH_WARN, "its active check fails" };
     return (judgement){ KEEL_HEALTH_PASS, NULL };

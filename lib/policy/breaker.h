@@ -214,6 +214,7 @@ typedef struct keel_breaker_view {
     keel_breaker_state state;
     keel_lock lock;
     uint32_t generation;
+    bool is_ramping; /* since due_at_ns; the settings say for how long */
     uint32_t permits_left;
     uint64_t due_at_ns;
     keel_totals totals;

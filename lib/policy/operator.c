@@ -127,6 +127,8 @@ keel_breaker_view keel_breaker_look(const keel_breaker *breaker, uint64_t now)
     keel_breaker_now seen = keel_breaker_read(breaker);
     keel_breaker_view view = { .state = seen.s.state,
                                .generation = seen.s.generation,
+                               .is_ramping = seen.s.state == KEEL_BREAKER_CLOSED &&
+                                             seen.s.left == KEEL_RAMPING,
                                .permits_left = seen.s.state == KEEL_BREAKER_HALF_OPEN
                                                    ? seen.s.left
                                                    : 0,

@@ -24,6 +24,7 @@
 #define BREAKER                                                                        \
     "none; breaker=on; breaker.min_calls=2; breaker.open=10s; breaker.open_jitter=0;"  \
     "breaker.half_open_permits=2"
+#define RAMP BREAKER "; breaker.ramp_up=10s"
 
 static opened o;
 static char text[1024];
@@ -206,6 +207,26 @@ static void nothing(void)
 {
 }
 
+static void ramp(void)
+{
+    opened_cleanup(&o);
+    opened_init(&o, OPENED_VIRTUAL, NULL, RAMP);
+    trip_and_recover();
+    vclock_advance(&o.clock, 10 * KEEL_S - 1);
+}
+
+static void ramp_and_lock_closed(void)
+{
+    ramp();
+    keel_pipeline_lock(o.pipeline, KEEL_LOCK_CLOSED, 0);
+}
+
+static void ramp_to_its_end(void)
+{
+    ramp();
+    vclock_advance(&o.clock, 1); /* no call has come to see it */
+}
+
 static const struct {
     const char *why;
     void (*happens)(void);
@@ -221,6 +242,10 @@ static const struct {
       KEEL_HEALTH_WARN },
     { "half-open", trip_and_probe, KEEL_HEALTH_WARN, KEEL_HEALTH_WARN },
     { "closed again", trip_and_recover, KEEL_HEALTH_PASS, KEEL_HEALTH_PASS },
+    { "but calls are still refused", ramp, KEEL_HEALTH_WARN, KEEL_HEALTH_WARN },
+    { "which an operator ends", ramp_and_lock_closed, KEEL_HEALTH_PASS,
+      KEEL_HEALTH_PASS },
+    { "or the time", ramp_to_its_end, KEEL_HEALTH_PASS, KEEL_HEALTH_PASS },
 };
 
 START_TEST(a_watched_breaker_counts_as_the_author_says)
