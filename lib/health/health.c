@@ -93,7 +93,7 @@ keel_health *keel_health_of(keel_runtime *rt)
 /* ---- the thread --------------------------------------------------------------------- */
 
 /* No signal of the author's is for this thread, and no SIGPIPE of libcurl's ends it. */
-static bool start_thread_locked(keel_health *h)
+static bool start_thread(pthread_t *thread, keel_checker *checker)
 {
     sigset_t all, before;
     int error;
@@ -101,27 +101,22 @@ static bool start_thread_locked(keel_health *h)
     sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before))
         return false;
-    error = pthread_create(&h->thread, NULL, keel_checker_run, h->checker);
+    error = pthread_create(thread, NULL, keel_checker_run, checker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return !error;
 }
 
-static void start_locked(keel_health *h)
+/* The checker is the health's then. */
+static bool start_locked(keel_health *h, keel_checker *checker, keel_detail *why)
 {
-    keel_detail why = KEEL_DETAIL_INIT;
-
-    h->checker = keel_checker_new(h, &why);
-    if (h->checker) {
-        /* before it is there, so that no child passes for its parent */
-        atomic_store(&h->rt->has_peers, true);
-        h->has_thread = start_thread_locked(h);
-        if (h->has_thread)
-            return;
-        keel_fail(&why, KEEL_E_SYSTEM, "no thread to be had");
-        keel_checker_free(h->checker);
-        h->checker = NULL;
-    }
-    keel_warn(&h->rt->warnings, "health: %s; nothing is checked", why.text);
+    /* before it is there, so that no child passes for its parent */
+    atomic_store(&h->rt->has_peers, true);
+    h->has_thread = start_thread(&h->thread, checker);
+    if (h->has_thread)
+        h->checker = checker;
+    else
+        keel_fail(why, KEEL_E_SYSTEM, "no thread to be had");
+    return h->has_thread;
 }
 
 static void count(keel_pipeline *pipeline, const keel_target_key *key, void *ctx)
@@ -171,14 +166,40 @@ void keel_health_rouse(keel_health *h)
     errno = saved;
 }
 
+static bool has_thread(keel_health *h)
+{
+    bool has;
+
+    pthread_mutex_lock(&h->thread_mu);
+    has = h->has_thread;
+    pthread_mutex_unlock(&h->thread_mu);
+    return has;
+}
+
+/* The checker is made without the lock, since that allocates; if another thread has been
+ * first meanwhile, it is one too many. */
+static bool start(keel_health *h, keel_detail *why)
+{
+    keel_checker *checker = keel_checker_new(h, why);
+    bool has;
+
+    pthread_mutex_lock(&h->thread_mu);
+    if (checker && !h->has_thread && start_locked(h, checker, why))
+        checker = NULL;
+    has = h->has_thread;
+    pthread_mutex_unlock(&h->thread_mu);
+    keel_checker_free(checker);
+    return has;
+}
+
 static void start_or_rouse(keel_health *h, bool is_wanted)
 {
-    pthread_mutex_lock(&h->thread_mu);
-    if (is_wanted && !h->has_thread)
-        start_locked(h);
-    if (h->has_thread)
+    keel_detail why = KEEL_DETAIL_INIT;
+
+    if (has_thread(h) || (is_wanted && start(h, &why)))
         keel_health_rouse(h);
-    pthread_mutex_unlock(&h->thread_mu);
+    else if (is_wanted)
+        keel_warn(&h->rt->warnings, "health: %s; nothing is checked", why.text);
 }
 
 void keel_health_attend(keel_runtime *rt)

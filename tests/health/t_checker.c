@@ -7,12 +7,14 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "health/health.h"
 #include "support/board_file.h"
 #include "support/child.h"
 #include "support/comes.h"
@@ -406,6 +408,52 @@ START_TEST(without_memory_there_is_less_health_and_no_leak)
 }
 END_TEST
 
+/* Memory of the runtime's that is asked for, by its own thread, under a lock. */
+static keel_runtime *watched;
+static pthread_t main_thread;
+static int asked, asked_under_a_lock;
+
+static void *allocate_and_look(size_t size, void *ctx)
+{
+    keel_health *h = watched ? atomic_load(&watched->health) : NULL;
+
+    (void)ctx;
+    if (!h || !pthread_equal(main_thread, pthread_self()))
+        return malloc(size);
+    asked++;
+    if (pthread_mutex_trylock(&h->thread_mu))
+        asked_under_a_lock++;
+    else
+        pthread_mutex_unlock(&h->thread_mu);
+    return malloc(size);
+}
+
+static void release(void *memory, void *ctx)
+{
+    (void)ctx;
+    free(memory);
+}
+
+START_TEST(no_lock_is_held_while_memory_is_asked_for)
+{
+    const keel_allocator looks = { .allocate = allocate_and_look, .release = release };
+    const keel_options with = { .size = sizeof with, .allocator = &looks };
+    keel_pipeline *pipeline;
+    keel_runtime *rt;
+
+    main_thread = pthread_self();
+    ck_assert_int_eq(keel_open(&rt, &with, NULL), KEEL_OK);
+    watched = rt;
+    ck_assert_int_eq(keel_pipeline_open(&pipeline, rt, "payments", CHECKED, NULL),
+                     KEEL_OK);
+    ck_assert_int_eq(keel_health_check(pipeline, be_well, NULL, NULL), KEEL_OK);
+    ck_assert_int_gt(asked, 1); /* the callback, and what the thread needs */
+    ck_assert_int_eq(asked_under_a_lock, 0);
+    keel_pipeline_close(pipeline);
+    ck_assert_int_eq(keel_close(rt, 10 * KEEL_S), KEEL_OK);
+}
+END_TEST
+
 SUITE("checker", 60, ONE(one_process_asks_for_all_of_a_host),
       ONE(when_it_is_killed_another_one_goes_on),
       ONE(one_that_was_stopped_has_lost_it_when_it_wakes),
@@ -416,4 +464,5 @@ SUITE("checker", 60, ONE(one_process_asks_for_all_of_a_host),
       ROWS(closing_waits_for_no_check_on_the_wire, hanging),
       ONE(code_that_hangs_is_bad_runs_once_and_is_waited_for),
       ONE(the_settings_turn_a_check_of_codes_own_off),
-      ONE(without_memory_there_is_less_health_and_no_leak))
+      ONE(without_memory_there_is_less_health_and_no_leak),
+      ONE(no_lock_is_held_while_memory_is_asked_for))
