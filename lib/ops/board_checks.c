@@ -6,17 +6,7 @@
 
 #include "base/clock.h"
 #include "base/detail.h"
-#include "board/layout.h"
 #include "policy/health_state.h"
-
-static bool is_used(const keel_board_entry *e)
-{
-    uint64_t users = 0;
-
-    for (size_t i = 0; i < sizeof e->users / sizeof e->users[0]; i++)
-        users |= e->users[i];
-    return users;
-}
 
 /* What a file says is no status before it was looked at. */
 static keel_status status_of(uint64_t result)
@@ -42,19 +32,16 @@ static void read_words(keel_health_words *words, uint64_t now, keel_check_view *
 }
 
 /* Processes with other settings may check another path: the younger answer is shown. */
-void keel_board_checks(const keel_board *board, uint64_t now, keel_pipeline_view *view)
+void keel_board_checks(const keel_seen_board *d, uint64_t now, keel_pipeline_view *view)
 {
-    keel_board_entry e;
-    void *block;
-
-    for (uint32_t i = 0; keel_board_entry_at(board, i, &e, &block); i++) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        const keel_seen_block *at = &d->blocks[i];
         keel_check_view check = { .is_known = false };
 
-        if (!block || e.kind != KEEL_BLOCK_HEALTH ||
-            e.size < sizeof(keel_health_words) || !is_used(&e) ||
-            strcmp(e.name, view->name) != 0)
+        if (!keel_seen_block_is(at, KEEL_BLOCK_HEALTH, sizeof(keel_health_words)) ||
+            !keel_seen_block_is_used(at) || strcmp(at->e.name, view->name) != 0)
             continue;
-        read_words(block, now, &check);
+        read_words(at->block, now, &check);
         if (check.is_known &&
             (!view->check.is_known || check.age_ns < view->check.age_ns))
             view->check = check;

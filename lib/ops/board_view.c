@@ -113,7 +113,7 @@ static void look_at_pipeline(const keel_seen_board *d, const keel_seen_block *at
     memcpy(view->name, at->e.name, strlen(at->e.name) + 1);
     view->processes = count_users(&at->e, is_alive);
     keel_board_limits(d->board, at->block, now, view);
-    keel_board_checks(d->board, now, view);
+    keel_board_checks(d, now, view);
     keel_board_found(d->board, is_alive, view);
     breaker = find_breaker(d, view->name);
     if (!breaker)
