@@ -69,6 +69,8 @@ static keel_status check_pipeline(look *l, const keel_bag_node *node,
     keel_status status = claim(l, &node->setup, name);
     keel_policy policy;
 
+    if (status == KEEL_OK && node->self.ops == &keel_wrap_hedge)
+        status = keel_hedge_check(&node->setup, &l->why);
     if (status == KEEL_E_CONFIG) {
         l->tree.wrong = node->spot;
         (void)keel_config_look_over(l->tree.config, tell_of_pipeline, l, NULL);

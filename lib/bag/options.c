@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/name.h"
 #include "settings/config.h"
+#include "settings/value.h"
 #include "share/password_file.h"
 
 #define FROM_FILE "_file"
@@ -214,6 +215,13 @@ static const char *nearest(const keel_bag_option *table, keel_text key)
     return NULL;
 }
 
+static const char *nearest_setting(keel_text key)
+{
+    const keel_key *meant = keel_key_nearest(key);
+
+    return meant ? meant->name : NULL;
+}
+
 static keel_status refuse_unknown(const keel_bag_options_read *o, keel_text key,
                                   keel_detail *why)
 {
@@ -227,6 +235,8 @@ static keel_status refuse_unknown(const keel_bag_options_read *o, keel_text key,
                               row->name, row->name, row->name);
     if (!hint)
         hint = nearest(o->others, key);
+    if (!hint && o->takes_settings)
+        hint = nearest_setting(key);
     keel_quote(quoted, key);
     if (hint)
         return keel_failf(why, KEEL_E_CONFIG,
@@ -234,17 +244,47 @@ static keel_status refuse_unknown(const keel_bag_options_read *o, keel_text key,
     return keel_failf(why, KEEL_E_CONFIG, "there is no option %s", quoted);
 }
 
-/* Whether it is a pipeline's setting at all is for the pipeline to say. */
-static keel_status add_setting(keel_bag_options_read *o, keel_text key,
+/* By itself; what several come to is for the pipeline. Of endpoints nothing is shown, for
+ * there may be a password in their URLs. */
+static keel_status check_setting(const keel_key *key, const char *text,
+                                 keel_detail *why)
+{
+    char quoted[KEEL_QUOTE_SIZE] = "", allowed[KEEL_ALLOWED_SIZE];
+    keel_text value = keel_text_of(text);
+    keel_value unused;
+    keel_parse parse = keel_value_parse(key, value, &unused);
+
+    if (parse == KEEL_PARSE_OK)
+        return KEEL_OK;
+    if (key->type != KEEL_TYPE_ENDPOINTS)
+        keel_quote(quoted, value);
+    return keel_failf(why, KEEL_E_CONFIG, "%s%s%s %s; allowed: %s", key->name,
+                      *quoted ? " " : "", quoted, keel_parse_reason(parse),
+                      keel_key_allowed(key, allowed));
+}
+
+static keel_status add_setting(keel_bag_options_read *o, const keel_key *key,
                                const char *value, keel_detail *why)
 {
     size_t used = strlen(o->settings), room = sizeof o->settings - used;
-    int length = snprintf(o->settings + used, room, "%s%.*s=%s", used ? "; " : "",
-                          (int)key.length, key.at, value);
+    int length = snprintf(o->settings + used, room, "%s%s=%s", used ? "; " : "",
+                          key->name, value);
 
     if (length < 0 || (size_t)length >= room)
         return keel_fail(why, KEEL_E_CONFIG, "these are too many settings");
     return KEEL_OK;
+}
+
+static keel_status take_setting(keel_bag_options_read *o, keel_text key,
+                                const char *value, keel_detail *why)
+{
+    const keel_key *setting = keel_key_find(key);
+    keel_status status;
+
+    if (!setting)
+        return refuse_unknown(o, key, why);
+    status = check_setting(setting, value, why);
+    return status == KEEL_OK ? add_setting(o, setting, value, why) : status;
 }
 
 /* By which of its names; NULL: it is another option. */
@@ -284,7 +324,7 @@ keel_status keel_bag_options_take(keel_bag_options_read *o, keel_text key,
         if (suffix)
             return take_row(o, i, suffix, value, why);
     }
-    return o->takes_settings ? add_setting(o, key, value, why)
+    return o->takes_settings ? take_setting(o, key, value, why)
                              : refuse_unknown(o, key, why);
 }
 

@@ -160,6 +160,23 @@ static void seat_unnamed(binding *b)
     }
 }
 
+/* One that would be one more, while nobody has a role that there must be. */
+static keel_status refuse_instead(const binding *b, size_t missing,
+                                  const keel_spec_node *child)
+{
+    keel_text role = role_at(b, missing);
+    bool is_near = keel_name_is_near(child->role, role);
+    char quoted[KEEL_QUOTE_SIZE];
+
+    b->spec->wrong_column = column_of(b, child);
+    return keel_failf(b->why, KEEL_E_CONFIG,
+                      "expected the role \"%.*s\" (%s is made of %s), not %s%s%.*s%s",
+                      (int)role.length, role.at, b->ops->name, b->ops->roles,
+                      keel_quote(quoted, child->role),
+                      is_near ? "; did you mean \"" : "",
+                      is_near ? (int)role.length : 0, role.at, is_near ? "\"?" : "");
+}
+
 /* Who is more than the named roles take; each has to be there first. */
 static keel_status seat_rest(binding *b)
 {
@@ -171,7 +188,7 @@ static keel_status seat_rest(binding *b)
         if (!b->children[i])
             continue;
         if (missing < b->fixed)
-            return refuse_role(b, &b->spec->nodes[b->children[i]]);
+            return refuse_instead(b, missing, &b->spec->nodes[b->children[i]]);
         b->places[place++] = b->children[i];
     }
     return KEEL_OK;

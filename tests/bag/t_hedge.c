@@ -643,9 +643,11 @@ static const struct {
     const char *options;
     const char *said;
 } wrong[] = {
-    { "delay=soon", "in the settings of top, col 7: hedge \"soon\"" },
-    { "delay=p95@", "in the settings of top, col 7: hedge \"p95@\"" },
-    { "timeot=1s", "in the settings of top, col 1: unknown setting \"timeot\"" },
+    { "delay=soon",
+      "top: delay is a time, or a quantile as p95 or p95@50ms, not \"soon\"" },
+    { "delay=p95@",
+      "top: delay is a time, or a quantile as p95 or p95@50ms, not \"p95@\"" },
+    { "timeot=1s", "there is no option \"timeot\"; did you mean \"timeout\"?" },
     { "miss=maybe", "miss" },
     { "name=Upper", "" },
 };
@@ -678,8 +680,10 @@ START_TEST(a_delay_is_one_setting)
     whole.children = &s.stores[0].child;
     whole.child_count = 1;
     ck_assert_int_eq(keel_wrap_hedge.open(&state, &whole, &s.why), KEEL_E_CONFIG);
-    ck_assert_str_eq(s.why.text,
-                     "top: delay is a time, or a quantile as p95 or p95@50ms");
+    ck_assert_str_eq(
+        s.why.text,
+        "top: delay is a time, or a quantile as p95 or p95@50ms, not \"1ms; "
+        "timeout=1s\"");
     staged_cleanup(&s);
 }
 END_TEST

@@ -162,7 +162,15 @@ static const struct {
       "shop col 28: there is no option \"snc\"" },
     { "$OTHER", "KEEL_BAG_OTHER col 9: expected \",\" or \")\"" },
     { "resilient{timeot=1s}(file:///s)",
-      "shop.resilient: code col 1: unknown setting \"timeot\"" },
+      "shop col 11: there is no option \"timeot\"; did you mean \"timeout\"?" },
+    { "hedge{dela=1s}(file:///s)",
+      "shop col 7: there is no option \"dela\"; did you mean \"delay\"?" },
+    { "hedge{delay=soon}(file:///s)",
+      "shop col 1: hedge: delay is a time, or a quantile as p95 or p95@50ms, not "
+      "\"soon\"" },
+    { "hedge(sorce=file:///s)",
+      "shop col 7: expected the role \"source\" (hedge is made of source|*), not "
+      "\"sorce\"; did you mean \"source\"?" },
     { "resilient{name=Shop}(file:///s)", "shop col 1: \"Shop\" is no name" },
 };
 

@@ -84,10 +84,11 @@ static const struct {
       "column 3: expected one of the roles of x (source), not \"sorce\"; did you mean "
       "\"source\"?" },
     { "where others may follow", "primary|standby|*", "x(standby=$A, primry=$B)",
-      "column 15: expected one of the roles of x (primary|standby|*), not \"primry\"; "
-      "did you mean \"primary\"?" },
+      "column 15: expected the role \"primary\" (x is made of primary|standby|*), not "
+      "\"primry\"; did you mean \"primary\"?" },
     { "roles of their own only", "primary|standby|*", "x(a=$A, b=$B)",
-      "column 3: expected one of the roles of x (primary|standby|*), not \"a\"" },
+      "column 3: expected the role \"primary\" (x is made of primary|standby|*), not "
+      "\"a\"" },
     { "twice", "cache|source", "x(source=$A, source=$B)",
       "column 14: another child has the role \"source\", too" },
     { "twice, and none of ours", "primary|standby|*", "x($A, $B, c=$C, c=$D)",

@@ -283,11 +283,11 @@ expect 0 '3 names, no mistakes' "KEEL_BAG_SHOP=failover{journal=$work/keys}(\$FA
 if [ -e "$work/bag" ]; then fail "a check has made a store"; else pass; fi
 expect 78 'KEEL_BAG_SHOP col 1: there is no store "memry"; did you mean "memory"?' \
     KEEL_BAG_SHOP=memry:// -- check
-expect 78 'shop.resilient: code col 1: unknown setting "timeot", did you mean "timeout"?' \
+expect 78 'KEEL_BAG_SHOP col 11: there is no option "timeot"; did you mean "timeout"?' \
     'KEEL_BAG_SHOP=resilient{timeot=1s}(memory://)' -- check
 expect 78 'KEEL_SHOP_RESILIENT col 1: unknown setting "timeot"' \
     'KEEL_BAG_SHOP=resilient(memory://)' KEEL_SHOP_RESILIENT=timeot=1s -- check
-expect 78 'shop.hedge: code col 13: hedge "soon" not understood' \
+expect 78 'KEEL_BAG_SHOP col 1: hedge: delay is a time, or a quantile as p95 or p95@50ms' \
     'KEEL_BAG_SHOP=hedge{delay=soon}(file:///s)' -- check
 expect 78 'KEEL_SHOP_HEDGE col 1: unknown setting "timeot"' \
     'KEEL_BAG_SHOP=hedge(file:///s)' KEEL_SHOP_HEDGE=timeot=1s -- check
@@ -326,7 +326,7 @@ expect_bag 0 'no mistakes' "resilient(file://$work/bag)"
 if [ -e "$work/bag" ]; then fail "keel bag check has made a store"; else pass; fi
 expect_bag 3 'keel bag: keel-bag col 1: redis is a server' redis://h
 expect_bag 78 'keel bag: keel-bag col 1: there is no store "memry"' memry://
-expect_bag 78 'keel-bag.resilient: code col 1: unknown setting "timeot"' \
+expect_bag 78 'keel-bag col 11: there is no option "timeot"; did you mean "timeout"?' \
     'resilient{timeot=1s}(memory://)'
 
 # A variable that does not read like settings may hold anything, a secret too.

@@ -13,6 +13,7 @@
 #include "base/detail.h"
 #include "base/memory.h"
 #include "call/runtime.h"
+#include "settings/value.h"
 
 enum { OPTION_NAME, OPTION_DELAY, OPTION_MISS };
 enum { DELAY_MAX = 31 };
@@ -43,25 +44,29 @@ void keel_hedge_settings(char settings[KEEL_OWN_PIPELINE_SETTINGS_SIZE],
              DELAY_MAX, setup->values[OPTION_DELAY].text, setup->settings);
 }
 
-static keel_status check_delay(const char *delay, const char *path, keel_detail *why)
+keel_status keel_hedge_check(const keel_bag_setup *setup, keel_detail *why)
 {
-    if (strlen(delay) <= DELAY_MAX && !strpbrk(delay, ";\n"))
+    keel_text delay = keel_text_of(setup->values[OPTION_DELAY].text);
+    char quoted[KEEL_QUOTE_SIZE];
+    keel_value unused;
+
+    if (delay.length <= DELAY_MAX &&
+        keel_value_parse(&keel_keys[KEEL_KEY_HEDGE], delay, &unused) == KEEL_PARSE_OK)
         return KEEL_OK;
     return keel_failf(why, KEEL_E_CONFIG,
-                      "%s: delay is a time, or a quantile as p95 or p95@50ms", path);
+                      "%s: delay is a time, or a quantile as p95 or p95@50ms, not %s",
+                      setup->path, keel_quote(quoted, delay));
 }
 
 static keel_status open_pipeline(keel_hedge *h, const keel_bag_setup *setup,
                                  keel_detail *why)
 {
-    const char *delay = setup->values[OPTION_DELAY].text;
-    char settings[KEEL_OWN_PIPELINE_SETTINGS_SIZE], of_delay[64];
-    const char *const written[] = { of_delay, setup->settings, NULL };
-    keel_status status = check_delay(delay, setup->path, why);
+    char settings[KEEL_OWN_PIPELINE_SETTINGS_SIZE];
+    const char *const written[] = { setup->settings, NULL };
+    keel_status status = keel_hedge_check(setup, why);
 
     if (status != KEEL_OK)
         return status;
-    snprintf(of_delay, sizeof of_delay, "hedge=%s", delay);
     keel_hedge_settings(settings, setup);
     return keel_own_pipeline_open(&h->pipeline, setup, written, settings, why);
 }

@@ -56,6 +56,9 @@ typedef struct keel_hedge_read {
     keel_detail *why;
 } keel_hedge_read;
 
+/* Whether delay is one: KEEL_OK, KEEL_E_CONFIG. */
+keel_status keel_hedge_check(const keel_bag_setup *setup, keel_detail *why);
+
 /* What delay and the pipeline's settings come to. */
 void keel_hedge_settings(char settings[KEEL_OWN_PIPELINE_SETTINGS_SIZE],
                          const keel_bag_setup *setup);
