@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "redis_fixture.h"
 
-enum { SLACK_MS = 50 };
+enum { SLACK_MS = 500 }; /* of a busy machine; what does not end lasts longer */
 
 static proxy *between;
 
