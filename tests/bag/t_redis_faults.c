@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "redis_fixture.h"
 
+#include "fault_verbs.h"
+
 enum { SLACK_MS = 500 }; /* of a busy machine; what does not end lasts longer */
 
 static proxy *between;
@@ -30,21 +32,6 @@ static void stop_between(void)
 }
 
 /* ---- the network --------------------------------------------------------------------- */
-
-typedef enum verb { GET, GET_MANY, SET, INCR, SCAN } verb;
-
-#define DO(fault)                                                                      \
-    {                                                                                  \
-        fault, 0, NULL, 0                                                              \
-    }
-#define EACH(fault, ms)                                                                \
-    {                                                                                  \
-        fault, ms, NULL, 0                                                             \
-    }
-#define SAY(answer)                                                                    \
-    {                                                                                  \
-        PROXY_ANSWER, 0, answer, sizeof answer - 1                                     \
-    }
 
 /* ms: of the deadline. effect: what the server has of "n" afterwards, it was 7 */
 static const struct {
@@ -95,44 +82,6 @@ static const struct {
 #undef NO
 #undef UNKNOWN
 };
-
-static bool ignore(const char *key, void *ctx)
-{
-    (void)key;
-    (void)ctx;
-    return true;
-}
-
-static keel_status get_both(const keel_bag_options *options)
-{
-    static const char *const keys[] = { "n", "m" };
-    keel_bag_item items[] = { { .size = sizeof items[0] },
-                              { .size = sizeof items[0] } };
-    keel_status statuses[2];
-
-    return keel_bag_get_many(bag, keys, items, statuses, 2, options, &why);
-}
-
-static keel_status act(verb what, uint64_t ms)
-{
-    const keel_bag_options options = within(ms);
-    keel_bag_cursor cursor = { .length = 0 };
-
-    item = (keel_bag_item){ .size = sizeof item };
-    switch (what) {
-    case GET:
-        return keel_bag_get(bag, "n", &item, &options, &why);
-    case GET_MANY:
-        return get_both(&options);
-    case SET:
-        return keel_bag_set(bag, "n", "1", 1, &options, &why);
-    case INCR:
-        return keel_bag_incr(bag, "n", 1, NULL, &options, &why);
-    case SCAN:
-        break;
-    }
-    return keel_bag_scan(bag, &cursor, ignore, NULL, &options, &why);
-}
 
 static uint64_t now_ms(void)
 {
