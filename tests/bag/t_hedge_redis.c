@@ -8,18 +8,7 @@
 
 #include "redis_fixture.h"
 #include "support/child.h"
-
-/* The thread sanitizer allows no threads in a child of a process that has some. */
-#if defined(__SANITIZE_THREAD__)
-#define CHILDREN_HAVE_THREADS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CHILDREN_HAVE_THREADS 0
-#endif
-#endif
-#ifndef CHILDREN_HAVE_THREADS
-#define CHILDREN_HAVE_THREADS 1
-#endif
+#include "support/sanitizers.h"
 
 static test_redis other;
 

@@ -23,10 +23,10 @@
 #include "support/board_file.h"
 #include "support/child.h"
 #include "support/opened.h"
+#include "support/sanitizers.h"
 #include "support/suite.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                   \
-    defined(__clang__) /* which says so only by __has_feature */
+#if HAS_SANITIZER
 #define KILLS 40
 #else
 #define KILLS 200

@@ -21,19 +21,8 @@
 #include "support/latch.h"
 #include "support/loopback.h"
 #include "support/opened.h"
+#include "support/sanitizers.h"
 #include "support/suite.h"
-
-/* The thread sanitizer allows no threads in a child of a process that has some. */
-#if defined(__SANITIZE_THREAD__)
-#define CHILDREN_HAVE_THREADS false
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CHILDREN_HAVE_THREADS false
-#endif
-#endif
-#ifndef CHILDREN_HAVE_THREADS
-#define CHILDREN_HAVE_THREADS true
-#endif
 
 enum { WORKERS = 3 };
 

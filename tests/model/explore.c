@@ -8,6 +8,7 @@
 #include <ucontext.h>
 
 #include "base/thread.h"
+#include "support/sanitizers.h"
 
 enum { STACK_SIZE = 256 << 10, MOST_SWITCHES = 8, MOST_STEPS = 5000 };
 
@@ -28,14 +29,7 @@ static uint64_t schedules;
 
 bool explore_is_possible(void)
 {
-#if defined(__SANITIZE_THREAD__)
-    return false;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    return false;
-#endif
-#endif
-    return true;
+    return !HAS_THREAD_SANITIZER;
 }
 
 uint64_t explore_schedules(void)

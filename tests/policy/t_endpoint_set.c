@@ -20,6 +20,7 @@
 
 #include "base/seed.h"
 #include "support/loose_endpoints.h"
+#include "support/sanitizers.h"
 #include "support/suite.h"
 
 static loose_endpoints l;
@@ -190,8 +191,7 @@ END_TEST
 
 /* ---- schedules ------------------------------------------------------------------ */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                   \
-    defined(__clang__) /* which says so only by __has_feature */
+#if HAS_SANITIZER
 #define SCHEDULES 400
 #else
 #define SCHEDULES 2000

@@ -18,19 +18,8 @@
 #include "support/comes.h"
 #include "support/opened.h"
 #include "support/redis.h"
+#include "support/sanitizers.h"
 #include "support/suite.h"
-
-/* The thread sanitizer allows no threads in a child of a process that has some. */
-#if defined(__SANITIZE_THREAD__)
-#define CHILDREN_HAVE_THREADS false
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CHILDREN_HAVE_THREADS false
-#endif
-#endif
-#ifndef CHILDREN_HAVE_THREADS
-#define CHILDREN_HAVE_THREADS true
-#endif
 
 enum { WORKERS = 4, CHILDREN = 8, CONNECTIONS = 2 /* of one relay */ };
 
