@@ -232,6 +232,20 @@ static bool pass_breaker(keel_pipeline *pipeline, const keel_plan *plan,
     return admission->has_permit;
 }
 
+/* Of a call that has its permit: what others found since does not stop it, an operator
+ * who holds the breaker open does. */
+static bool pass_lock(const keel_plan *plan, const keel_admission_request *request,
+                      keel_admission_answer *answer)
+{
+    uint64_t retry_after;
+
+    if (keel_breaker_foresee(&plan->breaker, request->now, &retry_after) !=
+        KEEL_REJECTED_FORCED_OPEN)
+        return true;
+    refuse(answer, KEEL_REJECTED_FORCED_OPEN, retry_after);
+    return false;
+}
+
 static bool take_entry(keel_entry entry, keel_admission *admission,
                        const keel_plan *plan, uint64_t now,
                        keel_admission_answer *answer)
@@ -317,8 +331,10 @@ static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
             return false;
         /* fall through */
     case KEEL_ADMISSION_RATE:
-        if (policy->breaker && !request->skips_breaker &&
-            !pass_breaker(pipeline, plan, admission, request, answer))
+        if (policy->breaker &&
+            !(request->skips_breaker
+                  ? pass_lock(plan, request, answer)
+                  : pass_breaker(pipeline, plan, admission, request, answer)))
             return false;
         return !plan->has_places || pass_bulkhead(plan, admission, request, answer);
     case KEEL_ADMISSION_QUEUE:
@@ -329,6 +345,13 @@ static bool go_on(keel_pipeline *pipeline, const keel_plan *plan,
     return true;
 }
 
+/* A call that was refused has found that a probe is due, which is the fleet's to lend. */
+static void ask_for_probe(const keel_pipeline *pipeline, const keel_plan *plan)
+{
+    if (plan->breaker.fleet && atomic_load(&plan->breaker.fleet->news))
+        keel_pipeline_news(pipeline, plan);
+}
+
 /* What a call found that is the fleet's to change: a probe is wanted, or a place. */
 static void tell_fleet(const keel_pipeline *pipeline, const keel_plan *plan,
                        const keel_admission *admission,
@@ -337,13 +360,37 @@ static void tell_fleet(const keel_pipeline *pipeline, const keel_plan *plan,
     keel_fleet_places *places = plan->bulkhead.fleet;
     bool queues = answer->waits && admission->stage == KEEL_ADMISSION_QUEUE;
 
-    if (plan->breaker.fleet && answer->status != KEEL_OK &&
-        atomic_load(&plan->breaker.fleet->news))
-        keel_pipeline_news(pipeline, plan);
+    if (answer->status != KEEL_OK)
+        ask_for_probe(pipeline, plan);
     if (!places || !(queues || answer->status == KEEL_REJECTED_BULKHEAD_FULL))
         return;
     atomic_fetch_add(&places->refused, 1);
     keel_pipeline_wants(pipeline, &places->wanted);
+}
+
+static void begin_asking(keel_pipeline *pipeline, const keel_plan *plan, uint64_t now,
+                         keel_admission_answer *answer)
+{
+    *answer = (keel_admission_answer){ .status = KEEL_OK };
+    if (atomic_load_explicit(
+            &pipeline->runtime->has_peers,
+            memory_order_relaxed)) /* a lease or a place needs its owner */
+        keel_runtime_notice_fork(pipeline->runtime);
+    keel_pipeline_see_lock(pipeline, plan, now);
+}
+
+void keel_admission_ask_permit(keel_pipeline *pipeline, const keel_plan *plan,
+                               keel_breaker_permit *permit, uint64_t now,
+                               keel_admission_answer *answer)
+{
+    begin_asking(pipeline, plan, now, answer);
+    answer->status = keel_breaker_admit(&plan->breaker, &plan->policy, now,
+                                        &pipeline->runtime->random, permit,
+                                        &answer->retry_after_ns, &answer->changes);
+    if (answer->status != KEEL_OK)
+        ask_for_probe(pipeline, plan);
+    if (answer->status == KEEL_REJECTED_HALF_OPEN)
+        keel_host_bury(pipeline->runtime, now);
 }
 
 void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
@@ -351,12 +398,7 @@ void keel_admission_ask(keel_pipeline *pipeline, const keel_plan *plan,
                         const keel_admission_request *request,
                         keel_admission_answer *answer)
 {
-    *answer = (keel_admission_answer){ .status = KEEL_OK };
-    if (atomic_load_explicit(
-            &pipeline->runtime->has_peers,
-            memory_order_relaxed)) /* a lease or a place needs its owner */
-        keel_runtime_notice_fork(pipeline->runtime);
-    keel_pipeline_see_lock(pipeline, plan, request->now);
+    begin_asking(pipeline, plan, request->now, answer);
     if (go_on(pipeline, plan, admission, request, answer))
         admission->stage = KEEL_ADMISSION_GRANTED;
     else if (answer->status != KEEL_OK)

@@ -30,11 +30,13 @@ typedef struct keel_admission {
 /* Who asks, and how long he may wait. */
 typedef struct keel_admission_request {
     uint64_t now;
-    uint64_t until;     /* neither limiter nor queue keep him longer */
-    bool may_wait;      /* false: a wait is a refusal */
-    bool sleeps;        /* he sleeps on his thread's word, else wake is called */
-    bool skips_breaker; /* breaker.per_call: the call has its permit already */
-    bool is_call;       /* the one attempt is all of a call: it passes the throttle */
+    uint64_t until; /* neither limiter nor queue keep him longer */
+    bool may_wait;  /* false: a wait is a refusal */
+    bool sleeps;    /* he sleeps on his thread's word, else wake is called */
+    bool
+        skips_breaker; /* breaker.per_call: the call has its permit already, and only an
+                           operator's lock stops its attempts */
+    bool is_call;      /* the one attempt is all of a call: it passes the throttle */
     void (*wake)(void *ctx);
     void *wake_ctx;
 } keel_admission_request;
@@ -134,7 +136,12 @@ bool keel_admission_judge(keel_pipeline *pipeline, const keel_plan *plan,
                           const keel_admission_result *result, uint64_t now,
                           keel_changes *changes);
 
-/* Ends a permit of the breaker alone. False: the outcome came too late. */
+/* Asks for a permit of the breaker alone, for a whole call. */
+void keel_admission_ask_permit(keel_pipeline *pipeline, const keel_plan *plan,
+                               keel_breaker_permit *permit, uint64_t now,
+                               keel_admission_answer *answer);
+
+/* Ends one. False: the outcome came too late. */
 bool keel_admission_end_permit(keel_pipeline *pipeline, const keel_plan *plan,
                                keel_breaker_permit *permit,
                                const keel_breaker_result *result, uint64_t now,

@@ -116,23 +116,14 @@ static void admit(keel_machine *m, uint64_t now)
     }
 }
 
-/* breaker.per_call: one permit for the whole call, taken before its first attempt. */
 static bool admit_call(keel_machine *m, uint64_t now)
 {
-    keel_admission_answer answer = { .status = KEEL_OK };
+    keel_admission_answer answer;
 
-    if (!m->plan->policy.per_call || !m->plan->policy.breaker ||
-        m->flags.has_call_permit)
+    if (keel_machine_take_permit(m, now, &answer))
         return true;
-    keel_pipeline_see_lock(m->pipeline, m->plan, now);
-    answer.status = keel_breaker_admit(&m->plan->breaker, &m->plan->policy, now,
-                                       &m->pipeline->runtime->random, &m->call_permit,
-                                       &answer.retry_after_ns, &answer.changes);
-    keel_pipeline_tell_changes(m->pipeline, &answer.changes, now);
-    m->flags.has_call_permit = answer.status == KEEL_OK;
-    if (!m->flags.has_call_permit)
-        refused(m, &answer, now);
-    return m->flags.has_call_permit;
+    refused(m, &answer, now);
+    return false;
 }
 
 /* The throttle stands before retry: it is asked once a call. */
@@ -151,18 +142,32 @@ static bool pass_throttle(keel_machine *m, uint64_t now)
 
 static void out_of_time(keel_machine *m, keel_reason reason, uint64_t now)
 {
-    keel_machine_finish(m, reason);
-    if (m->attempts > 0)
-        return;
-    m->status = KEEL_REJECTED_DEADLINE;
-    tell_rejection(m, KEEL_REJECTED_DEADLINE, 0, now);
+    if (m->attempts == 0)
+        m->status = KEEL_REJECTED_DEADLINE;
+    keel_machine_finish(m, reason, now);
+    if (m->attempts == 0)
+        tell_rejection(m, KEEL_REJECTED_DEADLINE, 0, now);
+}
+
+static bool is_in_attempt(const keel_machine *m)
+{
+    return m->phase == KEEL_PHASE_ATTEMPT || m->phase == KEEL_PHASE_CHAOS;
+}
+
+/* Gives up whatever is open; the call does not end by that. */
+static void let_go(keel_machine *m, uint64_t now)
+{
+    if (is_in_attempt(m))
+        keel_machine_drop_attempts(m, now);
+    else if (m->phase == KEEL_PHASE_ADMITTING)
+        give_admission_back(m, now);
 }
 
 static void cancelled(keel_machine *m, uint64_t now)
 {
-    keel_machine_abandon(m, now);
+    let_go(m, now);
     m->status = KEEL_CANCELLED;
-    keel_machine_finish(m, KEEL_REASON_CANCELLED);
+    keel_machine_finish(m, KEEL_REASON_CANCELLED, now);
 }
 
 /* What is left of the deadline is less than answers are known to take. */
@@ -370,6 +375,7 @@ void keel_machine_take(keel_machine *m, const keel_outcome *o, keel_status count
     m->applied = (uint8_t)o->applied;
     /* whoever holds the answer gets it, however late: it may tell of a write */
     m->status = (uint16_t)(is_answer(o->status) ? o->status : counts_as);
+    m->flags.is_overdue = counts_as != o->status;
     m->retry_after_ns = o->retry_after_ns == UINT64_MAX ? 0 : o->retry_after_ns;
 }
 
@@ -382,13 +388,13 @@ void keel_machine_decide(keel_machine *m, const keel_outcome *o, keel_status cou
                          uint64_t now)
 {
     if (o->status == KEEL_CLIENT_ERROR)
-        keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE);
+        keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE, now);
     else if (o->status == KEEL_CANCELLED)
-        keel_machine_finish(m, KEEL_REASON_CANCELLED);
+        keel_machine_finish(m, KEEL_REASON_CANCELLED, now);
     else if (keel_machine_is_final(o->status))
-        keel_machine_finish(m, KEEL_REASON_NONE);
+        keel_machine_finish(m, KEEL_REASON_NONE, now);
     else if (counts_as == KEEL_DEADLINE)
-        keel_machine_finish(m, KEEL_REASON_DEADLINE);
+        keel_machine_finish(m, KEEL_REASON_DEADLINE, now);
     else
         keel_retry_decide(m, o, counts_as == KEEL_TIMEOUT, now);
 }
@@ -416,8 +422,7 @@ void keel_machine_report(keel_machine *m, const keel_outcome *outcome, uint64_t 
     keel_machine_decide(m, &o, counts_as, now);
 }
 
-/* Nothing of an attempt under way counts. */
-static void abandon_attempts(keel_machine *m, uint64_t now)
+void keel_machine_drop_attempts(keel_machine *m, uint64_t now)
 {
     if (keel_race_own_is_open(m)) {
         keel_attempt_ref own = own_attempt(m);
@@ -426,44 +431,30 @@ static void abandon_attempts(keel_machine *m, uint64_t now)
         m->status = KEEL_IGNORED;
     }
     keel_race_stop(m, now);
-    keel_machine_finish(m, KEEL_REASON_NONE);
 }
 
 void keel_machine_abandon(keel_machine *m, uint64_t now)
 {
-    if (m->phase == KEEL_PHASE_ATTEMPT || m->phase == KEEL_PHASE_CHAOS) {
-        abandon_attempts(m, now);
-    } else if (m->phase == KEEL_PHASE_ADMITTING) {
-        give_admission_back(m, now);
-    }
+    bool ends = is_in_attempt(m);
+
+    let_go(m, now);
+    if (ends)
+        keel_machine_finish(m, KEEL_REASON_NONE, now);
 }
 
 void keel_machine_take_back(keel_machine *m, keel_bar bar)
 {
     uint16_t status = m->status;
+    uint64_t now;
 
     if (!keel_machine_is_alive(m)) /* its driver's hook has forked */
         return;
-    keel_machine_abandon(m, keel_machine_now(m));
+    now = keel_machine_now(m);
+    keel_machine_drop_attempts(m, now);
     keel_machine_may_repeat(m, false, bar);
     m->attempts--;
     m->status = status;
-    m->reason = KEEL_REASON_NOT_RETRYABLE;
-}
-
-/* The whole call's outcome, where that is what the breaker judges. */
-static void end_call_permit(keel_machine *m, uint64_t now)
-{
-    keel_breaker_result result = { .outcome = keel_outcome_of((keel_status)m->status),
-                                   .duration_ns = keel_ns_left(now, m->began_at),
-                                   .retry_after_ns = m->retry_after_ns };
-    keel_changes changes = { .count = 0 };
-
-    m->flags.has_call_permit = false;
-    if (!keel_admission_end_permit(m->pipeline, m->plan, &m->call_permit, &result, now,
-                                   &changes))
-        keel_count(&m->pipeline->counters->late);
-    keel_pipeline_tell_changes(m->pipeline, &changes, now);
+    keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE, now);
 }
 
 /* Why there was no retry: the bars first. */
@@ -532,8 +523,7 @@ keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t no
 {
     keel_status status = (keel_status)m->status;
 
-    if (m->flags.has_call_permit)
-        end_call_permit(m, now);
+    keel_machine_end_permit(m, now); /* of one left between two attempts */
     if (!m->flags.ends_as_another)
         keel_admission_call_over(m->plan, status, now);
     /* field by field: the storage is large, and not used here */

@@ -55,6 +55,7 @@ typedef struct keel_machine_flags {
     bool may_race : 1;        /* its driver can have several attempts open */
     bool is_hedged : 1;       /* wake_at may come before the attempt's own end */
     bool ends_as_another : 1; /* which has told policies all there is to tell */
+    bool is_overdue : 1;      /* the outcome taken came after its attempt's time */
     unsigned bar : 2;         /* keel_bar, of a call that is not idempotent */
 } keel_machine_flags;
 
@@ -279,8 +280,12 @@ void keel_machine_take_back(keel_machine *m, keel_bar bar);
  */
 void keel_machine_sleep(keel_machine *m, uint32_t seen);
 
-/* Gives up whatever is open; nothing of it counts. */
+/* Gives up whatever is open, and ends the call if it was an attempt; nothing of it counts.
+ */
 void keel_machine_abandon(keel_machine *m, uint64_t now);
+
+/* Ends the attempts under way alone; nothing of them counts. */
+void keel_machine_drop_attempts(keel_machine *m, uint64_t now);
 
 /* A live attempt with less time left cannot succeed; a simulated one can. */
 static inline uint64_t keel_machine_least_ns(const keel_machine *m)
@@ -302,8 +307,23 @@ void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_
 /* After a local refusal: likewise. */
 void keel_retry_refused(keel_machine *m, const keel_admission_answer *answer,
                         uint64_t now);
-/* Ends the call for a reason. */
-void keel_machine_finish(keel_machine *m, keel_reason reason);
+/* Ends the call for a reason; its status has been set. */
+void keel_machine_finish(keel_machine *m, keel_reason reason, uint64_t now);
+
+/* call_permit.c */
+
+/* Before each attempt: the call's permit, where calls are judged. False: refused. */
+bool keel_machine_take_permit(keel_machine *m, uint64_t now,
+                              keel_admission_answer *answer);
+/* The breaker learns what the call came to. */
+void keel_machine_end_call_permit(keel_machine *m, uint64_t now);
+
+/* The same where a permit is held; most calls hold none. */
+static inline void keel_machine_end_permit(keel_machine *m, uint64_t now)
+{
+    if (m->flags.has_call_permit)
+        keel_machine_end_call_permit(m, now);
+}
 
 /* Inside keel_call_end: fills the detail and says the status. */
 keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t now);

@@ -323,7 +323,7 @@ static void win(keel_machine *m, const keel_outcome *outcome, keel_status counts
                 uint64_t now)
 {
     learn_from_loser(m, now);
-    keel_machine_abandon(m, now);
+    keel_machine_drop_attempts(m, now);
     keel_machine_take(m, outcome, counts_as);
     if (outcome->status == KEEL_OK)
         keel_count(&m->plan->hedge->won);

@@ -66,11 +66,11 @@ static void back_off(keel_machine *m, bool throttled, uint64_t least_ns, uint64_
     if (least_ns > wait)
         wait = least_ns; /* a server's hint is never undercut, nor jittered */
     if (reaches_deadline(m, now, wait)) {
-        keel_machine_finish(m, KEEL_REASON_DEADLINE);
+        keel_machine_finish(m, KEEL_REASON_DEADLINE, now);
         return;
     }
     if (!pay(m, throttled, now)) {
-        keel_machine_finish(m, KEEL_REASON_BUDGET);
+        keel_machine_finish(m, KEEL_REASON_BUDGET, now);
         return;
     }
     keel_count(&m->pipeline->counters->retries);
@@ -96,12 +96,13 @@ void keel_retry_decide(keel_machine *m, const keel_outcome *outcome, bool timed_
     bool throttled = outcome->status == KEEL_THROTTLED;
 
     if (!tries_are_left(m)) {
-        keel_machine_finish(m, timed_out ? KEEL_REASON_TIMEOUT : KEEL_REASON_EXHAUSTED);
+        keel_machine_finish(m, timed_out ? KEEL_REASON_TIMEOUT : KEEL_REASON_EXHAUSTED,
+                            now);
     } else if (!m->flags.is_idempotent && !outcome->never_sent) {
         keel_pipeline_warn_once(m->pipeline, (keel_warned)m->flags.bar);
-        keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE);
+        keel_machine_finish(m, KEEL_REASON_NOT_RETRYABLE, now);
     } else if (is_pushed_back(m, outcome->retry_after_ns, now)) {
-        keel_machine_finish(m, KEEL_REASON_PUSHBACK);
+        keel_machine_finish(m, KEEL_REASON_PUSHBACK, now);
     } else {
         back_off(m, throttled, outcome->retry_after_ns, now);
     }
@@ -116,12 +117,12 @@ static bool is_protective(keel_status rejection)
 }
 
 static void finish_refused(keel_machine *m, keel_status rejection,
-                           uint64_t retry_after_ns)
+                           uint64_t retry_after_ns, uint64_t now)
 {
     if (m->attempts == 0)
         m->status = (uint16_t)rejection; /* else the last real outcome stands */
-    m->retry_after_ns = retry_after_ns;
-    keel_machine_finish(m, keel_reason_of(rejection));
+    keel_machine_finish(m, keel_reason_of(rejection), now);
+    m->retry_after_ns = retry_after_ns; /* keel's hint, not the dependency's */
 }
 
 /*
@@ -160,13 +161,14 @@ void keel_retry_refused(keel_machine *m, const keel_admission_answer *answer,
     }
     if (rejection == KEEL_REJECTED_BULKHEAD_TIMEOUT && now >= m->deadline_at)
         rejection = KEEL_REJECTED_DEADLINE;
-    finish_refused(m, rejection, answer->retry_after_ns);
+    finish_refused(m, rejection, answer->retry_after_ns, now);
 }
 
-void keel_machine_finish(keel_machine *m, keel_reason reason)
+void keel_machine_finish(keel_machine *m, keel_reason reason, uint64_t now)
 {
     m->phase = KEEL_PHASE_ENDED;
     m->reason = (uint8_t)reason;
+    keel_machine_end_permit(m, now);
     if (!m->flags.has_token)
         return;
     m->flags.has_token = false;

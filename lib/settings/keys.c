@@ -355,8 +355,11 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .type = KEEL_TYPE_BOOL,
       .min = 0,
       .max = 1,
-      .standard = "off",
-      .meaning = "Whether logical calls are judged in place of attempts." },
+      .standard = "",
+      .computed = "on with endpoints, else off",
+      .meaning =
+          "Whether logical calls are judged in place of attempts; the breakers of "
+          "endpoints judge attempts in either case." },
     { .id = KEEL_KEY_BULKHEAD,
       .name = "bulkhead",
       .group = KEEL_GROUP_BULKHEAD,

@@ -540,6 +540,9 @@ static void compute_all(keel_layers *layers)
     compute_of(layers, KEEL_KEY_TIMEOUT_CONNECT, KEEL_KEY_TIMEOUT,
                default_connect(layers));
     compute(layers, KEEL_KEY_BREAKER_STABLE, default_stable(layers));
+    /* what one endpoint fails of, a retry makes good at another */
+    compute(layers, KEEL_KEY_BREAKER_PER_CALL,
+            keel_layers_on(layers, KEEL_GROUP_ENDPOINTS));
     compute(layers, KEEL_KEY_BREAKER_LEASE, default_lease(layers));
     compute(layers, KEEL_KEY_BREAKER_HALF_OPEN_FAILURES,
             keel_probes_allowed(number_of(layers, KEEL_KEY_BREAKER_FAILURE_RATE),
