@@ -9,6 +9,7 @@
 #include "floors.h"
 #include "policy/bulkhead.h"
 #include "policy/endpoint_choice.h"
+#include "policy/endpoint_state.h"
 #include "policy/rate.h"
 #include "policy/window.h"
 #include "report.h"

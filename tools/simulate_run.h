@@ -8,6 +8,7 @@
 
 #include "call/admission.h"
 #include "policy/endpoint_choice.h"
+#include "policy/endpoint_state.h"
 #include "simulate_world.h"
 
 /* How this step's calls ended, for the line that tells of it. */

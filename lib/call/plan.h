@@ -18,6 +18,7 @@
 #include "policy/budget.h"
 #include "policy/bulkhead.h"
 #include "policy/endpoint_choice.h"
+#include "policy/endpoint_state.h"
 #include "policy/fleet_tokens.h"
 #include "policy/hedge.h"
 #include "policy/rate.h"

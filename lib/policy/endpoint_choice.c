@@ -2,13 +2,12 @@
 /* Which endpoint is next. */
 #include "policy/endpoint_choice.h"
 
-#include <math.h>
-
-#include "base/seed.h"
 #include "policy/breaker_moves.h"
+#include "policy/endpoint_draw.h"
+#include "policy/endpoint_levels.h"
 #include "policy/outlier.h"
 
-/* ---- who there is --------------------------------------------------------------- */
+/* ---- who there is -------------------------------------------------------------- */
 
 /* What a look at all endpoints comes to; a bit each. */
 typedef struct survey {
@@ -62,281 +61,7 @@ static void leave_out(survey *s, uint32_t index)
     s->healthy &= s->candidates;
 }
 
-/* The lowest of some, taken off them. */
-static uint32_t take_lowest(uint64_t *some)
-{
-    uint32_t index = (uint32_t)__builtin_ctzll(*some);
-
-    *some &= *some - 1;
-    return index;
-}
-
-/* ---- weights -------------------------------------------------------------------- */
-
-/* When it came back from being away; 0: it has not been. */
-static uint64_t back_at(const keel_endpoint_entry *entry)
-{
-    const keel_breaker_words *breaker = entry->breaker.words;
-    uint64_t ejection =
-        atomic_load_explicit(&entry->words->ejection, memory_order_relaxed);
-    uint64_t health = atomic_load_explicit(&entry->words->health, memory_order_relaxed);
-    uint64_t at = keel_ejection_until_ns(ejection);
-    uint64_t state, closed_at;
-
-    if (!(health & KEEL_ENDPOINT_ILL) && health > at)
-        at = health;
-    if (!breaker)
-        return at;
-    state = atomic_load_explicit(&breaker->state, memory_order_acquire);
-    if (!keel_word_generation(state) || keel_word_state(state) != KEEL_BREAKER_CLOSED)
-        return at;
-    closed_at = keel_breaker_words_due(breaker, state);
-    return closed_at > at ? closed_at : at;
-}
-
-/* In units of KEEL_ENDPOINT_WEIGHT_UNIT. */
-static uint64_t weight_of(const keel_endpoint_entry *entry, const keel_policy *policy,
-                          uint64_t now)
-{
-    uint64_t full = (uint64_t)entry->weight * KEEL_ENDPOINT_WEIGHT_UNIT;
-    uint64_t at, since;
-    double share;
-
-    if (!policy->slow_start_ns)
-        return full;
-    at = back_at(entry);
-    since = keel_ns_left(now, at);
-    if (!at || since >= policy->slow_start_ns)
-        return full;
-    share = fmax(0.1, (double)since / (double)policy->slow_start_ns);
-    return (uint64_t)((double)full * share);
-}
-
-/* ---- by load -------------------------------------------------------------------- */
-
-/* Some endpoints, what each weighs at this instant, and all of them together. */
-typedef struct scales {
-    uint64_t some;
-    uint64_t total;
-    uint32_t weights[KEEL_ENDPOINTS_MAX];
-} scales;
-
-static void weigh(scales *s, const keel_endpoints *set, const keel_policy *policy,
-                  uint64_t some, uint64_t now)
-{
-    s->some = some;
-    s->total = 0;
-    while (some) {
-        uint32_t i = take_lowest(&some);
-
-        s->weights[i] = (uint32_t)weight_of(&set->entries[i], policy, now);
-        s->total += s->weights[i];
-    }
-}
-
-/* One of them, each as likely as its weight; it is taken off the scales. */
-static uint32_t draw(scales *s, const keel_random *random)
-{
-    uint64_t some = s->some, at = 0;
-    uint32_t i = take_lowest(&some);
-
-    if (some)
-        at = (uint64_t)(keel_random_draw(random) * (double)s->total);
-    while (some && at >= s->weights[i]) {
-        at -= s->weights[i];
-        i = take_lowest(&some);
-    }
-    s->some &= ~keel_endpoint_bit(i);
-    s->total -= s->weights[i];
-    return i;
-}
-
-static uint64_t load_of(const keel_endpoint_entry *entry)
-{
-    return atomic_load_explicit(&entry->own->in_flight, memory_order_relaxed);
-}
-
-static uint32_t choose_by_load(const keel_endpoints *set, const keel_policy *policy,
-                               const keel_endpoint_request *request, uint64_t some)
-{
-    scales s;
-    uint32_t a, b;
-
-    weigh(&s, set, policy, some, request->now);
-    a = draw(&s, request->random);
-    b = draw(&s, request->random);
-    /* loads by weight, without a division; of equal ones the first, so that while little
-     * is under way each gets its weight */
-    return load_of(&set->entries[b]) * s.weights[a] <
-                   load_of(&set->entries[a]) * s.weights[b]
-               ? b
-               : a;
-}
-
-/* ---- by turns ------------------------------------------------------------------- */
-
-static uint64_t stride_of(const keel_endpoint_entry *entry, uint64_t weight)
-{
-    return weight == (uint64_t)entry->weight * KEEL_ENDPOINT_WEIGHT_UNIT
-               ? entry->stride
-               : KEEL_ENDPOINT_STRIDE_UNIT / weight;
-}
-
-/* How far an endpoint is ahead of the hindmost of its level. One that was away comes back
- * where the hindmost is, and makes up for nothing. */
-static uint64_t ahead_of(uint64_t pass, uint64_t passed)
-{
-    return (int64_t)(pass - passed) > 0 ? pass - passed : 0;
-}
-
-/* Whose turn it is. */
-typedef struct turn {
-    uint32_t index;
-    uint64_t middle; /* of the turn, as are the others, beyond the level's passed */
-    uint64_t pass;   /* before it */
-    uint64_t next_pass;
-} turn;
-
-/* Each has a pass, which goes on by 1 / weight with each of its turns; whose next turn has
- * its middle first is next. hindmost: of all the level, how far ahead the last one is */
-static turn find_turn(const keel_endpoints *set, const keel_policy *policy,
-                      uint64_t level, uint64_t some, uint64_t passed, uint64_t now,
-                      uint64_t *hindmost)
-{
-    turn next = { .middle = UINT64_MAX };
-
-    *hindmost = UINT64_MAX;
-    while (level) {
-        uint32_t i = take_lowest(&level);
-        const keel_endpoint_entry *entry = &set->entries[i];
-        uint64_t pass = atomic_load_explicit(&entry->own->pass, memory_order_relaxed);
-        uint64_t stride = stride_of(entry, weight_of(entry, policy, now));
-        uint64_t ahead = ahead_of(pass, passed);
-
-        *hindmost = keel_ns_min(*hindmost, ahead);
-        if (some & keel_endpoint_bit(i) && ahead + stride / 2 < next.middle)
-            next = (turn){ i, ahead + stride / 2, pass, passed + ahead + stride };
-    }
-    return next;
-}
-
-/* level: all of it that may be used; some: those wanted for this attempt */
-static uint32_t choose_by_turn(const keel_endpoints *set, const keel_policy *policy,
-                               uint64_t level, uint64_t some,
-                               _Atomic uint64_t *level_passed, uint64_t now)
-{
-    uint64_t passed, hindmost;
-    turn next;
-
-    do {
-        passed = atomic_load_explicit(level_passed, memory_order_relaxed);
-        next = find_turn(set, policy, level, some, passed, now, &hindmost);
-    } while (!atomic_compare_exchange_strong_explicit(
-        &set->entries[next.index].own->pass, &next.pass, next.next_pass,
-        memory_order_relaxed, memory_order_relaxed));
-    if (hindmost) /* a hint: who comes next finds it so too */
-        atomic_compare_exchange_strong_explicit(level_passed, &passed,
-                                                passed + hindmost, memory_order_relaxed,
-                                                memory_order_relaxed);
-    return next.index;
-}
-
-/* ---- by affinity ---------------------------------------------------------------- */
-
-/* In (0, 1), the same for the same number. */
-static double fraction_of(uint64_t number)
-{
-    return ((double)(keel_mix(number) >> 11) + 0.5) * 0x1p-53;
-}
-
-static uint32_t choose_by_affinity(const keel_endpoints *set, const keel_policy *policy,
-                                   const keel_endpoint_request *request, uint64_t some)
-{
-    double least = INFINITY;
-    uint32_t best = 0;
-
-    while (some) {
-        uint32_t i = take_lowest(&some);
-        const keel_endpoint_entry *entry = &set->entries[i];
-        double score = -log(fraction_of(keel_mix(request->affinity) ^ entry->hash)) /
-                       (double)weight_of(entry, policy, request->now);
-
-        if (score >= least)
-            continue;
-        least = score;
-        best = i;
-    }
-    return best;
-}
-
-/* ---- levels --------------------------------------------------------------------- */
-
-static bool is_sticky(const keel_policy *policy, const keel_endpoint_request *request)
-{
-    return policy->endpoints_by == KEEL_ENDPOINTS_BY_AFFINITY && request->affinity;
-}
-
-/* What a level can take of all calls with so many of its members. */
-static double share_of(const keel_endpoints *set, const keel_policy *policy,
-                       const keel_endpoint_level *level, uint64_t members)
-{
-    uint64_t weight = 0;
-
-    if (members == level->members)
-        return 1;
-    while (members)
-        weight += set->entries[take_lowest(&members)].weight;
-    return fmin(1, (double)weight * KEEL_PPM /
-                       ((double)policy->healthy_share_ppm * (double)level->weight));
-}
-
-/* What each level takes; shares may be NULL. Returns the sum, 1 where they are enough. */
-static double share_out(const keel_endpoints *set, const keel_policy *policy,
-                        uint64_t usable, double *shares)
-{
-    double sum = 0;
-
-    for (uint32_t i = 0; i < set->level_count; i++) {
-        const keel_endpoint_level *level = &set->levels[i];
-        double share =
-            sum < 1 ? share_of(set, policy, level, usable & level->members) : 0;
-
-        share = fmin(share, 1 - sum);
-        sum += share;
-        if (shares)
-            shares[i] = share;
-    }
-    return sum;
-}
-
-static uint32_t choose_level(const keel_endpoints *set, const keel_policy *policy,
-                             const keel_endpoint_request *request, uint64_t usable)
-{
-    double shares[KEEL_ENDPOINT_LEVELS], sum, at;
-    uint32_t i;
-
-    if (share_of(set, policy, &set->levels[0], usable & set->levels[0].members) >= 1)
-        return 0;
-    sum = share_out(set, policy, usable, shares);
-    for (i = 0; i < set->level_count; i++)
-        if (shares[i] >= sum)
-            return i; /* all of it: nothing to draw */
-    at = sum * (is_sticky(policy, request) ? fraction_of(request->affinity)
-                                           : keel_random_draw(request->random));
-    for (i = 0; i + 1 < set->level_count && at >= shares[i]; i++)
-        at -= shares[i];
-    return i;
-}
-
-/* The nearest level that has one of some. */
-static uint32_t nearest_level(const keel_endpoints *set, uint64_t some)
-{
-    uint32_t i = 0;
-
-    while (!(set->levels[i].members & some))
-        i++;
-    return i;
-}
+/* ---- who is wanted ------------------------------------------------------------- */
 
 /* Of those that may be used, who is wanted for this attempt. */
 static uint64_t prefer(const survey *s, uint64_t usable, uint64_t tried)
@@ -355,22 +80,14 @@ static uint32_t choose_one(const keel_endpoints *set, const keel_policy *policy,
                            uint64_t usable)
 {
     uint64_t wanted = prefer(s, usable, request->tried);
-    uint32_t at = choose_level(set, policy, request, usable);
-    uint64_t some;
+    const keel_endpoint_level *level =
+        &set->levels[keel_endpoint_levels_choose(set, policy, request, usable, wanted)];
 
-    if (!(set->levels[at].members & wanted))
-        at = nearest_level(set, wanted);
-    some = set->levels[at].members & wanted;
-    if (!(some & (some - 1)))
-        return take_lowest(&some);
-    if (policy->endpoints_by == KEEL_ENDPOINTS_BY_TURN)
-        return choose_by_turn(set, policy, set->levels[at].members & usable, some,
-                              &set->own->passed[set->levels[at].number], request->now);
-    return is_sticky(policy, request) ? choose_by_affinity(set, policy, request, some)
-                                      : choose_by_load(set, policy, request, some);
+    return keel_endpoints_draw(set, policy, request, level, usable,
+                               level->members & wanted);
 }
 
-/* ---- panic ---------------------------------------------------------------------- */
+/* ---- panic --------------------------------------------------------------------- */
 
 static bool is_panic(const keel_endpoints *set, const keel_policy *policy,
                      const survey *s)
@@ -379,7 +96,7 @@ static bool is_panic(const keel_endpoints *set, const keel_policy *policy,
     uint64_t least = policy->eject ? policy->eject_panic_ppm : 0;
 
     return !healthy || (healthy * KEEL_PPM < least * set->count &&
-                        share_out(set, policy, s->healthy, NULL) < 1);
+                        keel_endpoint_levels_share(set, policy, s->healthy, NULL) < 1);
 }
 
 static void note_panic(const keel_endpoints *set, bool is_so,
@@ -396,17 +113,7 @@ static void note_panic(const keel_endpoints *set, bool is_so,
                                                              : KEEL_ENDPOINTS_CALM });
 }
 
-/* ---- picks ---------------------------------------------------------------------- */
-
-static void note_moves(uint32_t index, const keel_changes *moves,
-                       keel_endpoint_changes *changes)
-{
-    for (uint32_t i = 0; i < moves->count; i++)
-        keel_endpoint_note(changes,
-                           &(keel_endpoint_change){ .event = KEEL_ENDPOINT_MOVED,
-                                                    .index = index,
-                                                    .move = moves->items[i] });
-}
+/* ---- picks --------------------------------------------------------------------- */
 
 static keel_status admit(const keel_endpoints *set, const keel_policy *policy,
                          const keel_endpoint_request *request, keel_endpoint_pick *pick,
@@ -425,7 +132,7 @@ static keel_status admit(const keel_endpoints *set, const keel_policy *policy,
     moves.count = 0;
     status = keel_breaker_admit(breaker, policy, request->now, request->random,
                                 &pick->permit, left, &moves);
-    note_moves(pick->index, &moves, changes);
+    keel_endpoint_note_moves(changes, pick->index, &moves);
     return status;
 }
 
@@ -523,78 +230,11 @@ bool keel_endpoints_end(const keel_endpoints *set, const keel_policy *policy,
         moves.count = 0;
         counts = keel_breaker_end(&entry->breaker, policy, &pick->permit, result, now,
                                   random, &moves);
-        note_moves(pick->index, &moves, changes);
+        keel_endpoint_note_moves(changes, pick->index, &moves);
     }
     if (result->outcome != KEEL_OUTCOME_NEUTRAL)
         keel_outlier_record(set, policy, pick->index,
                             result->outcome == KEEL_OUTCOME_FAILED, now, random,
                             changes);
     return counts;
-}
-
-/* ---- an operator ----------------------------------------------------------------- */
-
-void keel_endpoints_reset(const keel_endpoints *set, uint64_t now,
-                          keel_endpoint_changes *changes)
-{
-    for (uint32_t i = 0; i < set->count; i++) {
-        const keel_endpoint_entry *entry = &set->entries[i];
-        keel_changes moves = { .count = 0 };
-
-        if (entry->breaker.words)
-            keel_breaker_reset(&entry->breaker, now, &moves);
-        note_moves(i, &moves, changes);
-        atomic_store_explicit(&entry->words->ejection, 0, memory_order_relaxed);
-        atomic_store_explicit(&entry->words->row, 0, memory_order_relaxed);
-        atomic_store_explicit(&entry->words->tally, 0, memory_order_relaxed);
-    }
-}
-
-/* ---- active checks -------------------------------------------------------------- */
-
-bool keel_endpoints_say_health(const keel_endpoints *set, uint32_t index,
-                               bool is_healthy, uint64_t now)
-{
-    const keel_endpoint_entry *entry = &set->entries[index];
-    _Atomic uint64_t *health = &entry->words->health;
-    uint64_t old = atomic_load_explicit(health, memory_order_relaxed);
-    uint64_t fresh = is_healthy ? now & ~KEEL_ENDPOINT_ILL : now | KEEL_ENDPOINT_ILL;
-
-    do {
-        if (is_healthy != !!(old & KEEL_ENDPOINT_ILL))
-            return false;
-    } while (!atomic_compare_exchange_weak_explicit(
-        health, &old, fresh, memory_order_relaxed, memory_order_relaxed));
-    if (is_healthy && entry->breaker.words)
-        (void)keel_breaker_hasten(&entry->breaker, now);
-    return true;
-}
-
-/* ---- looks ---------------------------------------------------------------------- */
-
-void keel_endpoints_view(const keel_endpoints *set, const keel_policy *policy,
-                         uint32_t index, uint64_t now, keel_endpoint_view *view)
-{
-    const keel_endpoint_entry *entry = &set->entries[index];
-    const keel_endpoint_words *words = entry->words;
-    uint64_t ejection = atomic_load_explicit(&words->ejection, memory_order_relaxed);
-    uint64_t tally = atomic_load_explicit(&words->tally, memory_order_relaxed);
-
-    *view = (keel_endpoint_view){
-        .has_breaker = entry->breaker.words != NULL,
-        .is_ill = keel_endpoint_is_ill(entry),
-        .ejected_left_ns = keel_ejection_holds(ejection, now)
-                               ? keel_ejection_until_ns(ejection) - now
-                               : 0,
-        .ejections = keel_ejection_times(ejection),
-        .in_flight = load_of(entry),
-        .ok = (uint32_t)tally,
-        .failed = tally >> 32,
-        .weight = (double)weight_of(entry, policy, now) / KEEL_ENDPOINT_WEIGHT_UNIT,
-    };
-    if (!view->has_breaker)
-        return;
-    view->breaker = keel_breaker_look(&entry->breaker, now);
-    view->failed = view->breaker.totals.failed;
-    view->ok = view->breaker.totals.total - view->failed;
 }

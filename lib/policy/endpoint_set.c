@@ -303,6 +303,16 @@ void keel_endpoint_note(keel_endpoint_changes *changes,
         changes->items[changes->count++] = *change;
 }
 
+void keel_endpoint_note_moves(keel_endpoint_changes *changes, uint32_t index,
+                              const keel_changes *moves)
+{
+    for (uint32_t i = 0; i < moves->count; i++)
+        keel_endpoint_note(changes,
+                           &(keel_endpoint_change){ .event = KEEL_ENDPOINT_MOVED,
+                                                    .index = index,
+                                                    .move = moves->items[i] });
+}
+
 /* ---- reloads -------------------------------------------------------------------- */
 
 static const keel_endpoint_entry *same_in(const keel_endpoints *set,

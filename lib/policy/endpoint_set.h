@@ -51,7 +51,7 @@ typedef struct keel_endpoint_words {
 /* Of this process alone. */
 typedef struct keel_endpoint_own {
     _Atomic uint64_t in_flight;
-    _Atomic uint64_t pass; /* by turns: how far it has come (endpoint_choice.c) */
+    _Atomic uint64_t pass; /* by turns: how far it has come (endpoint_draw.c) */
     uint64_t spare[6];
 } keel_endpoint_own;
 
@@ -73,7 +73,7 @@ typedef struct keel_endpoint_entry {
     uint64_t hash; /* of the name */
     uint32_t tier;
     uint32_t weight;
-    uint32_t stride; /* of turns, at full weight (endpoint_choice.c) */
+    uint32_t stride; /* of turns, at full weight (endpoint_draw.c) */
     bool is_near;    /* of the process's own zone */
     keel_endpoint_words *words;
     keel_endpoint_own *own;
@@ -159,6 +159,10 @@ typedef struct keel_endpoint_changes {
 void keel_endpoint_note(keel_endpoint_changes *changes,
                         const keel_endpoint_change *change);
 
+/* The same for what its breaker did. */
+void keel_endpoint_note_moves(keel_endpoint_changes *changes, uint32_t index,
+                              const keel_changes *moves);
+
 static inline bool keel_endpoint_changes_are_full(const keel_endpoint_changes *changes)
 {
     return changes->count == sizeof changes->items / sizeof changes->items[0];
@@ -167,6 +171,15 @@ static inline bool keel_endpoint_changes_are_full(const keel_endpoint_changes *c
 static inline uint64_t keel_endpoint_bit(uint32_t index)
 {
     return (uint64_t)1 << index;
+}
+
+/* The lowest of some, taken off them. */
+static inline uint32_t keel_endpoint_take_lowest(uint64_t *some)
+{
+    uint32_t index = (uint32_t)__builtin_ctzll(*some);
+
+    *some &= *some - 1;
+    return index;
 }
 
 /* In parts of which a weight of 1 has so many; so that a tenth of it is a number. */

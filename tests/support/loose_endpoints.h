@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "policy/endpoint_choice.h"
+#include "policy/endpoint_state.h"
 #include "policy/outlier.h"
 
 typedef struct loose_endpoints {
