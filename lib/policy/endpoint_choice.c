@@ -81,10 +81,9 @@ static uint32_t choose_one(const keel_endpoints *set, const keel_policy *policy,
 {
     uint64_t wanted = prefer(s, usable, request->tried);
     const keel_endpoint_level *level =
-        &set->levels[keel_endpoint_levels_choose(set, policy, request, usable, wanted)];
+        keel_endpoint_levels_choose(set, policy, request, usable, &wanted);
 
-    return keel_endpoints_draw(set, policy, request, level, usable,
-                               level->members & wanted);
+    return keel_endpoints_draw(set, policy, request, level, usable, wanted);
 }
 
 /* ---- panic --------------------------------------------------------------------- */

@@ -13,7 +13,8 @@
  * 3. If all levels together cannot take everything and fewer endpoints than eject.panic are
  *    healthy, or none is, that is a panic: all candidates are used.
  * 4. Those that the call has tried are avoided while there is another anywhere; for a
- *    further attempt, so is one whose breaker asks for probes.
+ *    further attempt, so is one whose breaker asks for probes, and so are the zones of those
+ *    it has tried, while there is another zone in the tier or the tier is short.
  * 5. In the level: the less loaded of two that are drawn by weight (Mitzenmacher, "The power
  *    of two choices in randomized load balancing", 2001), load being attempts in flight /
  *    weight; or by turns, in proportion to weight (stride scheduling, Waldspurger, 1995);

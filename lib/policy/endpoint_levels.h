@@ -12,10 +12,14 @@
 double keel_endpoint_levels_share(const keel_endpoints *set, const keel_policy *policy,
                                   uint64_t usable, double *shares);
 
-/* A level that has one of wanted, which are some of usable. */
-uint32_t keel_endpoint_levels_choose(const keel_endpoints *set,
-                                     const keel_policy *policy,
-                                     const keel_endpoint_request *request,
-                                     uint64_t usable, uint64_t wanted);
+/*
+ * The level an attempt goes to.
+ * wanted  at least one of usable; left are those of the level, for a further attempt in
+ *         another zone than those before it where that can be
+ */
+const keel_endpoint_level *
+keel_endpoint_levels_choose(const keel_endpoints *set, const keel_policy *policy,
+                            const keel_endpoint_request *request, uint64_t usable,
+                            uint64_t *wanted);
 
 #endif

@@ -84,6 +84,14 @@ static void describe(keel_endpoints *set, const keel_endpoint_text *texts,
     }
 }
 
+static void find_zones(keel_endpoints *set)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        for (uint32_t j = 0; *set->entries[i].zone && j < set->count; j++)
+            if (strcmp(set->entries[i].zone, set->entries[j].zone) == 0)
+                set->entries[i].zone_members |= keel_endpoint_bit(j);
+}
+
 static void find_level(keel_endpoints *set, uint32_t tier, bool is_near)
 {
     keel_endpoint_level *level = &set->levels[set->level_count];
@@ -264,6 +272,7 @@ keel_status keel_endpoints_new(keel_endpoints **out, const keel_endpoint_parts *
         return KEEL_E_NOMEM;
     p.set->shared = parts->is_shared ? parts->shared : NULL;
     describe(p.set, texts, zone);
+    find_zones(p.set);
     find_levels(p.set);
     place_all(&p);
     if (!p.is_full) {

@@ -69,8 +69,9 @@ typedef struct keel_endpoint_set_own {
 typedef struct keel_endpoint_entry {
     char *url; /* one piece of memory for the three, which is the set's */
     char *name;
-    char *zone;    /* "": none */
-    uint64_t hash; /* of the name */
+    char *zone;            /* "": none */
+    uint64_t hash;         /* of the name */
+    uint64_t zone_members; /* a bit for each that is in its zone; 0: it is in none */
     uint32_t tier;
     uint32_t weight;
     uint32_t stride; /* of turns, at full weight (endpoint_draw.c) */
@@ -86,6 +87,11 @@ typedef struct keel_endpoint_level {
     uint64_t weight;  /* of all of them */
     uint32_t number;  /* the same whatever other levels there are */
 } keel_endpoint_level;
+
+static inline uint32_t keel_endpoint_tier(const keel_endpoint_level *level)
+{
+    return level->number / 2;
+}
 
 typedef struct keel_endpoints {
     uint32_t count;

@@ -339,6 +339,67 @@ START_TEST(a_further_attempt_goes_elsewhere_while_there_is_another)
 }
 END_TEST
 
+/* Where an attempt may go after those before it; endpoints as a bit each, from the lowest. */
+static const struct {
+    const char *why;
+    const char *list;
+    uint32_t ill;
+    uint64_t tried;
+    uint64_t goes_to;
+} moves[] = {
+    { "the first one stays near", "a:1 zone=eu, b:1 zone=eu, c:1 zone=us", 0, 0, 3 },
+    { "the next one leaves the zone", "a:1 zone=eu, b:1 zone=eu, c:1 zone=us", 0, 1,
+      4 },
+    { "to any other one of the tier",
+      "a:1 zone=eu, b:1 zone=eu, c:1 zone=us, d:1 zone=jp", 0, 1, 12 },
+    { "and that one, too",
+      "a:1 zone=eu, b:1 zone=eu, c:1 zone=us, d:1 zone=us, e:1 zone=jp", 0, 5, 16 },
+    { "with all zones tried, to the nearest of who is left",
+      "a:1 zone=eu, b:1 zone=eu, c:1 zone=us, d:1 zone=us", 0, 5, 2 },
+    { "home, if it was not tried there",
+      "a:1 zone=eu, b:1 zone=eu, c:1 zone=us, d:1 zone=us", 0, 4, 3 },
+    { "one in no zone is in another", "a:1 zone=eu, b:1 zone=eu, c:1", 0, 1, 4 },
+    { "those in no zone are not in one together", "a:1, b:1, c:1 zone=us tier=1", 0, 1,
+      2 },
+    { "not to the next tier", "a:1 zone=eu, b:1 zone=eu, c:1 zone=us tier=1", 0, 1, 2 },
+    { "unless this one is short",
+      "a:1 zone=eu, b:1 zone=eu, d:1 zone=eu, c:1 zone=us tier=1", 4, 1, 8 },
+    { "and has no other zone itself",
+      "a:1 zone=eu, b:1 zone=eu, c:1 zone=jp weight=9, d:1 zone=us tier=1", 2, 1, 4 },
+};
+
+START_TEST(a_further_attempt_leaves_the_zone_that_was_tried)
+{
+    uint64_t gone_to = 0;
+
+    loose_endpoints_init(&l);
+    l.policy.endpoints_zone = keel_text_of("eu");
+    l.policy.eject_panic_ppm = 0;
+    loose_list(&l, moves[_i].list);
+    for (uint32_t i = 0; i < l.set->count; i++)
+        if (moves[_i].ill & 1u << i)
+            make_ill(i);
+    l.tried = moves[_i].tried;
+    for (int i = 0; i < 200; i++)
+        gone_to |= keel_endpoint_bit(loose_attempt(&l, KEEL_OUTCOME_OK));
+    ck_assert_msg(gone_to == moves[_i].goes_to, "%s: %#llx", moves[_i].why,
+                  (unsigned long long)gone_to);
+    loose_endpoints_cleanup(&l);
+}
+END_TEST
+
+START_TEST(a_zone_is_not_left_for_a_probe)
+{
+    begin_with_breakers("a:1 zone=eu, b:1 zone=eu, c:1 zone=us");
+    trip(2);
+    l.now += 5 * KEEL_S;
+    l.tried = 1;
+    for (int i = 0; i < 100; i++)
+        ck_assert_uint_eq(loose_attempt(&l, KEEL_OUTCOME_OK), 1);
+    loose_endpoints_cleanup(&l);
+}
+END_TEST
+
 START_TEST(a_further_attempt_is_no_probe_while_another_is_closed)
 {
     begin_with_breakers("a:1, b:1, c:1");
@@ -615,7 +676,8 @@ SUITE("endpoint choice", 30, ROWS(idle_endpoints_get_their_weight, weights),
       ONE(numbers_are_spread_by_weight_and_a_change_moves_few),
       ONE(a_further_attempt_goes_elsewhere_while_there_is_another),
       ONE(a_further_attempt_is_no_probe_while_another_is_closed),
-      ONE(each_endpoint_has_a_breaker_of_its_own),
+      ROWS(a_further_attempt_leaves_the_zone_that_was_tried, moves),
+      ONE(a_zone_is_not_left_for_a_probe), ONE(each_endpoint_has_a_breaker_of_its_own),
       ONE(with_all_of_them_open_the_first_to_be_probed_says_when_to_come_back),
       ONE(an_open_one_is_probed_and_comes_back),
       ONE(with_all_probes_out_the_next_tier_is_used_and_then_nobody),
