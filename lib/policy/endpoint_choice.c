@@ -15,6 +15,7 @@ typedef struct survey {
     uint64_t closed;     /* of these, those that ask for no probe */
     uint64_t healthy;    /* of these, those neither ejected nor ill */
     uint64_t open_left;  /* until the first breaker lets a probe through */
+    bool ramps;          /* one was left out that lets a growing share through */
 } survey;
 
 /* False: its breaker is open. */
@@ -140,9 +141,11 @@ static bool try_one(const keel_endpoints *set, const keel_policy *policy,
                     keel_endpoint_pick *pick, keel_endpoint_changes *changes)
 {
     uint64_t left = 0;
+    keel_status status;
 
     *pick = (keel_endpoint_pick){ .index = (uint8_t)index };
-    if (admit(set, policy, request, pick, &left, changes) == KEEL_OK) {
+    status = admit(set, policy, request, pick, &left, changes);
+    if (status == KEEL_OK) {
         atomic_fetch_add_explicit(&set->entries[index].own->in_flight, 1,
                                   memory_order_relaxed);
         pick->flags = KEEL_PICK_HELD;
@@ -150,6 +153,7 @@ static bool try_one(const keel_endpoints *set, const keel_policy *policy,
     }
     if (left)
         s->open_left = keel_ns_min(s->open_left, left);
+    s->ramps |= status == KEEL_REJECTED_RAMPING;
     leave_out(s, index);
     return false;
 }
@@ -168,12 +172,16 @@ static keel_status force(const keel_endpoints *set, const keel_policy *policy,
     return KEEL_OK;
 }
 
+/* Of all reasons the one that will pass first. */
 static keel_status refuse(const survey *s, keel_endpoint_pick *pick,
                           uint64_t *retry_after_ns)
 {
     bool is_open = s->open_left != KEEL_NEVER;
 
     *pick = (keel_endpoint_pick){ .flags = 0 };
+    *retry_after_ns = 0;
+    if (s->ramps)
+        return KEEL_REJECTED_RAMPING;
     *retry_after_ns = is_open ? s->open_left : 0;
     return is_open ? KEEL_REJECTED_OPEN : KEEL_REJECTED_HALF_OPEN;
 }

@@ -65,6 +65,8 @@ _Static_assert(sizeof(keel_endpoint_pick) <= 32, "a call holds several");
  * changes         of the breakers, of ejections, of panic
  * retry_after_ns  set on a refusal: until the first endpoint may be probed; 0: not known
  * Returns  KEEL_OK
+ *          KEEL_REJECTED_RAMPING    of the endpoints whose breakers have closed, each lets
+ *                                   but a growing share through, and this was not in it
  *          KEEL_REJECTED_OPEN       every endpoint's breaker is open
  *          KEEL_REJECTED_HALF_OPEN  none is open any more, but all probes are out
  */
