@@ -13,7 +13,7 @@
 typedef struct survey {
     uint64_t candidates; /* their breaker lets an attempt through, or may */
     uint64_t closed;     /* of these, those that ask for no probe */
-    uint64_t healthy;    /* of these, those neither ejected nor ill */
+    uint64_t healthy;    /* neither ejected nor ill, whatever their breaker says */
     uint64_t open_left;  /* until the first breaker lets a probe through */
     bool ramps;          /* one was left out that lets a growing share through */
 } survey;
@@ -46,9 +46,8 @@ static survey look_around(const keel_endpoints *set, uint64_t now)
         const keel_endpoint_entry *entry = &set->entries[i];
         uint64_t bit = keel_endpoint_bit(i);
 
-        if (!ask_breaker(&s, entry, bit, now))
-            continue;
-        s.candidates |= bit;
+        if (ask_breaker(&s, entry, bit, now))
+            s.candidates |= bit;
         if (!keel_endpoint_is_ejected(entry, now) && !keel_endpoint_is_ill(entry))
             s.healthy |= bit;
     }
@@ -59,7 +58,6 @@ static void leave_out(survey *s, uint32_t index)
 {
     s->candidates &= ~keel_endpoint_bit(index);
     s->closed &= s->candidates;
-    s->healthy &= s->candidates;
 }
 
 /* ---- who is wanted ------------------------------------------------------------- */
@@ -89,14 +87,24 @@ static uint32_t choose_one(const keel_endpoints *set, const keel_policy *policy,
 
 /* ---- panic --------------------------------------------------------------------- */
 
-static bool is_panic(const keel_endpoints *set, const keel_policy *policy,
+/* Too few are healthy for what there is to do. */
+static bool is_short(const keel_endpoints *set, const keel_policy *policy,
                      const survey *s)
 {
     uint64_t healthy = (uint64_t)__builtin_popcountll(s->healthy);
     uint64_t least = policy->eject ? policy->eject_panic_ppm : 0;
 
-    return !healthy || (healthy * KEEL_PPM < least * set->count &&
-                        keel_endpoint_levels_share(set, policy, s->healthy, NULL) < 1);
+    return healthy * KEEL_PPM < least * set->count &&
+           keel_endpoint_levels_share(set, policy, s->candidates & s->healthy, NULL) <
+               1;
+}
+
+static bool is_panic(const keel_endpoints *set, const keel_policy *policy,
+                     const survey *s)
+{
+    bool is_last_resort = s->candidates && !(s->candidates & s->healthy);
+
+    return is_last_resort || is_short(set, policy, s);
 }
 
 static void note_panic(const keel_endpoints *set, bool is_so,
@@ -199,7 +207,8 @@ keel_status keel_endpoints_choose(const keel_endpoints *set, const keel_policy *
     s = look_around(set, request->now);
     note_panic(set, is_panic(set, policy, &s), changes);
     while (s.candidates) {
-        uint64_t usable = is_panic(set, policy, &s) ? s.candidates : s.healthy;
+        uint64_t usable =
+            is_panic(set, policy, &s) ? s.candidates : s.candidates & s.healthy;
         uint32_t index = choose_one(set, policy, request, &s, usable);
 
         if (try_one(set, policy, request, &s, index, pick, changes))

@@ -3,15 +3,15 @@
  * Which endpoint an attempt goes to, and the end of that attempt. Pure decisions on the
  * words of a set: no allocation, no I/O, told the time.
  *
- * 1. Candidates are those whose breaker is not open. Healthy are the candidates that are
- *    neither ejected nor said to be ill by an active check.
+ * 1. Candidates are those whose breaker is not open. Healthy are those that are neither
+ *    ejected nor said to be ill by an active check. Used are the healthy candidates.
  * 2. Endpoints stand in levels, nearest first: of each tier those of the own zone, then the
- *    others. A level takes min(1, healthy weight / (endpoints.healthy_share * weight)) of
+ *    others. A level takes min(1, used weight / (endpoints.healthy_share * weight)) of
  *    what the nearer ones leave; should all of them together not take everything, they take
  *    it in proportion. (Envoy's priority levels, whose overprovisioning factor of 1.4 is a
  *    healthy_share of 71 %.)
  * 3. If all levels together cannot take everything and fewer endpoints than eject.panic are
- *    healthy, or none is, that is a panic: all candidates are used.
+ *    healthy, or if no candidate is, that is a panic: all candidates are used.
  * 4. Those that the call has tried are avoided while there is another anywhere; for a
  *    further attempt, so is one whose breaker asks for probes, and so are the zones of those
  *    it has tried, while there is another zone in the tier or the tier is short.

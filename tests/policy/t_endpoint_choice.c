@@ -581,6 +581,37 @@ START_TEST(a_panic_uses_the_ejected_and_no_open_breaker)
 }
 END_TEST
 
+START_TEST(open_breakers_are_no_panic)
+{
+    keel_endpoint_pick pick;
+
+    begin_with_breakers("a:1, b:1, c:1");
+    trip(0);
+    trip(1);
+    ck_assert_uint_eq(loose_attempt(&l, KEEL_OUTCOME_OK), 2);
+    ck_assert(!keel_endpoints_are_in_panic(l.set));
+    trip(2);
+    ck_assert_int_eq(loose_choose(&l, &pick), KEEL_REJECTED_OPEN);
+    ck_assert(!keel_endpoints_are_in_panic(l.set));
+    loose_endpoints_cleanup(&l);
+}
+END_TEST
+
+START_TEST(an_ejected_one_stays_out_beside_an_open_one_until_it_is_the_last)
+{
+    begin_with_breakers("a:1, b:1, c:1");
+    trip(0);
+    loose_outcomes(&l, 1, true, 5);
+    loose_spread(&l, 1000, counts);
+    ck_assert_uint_eq(counts[2], 1000);
+    ck_assert(!keel_endpoints_are_in_panic(l.set));
+    trip(2);
+    ck_assert_uint_eq(loose_attempt(&l, KEEL_OUTCOME_OK), 1);
+    ck_assert(keel_endpoints_are_in_panic(l.set));
+    loose_endpoints_cleanup(&l);
+}
+END_TEST
+
 /* ---- active checks -------------------------------------------------------------- */
 
 START_TEST(one_that_is_healthy_again_is_probed_before_its_time_by_the_next_call)
@@ -687,6 +718,8 @@ SUITE("endpoint choice", 30, ROWS(idle_endpoints_get_their_weight, weights),
       ONE(a_tier_that_can_take_everything_is_no_reason_for_panic),
       ONE(with_nobody_healthy_all_are_used_whatever_the_panic_share),
       ONE(a_panic_uses_the_ejected_and_no_open_breaker),
+      ONE(open_breakers_are_no_panic),
+      ONE(an_ejected_one_stays_out_beside_an_open_one_until_it_is_the_last),
       ONE(one_that_is_healthy_again_is_probed_before_its_time_by_the_next_call),
       ROWS(who_comes_back_from_an_ejection_starts_slowly, returns),
       ROWS(who_is_found_healthy_again_starts_slowly, returns),
