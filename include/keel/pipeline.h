@@ -131,8 +131,11 @@ KEEL_API keel_status keel_pipeline_lock_as(keel_pipeline *pipeline, keel_lock lo
                                            const keel_lock_options *options,
                                            keel_detail *why);
 
-/* Closed, empty window, back-off forgotten; those of all endpoints, too, and none is
- * ejected any more. KEEL_E_STATE: the breaker is off. */
+/*
+ * Closed, empty window, back-off forgotten; those of all endpoints, too, with a breaker or
+ * without: none is ejected any more, or starts slowly.
+ * KEEL_E_STATE: the breaker is off, and there are no endpoints.
+ */
 KEEL_API keel_status keel_pipeline_reset(keel_pipeline *pipeline);
 
 /*

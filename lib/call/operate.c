@@ -192,9 +192,10 @@ keel_status keel_pipeline_lock_look(keel_pipeline *pipeline, keel_lock_state *st
 
 static void reset_endpoints(const visit *v)
 {
-    keel_endpoint_changes changes = { .count = 0 };
+    keel_endpoint_changes changes;
 
-    keel_endpoints_reset(v->plan->endpoints, v->now, &changes);
+    changes.count = changes.lost = 0;
+    keel_endpoints_reset(v->plan->endpoints, &v->plan->policy, v->now, &changes);
     keel_pipeline_tell_endpoints(v->pipeline, v->plan->endpoints, &changes, v->now);
 }
 
@@ -205,9 +206,10 @@ keel_status keel_pipeline_reset(keel_pipeline *pipeline)
 
     if (!visit_begin(&v, pipeline))
         return KEEL_E_ARGUMENT;
-    if (!v.plan->policy.breaker)
+    if (!v.plan->policy.breaker && !v.plan->endpoints)
         return visit_end(&v, &changes, KEEL_E_STATE);
-    keel_breaker_reset(&v.plan->breaker, v.now, &changes);
+    if (v.plan->policy.breaker)
+        keel_breaker_reset(&v.plan->breaker, v.now, &changes);
     if (v.plan->endpoints)
         reset_endpoints(&v);
     return visit_end(&v, &changes, KEEL_OK);

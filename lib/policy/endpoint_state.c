@@ -7,19 +7,50 @@
 
 /* ---- an operator --------------------------------------------------------------- */
 
-void keel_endpoints_reset(const keel_endpoints *set, uint64_t now,
-                          keel_endpoint_changes *changes)
+static void reset_breaker(const keel_endpoint_entry *entry, const keel_policy *policy,
+                          uint32_t index, uint64_t now, keel_endpoint_changes *changes)
+{
+    keel_changes moves = { .count = 0 };
+
+    /* closed so long ago that it does not start slowly */
+    if (entry->breaker.words)
+        keel_breaker_reset(&entry->breaker, keel_ns_left(now, policy->slow_start_ns),
+                           &moves);
+    keel_endpoint_note_moves(changes, index, &moves);
+}
+
+static void reset_ejection(const keel_endpoint_entry *entry, uint32_t index,
+                           keel_endpoint_changes *changes)
+{
+    uint64_t ejection = atomic_exchange(&entry->words->ejection, 0);
+
+    atomic_store_explicit(&entry->words->row, 0, memory_order_relaxed);
+    atomic_store_explicit(&entry->words->tally, 0, memory_order_relaxed);
+    if (ejection & KEEL_EJECTION_OUT)
+        keel_endpoint_note(
+            changes, &(keel_endpoint_change){ .event = KEEL_ENDPOINT_RESTORED,
+                                              .index = index,
+                                              .move = { .cause = KEEL_CAUSE_RESET } });
+}
+
+/* What a check says stands; since when one is healthy is forgotten. */
+static void forget_return(const keel_endpoint_entry *entry)
+{
+    uint64_t health = atomic_load_explicit(&entry->words->health, memory_order_relaxed);
+
+    if (!(health & KEEL_ENDPOINT_ILL))
+        atomic_compare_exchange_strong(&entry->words->health, &health, 0);
+}
+
+void keel_endpoints_reset(const keel_endpoints *set, const keel_policy *policy,
+                          uint64_t now, keel_endpoint_changes *changes)
 {
     for (uint32_t i = 0; i < set->count; i++) {
         const keel_endpoint_entry *entry = &set->entries[i];
-        keel_changes moves = { .count = 0 };
 
-        if (entry->breaker.words)
-            keel_breaker_reset(&entry->breaker, now, &moves);
-        keel_endpoint_note_moves(changes, i, &moves);
-        atomic_store_explicit(&entry->words->ejection, 0, memory_order_relaxed);
-        atomic_store_explicit(&entry->words->row, 0, memory_order_relaxed);
-        atomic_store_explicit(&entry->words->tally, 0, memory_order_relaxed);
+        reset_breaker(entry, policy, i, now, changes);
+        reset_ejection(entry, i, changes);
+        forget_return(entry);
     }
 }
 

@@ -8,9 +8,12 @@
 
 #include "policy/endpoint_set.h"
 
-/* An operator's: all breakers closed with empty windows, nobody ejected or suspected. */
-void keel_endpoints_reset(const keel_endpoints *set, uint64_t now,
-                          keel_endpoint_changes *changes);
+/*
+ * An operator's: all breakers closed with empty windows, nobody ejected or on the way to
+ * it, everybody at full weight.
+ */
+void keel_endpoints_reset(const keel_endpoints *set, const keel_policy *policy,
+                          uint64_t now, keel_endpoint_changes *changes);
 
 /*
  * What an active check says. One that is ill is no candidate but in a panic. One that is
