@@ -69,17 +69,35 @@ static void print_health(const keel_event_view *e)
         printf("unhealthy (%s)", keel_status_name(e->status));
 }
 
+static void print_ejected(const keel_event_view *e)
+{
+    char length[KEEL_OUTPUT_TEXT_SIZE];
+
+    printf("ejected for %s (%s)", keel_output_length(length, e->out_ns),
+           keel_cause_name(e->cause));
+}
+
+static bool is_transition(const keel_event_view *e)
+{
+    return e->type == KEEL_EVENT_TRANSITION ||
+           e->type == KEEL_EVENT_ENDPOINT_TRANSITION;
+}
+
 static void print_text(const keel_event_view *e)
 {
     char instant[KEEL_OUTPUT_TEXT_SIZE];
 
     printf("%s %s ", keel_output_instant(instant, e->wall_ms, 1), e->name);
-    if (e->type == KEEL_EVENT_TRANSITION)
+    if (*e->endpoint)
+        printf("%s ", e->endpoint);
+    if (is_transition(e))
         print_transition(e);
     else if (e->type == KEEL_EVENT_LOCKED)
         print_lock(e);
     else if (e->type == KEEL_EVENT_HEALTH)
         print_health(e);
+    else if (e->type == KEEL_EVENT_EJECTED)
+        print_ejected(e);
     else
         printf("%s%s%s", keel_event_type_name(e->type), e->cause ? " " : "",
                e->cause ? keel_cause_name(e->cause) : "");
@@ -122,8 +140,12 @@ static void print_json(const keel_event_view *e)
     keel_print_json_text(stdout, ",", "name", e->name);
     keel_print_json_text(stdout, ",", "type", keel_event_type_name(e->type));
     print_told_json("pid", e, e->pid);
-    if (e->type == KEEL_EVENT_TRANSITION)
+    if (*e->endpoint)
+        keel_print_json_text(stdout, ",", "endpoint", e->endpoint);
+    if (is_transition(e))
         print_transition_json(e);
+    if (e->type == KEEL_EVENT_EJECTED)
+        keel_print_json_number(stdout, ",", "for_ns", e->out_ns);
     if (e->type == KEEL_EVENT_LOCKED)
         print_lock_json(&e->lock);
     if (e->type == KEEL_EVENT_HEALTH)

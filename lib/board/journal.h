@@ -23,7 +23,10 @@ typedef struct keel_journal_record {
     uint64_t wall_ms;  /* since 1970 */
     uint32_t pipeline; /* its block's number in the directory */
     uint32_t pid;
-    uint32_t generation;
+    union {
+        uint32_t generation;
+        uint32_t out_ms; /* of an ejection: how long */
+    };
     uint32_t total; /* in the window; where probes ended a round, of them */
     uint32_t failed;
     uint16_t status;
@@ -32,8 +35,10 @@ typedef struct keel_journal_record {
     uint8_t to;
     uint8_t cause;
     uint8_t lock;
-    uint8_t note;        /* of a lock: its number in the pipeline's notice; 0: none */
-    uint32_t note_check; /* what the note was: it may be another one's by now */
+    uint8_t note; /* of a lock: its number in the pipeline's notice; 0: none */
+    /* of a lock: what the note was, which may be another one's by now; else the lower half
+     * of an endpoint's hash, 0: of none */
+    uint32_t about;
 } keel_journal_record;
 
 typedef struct keel_journal_cell {

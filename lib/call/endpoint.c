@@ -134,12 +134,19 @@ void keel_pipeline_tell_endpoints(keel_pipeline *pipeline, const keel_endpoints 
         tell_change(pipeline, set, &changes->items[i], now);
 }
 
-const char *keel_plan_endpoint_name(const keel_plan *plan, uint64_t hash)
+const keel_endpoint_entry *keel_plan_endpoint(const keel_plan *plan, uint64_t hash)
 {
     for (uint32_t i = 0; plan->endpoints && i < plan->endpoints->count; i++)
         if (plan->endpoints->entries[i].hash == hash)
-            return plan->endpoints->entries[i].name;
-    return "";
+            return &plan->endpoints->entries[i];
+    return NULL;
+}
+
+const char *keel_plan_endpoint_name(const keel_plan *plan, uint64_t hash)
+{
+    const keel_endpoint_entry *entry = keel_plan_endpoint(plan, hash);
+
+    return entry ? entry->name : "";
 }
 
 /* ---- what an author asks ------------------------------------------------------------ */

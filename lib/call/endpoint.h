@@ -25,7 +25,8 @@ bool keel_machine_endpoint(const keel_machine *m, uint32_t attempt, keel_endpoin
 void keel_pipeline_tell_endpoints(keel_pipeline *pipeline, const keel_endpoints *set,
                                   const keel_endpoint_changes *changes, uint64_t now);
 
-/* The name in the present set of the endpoint that a record is about; "": it is gone. */
+/* The endpoint of the plan that a record is about; NULL, and "": it is gone. */
+const keel_endpoint_entry *keel_plan_endpoint(const keel_plan *plan, uint64_t hash);
 const char *keel_plan_endpoint_name(const keel_plan *plan, uint64_t hash);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a pipeline tells of itself: events, lines in the log, lost places. */
+#include "call/endpoint.h"
 #include "call/pipeline.h"
 #include "call/relay.h"
 
@@ -45,8 +46,19 @@ void keel_pipeline_wants(const keel_pipeline *pipeline, _Atomic uint64_t *wanted
  * told by whoever makes it. */
 static bool is_for_the_journal(keel_event_type type)
 {
-    return type == KEEL_EVENT_TRANSITION || type == KEEL_EVENT_WOULD_TRIP ||
-           type == KEEL_EVENT_PERMIT_LEAKED;
+    switch (type) {
+    case KEEL_EVENT_TRANSITION:
+    case KEEL_EVENT_WOULD_TRIP:
+    case KEEL_EVENT_PERMIT_LEAKED:
+    case KEEL_EVENT_ENDPOINT_TRANSITION:
+    case KEEL_EVENT_EJECTED:
+    case KEEL_EVENT_RESTORED:
+    case KEEL_EVENT_PANIC:
+    case KEEL_EVENT_CALM:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* A lock's note, and by what a reader knows it again. */
@@ -54,7 +66,20 @@ static void name_note(const keel_pipeline *pipeline, uint64_t lock,
                       keel_journal_record *record)
 {
     record->note = (uint8_t)keel_lock_note(lock);
-    record->note_check = keel_notice_check(pipeline->notice, record->note);
+    record->about = keel_notice_check(pipeline->notice, record->note);
+}
+
+/* Whose calls it was about; NULL: nobody's. */
+static const keel_breaker *breaker_of(const keel_plan *plan, const keel_event_record *r)
+{
+    const keel_endpoint_entry *entry;
+
+    if (!plan || !plan->policy.breaker)
+        return NULL;
+    if (!r->endpoint)
+        return &plan->breaker;
+    entry = keel_plan_endpoint(plan, r->endpoint);
+    return entry ? &entry->breaker : NULL;
 }
 
 /* The calls it was about: a round's probes, which the window that follows has not, or
@@ -74,6 +99,7 @@ void keel_pipeline_note(const keel_pipeline *pipeline, const keel_event_record *
                         uint64_t lock)
 {
     const keel_plan *plan = atomic_load_explicit(&pipeline->plan, memory_order_acquire);
+    const keel_breaker *breaker = breaker_of(plan, r);
     keel_journal_record record = { .at_ns = r->at_ns,
                                    .wall_ms = keel_wall_ms(),
                                    .pipeline = pipeline->public_number,
@@ -84,14 +110,17 @@ void keel_pipeline_note(const keel_pipeline *pipeline, const keel_event_record *
                                    .from = r->from,
                                    .to = r->to,
                                    .cause = r->cause,
-                                   .lock = r->lock };
+                                   .lock = r->lock,
+                                   .about = (uint32_t)r->endpoint };
 
     if (!pipeline->is_public)
         return;
-    if (plan && plan->policy.breaker)
-        count_calls(&plan->breaker, r, &record);
+    if (breaker)
+        count_calls(breaker, r, &record);
     if (r->type == KEEL_EVENT_LOCKED)
         name_note(pipeline, lock, &record);
+    if (r->type == KEEL_EVENT_EJECTED)
+        record.out_ms = (uint32_t)keel_ns_min(r->duration_ns / KEEL_MS, UINT32_MAX);
     keel_journal_put(keel_board_journal(pipeline->runtime->shared), &record);
 }
 

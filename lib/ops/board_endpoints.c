@@ -9,7 +9,7 @@
 #include "base/shown_text.h"
 #include "policy/endpoint_set.h"
 
-_Static_assert(sizeof((keel_endpoint_line *)0)->name == KEEL_ENDPOINT_SHOWN + 1,
+_Static_assert((int)KEEL_ENDPOINT_NAME_SHOWN == (int)KEEL_ENDPOINT_SHOWN,
                "a label fits");
 
 /* The pipeline that a block's name begins with; false: it is no endpoint's. */
@@ -26,16 +26,17 @@ static bool read_pipeline(const keel_seen_block *at, char name[KEEL_NAME_MAX + 1
     return keel_name_is_valid(name);
 }
 
-static void read_label(const keel_endpoint_label *label, keel_endpoint_line *line)
+static void read_label(const keel_endpoint_label *label,
+                       char to[KEEL_ENDPOINT_NAME_SHOWN + 1])
 {
     uint64_t word;
 
     for (size_t i = 0; i < KEEL_ENDPOINT_SHOWN / sizeof word; i++) {
         word = atomic_load_explicit(&label->words[i], memory_order_relaxed);
-        memcpy(line->name + i * sizeof word, &word, sizeof word);
+        memcpy(to + i * sizeof word, &word, sizeof word);
     }
-    line->name[KEEL_ENDPOINT_SHOWN] = '\0';
-    keel_shown_text(line->name);
+    to[KEEL_ENDPOINT_SHOWN] = '\0';
+    keel_shown_text(to);
 }
 
 static void read_breaker(const keel_seen_board *d, const keel_seen_block *at,
@@ -59,7 +60,7 @@ static void read_line(const keel_seen_board *d, const keel_seen_block *at, uint6
     uint64_t ejection = atomic_load_explicit(&words->ejection, memory_order_relaxed);
     uint64_t health = atomic_load_explicit(&words->health, memory_order_relaxed);
 
-    read_label(&words->label, line);
+    read_label(&words->label, line->name);
     read_breaker(d, at, now, line);
     line->is_ill = health & KEEL_ENDPOINT_ILL;
     line->ejections = keel_ejection_times(ejection);
@@ -91,4 +92,23 @@ bool keel_board_endpoints(const keel_seen_board *d, uint64_t now, keel_view *vie
     }
     qsort(view->endpoints, view->endpoint_count, sizeof *view->endpoints, by_names);
     return true;
+}
+
+void keel_board_endpoint_name(const keel_board *board, const char *pipeline,
+                              uint32_t about, char to[KEEL_ENDPOINT_NAME_SHOWN + 1])
+{
+    keel_board_entry entry;
+    uint64_t hash;
+    void *block;
+
+    memcpy(to, "?", sizeof "?");
+    for (uint32_t i = 0; keel_board_entry_at(board, i, &entry, &block); i++) {
+        if (!block || entry.kind != KEEL_BLOCK_ENDPOINT ||
+            entry.size < sizeof(keel_endpoint_words) ||
+            !keel_endpoint_block_hash(entry.name, pipeline, &hash) ||
+            (uint32_t)hash != about)
+            continue;
+        read_label(&((keel_endpoint_words *)block)->label, to);
+        return;
+    }
 }

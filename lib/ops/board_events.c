@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "board/journal.h"
 #include "board/layout.h"
+#include "ops/board_endpoints.h"
 
 #define PATIENCE_NS (200 * KEEL_MS)
 
@@ -40,7 +41,7 @@ static void describe_lock(keel_notice *notice, const keel_journal_record *r,
 {
     event->lock =
         (keel_lock_state){ .size = sizeof event->lock, .lock = (keel_lock)r->lock };
-    if (notice && r->note && keel_notice_check(notice, r->note) == r->note_check)
+    if (notice && r->note && keel_notice_check(notice, r->note) == r->about)
         keel_lock_state_note(&event->lock, notice, r->note);
 }
 
@@ -57,13 +58,18 @@ static void describe(const keel_board *board, const keel_journal_record *r,
                                 .from = (keel_breaker_state)r->from,
                                 .to = (keel_breaker_state)r->to,
                                 .cause = (keel_cause)r->cause,
-                                .generation = r->generation,
                                 .status = (keel_status)r->status,
                                 .total = r->total,
                                 .failed = r->failed < r->total ? r->failed : r->total };
     notice = notice_of(board, r->pipeline, event->name);
+    if (event->type == KEEL_EVENT_EJECTED)
+        event->out_ns = r->out_ms * KEEL_MS;
+    else
+        event->generation = r->generation;
     if (event->type == KEEL_EVENT_LOCKED)
         describe_lock(notice, r, event);
+    else if (r->about)
+        keel_board_endpoint_name(board, event->name, r->about, event->endpoint);
 }
 
 /* ---- the next one ------------------------------------------------------------------ */

@@ -35,7 +35,7 @@ static void note_in_journal(keel_board *board, const keel_board_parts *parts,
                                          .cause = (uint8_t)cause,
                                          .lock = (uint8_t)lock,
                                          .note = (uint8_t)note,
-                                         .note_check =
+                                         .about =
                                              keel_notice_check(parts->notice, note) };
 
     keel_journal_put(keel_board_journal(board), &record);

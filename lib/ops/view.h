@@ -103,6 +103,8 @@ typedef struct keel_process_view {
     uint64_t since_s;
 } keel_process_view;
 
+enum { KEEL_ENDPOINT_NAME_SHOWN = 64 };
+
 /*
  * An endpoint of a pipeline on a board; a fleet knows none.
  *
@@ -115,7 +117,7 @@ typedef struct keel_process_view {
  */
 typedef struct keel_endpoint_line {
     char pipeline[KEEL_NAME_MAX + 1];
-    char name[65];
+    char name[KEEL_ENDPOINT_NAME_SHOWN + 1];
     keel_breaker_state state;
     uint64_t probe_in_ns;
     keel_totals totals;
@@ -160,12 +162,15 @@ typedef struct keel_event_view {
     uint64_t wall_ms;
     uint32_t pid;
     char name[KEEL_NAME_MAX + 1];
+    char endpoint[KEEL_ENDPOINT_NAME_SHOWN +
+                  1]; /* "?": not known any more; "": of none */
     keel_event_type type;
     keel_breaker_state from;
     keel_breaker_state to;
     keel_cause cause;
     uint64_t generation;
-    uint64_t total; /* in the window; of a cause that is about probes, probes */
+    uint64_t out_ns; /* of KEEL_EVENT_EJECTED: how long */
+    uint64_t total;  /* in the window; of a cause that is about probes, probes */
     uint64_t failed;
     keel_status status;   /* of KEEL_EVENT_HEALTH */
     keel_lock_state lock; /* actor and reason empty: not known, or not any more */

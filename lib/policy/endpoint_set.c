@@ -141,16 +141,37 @@ static void *borrow(placing *p, keel_board *board, keel_block_kind kind, uint64_
     return block;
 }
 
-/* A pipeline's name has 64 bytes, so that 13 digits of base 32 still have room. */
+enum { DIGITS = 13 };
+static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+
+/* In base 32. A pipeline's name has 64 bytes, so that 13 digits of base 32 still have room. */
 static void name_blocks(placing *p, uint64_t hash)
 {
-    static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
     char *at = p->name + snprintf(p->name, sizeof p->name, "%.*s%c", KEEL_NAME_MAX,
                                   p->parts->pipeline, KEEL_BLOCK_PART_MARK);
 
-    for (int digit = 0; digit < 13; digit++, hash >>= 5)
+    for (int digit = 0; digit < DIGITS; digit++, hash >>= 5)
         *at++ = digits[hash & 31];
     *at = '\0';
+}
+
+bool keel_endpoint_block_hash(const char *name, const char *pipeline, uint64_t *hash)
+{
+    size_t length = strlen(pipeline);
+    const char *part, *digit;
+
+    *hash = 0;
+    if (strncmp(name, pipeline, length) != 0 || name[length] != KEEL_BLOCK_PART_MARK)
+        return false;
+    part = name + length + 1;
+    if (strlen(part) != DIGITS)
+        return false;
+    for (int i = DIGITS; i-- > 0; *hash = *hash << 5 | (uint64_t)(digit - digits)) {
+        digit = strchr(digits, part[i]);
+        if (!digit)
+            return false;
+    }
+    return true;
 }
 
 static void place_window(placing *p, keel_window *window)

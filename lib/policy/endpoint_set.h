@@ -135,6 +135,10 @@ void keel_endpoints_take_over(const keel_endpoints *set, const keel_policy *poli
                               const keel_endpoints *old, const keel_policy *old_policy,
                               uint64_t now);
 
+/* Of a block on the board: the hash of the endpoint's name that it is of. False: it is of
+ * no endpoint of that pipeline. */
+bool keel_endpoint_block_hash(const char *name, const char *pipeline, uint64_t *hash);
+
 /* The place of a name in the list; set->count: it is not there. */
 uint32_t keel_endpoints_find(const keel_endpoints *set, const char *name);
 

@@ -540,6 +540,82 @@ START_TEST(what_active_checks_find_is_seen_and_told)
 }
 END_TEST
 
+/* One call, which goes to the endpoint whose turn it is. */
+static void call_that(keel_status status)
+{
+    opened_call(&o, NULL, status, NULL);
+}
+
+START_TEST(what_becomes_of_endpoints_is_told_by_their_names)
+{
+    begin(
+        "none; breaker.consecutive=2; breaker.min_calls=100; eject=on; eject.jitter=0; "
+        "eject.consecutive=2; eject.share=100%; endpoints.choice=round_robin; "
+        "endpoints=https://a.example name=a, b:1");
+    cursor = keel_board_events_begin(board);
+    call_that(KEEL_FAILED);
+    call_that(KEEL_OK);
+    call_that(KEEL_FAILED);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(event.type, KEEL_EVENT_ENDPOINT_TRANSITION);
+    ck_assert_str_eq(event.name, "payments");
+    ck_assert_str_eq(event.endpoint, "a");
+    ck_assert_int_eq(event.to, KEEL_BREAKER_OPEN);
+    ck_assert_int_eq(event.cause, KEEL_CAUSE_CONSECUTIVE);
+    ck_assert_uint_eq(event.generation, 1);
+    ck_assert_uint_eq(event.total, 2);
+    ck_assert_uint_eq(event.failed, 2);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(event.type, KEEL_EVENT_EJECTED);
+    ck_assert_str_eq(event.endpoint, "a");
+    ck_assert_uint_eq(event.out_ns, 30 * KEEL_S);
+    ck_assert_int_eq(next(), KEEL_EVENT_END);
+    ck_assert_int_eq(keel_pipeline_reset(o.pipeline), KEEL_OK);
+    while (next() == KEEL_EVENT_FOUND && event.type != KEEL_EVENT_RESTORED)
+        ;
+    ck_assert_int_eq(event.type, KEEL_EVENT_RESTORED);
+    ck_assert_str_eq(event.endpoint, "a");
+    ck_assert_int_eq(event.cause, KEEL_CAUSE_RESET);
+    finish();
+}
+END_TEST
+
+START_TEST(panic_and_its_end_are_told_of_no_endpoint)
+{
+    begin("none; eject.jitter=0; eject.consecutive=1; eject.share=100%; "
+          "endpoints.choice=round_robin; endpoints=a:1, b:1, c:1");
+    cursor = keel_board_events_begin(board);
+    call_that(KEEL_FAILED);
+    call_that(KEEL_FAILED);
+    call_that(KEEL_OK);
+    vclock_advance(&o.clock, 30 * KEEL_S);
+    call_that(KEEL_OK);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_int_eq(event.type, KEEL_EVENT_PANIC);
+    ck_assert_str_eq(event.endpoint, "");
+    while (next() == KEEL_EVENT_FOUND && event.type != KEEL_EVENT_CALM)
+        ;
+    ck_assert_int_eq(event.type, KEEL_EVENT_CALM);
+    finish();
+}
+END_TEST
+
+START_TEST(an_endpoint_that_nobody_has_named_is_a_question_mark)
+{
+    const keel_journal_record record = { .type = KEEL_EVENT_RESTORED,
+                                         .pipeline = 1,
+                                         .about = 4711 };
+
+    begin("none; endpoints=a:1, b:1");
+    cursor = keel_board_events_begin(board);
+    keel_journal_put(keel_board_journal(board), &record);
+    ck_assert_int_eq(next(), KEEL_EVENT_FOUND);
+    ck_assert_str_eq(event.endpoint, "?");
+    finish();
+}
+END_TEST
+
 START_TEST(events_come_in_order_with_who_and_why)
 {
     begin(BREAKER);
@@ -1096,6 +1172,9 @@ SUITE("board_view", 60,
       ONE(a_lock_whose_time_is_over_is_none_and_in_nobodys_way),
       ONE(a_lock_outlives_all_processes_and_their_restart),
       ONE(what_active_checks_find_is_seen_and_told),
+      ONE(what_becomes_of_endpoints_is_told_by_their_names),
+      ONE(panic_and_its_end_are_told_of_no_endpoint),
+      ONE(an_endpoint_that_nobody_has_named_is_a_question_mark),
       ONE(events_come_in_order_with_who_and_why),
       ONE(who_locks_what_is_over_says_so_first),
       ONE(what_ended_a_round_is_told_with_its_probes),

@@ -188,6 +188,13 @@ escape=$(printf 'a\033[31mb')
 expect 0 'locked observe by a?[31mb at 20' lock orders observe --actor "$escape" --reason "$escape"
 expect 0 'not locked' unlock orders --actor carol
 
+# What becomes of an endpoint.
+"$keel" exec --settings 'none; breaker.min_calls=1; eject.consecutive=1; eject.jitter=0
+    eject.time=2m; endpoints=h:1 name=first, h:2 name=second' many -- false
+expect 0 'closed -> open (failure_rate), 1 of 1 failed [' events
+expect 0 ' ejected for 2m (consecutive) [' events
+expect 0 '"for_ns":120000000000,"cause":"consecutive"' events --json
+
 # Events, in order; of the oldest locks it is not known any more who, with who and why.
 expect 0 'Z payments closed -> open (failure_rate), 2 of 2 failed [' events
 "$keel" exec --settings 'none; breaker.min_calls=1; breaker.open=1ms;
