@@ -329,7 +329,8 @@ uint32_t keel_call_attempt(const keel_call *call)
 /* The machine's own attempt is under way, and is the one that is meant. */
 static bool is_own(const keel_machine *m, uint32_t attempt)
 {
-    if (m->phase != KEEL_PHASE_ATTEMPT || !keel_race_own_is_open(m))
+    if (m->phase != KEEL_PHASE_ATTEMPT || !keel_race_own_is_open(m) ||
+        keel_race_holds(m))
         return false;
     return !attempt || attempt == (m->race ? m->race->own_number : m->attempts);
 }

@@ -10,7 +10,8 @@
  *              --failed, timed out-->   backoff --the wait is over--> ready
  *   any        --cancel, deadline-->    ended
  *
- * What follows a failure or refusal is decided in retry.c.
+ * What follows a failure or refusal is decided in retry.c. An attempt that chaos.c holds
+ * back is in a phase of its own, until it, or a copy of it, is made.
  */
 #include "call/machine.h"
 
@@ -40,37 +41,6 @@ static void refused(keel_machine *m, const keel_admission_answer *answer, uint64
     keel_retry_refused(m, answer, now);
     if (m->phase == KEEL_PHASE_ENDED)
         tell_rejection(m, answer->status, answer->retry_after_ns, now);
-}
-
-/* chaos: the last thing before the transport */
-
-static void answer_chaos(keel_machine *m, uint64_t now)
-{
-    keel_outcome outcome = { .size = sizeof outcome,
-                             .status = m->plan->policy.chaos_fail,
-                             .never_sent = m->flags.repeats_chaos,
-                             .applied = KEEL_APPLIED_NO };
-
-    m->phase = KEEL_PHASE_ATTEMPT;
-    if (outcome.status != KEEL_OK)
-        keel_machine_report(m, &outcome, now);
-    else /* only the latency was wanted */
-        keel_race_prepare(m, now);
-}
-
-static void begin_chaos(keel_machine *m, uint64_t now)
-{
-    const keel_policy *policy = &m->plan->policy;
-    uint64_t latency =
-        policy->chaos_fail == KEEL_TIMEOUT ? KEEL_NEVER : policy->chaos_latency_ns;
-    uint32_t rate = policy->chaos_rate_ppm;
-
-    if (!rate ||
-        (rate < KEEL_PPM &&
-         keel_random_draw(&m->pipeline->runtime->random) * KEEL_PPM >= (double)rate))
-        return;
-    m->phase = KEEL_PHASE_CHAOS;
-    m->wake_at = keel_ns_min(keel_ns_add(now, latency), m->attempt_until);
 }
 
 /* What was granted, or is waited for, is not used. */
@@ -110,7 +80,7 @@ static void admit(keel_machine *m, uint64_t now)
         keel_machine_begin_attempt(m, now);
         keel_race_renew(m);
         if (m->plan->policy.chaos_rate_ppm)
-            begin_chaos(m, now);
+            keel_chaos_begin(m, now);
         if (m->phase == KEEL_PHASE_ATTEMPT)
             keel_race_prepare(m, now);
     }
@@ -197,8 +167,8 @@ void keel_machine_expire(keel_machine *m, uint64_t now)
 {
     keel_outcome outcome = { .size = sizeof outcome,
                              .status = KEEL_TIMEOUT,
-                             .never_sent = m->phase == KEEL_PHASE_CHAOS &&
-                                           m->flags.repeats_chaos };
+                             .never_sent =
+                                 keel_machine_is_held(m) && m->flags.repeats_chaos };
 
     keel_machine_report(m, &outcome, now);
 }
@@ -234,10 +204,7 @@ static void advance(keel_machine *m, uint64_t now)
         }
         break;
     case KEEL_PHASE_CHAOS:
-        if (now >= m->attempt_until)
-            keel_machine_expire(m, now);
-        else
-            answer_chaos(m, now);
+        keel_chaos_advance(m, now);
         break;
     case KEEL_PHASE_ATTEMPT:
         if (m->flags.is_hedged)

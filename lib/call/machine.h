@@ -325,6 +325,17 @@ static inline void keel_machine_end_permit(keel_machine *m, uint64_t now)
         keel_machine_end_call_permit(m, now);
 }
 
+/* chaos.c */
+
+/* An attempt of the machine's own begins: whether it is hit, and then held. */
+void keel_chaos_begin(keel_machine *m, uint64_t now);
+/* In its phase: what was waited for has come. */
+void keel_chaos_advance(keel_machine *m, uint64_t now);
+/* The time of the attempt that is held is over: it is made, or answered. */
+void keel_chaos_end(keel_machine *m, uint64_t now);
+/* Whether the machine's own attempt is held, and so not yet made. */
+bool keel_machine_is_held(const keel_machine *m);
+
 /* Inside keel_call_end: fills the detail and says the status. */
 keel_status keel_machine_conclude(keel_machine *m, keel_detail *why, uint64_t now);
 

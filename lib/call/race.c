@@ -104,7 +104,8 @@ static void set_wake(keel_machine *m)
 
     m->wake_at = race->due_at;
     if (race->own_is_open)
-        m->wake_at = keel_ns_min(m->wake_at, m->attempt_until);
+        m->wake_at = keel_ns_min(m->wake_at, keel_race_holds(m) ? race->held_until
+                                                                : m->attempt_until);
     for (uint32_t i = 0; i < race->sent; i++)
         if (race->copies[i].is_open)
             m->wake_at = keel_ns_min(m->wake_at, race->copies[i].until);
@@ -134,16 +135,14 @@ void keel_race_renew(keel_machine *m)
         return;
     m->race->own_number = m->attempts;
     m->race->own_is_open = true;
+    m->race->held_until = 0;
     m->race->applied = KEEL_APPLIED_NO;
 }
 
-void keel_race_prepare(keel_machine *m, uint64_t now)
+static void await_copy(keel_machine *m, uint64_t now)
 {
     uint64_t due_at;
 
-    m->flags.is_hedged = may_hedge(m);
-    if (!m->flags.is_hedged)
-        return;
     if (m->attempts == 1)
         keel_hedge_call(m->plan->hedge, &m->plan->policy);
     due_at = has_room(m) ? keel_ns_add(now, delay(m, now)) : KEEL_NEVER;
@@ -152,6 +151,30 @@ void keel_race_prepare(keel_machine *m, uint64_t now)
         return;
     }
     m->race->due_at = due_at;
+    set_wake(m);
+}
+
+void keel_race_prepare(keel_machine *m, uint64_t now)
+{
+    m->flags.is_hedged = may_hedge(m);
+    if (m->flags.is_hedged)
+        await_copy(m, now);
+}
+
+void keel_race_hold(keel_machine *m, uint64_t until, uint64_t now)
+{
+    if (!may_hedge(m) || (!m->race && !race_new(m)))
+        return;
+    m->flags.is_hedged = true;
+    m->race->held_until = until;
+    await_copy(m, now);
+}
+
+void keel_race_let_go(keel_machine *m)
+{
+    m->race->held_until = 0;
+    if (!m->race->own_number)
+        m->race->own_number = ++m->attempts;
     set_wake(m);
 }
 
@@ -195,13 +218,24 @@ static bool admit(keel_machine *m, keel_copy *copy, uint64_t now)
     return false;
 }
 
+/* Attempts are numbered as they are made. */
+static uint32_t next_number(keel_machine *m)
+{
+    uint32_t own = m->race->own_number;
+
+    if (!keel_race_holds(m) || !own)
+        return ++m->attempts;
+    m->race->own_number = 0;
+    return own;
+}
+
 static void begin(keel_machine *m, keel_copy *copy, uint64_t now)
 {
     uint64_t timeout = m->plan->policy.timeout_ns;
 
     m->race->sent++;
-    m->attempts++;
-    copy->number = m->attempts;
+    copy->number = next_number(m);
+    m->phase = KEEL_PHASE_ATTEMPT;
     copy->began_at = now;
     copy->until =
         keel_ns_min(m->deadline_at, timeout ? keel_ns_add(now, timeout) : KEEL_NEVER);
@@ -383,12 +417,24 @@ static void expire_copies(keel_machine *m, uint64_t now)
     }
 }
 
-void keel_race_advance(keel_machine *m, uint64_t now)
+/* True: an attempt was made, or the call is over; there is no other to make by now. */
+static bool end_own(keel_machine *m, uint64_t now)
 {
+    bool is_held = keel_race_holds(m);
+
     if (keel_race_own_is_open(m) && now >= m->attempt_until)
         keel_machine_expire(m, now);
+    else if (is_held && now >= m->race->held_until)
+        keel_chaos_end(m, now);
+    return is_held && !keel_race_holds(m);
+}
+
+void keel_race_advance(keel_machine *m, uint64_t now)
+{
+    if (end_own(m, now))
+        return;
     expire_copies(m, now);
-    if (m->phase != KEEL_PHASE_ATTEMPT)
+    if (m->phase != KEEL_PHASE_ATTEMPT && m->phase != KEEL_PHASE_CHAOS)
         return;
     if (!m->race && !race_new(m)) {
         m->flags.is_hedged = false; /* no memory: it goes on alone */

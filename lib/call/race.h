@@ -33,7 +33,9 @@ typedef struct keel_copy {
  * due_at      when the next copy is sent; KEEL_NEVER: none is
  * failure     what the own attempt failed of, once own_is_open is false
  * applied     what its failed copies may have done, all together
- * own_number  of the own attempt
+ * held_until  of the own attempt, which chaos holds back; 0: it does not
+ * own_number  of the own attempt; 0: it is held, and a copy of it, sent first, has the number
+ *             that would have been its own
  * sent        copies of the whole call; most: how many there may be; room: for so many
  */
 struct keel_race {
@@ -41,6 +43,7 @@ struct keel_race {
     uint64_t tried;          /* endpoints, a bit each */
     uint64_t affinity;
     uint64_t due_at;
+    uint64_t held_until;
     keel_outcome failure;
     keel_status failure_counts_as;
     keel_applied applied;
@@ -60,6 +63,12 @@ void keel_race_renew(keel_machine *m);
 
 /* It is made: whether, and when, a copy of it is due. */
 void keel_race_prepare(keel_machine *m, uint64_t now);
+
+/* It is held back until then, and hedged meanwhile if it may be. */
+void keel_race_hold(keel_machine *m, uint64_t until, uint64_t now);
+
+/* One that is held is made now. */
+void keel_race_let_go(keel_machine *m);
 
 /* An instant has come that an open attempt, or the next copy, waited for. */
 void keel_race_advance(keel_machine *m, uint64_t now);
@@ -85,6 +94,12 @@ keel_copy *keel_race_copy(const keel_machine *m, uint32_t attempt);
 static inline bool keel_race_own_is_open(const keel_machine *m)
 {
     return !m->race || m->race->own_is_open;
+}
+
+/* Whether it is held, and copies of it may be sent. */
+static inline bool keel_race_holds(const keel_machine *m)
+{
+    return m->race && m->race->own_is_open && m->race->held_until;
 }
 
 /* All copies under way end, and count for nothing. */

@@ -36,41 +36,47 @@ static const struct {
     unsigned probes;   /* 0: no breaker */
     unsigned attempts; /* of one call, copies included */
     uint64_t deadline_ns;
+    bool has_chaos; /* attempts that are held may end before they are made */
 } kinds[] = {
     { "none; deadline=2s; timeout=500ms; retry.attempts=3; retry.budget=tokens:40; "
       "retry.backoff=50ms..1s; breaker.window=4calls; breaker.min_calls=2; "
       "breaker.open=1s..4s; breaker.half_open_permits=2; breaker.lease=1s; bulkhead=2",
-      2, 2, 3, 2 * KEEL_S },
+      2, 2, 3, 2 * KEEL_S, false },
     { "none; deadline=3s; timeout=1s; retry.attempts=2; retry.budget=20%; "
       "retry.budget_floor=1/s; breaker.window=2s; breaker.buckets=4; "
       "breaker.min_calls=3; "
       "breaker.consecutive=2; breaker.open=500ms; breaker.half_open_permits=1; "
       "bulkhead=1; bulkhead.queue=2; bulkhead.wait=700ms",
-      1, 1, 2, 3 * KEEL_S },
+      1, 1, 2, 3 * KEEL_S, false },
     { "none; deadline=2s; timeout=1s; breaker.window=1s; breaker.min_calls=2; "
       "breaker.slow_call=300ms; breaker.slow_rate=50%; breaker.open=300ms..2s; "
       "breaker.half_open_permits=3; breaker.half_open_max_wait=2s; rate=20/s; "
       "rate.burst=3; rate.wait=100ms; retry.attempts=4; retry.budget=grpc:10@0.1",
-      0, 3, 4, 2 * KEEL_S },
+      0, 3, 4, 2 * KEEL_S, false },
     { "none; deadline=1s; breaker.window=3calls; breaker.min_calls=1; "
       "breaker.early_decision=off; breaker.half_open_permits=2; "
       "breaker.half_open_after_wait=closed; breaker.open=200ms; bulkhead=3; "
       "bulkhead.queue=4; bulkhead.wait=1s; bulkhead.order=lifo; retry.on_local=on; "
       "retry.attempts=3; retry.budget=inflight:20%",
-      3, 2, 3, 1 * KEEL_S },
+      3, 2, 3, 1 * KEEL_S, false },
     { "none; timeout=400ms; deadline=2s; breaker.per_call=on; breaker.min_calls=2; "
       "breaker.window=2s; breaker.open=500ms; breaker.half_open_permits=2; "
       "breaker.lease=2s; bulkhead=2; retry.attempts=3; retry.budget=off",
-      2, 2, 3, 2 * KEEL_S },
+      2, 2, 3, 2 * KEEL_S, false },
     { "none; timeout=600ms; deadline=2s; hedge=100ms; hedge.max=2; hedge.budget=100%; "
       "breaker.min_calls=3; breaker.window=2s; breaker.open=500ms; "
       "breaker.half_open_permits=2; bulkhead=3; retry.attempts=2; "
       "retry.budget=inflight:50%",
-      3, 2, 4, 2 * KEEL_S },
+      3, 2, 4, 2 * KEEL_S, false },
     { "none; timeout=1s; deadline=3s; hedge=0; hedge.max=3; hedge.budget=100%; "
       "breaker.consecutive=4; breaker.open=300ms; breaker.half_open_permits=3; "
       "bulkhead=2; bulkhead.queue=2; bulkhead.wait=500ms; rate=50/s",
-      2, 3, 4, 3 * KEEL_S },
+      2, 3, 4, 3 * KEEL_S, false },
+    { "none; timeout=600ms; deadline=2s; hedge=100ms; hedge.max=2; hedge.budget=100%; "
+      "breaker.min_calls=3; breaker.window=2s; breaker.open=500ms; "
+      "breaker.half_open_permits=2; bulkhead=3; retry.attempts=2; "
+      "retry.budget=inflight:50%; chaos.rate=50%; chaos.fail=ok; chaos.latency=250ms",
+      3, 2, 4, 2 * KEEL_S, true },
 };
 
 typedef struct one_call {
@@ -134,10 +140,13 @@ static keel_status any_outcome(void)
 
 static void count_open(one_call *c)
 {
+    const keel_machine *m = keel_machine_of(&c->call);
+
     c->inside = 0;
     for (uint32_t number = 1; number <= c->attempts; number++)
         c->inside += keel_call_attempt_is_open(&c->call, number);
-    HOLDS((c->inside > 0) == (keel_machine_of(&c->call)->phase == KEEL_PHASE_ATTEMPT));
+    HOLDS(!c->inside || m->phase == KEEL_PHASE_ATTEMPT);
+    HOLDS(c->inside || m->phase != KEEL_PHASE_ATTEMPT || keel_machine_is_held(m));
 }
 
 static void step_call(one_call *c)
@@ -148,8 +157,11 @@ static void step_call(one_call *c)
     step = keel_call_poll(&c->call, &number, NULL);
     if (step == KEEL_STEP_ATTEMPT) {
         HOLDS(now() + KEEL_MS <= c->deadline_at);
-        HOLDS(++c->attempts <= kinds[w.kind].attempts);
-        HOLDS(number == c->attempts);
+        HOLDS(number == c->attempts + 1 ||
+              (number > c->attempts && kinds[w.kind].has_chaos));
+        HOLDS(number <= kinds[w.kind].attempts);
+        HOLDS(keel_call_attempt_is_open(&c->call, number));
+        c->attempts = number;
     }
     count_open(c);
 }
@@ -188,7 +200,8 @@ static void end_call(one_call *c)
     keel_detail why = KEEL_DETAIL_INIT;
     keel_status status = keel_call_end(&c->call, &why);
 
-    HOLDS(why.attempts == c->attempts);
+    HOLDS(why.attempts == c->attempts ||
+          (why.attempts > c->attempts && kinds[w.kind].has_chaos));
     HOLDS(c->attempts == 0 || !keel_status_is_rejected(status));
     HOLDS(!keel_status_is_error(status));
     HOLDS(keel_call_end(&c->call, NULL) == KEEL_E_STATE);
@@ -344,9 +357,11 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 
 static void run_many(uint64_t first, uint64_t count)
 {
+    static const char *const environment[] = { "KEEL_CHAOS=allow", NULL };
+
     for (uint64_t seed = first; seed < first + count;) {
         w.kind = seed / PER_RUNTIME % (sizeof kinds / sizeof kinds[0]);
-        opened_init(&w.o, OPENED_VIRTUAL, NULL, kinds[w.kind].settings);
+        opened_init(&w.o, OPENED_VIRTUAL, environment, kinds[w.kind].settings);
         do
             run(seed++);
         while (seed % PER_RUNTIME && seed < first + count);
