@@ -27,16 +27,23 @@ typedef struct keel_admission {
     bool has_permit;
 } keel_admission;
 
-/* Who asks, and how long he may wait. */
+/*
+ * Who asks, and how long he may wait.
+ *
+ * until          neither limiter nor queue keep him longer
+ * may_wait       false: a wait is a refusal
+ * sleeps         he sleeps on his thread's word, else wake is called
+ * skips_breaker  breaker.per_call: the call has its permit already, and only an operator's
+ *                lock stops its attempts
+ * is_call        the one attempt is all of a call: it passes the throttle
+ */
 typedef struct keel_admission_request {
     uint64_t now;
-    uint64_t until; /* neither limiter nor queue keep him longer */
-    bool may_wait;  /* false: a wait is a refusal */
-    bool sleeps;    /* he sleeps on his thread's word, else wake is called */
-    bool
-        skips_breaker; /* breaker.per_call: the call has its permit already, and only an
-                           operator's lock stops its attempts */
-    bool is_call;      /* the one attempt is all of a call: it passes the throttle */
+    uint64_t until;
+    bool may_wait;
+    bool sleeps;
+    bool skips_breaker;
+    bool is_call;
     void (*wake)(void *ctx);
     void *wake_ctx;
 } keel_admission_request;

@@ -597,9 +597,10 @@ const keel_key keel_keys[KEEL_KEYS] = {
       .type = KEEL_TYPE_CHECK,
       .can_off = true,
       .standard = "callback",
-      .meaning = "How keel itself looks whether the dependency is well, beside the "
-                 "calls: by what code has registered, a GET of a path, connecting, a "
-                 "word that Redis or memcached answers, or a login to MySQL or MariaDB." },
+      .meaning =
+          "How keel itself looks whether the dependency is well, beside the "
+          "calls: by what code has registered, a GET of a path, connecting, a "
+          "word that Redis or memcached answers, or a login to MySQL or MariaDB." },
     { .id = KEEL_KEY_HEALTH_TARGET,
       .name = "health.target",
       .group = KEEL_GROUP_HEALTH,

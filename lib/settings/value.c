@@ -18,14 +18,10 @@ static const char *const jitters[] = {
 };
 
 static const char *const checks[] = {
-    [KEEL_HEALTH_OFF] = "off",
-    [KEEL_HEALTH_CALLBACK] = "callback",
-    [KEEL_HEALTH_HTTP] = "http",
-    [KEEL_HEALTH_TCP] = "tcp",
-    [KEEL_HEALTH_REDIS] = "redis",
-    [KEEL_HEALTH_MEMCACHED] = "memcached",
-    [KEEL_HEALTH_SQL] = "sql",
-    NULL,
+    [KEEL_HEALTH_OFF] = "off",     [KEEL_HEALTH_CALLBACK] = "callback",
+    [KEEL_HEALTH_HTTP] = "http",   [KEEL_HEALTH_TCP] = "tcp",
+    [KEEL_HEALTH_REDIS] = "redis", [KEEL_HEALTH_MEMCACHED] = "memcached",
+    [KEEL_HEALTH_SQL] = "sql",     NULL,
 };
 
 static keel_parse within(uint64_t value, uint64_t min, uint64_t max)

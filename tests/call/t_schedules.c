@@ -19,12 +19,12 @@
 
 #include "call/machine.h"
 #include "support/opened.h"
+#include "support/sanitizers.h"
 #include "support/suite.h"
 
 enum { CALLS = 4, PERMITS = 4, STEPS = 30, PER_RUNTIME = 500 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                   \
-    defined(__clang__) /* which says so only by __has_feature */
+#if HAS_SANITIZER
 #define SCHEDULES 50000
 #else
 #define SCHEDULES 1000000
