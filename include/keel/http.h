@@ -242,7 +242,8 @@ KEEL_API const char *keel_http_header(const keel_http_response *response,
  *
  * response  out, may be NULL: the answer, freed with keel_http_response_free before the
  *           client is closed; NULL: there was none
- * Returns   as keel_call_end, keel_http_start and keel_http_poll
+ * Returns   as keel_call_end, keel_http_start and keel_http_poll; KEEL_CANCELLED also where
+ *           there was an answer, but a callback has closed the client meanwhile
  */
 KEEL_API keel_status keel_http_perform(keel_http *client, keel_pipeline *pipeline,
                                        const keel_http_request *request,

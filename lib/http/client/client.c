@@ -505,11 +505,23 @@ keel_status keel_http_poll(keel_http *client, uint64_t wait_ns)
 /* ---- waiting for one --------------------------------------------------------------------------- */
 
 typedef struct waiter {
+    const keel_http *client;
     bool is_told;
     keel_status status;
     const keel_http_response *response;
     keel_detail *why;
 } waiter;
+
+/* Of a client that was closed meanwhile it could not be given back any more. */
+static void note_lost(waiter *w, const keel_detail *detail)
+{
+    keel_detail all = *detail;
+
+    all.code = w->status = KEEL_CANCELLED;
+    all.reason = KEEL_REASON_CANCELLED;
+    all.text = "the client was closed, and the answer went with it";
+    keel_detail_fill(w->why, &all);
+}
 
 static void note(keel_status status, const keel_http_response *response,
                  const keel_detail *detail, void *ctx)
@@ -517,6 +529,10 @@ static void note(keel_status status, const keel_http_response *response,
     waiter *w = ctx;
 
     w->is_told = true;
+    if (response && w->client->is_closed) {
+        note_lost(w, detail);
+        return;
+    }
     w->status = status;
     w->response = response;
     keel_detail_fill(w->why, detail);
@@ -578,7 +594,7 @@ keel_status keel_http_perform(keel_http *client, keel_pipeline *pipeline,
                               const keel_http_response **response, keel_detail *why)
 {
     int saved = errno;
-    waiter w = { .why = why };
+    waiter w = { .client = client, .why = why };
     keel_status status = perform(client, pipeline, request, &w, why);
 
     if (response)

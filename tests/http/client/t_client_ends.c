@@ -573,6 +573,40 @@ START_TEST(a_fallback_closes_the_client)
 }
 END_TEST
 
+static void close_when_it_recovers(const keel_event *event, void *ctx)
+{
+    (void)ctx;
+    if (!client || event->type != KEEL_EVENT_TRANSITION)
+        return;
+    keel_http_close(client);
+    client = NULL;
+}
+
+/* An answer that nobody could give back any more is not lent. */
+START_TEST(an_answer_is_not_lent_by_a_client_that_was_closed)
+{
+    const keel_http_response *response;
+    told_end t = { 0 };
+    keel_http_request r;
+
+    BEGIN("breaker.half_open_permits=1", SAY(GOOD, FAULT_KEEP));
+    r = request_to(&t);
+    ck_assert_int_eq(keel_pipeline_transition(own.pipeline, KEEL_BREAKER_OPEN, 0),
+                     KEEL_OK);
+    ck_assert_int_eq(keel_pipeline_transition(own.pipeline, KEEL_BREAKER_HALF_OPEN, 0),
+                     KEEL_OK);
+    ck_assert_int_eq(keel_events_listen(own.rt, close_when_it_recovers, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_http_perform(client, own.pipeline, &r, &response, &own.why),
+                     KEEL_CANCELLED);
+    ck_assert_ptr_null(client);
+    ck_assert_ptr_null(response);
+    ck_assert_int_eq(own.why.code, KEEL_CANCELLED);
+    ck_assert_int_eq(own.why.reason, KEEL_REASON_CANCELLED);
+    ck_assert_int_eq(own.why.applied, KEEL_APPLIED_YES);
+    END();
+}
+END_TEST
+
 static keel_epoll loop;
 
 /* Long enough for the other's timer, which is then taken while nothing can be done. */
@@ -631,4 +665,5 @@ SUITE("client_ends", 20, ONE(a_cancelled_request_is_told_once_and_not_inside),
       ONE(done_closes_the_client), ONE(closing_tells_all_that_are_under_way),
       ONE(a_listener_gives_up_what_is_just_refused), ONE(a_listener_closes_the_client),
       ONE(a_fallback_closes_the_client),
+      ONE(an_answer_is_not_lent_by_a_client_that_was_closed),
       ONE(a_timer_that_comes_inside_a_callback_is_not_lost))
