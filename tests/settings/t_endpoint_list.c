@@ -87,6 +87,8 @@ static const struct {
     { "an address without its end", "[::1:80", 1, 0, "no end" },
     { "no colon after an address", "[::1]80", 1, 5, "a port" },
     { "an address that is none", "[a.example]:80", 1, 1, "IPv6" },
+    { "one of too few groups", "http://[1:2]:80", 1, 8, "IPv6" },
+    { "one of IPv4", "[127.0.0.1]:80", 1, 1, "IPv6" },
     { "a host with an odd byte", "a$b:80", 1, 0, "a name" },
     { "no scheme", "://a", 1, 0, "scheme" },
     { "a scheme in capitals", "HTTP://a", 1, 0, "lower case" },
