@@ -111,12 +111,13 @@ static bool start_locked(keel_health *h, keel_checker *checker, keel_detail *why
 {
     /* before it is there, so that no child passes for its parent */
     atomic_store(&h->rt->has_peers, true);
+    h->checker = checker; /* as early: by it a child knows that there is a thread */
     h->has_thread = start_thread(&h->thread, checker);
     if (h->has_thread)
-        h->checker = checker;
-    else
-        keel_fail(why, KEEL_E_SYSTEM, "no thread to be had");
-    return h->has_thread;
+        return true;
+    h->checker = NULL;
+    keel_fail(why, KEEL_E_SYSTEM, "no thread to be had");
+    return false;
 }
 
 static void count(keel_pipeline *pipeline, const keel_target_key *key, void *ctx)
@@ -260,7 +261,7 @@ void keel_health_forked(keel_runtime *rt)
     pthread_mutex_init(&h->thread_mu, NULL);
     keel_descriptor_close(&h->wake);
     keel_descriptor_set(&h->wake, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!h->has_thread)
+    if (!h->checker)
         return;
     keel_probe_sockets_close(&h->checker->sockets);
     h->has_thread = false;

@@ -66,7 +66,7 @@ struct keel_health {
     pthread_mutex_t thread_mu;
     bool has_thread;
     pthread_t thread;
-    struct keel_checker *checker; /* the thread's; NULL without one */
+    struct keel_checker *checker; /* the thread's, from before it starts; NULL: none */
     keel_descriptor wake;         /* an eventfd */
 };
 

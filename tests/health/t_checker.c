@@ -240,6 +240,25 @@ START_TEST(a_child_has_a_checker_of_its_own)
 }
 END_TEST
 
+START_TEST(a_child_forked_while_the_thread_is_being_started_has_one_too)
+{
+    keel_health *h;
+    pid_t child;
+
+    if (!CHILDREN_HAVE_THREADS)
+        return;
+    opened_init(&o, OPENED_REAL, NULL, CHECKED);
+    ck_assert_int_eq(keel_health_check(o.pipeline, be_well, NULL, NULL), KEEL_OK);
+    COMES(state() == KEEL_CHECK_HEALTHY);
+    h = atomic_load(&o.rt->health);
+    h->has_thread = false; /* as it is until there is one */
+    child = child_fork(check_in_a_child);
+    h->has_thread = true;
+    child_await(child);
+    opened_cleanup(&o);
+}
+END_TEST
+
 /* A listener of the test's own, and what is checked there. */
 static int listener;
 static char settings[256];
@@ -448,6 +467,7 @@ SUITE("checker", 60, ONE(one_process_asks_for_all_of_a_host),
       ONE(one_that_was_stopped_has_lost_it_when_it_wakes),
       ROWS(what_one_has_found_hastens_the_breakers_of_all, sharing),
       ONE(a_child_has_a_checker_of_its_own),
+      ONE(a_child_forked_while_the_thread_is_being_started_has_one_too),
       ONE(a_child_keeps_no_connection_of_its_parents),
       ONE(an_answer_that_came_while_all_stood_still_is_not_late),
       ROWS(closing_waits_for_no_check_on_the_wire, hanging),
