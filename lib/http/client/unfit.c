@@ -10,10 +10,7 @@
 #include "base/name.h"
 #include "http/client/client.h"
 
-enum {
-    PATH_SHOWN = 80,
-    SOCKET_PATH_MAX = sizeof((struct sockaddr_un){ 0 }).sun_path - 1
-};
+enum { SOCKET_PATH_MAX = sizeof((struct sockaddr_un){ 0 }).sun_path - 1 };
 
 void keel_unfit_note(keel_exchange *x, keel_status status, int endpoint)
 {
@@ -24,16 +21,15 @@ void keel_unfit_note(keel_exchange *x, keel_status status, int endpoint)
 }
 
 /* Without the query, which may hold a secret. */
-static int shown_length(const char *path)
+static const char *shown(char quoted[KEEL_QUOTE_SIZE], const char *path)
 {
-    size_t length = strcspn(path, "?#");
-
-    return length < PATH_SHOWN ? (int)length : PATH_SHOWN;
+    return keel_quote(quoted, (keel_text){ path, strcspn(path, "?#") });
 }
 
 void keel_unfit_explain(const keel_exchange *x, const char *pipeline,
                         keel_detail *detail)
 {
+    char quoted[KEEL_QUOTE_SIZE];
     keel_folded variable;
     int written = -1;
 
@@ -43,9 +39,9 @@ void keel_unfit_explain(const keel_exchange *x, const char *pipeline,
                            "libcurl cannot read the URL of the request");
     else if (detail->code == KEEL_E_ARGUMENT && x->unfit == KEEL_UNFIT_PATH)
         written = snprintf(detail->storage, sizeof detail->storage,
-                           "%.*s is a path: KEEL_%s__ENDPOINTS names no endpoint to "
+                           "%s is a path: KEEL_%s__ENDPOINTS names no endpoint to "
                            "send it to",
-                           shown_length(x->url), x->url, variable);
+                           shown(quoted, x->url), variable);
     else if (detail->code == KEEL_E_CONFIG && x->unfit == KEEL_UNFIT_ENDPOINT)
         written =
             snprintf(detail->storage, sizeof detail->storage,

@@ -199,7 +199,12 @@ typedef struct unfit_case {
 static const unfit_case unfit_cases[] = {
     { "nobody to send it to, and what may be secret is not shown", "",
       "/orders?key=secret", KEEL_E_ARGUMENT,
-      "/orders is a path: KEEL_PAYMENTS__ENDPOINTS names no endpoint to send it to" },
+      "\"/orders\" is a path: KEEL_PAYMENTS__ENDPOINTS names no endpoint to send it "
+      "to" },
+    { "what would begin a line of a log is not said as it is", "", "/a\nb",
+      KEEL_E_ARGUMENT,
+      "\"/a\\x0ab\" is a path: KEEL_PAYMENTS__ENDPOINTS names no endpoint to send it "
+      "to" },
     { "an endpoint of another protocol", "endpoints=redis://127.0.0.1:1", "/orders",
       KEEL_E_CONFIG, NO_ENDPOINT },
     { "a path longer than the address of a socket holds", "endpoints=" LONG_PATH,
