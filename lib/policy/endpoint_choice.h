@@ -20,8 +20,9 @@
  *    weight; or by turns, in proportion to weight (stride scheduling, Waldspurger, 1995);
  *    or by rendezvous hash of the affinity number (Thaler and Ravishankar, 1998), -ln(u) /
  *    weight being least (weighted: Schindelhauer and Schomaker, 2005).
- * 6. One that its breaker refuses after all (its round of probes is full) is left out, and
- *    2 to 5 are done again.
+ * 6. One that its breaker refuses after all (its round of probes is full, or it ramps) is
+ *    left out, and 2 to 5 are done again: what the only healthy one has no room for goes to
+ *    those that are ejected or ill, rather than nowhere, and that is told as no panic.
  *
  * Weight is that of the settings, but while endpoints.slow_start lasts max(10 %, time since
  * it came back / slow_start) of it. It came back when its ejection ended, its breaker closed

@@ -482,6 +482,25 @@ START_TEST(with_all_probes_out_the_next_tier_is_used_and_then_nobody)
 }
 END_TEST
 
+START_TEST(what_the_only_healthy_one_refuses_goes_to_an_ill_one_and_not_nowhere)
+{
+    keel_endpoint_pick pick;
+
+    begin_with_breakers("a:1, b:1");
+    trip(0);
+    make_ill(1);
+    l.now += 5 * KEEL_S;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(loose_choose(&l, &pick), KEEL_OK);
+        ck_assert_uint_eq(pick.index, 0);
+    }
+    ck_assert_int_eq(loose_choose(&l, &pick), KEEL_OK);
+    ck_assert_uint_eq(pick.index, 1);
+    ck_assert(!loose_told(&l, KEEL_ENDPOINTS_PANIC, 0));
+    loose_endpoints_cleanup(&l);
+}
+END_TEST
+
 START_TEST(a_neutral_end_gives_everything_back)
 {
     keel_endpoint_pick pick;
@@ -712,6 +731,7 @@ SUITE("endpoint choice", 30, ROWS(idle_endpoints_get_their_weight, weights),
       ONE(with_all_of_them_open_the_first_to_be_probed_says_when_to_come_back),
       ONE(an_open_one_is_probed_and_comes_back),
       ONE(with_all_probes_out_the_next_tier_is_used_and_then_nobody),
+      ONE(what_the_only_healthy_one_refuses_goes_to_an_ill_one_and_not_nowhere),
       ONE(a_neutral_end_gives_everything_back),
       ONE(with_less_than_half_healthy_all_are_used_and_it_is_told_once),
       ONE(panic_begins_and_ends_with_one_word_each),
