@@ -2,6 +2,7 @@
 /* Reading where an active check goes. */
 #include "settings/address.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 static const struct scheme {
@@ -40,20 +41,31 @@ static bool read_scheme(keel_text *text, keel_address_parts *parts)
     return name.length && span(name, of_scheme) == name.length;
 }
 
+bool keel_address_is_ipv6(keel_text text)
+{
+    char copy[INET6_ADDRSTRLEN];
+    struct in6_addr unused;
+
+    if (text.length >= sizeof copy)
+        return false;
+    keel_text_copy(copy, sizeof copy, text);
+    return strlen(copy) == text.length && inet_pton(AF_INET6, copy, &unused) == 1;
+}
+
 /* A name, an IPv4 address, or an IPv6 address in brackets; 0: none of these. */
 static size_t host_length(keel_text text)
 {
     static const char of_name[] = "abcdefghijklmnopqrstuvwxyz"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    static const char of_number[] = "0123456789abcdefABCDEF:.";
-    keel_text inside = { text.at + 1, text.length - 1 };
-    size_t length;
+    keel_text inside, behind;
 
     if (!text.length || text.at[0] != '[')
         return span(text, of_name);
-    length = span(inside, of_number);
-    return length && length < inside.length && inside.at[length] == ']' ? length + 2
-                                                                        : 0;
+    if (!keel_text_split((keel_text){ text.at + 1, text.length - 1 }, "]", &inside,
+                         &behind) ||
+        !keel_address_is_ipv6(inside))
+        return 0;
+    return inside.length + 2;
 }
 
 static bool read_port(keel_text text, uint16_t *port)

@@ -25,6 +25,9 @@ typedef struct keel_address_parts {
     bool tls;
 } keel_address_parts;
 
+/* Of what stands between brackets. */
+bool keel_address_is_ipv6(keel_text text);
+
 /* False: it is no such address. */
 bool keel_address_read(keel_text text, keel_address_parts *parts);
 

@@ -2,8 +2,9 @@
 /* The grammar of endpoint lists. Not for what an endpoint is: see policy/endpoint_set.h. */
 #include "settings/endpoint_list.h"
 
-#include <arpa/inet.h>
 #include <string.h>
+
+#include "settings/address.h"
 
 /* One entry as it is read. why NULL: nothing is wrong so far. */
 typedef struct reading {
@@ -87,17 +88,6 @@ static bool check_port(reading *r, keel_text port)
     return true;
 }
 
-static bool is_ipv6(keel_text host)
-{
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr unused;
-
-    if (host.length >= sizeof text)
-        return false;
-    keel_text_copy(text, sizeof text, host);
-    return strlen(text) == host.length && inet_pton(AF_INET6, text, &unused) == 1;
-}
-
 /* "[::1]" or "a.example"; *rest is what follows it. */
 static bool check_host(reading *r, keel_text authority, keel_text *rest)
 {
@@ -115,7 +105,7 @@ static bool check_host(reading *r, keel_text authority, keel_text *rest)
         host = (keel_text){ host.at + 1, host.length - 1 };
     if (!host.length)
         return fail(r, authority.at, "the URL has no host");
-    if (is_bracketed ? !is_ipv6(host) : !all_are(host, is_host_byte))
+    if (is_bracketed ? !keel_address_is_ipv6(host) : !all_are(host, is_host_byte))
         return fail(r, host.at, "a host is a name, an IPv4 address or [IPv6]");
     rest->at = host.at + host.length + is_bracketed;
     rest->length = authority.length - (size_t)(rest->at - authority.at);

@@ -168,6 +168,7 @@ static const struct {
     { "not at all", "health", "off", KEEL_PARSE_OK },
     { "a host and a port", "health.target", "db-1.local:5432", KEEL_PARSE_OK },
     { "an address of IPv6", "health.target", "[::1]:80", KEEL_PARSE_OK },
+    { "one that is none", "health.target", "[1:2]:80", KEEL_PARSE_FORM },
     { "without its brackets", "health.target", "::1", KEEL_PARSE_FORM },
     { "a URL", "health.target", "https://api.example:8443/v1", KEEL_PARSE_OK },
     { "of a scheme that others speak", "health.target", "mysql://db:3306",
