@@ -26,28 +26,42 @@ static const char *shown(char quoted[KEEL_QUOTE_SIZE], const char *path)
     return keel_quote(quoted, (keel_text){ path, strcspn(path, "?#") });
 }
 
+static void explain_path(const keel_exchange *x, const char *variable, char *to,
+                         size_t size)
+{
+    char quoted[KEEL_QUOTE_SIZE];
+
+    snprintf(to, size,
+             "%s is a path: KEEL_%s__ENDPOINTS names no endpoint to send it to",
+             shown(quoted, x->url), variable);
+}
+
+static void explain_endpoint(const keel_exchange *x, const char *variable, char *to,
+                             size_t size)
+{
+    snprintf(
+        to, size,
+        "entry %d of KEEL_%s__ENDPOINTS is none of http://, https://, host:port and "
+        "the path of a unix socket (%d bytes at most)",
+        x->unfit_endpoint + 1, variable, SOCKET_PATH_MAX);
+}
+
 void keel_unfit_explain(const keel_exchange *x, const char *pipeline,
                         keel_detail *detail)
 {
-    char quoted[KEEL_QUOTE_SIZE];
     keel_folded variable;
-    int written = -1;
 
+    if (detail->code != KEEL_E_ARGUMENT && detail->code != KEEL_E_CONFIG)
+        return;
     keel_name_fold(variable, keel_text_of(pipeline));
     if (detail->code == KEEL_E_ARGUMENT && x->code == CURLE_URL_MALFORMAT)
-        written = snprintf(detail->storage, sizeof detail->storage,
-                           "libcurl cannot read the URL of the request");
+        snprintf(detail->storage, sizeof detail->storage,
+                 "libcurl cannot read the URL of the request");
     else if (detail->code == KEEL_E_ARGUMENT && x->unfit == KEEL_UNFIT_PATH)
-        written = snprintf(detail->storage, sizeof detail->storage,
-                           "%s is a path: KEEL_%s__ENDPOINTS names no endpoint to "
-                           "send it to",
-                           shown(quoted, x->url), variable);
+        explain_path(x, variable, detail->storage, sizeof detail->storage);
     else if (detail->code == KEEL_E_CONFIG && x->unfit == KEEL_UNFIT_ENDPOINT)
-        written =
-            snprintf(detail->storage, sizeof detail->storage,
-                     "entry %d of KEEL_%s__ENDPOINTS is none of http://, https://, "
-                     "host:port and the path of a unix socket (%d bytes at most)",
-                     x->unfit_endpoint + 1, variable, SOCKET_PATH_MAX);
-    if (written > 0)
-        detail->text = detail->storage;
+        explain_endpoint(x, variable, detail->storage, sizeof detail->storage);
+    else
+        return;
+    detail->text = detail->storage;
 }
