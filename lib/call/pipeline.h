@@ -18,7 +18,8 @@ typedef enum keel_warned {
     KEEL_WARNED_BODY_READ,
     KEEL_WARNED_MAY_BE_APPLIED,
     KEEL_WARNED_OVERDUE,
-    KEEL_WARNED_NOT_HEDGED
+    KEEL_WARNED_NOT_HEDGED,
+    KEEL_WARNED_OWN_URL
 } keel_warned;
 
 /* Running totals; on the board, one block a pipeline. */

@@ -125,9 +125,7 @@ static void drive(session *s)
 {
     keel_bar bar;
 
-    keel_call_begin(&s->call, s->pipeline, s->has_options ? &s->call_options : NULL);
-    if (s->options.safety == KEEL_CURL_IDEMPOTENT)
-        keel_machine_may_repeat_chaos(keel_machine_of(&s->call));
+    keel_session_begin(s);
     while (keel_call_next(&s->call)) {
         if (s->attempted && !keel_session_start_over(s, &bar)) {
             keel_machine_take_back(keel_machine_of(&s->call), bar);

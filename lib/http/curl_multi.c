@@ -58,9 +58,7 @@ static keel_status start(transfer *t, keel_pipeline *pipeline, CURL *easy,
                          "curl: options, or their call's: " KEEL_OPTIONS_REFUSED);
     if (keel_http_check(why) != KEEL_OK)
         return KEEL_E_UNSUPPORTED;
-    keel_call_begin(&s->call, pipeline, s->has_options ? &s->call_options : NULL);
-    if (s->options.safety == KEEL_CURL_IDEMPOTENT)
-        keel_machine_may_repeat_chaos(keel_machine_of(&s->call));
+    keel_session_begin(s);
     t->phase = BETWEEN;
     t->magic = MAGIC;
     return keel_succeed(why);

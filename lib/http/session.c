@@ -41,6 +41,23 @@ bool keel_session_take_options(keel_curl_session *s, const keel_curl_options *op
     return true;
 }
 
+/* What has no effect on one handle with a URL of its own, the author may not know. */
+static void warn_of_settings(const keel_machine *m)
+{
+    if (m->plan && m->plan->policy.hedge)
+        keel_pipeline_warn_once(m->pipeline, KEEL_WARNED_NOT_HEDGED);
+    if (m->plan && m->plan->endpoints)
+        keel_pipeline_warn_once(m->pipeline, KEEL_WARNED_OWN_URL);
+}
+
+void keel_session_begin(keel_curl_session *s)
+{
+    keel_call_begin(&s->call, s->pipeline, s->has_options ? &s->call_options : NULL);
+    if (s->options.safety == KEEL_CURL_IDEMPOTENT)
+        keel_machine_may_repeat_chaos(keel_machine_of(&s->call));
+    warn_of_settings(keel_machine_of(&s->call));
+}
+
 /* ---- what came of it ------------------------------------------------------------- */
 
 /*

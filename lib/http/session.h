@@ -39,12 +39,15 @@ typedef struct keel_curl_session {
     const char *broken_text;
 } keel_curl_session;
 
-/* All but the call, which is begun by who drives it. */
+/* All but the call. */
 void keel_session_clear(keel_curl_session *session, keel_pipeline *pipeline,
                         CURL *easy);
 /* False: options, or those of their call, that are not to be read. */
 bool keel_session_take_options(keel_curl_session *session,
                                const keel_curl_options *options);
+
+/* Begins the call; what of its settings has no effect here the log says once. */
+void keel_session_begin(keel_curl_session *session);
 
 /* Tells the call of the transfer that has ended. True: a success; of that nothing more is
  * asked, for this is the hot path. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "support/opened.h"
 #include "support/without.h"
 
 /* ---- as libcurl does it ---------------------------------------------------------- */
@@ -409,6 +410,38 @@ START_TEST(a_child_may_close_what_its_parent_opened)
 }
 END_TEST
 
+static void count_warnings(keel_log_level level, const char *subsystem,
+                           const char *message, void *ctx)
+{
+    unsigned *warnings = ctx;
+
+    (void)subsystem;
+    *warnings += level == KEEL_LOG_WARNING && strstr(message, "no effect");
+}
+
+START_TEST(settings_without_effect_on_a_handle_are_told_once_each)
+{
+    static const fault_step good = SAY(GOOD, FAULT_KEEP);
+    unsigned warnings = 0;
+    CURL *easy = curl_easy_init();
+    char url[64], settings[128];
+    opened o;
+
+    ck_assert(fault_start(&server, &good, 1));
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", server.port);
+    snprintf(settings, sizeof settings, "none; hedge=1s; endpoints=%s", url);
+    opened_init_with_log(&o, OPENED_REAL, NULL, settings, count_warnings, &warnings);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(keel_curl_perform(o.pipeline, easy), CURLE_OK);
+    ck_assert_uint_eq(warnings, 2);
+    curl_easy_cleanup(easy);
+    opened_cleanup(&o);
+    fault_stop(&server);
+}
+END_TEST
+
 SUITE("http/curl", 60, ONE(an_answer_comes_through_as_from_libcurl),
       ONE(the_detail_tells_attempts_and_effect),
       ONE(connections_are_kept_from_call_to_call),
@@ -423,6 +456,7 @@ SUITE("http/curl", 60, ONE(an_answer_comes_through_as_from_libcurl),
       ONE(a_deadline_that_is_past_leaves_no_time_to_call),
       ONE(a_handle_in_another_multi_is_refused_and_can_be_used_later),
       ONE(connecting_only_is_refused_for_the_connection_could_not_stay),
+      ONE(settings_without_effect_on_a_handle_are_told_once_each),
       ONE(nothing_is_not_a_handle_nor_a_pipeline),
       ONE(options_code_and_detail_may_be_left_out),
       ONE(options_may_be_older_but_not_newer),
