@@ -130,19 +130,29 @@ static void count_all(int to[WORKERS])
         to[i] = shared->runs[i];
 }
 
-/* The one who runs them, once twenty of his are done in which nobody else ran one. */
+static bool another_ran(const int before[WORKERS], int who)
+{
+    for (int i = 0; i < WORKERS; i++)
+        if (i != who && shared->runs[i] != before[i])
+            return true;
+    return false;
+}
+
+/*
+ * The one who runs them, once twenty of his are done in which nobody else ran one. On a busy
+ * machine one may come too late for his turn, and lose it to another: then from the start.
+ */
 static int the_one_who_runs(void)
 {
     int before[WORKERS], who;
 
     COMES(all_say(KEEL_CHECK_HEALTHY));
-    count_all(before);
-    COMES((who = who_runs(before)) >= 0);
-    count_all(before);
-    COMES(shared->runs[who] >= before[who] + 20);
-    for (int i = 0; i < WORKERS; i++)
-        ck_assert_msg(i == who || shared->runs[i] == before[i],
-                      "%d runs, and so does %d", who, i);
+    do {
+        count_all(before);
+        COMES((who = who_runs(before)) >= 0);
+        count_all(before);
+        COMES(shared->runs[who] >= before[who] + 20 || another_ran(before, who));
+    } while (another_ran(before, who));
     return who;
 }
 
