@@ -190,7 +190,9 @@ typedef enum keel_check_state {
  *                                  0: it is off
  * throttle_chance                  that the next call is refused by the throttle, 0 to
  *                                  0.9
- * check                            what active checks have found
+ * check                            what active checks have found; of endpoints, which are
+ *                                  checked each by itself: UNHEALTHY when all are, else
+ *                                  UNKNOWN
  * coalesced_total                  requests that were given another one's answer
  * stale_served_total               requests that were given an answer kept for outages
  * ramp_left_ns                     until all calls pass again after probes have closed

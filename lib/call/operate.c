@@ -297,6 +297,13 @@ static void look_at_counters(const keel_pipeline *pipeline, keel_pipeline_stats 
     all->board_bytes = keel_board_used_by(pipeline->runtime->board, pipeline->name);
 }
 
+/* Of several endpoints each is looked at, and the dependency is ill when all are. */
+static void look_at_endpoints(const keel_plan *plan, keel_pipeline_stats *all)
+{
+    if (plan->endpoints && keel_endpoints_are_all_ill(plan->endpoints))
+        all->check = KEEL_CHECK_UNHEALTHY;
+}
+
 keel_status keel_pipeline_look(keel_pipeline *pipeline, keel_pipeline_stats *stats)
 {
     keel_pipeline_stats all = { .size = 0 };
@@ -314,6 +321,7 @@ keel_status keel_pipeline_look(keel_pipeline *pipeline, keel_pipeline_stats *sta
         all.hedges_won_total = atomic_load(&v.plan->hedge->won);
     }
     look_at_counters(pipeline, &all);
+    look_at_endpoints(v.plan, &all);
     keel_pipeline_see_lock(pipeline, v.plan, v.now);
     keel_plan_exit(pipeline, v.phase);
     keel_events_deliver(pipeline->runtime);

@@ -74,6 +74,14 @@ bool keel_endpoints_say_health(const keel_endpoints *set, uint32_t index,
     return true;
 }
 
+bool keel_endpoints_are_all_ill(const keel_endpoints *set)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        if (!keel_endpoint_is_ill(&set->entries[i]))
+            return false;
+    return true;
+}
+
 /* ---- looks --------------------------------------------------------------------- */
 
 void keel_endpoints_view(const keel_endpoints *set, const keel_policy *policy,

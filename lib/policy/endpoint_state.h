@@ -23,6 +23,8 @@ void keel_endpoints_reset(const keel_endpoints *set, const keel_policy *policy,
 bool keel_endpoints_say_health(const keel_endpoints *set, uint32_t index,
                                bool is_healthy, uint64_t now);
 
+bool keel_endpoints_are_all_ill(const keel_endpoints *set);
+
 /* A pure look. ok, failed: of the breaker's window; without one, since the last sweep. */
 typedef struct keel_endpoint_view {
     bool has_breaker;

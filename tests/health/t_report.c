@@ -16,6 +16,7 @@
 
 #include <jansson.h>
 
+#include "call/health.h"
 #include "support/latch.h"
 #include "support/opened.h"
 #include "support/suite.h"
@@ -227,6 +228,19 @@ static void ramp_to_its_end(void)
     vclock_advance(&o.clock, 1); /* no call has come to see it */
 }
 
+static void one_endpoint_is_ill(void)
+{
+    opened_cleanup(&o);
+    opened_init(&o, OPENED_VIRTUAL, NULL, BREAKER "; endpoints=a:1, b:1");
+    keel_pipeline_say_health(o.pipeline, "a:1", false);
+}
+
+static void all_endpoints_are_ill(void)
+{
+    one_endpoint_is_ill();
+    keel_pipeline_say_health(o.pipeline, "b:1", false);
+}
+
 static const struct {
     const char *why;
     void (*happens)(void);
@@ -246,6 +260,8 @@ static const struct {
     { "which an operator ends", ramp_and_lock_closed, KEEL_HEALTH_PASS,
       KEEL_HEALTH_PASS },
     { "or the time", ramp_to_its_end, KEEL_HEALTH_PASS, KEEL_HEALTH_PASS },
+    { "one endpoint is ill", one_endpoint_is_ill, KEEL_HEALTH_PASS, KEEL_HEALTH_PASS },
+    { "all are", all_endpoints_are_ill, KEEL_HEALTH_WARN, KEEL_HEALTH_WARN },
 };
 
 START_TEST(a_watched_breaker_counts_as_the_author_says)
