@@ -186,6 +186,19 @@ static void lint_ramp_up(const keel_policy *policy, keel_report *report)
                      write_length(stable, policy->stable_ns));
 }
 
+static void lint_hedge(const keel_policy *policy, keel_report *report)
+{
+    char delay[32], timeout[32];
+
+    if (!policy->hedge || policy->hedge_quantile_ppm || !policy->timeout_ns ||
+        policy->hedge_ns < policy->timeout_ns)
+        return;
+    keel_report_lint(report, (keel_spot){ NULL, 0 },
+                     "hedge %s is no shorter than timeout %s: no copy is ever sent",
+                     write_length(delay, policy->hedge_ns),
+                     write_length(timeout, policy->timeout_ns));
+}
+
 static bool is_postgres(const char *target)
 {
     return !strncmp(target, "postgres://", 11) || !strncmp(target, "postgresql://", 13);
@@ -271,6 +284,7 @@ void keel_lint(const keel_layers *layers, const keel_policy *policy,
     lint_bulkhead(policy, report);
     lint_adaptive(layers, policy, report);
     lint_ramp_up(policy, report);
+    lint_hedge(policy, report);
     lint_health(policy, report);
     lint_endpoints(layers, policy, report);
 }

@@ -177,9 +177,8 @@ typedef struct keel_policy {
     uint32_t throttle_min_calls;
 
     bool hedge;
-    uint64_t
-        hedge_ns; /* after which a copy is sent; of a quantile, while it is not known;
-                          KEEL_NEVER: none is */
+    /* until a copy is sent; of a quantile, while it is not known; KEEL_NEVER: none is */
+    uint64_t hedge_ns;
     uint32_t hedge_quantile_ppm; /* 0: after hedge_ns */
     uint32_t hedge_max;          /* at most KEEL_HEDGES_MAX */
     uint32_t hedge_budget_ppm;
