@@ -125,8 +125,7 @@ static inline bool keel_admission_try_end(const keel_plan *plan,
 
 /* What came of a granted attempt. */
 typedef struct keel_admission_result {
-    keel_status
-        status; /* KEEL_OK, KEEL_FAILED, …; KEEL_CANCELLED: not used, all goes back */
+    keel_status status; /* KEEL_CANCELLED: not used, all goes back */
     uint64_t duration_ns;
     uint64_t retry_after_ns;
     bool is_call; /* as it was when it asked: the throttle learns of it */

@@ -67,8 +67,7 @@ typedef struct keel_machine {
     void *wake_ctx;
     keel_fallback_fn *fallback;
     void *fallback_ctx;
-    uint64_t
-        planned_in; /* the process where it follows a plan; 0: it does not (any more) */
+    uint64_t planned_in; /* the process where it follows a plan; 0: none (any more) */
     keel_thread *thread; /* whose stripe this is */
     keel_stripe stripe;
     uint64_t began_at;    /* the first step's instant; nothing is timed before it */
@@ -80,9 +79,9 @@ typedef struct keel_machine {
     union {
         uint64_t attempt_at;   /* of an attempt under way */
         uint64_t withdrawn_at; /* between two: of the budget's token in hand */
-        uint64_t
-            held_in; /* of a plain call: the process in which it holds its plan, for
-                             the endpoints alone; 0: it has none */
+        /* of a plain call: the process in which it holds its plan, for the endpoints
+         * alone; 0: it has none */
+        uint64_t held_in;
     };
     uint64_t attempt_until;
     struct keel_race *race; /* race.h; NULL: no second attempt was sent */

@@ -16,8 +16,7 @@ typedef struct keel_checker {
     bool holds_libcurl; /* a curl_global_init of ours */
     keel_target *targets;
     uint32_t running;
-    uint64_t
-        now; /* of this round: so one that stands still is seen at the next one's */
+    uint64_t now; /* of this round: one that stood still is seen at the next one's */
     uint64_t look_at;
     keel_probe_sockets sockets;
 } keel_checker;

@@ -25,8 +25,7 @@ typedef struct keel_budget_words {
     _Atomic uint64_t in_flight; /* inflight: attempts under way */
     _Atomic uint64_t extra;     /* inflight: of these, extra ones (or about to begin) */
     uint64_t spare;
-    keel_time_window_words
-        window; /* ratio: calls are its successes, extras its failures */
+    keel_time_window_words window; /* ratio: calls are successes, extras failures */
 } keel_budget_words;
 
 size_t keel_budget_size(void);

@@ -82,8 +82,7 @@ typedef struct keel_bulkhead {
 
 /* A place, or the wait for one. */
 typedef struct keel_place {
-    uint64_t
-        ticket; /* 0: not waiting; held: until when the host's place is waited for */
+    uint64_t ticket; /* 0: not waiting; held: until when the host's is waited for */
     uint32_t slot;
     uint8_t start_index;
     bool held;

@@ -80,8 +80,7 @@ typedef struct keel_origin {
 typedef struct keel_explanation {
     char preset[16];
     size_t count;
-    keel_origin
-        *origins; /* one per key of the table, in its order; keel_explanation_free */
+    keel_origin *origins; /* one per key, in the table's order; keel_explanation_free */
 } keel_explanation;
 void keel_explanation_free(const keel_allocator *memory, keel_explanation *explanation);
 

@@ -54,8 +54,7 @@ struct keel_relay {
     uint32_t first; /* of the breakers, whose turn it is to be gathered first */
     uint64_t kept_up_at;
     uint64_t looked_last_at;
-    uint64_t
-        retired_until; /* the fleet is of a keel not understood here; 0: it is not */
+    uint64_t retired_until; /* the fleet's keel is not understood here; 0: it is */
     bool was_up;
     bool leads;           /* speaks for its host; always, without a board */
     uint64_t led_at;      /* what another leader on the board wrote last */
