@@ -257,7 +257,7 @@ static keel_status check_setting(const keel_key *key, const char *text,
     if (parse == KEEL_PARSE_OK)
         return KEEL_OK;
     if (key->type != KEEL_TYPE_ENDPOINTS)
-        keel_quote(quoted, value);
+        keel_value_quote(key, value, quoted);
     return keel_failf(why, KEEL_E_CONFIG, "%s%s%s %s; allowed: %s", key->name,
                       *quoted ? " " : "", quoted, keel_parse_reason(parse),
                       keel_key_allowed(key, allowed));

@@ -446,43 +446,30 @@ static size_t escape(char to[5], char c)
     return 4;
 }
 
-/* What of a text may be shown, and what stands in place of the rest on either side. */
-typedef struct shown_part {
-    keel_text text;
-    const char *before, *behind;
-} shown_part;
-
-/* Of a URL the scheme, and else what follows the last @: a password may be in the rest. */
-static shown_part hide_secrets(keel_text text)
-{
-    keel_text scheme, rest;
-    size_t at = text.length;
-
-    if (keel_text_split(text, "://", &scheme, &rest))
-        return (shown_part){ { text.at, scheme.length + 3 }, "", "***" };
-    while (at && text.at[at - 1] != '@')
-        at--;
-    return (shown_part){ { text.at + at, text.length - at }, at ? "***@" : "", "" };
-}
-
 const char *keel_quote(char to[KEEL_QUOTE_SIZE], keel_text text)
 {
     enum { TAIL = sizeof "...\"" };
-    shown_part part = hide_secrets(text);
-    size_t at = (size_t)snprintf(to, KEEL_QUOTE_SIZE, "\"%s", part.before);
+    keel_text scheme, rest;
+    const char *end = "\"";
+    size_t at = 0;
 
-    for (size_t i = 0; i < part.text.length; i++) {
+    if (keel_text_split(text, "://", &scheme, &rest)) {
+        text.length = scheme.length + 3;
+        end = "***\"";
+    }
+    to[at++] = '"';
+    for (size_t i = 0; i < text.length; i++) {
         char shown[5];
-        size_t length = escape(shown, part.text.at[i]);
+        size_t length = escape(shown, text.at[i]);
 
         if (at + length + TAIL > KEEL_QUOTE_SIZE) {
-            part.behind = "...";
+            end = "...\"";
             break;
         }
         memcpy(to + at, shown, length);
         at += length;
     }
-    snprintf(to + at, KEEL_QUOTE_SIZE - at, "%s\"", part.behind);
+    memcpy(to + at, end, strlen(end) + 1);
     return to;
 }
 

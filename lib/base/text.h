@@ -73,8 +73,8 @@ enum { KEEL_QUOTE_SIZE = 64 };
 
 /*
  * The text between quotation marks, fit for a log line: bytes that do not print are
- * escaped, a long text is cut, and of a URL only the scheme is shown, of other text with
- * an @ only what follows it, since the rest may hold a password.
+ * escaped, a long text is cut, and of a URL only the scheme is shown, since what
+ * follows may hold a password.
  */
 const char *keel_quote(char to[KEEL_QUOTE_SIZE], keel_text text);
 

@@ -116,10 +116,10 @@ static void report_value(const keel_source *source, const keel_key *key,
 {
     char quoted[KEEL_QUOTE_SIZE], allowed[KEEL_ALLOWED_SIZE];
 
-    keel_report_ignored(report, spot_of(source, item->value_column),
-                        "%s %s %s%s; allowed: %s", key->name,
-                        keel_quote(quoted, item->value), keel_parse_reason(parse),
-                        keel_item_hint(item), keel_key_allowed(key, allowed));
+    keel_report_ignored(
+        report, spot_of(source, item->value_column), "%s %s %s%s; allowed: %s",
+        key->name, keel_value_quote(key, item->value, quoted), keel_parse_reason(parse),
+        keel_item_hint(item), keel_key_allowed(key, allowed));
 }
 
 /* Which entry, and where in it; nothing is quoted that may be a password. */

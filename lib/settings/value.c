@@ -568,6 +568,16 @@ static void write_typed(const keel_key *key, const keel_value *value, char *to,
     }
 }
 
+const char *keel_value_quote(const keel_key *key, keel_text text,
+                             char to[KEEL_QUOTE_SIZE])
+{
+    keel_text user, rest;
+
+    while (key->type == KEEL_TYPE_ADDRESS && keel_text_split(text, "@", &user, &rest))
+        text = rest;
+    return keel_quote(to, text);
+}
+
 const char *keel_value_write(const keel_key *key, const keel_value *value,
                              char to[KEEL_VALUE_SIZE])
 {

@@ -36,6 +36,11 @@ keel_parse keel_value_parse(const keel_key *key, keel_text text, keel_value *val
 /* Why a text was refused: "a number needs a unit (ns, us, ms, s, m, h)". */
 const char *keel_parse_reason(keel_parse parse);
 
+/* A text that was refused, fit for a log line: as keel_quote, and of an address only what
+ * follows an @, for a password may stand before it. */
+const char *keel_value_quote(const keel_key *key, keel_text text,
+                             char to[KEEL_QUOTE_SIZE]);
+
 /* Whether the key's policy is off with this value: asked of switches. */
 bool keel_value_is_off(const keel_key *key, const keel_value *value);
 
