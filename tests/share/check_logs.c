@@ -294,28 +294,35 @@ static void leases_are_few(logs *g, const line *l)
         blame(g, "I3: more leases than there are places", l, NULL);
 }
 
-static bool was_half_open(const logs *g, const line *closed)
+/* others: what another history had, which the round must be later than; NULL: any will do */
+static bool was_half_open(const logs *g, const line *closed, const line *others)
 {
     for (const line *b = g->lines; b < g->lines + g->count; b++)
         if (is_state(b, "half_open") && b->epoch + 1 == closed->epoch &&
-            strcmp(b->pipeline, closed->pipeline) == 0)
+            strcmp(b->pipeline, closed->pipeline) == 0 &&
+            (!others || (b->data == closed->data && b->at + RACE_NS > others->at)))
             return true;
     return false;
 }
 
-/* The first one of all is closed from its birth. */
+/*
+ * The first one of all is closed from its birth. After data was lost the numbers of one
+ * history say nothing of another's, of which there has to be a later round.
+ */
 static void only_probes_close(logs *g, const line *l)
 {
     const line *b;
+    bool is_anothers;
 
     if (!is_state(l, "closed") || l->epoch <= 1)
         return;
     b = before(g, l);
-    if (b && is_state(b, "open") && l->epoch < b->epoch + 2)
+    is_anothers = b && is_state(b, "open") && b->data != l->data;
+    if (b && is_state(b, "open") && !is_anothers && l->epoch < b->epoch + 2)
         blame(g, "I5: closed without a half-open round", b, l);
     else if (b && is_state(b, "half_open") && l->epoch < b->epoch + 1)
         blame(g, "I5: closed in the epoch of its round", b, l);
-    else if (!was_half_open(g, l))
+    else if (!was_half_open(g, l, is_anothers ? b : NULL))
         blame(g, "I5: closed, and nobody was half-open before", l, NULL);
 }
 

@@ -11,10 +11,11 @@
 
 /* An instant in milliseconds, as the logs have them. */
 #define AT(ms) #ms "000000 "
-#define IS(ms, number, state, left)                                                    \
+#define IS_OF(data, ms, number, state, left)                                           \
     AT(ms)                                                                             \
     "fleet pipeline=p epoch=" #number " state=" state " left_ms=" #left                \
-    " data=00000000000000aa\n"
+    " data=00000000000000" #data "\n"
+#define IS(ms, number, state, left) IS_OF(aa, ms, number, state, left)
 #define LENT(ms, number, count)                                                        \
     AT(ms) "fleet pipeline=p epoch=" #number " lent=" #count "\n"
 #define PROBE(ms, number, end)                                                         \
@@ -73,6 +74,12 @@ static const forgery forgeries[] = {
       IS(1000, 2, "half_open", 0), "" },
     { "closed, and no probe was ever lent",
       "I5:", IS(1000, 2, "open", 1) IS(1100, 4, "closed", 0), "", "" },
+    { "closed by a round of another history's, later", NULL,
+      IS(1000, 7, "open", 1) IS_OF(bb, 2000, 8, "closed", 0),
+      IS_OF(bb, 1500, 7, "half_open", 0), "" },
+    { "by one that was over before the trouble",
+      "I5:", IS(1600, 7, "open", 1) IS_OF(bb, 2000, 8, "closed", 0),
+      IS_OF(bb, 1500, 7, "half_open", 0), "" },
     { "closed in the epoch of its round",
       "I5:", IS(1000, 2, "half_open", 1) IS(1100, 2, "closed", 0), "", "" },
     { "closed here while the fleet is open",
