@@ -426,14 +426,23 @@ START_TEST(whose_turn_comes_too_late_is_refused_and_told_when)
 }
 END_TEST
 
+/* What is asked for decides how much is lent: so often that a slow machine makes no odds. */
+static bool is_lent_more_than(const member *m, uint32_t stock)
+{
+    if (keel_fleet_tokens_left(tokens_of(m)) > stock)
+        return true;
+    for (unsigned i = 0; i < 100; i++)
+        (void)passes(m);
+    return false;
+}
+
 START_TEST(what_a_member_does_not_use_goes_back)
 {
     keel_tokens_allowance allowance;
 
     begin_rate(2, "");
     allowance = keel_fleet_tokens_allow(&plan_of(&members[0])->policy, 2);
-    COMES(passes(&members[0]) &&
-          keel_fleet_tokens_left(tokens_of(&members[0])) > allowance.stock);
+    COMES(is_lent_more_than(&members[0], allowance.stock));
     COMES(keel_fleet_tokens_left(tokens_of(&members[0])) <= allowance.stock);
     leave();
 }
