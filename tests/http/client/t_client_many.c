@@ -151,7 +151,7 @@ START_TEST(ten_thousand_wait_for_a_place)
     keel_http_request r;
 
     BEGIN("bulkhead=16; bulkhead.queue=10000; bulkhead.wait=10m; deadline=10m; "
-          "timeout=30s; endpoints.ttl=10m",
+          "timeout=10m; endpoints.ttl=10m",
           SAY(GOOD, FAULT_KEEP));
     r = request_to(&t);
     for (unsigned i = 0; i < MANY; i++)
