@@ -162,8 +162,8 @@ typedef struct keel_event_view {
     uint64_t wall_ms;
     uint32_t pid;
     char name[KEEL_NAME_MAX + 1];
-    char endpoint[KEEL_ENDPOINT_NAME_SHOWN +
-                  1]; /* "?": not known any more; "": of none */
+    /* "?": not known any more; "": of none */
+    char endpoint[KEEL_ENDPOINT_NAME_SHOWN + 1];
     keel_event_type type;
     keel_breaker_state from;
     keel_breaker_state to;
