@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* keel_http and a real nginx: connections kept, shared, lost, secured and looked up. */
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/client/client_fixture.h"
+#include "http/client/late_loop.h"
+#include "support/comes.h"
 #include "support/proxy.h"
 #include "support/server.h"
 
@@ -23,6 +25,7 @@
     "listen 127.0.0.1:@TLS_PORT@ ssl http2;\n"                                         \
     "ssl_certificate @DIR@/cert.pem;\n"                                                \
     "ssl_certificate_key @DIR@/key.pem;\n"                                             \
+    "access_log @DIR@/answered.log;\n"                                                 \
     "location / { return 200 \"$connection $server_protocol\"; }\n"                    \
     "}\n"
 
@@ -175,11 +178,12 @@ static void trust(void *easy, void *ctx)
     curl_easy_setopt(easy, CURLOPT_CAINFO, ctx);
 }
 
-static void begin_secure(bool trusts)
+static const keel_http_options trusting = { .size = sizeof trusting,
+                                            .prepare = trust,
+                                            .prepare_ctx = trusted };
+
+static void serve_securely(void)
 {
-    keel_http_options options = { .size = sizeof options,
-                                  .prepare = trusts ? trust : NULL,
-                                  .prepare_ctx = trusted };
     char command[4 * SPAWNED_PATH_SIZE];
 
     ck_assert(test_server_init(&nginx_server));
@@ -192,11 +196,16 @@ static void begin_secure(bool trusts)
         nginx_server.nginx.process.dir);
     ck_assert_int_eq(system(command), 0);
     ck_assert(test_server_start(&nginx_server, SECURE));
-    client_open_at("retry.attempts=1; timeout=10s", nginx_server.tls_port);
-    keel_http_close(client);
-    ck_assert_int_eq(keel_http_open(&client, own.rt, &options, NULL), KEEL_OK);
     snprintf(secure_url, sizeof secure_url, "https://127.0.0.1:%u/",
              nginx_server.tls_port);
+}
+
+static void begin_secure(bool trusts)
+{
+    serve_securely();
+    opened_init(&own, OPENED_REAL, NULL, "retry.attempts=1; timeout=10s");
+    ck_assert_int_eq(keel_http_open(&client, own.rt, trusts ? &trusting : NULL, NULL),
+                     KEEL_OK);
 }
 
 /* The second burst finds the connection of the first, and shares it. */
@@ -211,6 +220,57 @@ START_TEST(http_2_shares_one_connection)
     ck_assert_ptr_nonnull(strstr(told[0].body, " HTTP/2.0"));
     start_many(told + 1, REQUESTS - 1, secure_url);
     finish_all();
+    for (int i = 0; i < REQUESTS; i++)
+        ck_assert_int_eq(told[i].status, KEEL_OK);
+    ck_assert_uint_eq(distinct(told, REQUESTS), 1);
+    end();
+}
+END_TEST
+
+static unsigned answered(void)
+{
+    char path[SPAWNED_PATH_SIZE], line[1024];
+    unsigned count = 0;
+    FILE *log;
+
+    spawned_path(&nginx_server.nginx.process, "answered.log", path);
+    log = fopen(path, "r");
+    ck_assert_ptr_nonnull(log);
+    while (fgets(line, sizeof line, log))
+        count++;
+    fclose(log);
+    return count;
+}
+
+/* What libcurl reads of one it may have read for others, too. */
+START_TEST(answers_that_share_a_connection_are_not_late_while_they_lie_there)
+{
+    told_end told[REQUESTS] = { { 0 } };
+    keel_call_options call = { .size = sizeof call };
+
+    serve_securely();
+    late_loop_open("retry.attempts=1; timeout=60s; deadline=60s", trusting);
+    start_many(told, 1, secure_url);
+    while (keel_http_in_flight(client))
+        late_loop_turn();
+    kill(nginx_server.nginx.process.pid, SIGSTOP);
+    start_many(told, 1, secure_url); /* has time; the others have not */
+    call.deadline_at_ns = keel_now(own.rt) + KEEL_S;
+    for (int i = 1; i < REQUESTS; i++) {
+        keel_http_request r = request_to(&told[i]);
+
+        r.url = secure_url;
+        r.call = &call;
+        start(&r);
+    }
+    for (int turns = 0; turns < 10; turns++)
+        keel_http_timer(client);
+    kill(nginx_server.nginx.process.pid, SIGCONT);
+    COMES(answered() == 1 + REQUESTS);
+    vclock_advance(&own.clock, 2 * KEEL_S);
+    while (keel_http_in_flight(client))
+        keel_http_timer(client);
+    ck_assert_int_eq(told[0].times, 2);
     for (int i = 0; i < REQUESTS; i++)
         ck_assert_int_eq(told[i].status, KEEL_OK);
     ck_assert_uint_eq(distinct(told, REQUESTS), 1);
@@ -270,6 +330,7 @@ int main(void)
         ONE(a_server_that_was_restarted_is_found_again),
         ONE(equal_requests_are_one_and_a_stopped_server_is_stood_in_for),
         ONE(http_2_shares_one_connection),
+        ONE(answers_that_share_a_connection_are_not_late_while_they_lie_there),
         ONE(a_certificate_that_is_not_trusted_is_refused),
     };
 

@@ -162,6 +162,7 @@ static void clear(keel_attempt_handle *a, keel_exchange *x, uint32_t number)
     a->is_copy = keel_race_copy(keel_machine_of(&x->call), number) != NULL;
     a->method = x->method;
     a->code = CURLE_OK;
+    a->fd = -1;
     a->sends = 0;
     a->hops = 0;
     a->is_confidential = true;

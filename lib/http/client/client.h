@@ -52,6 +52,7 @@ typedef struct keel_travel_headers {
  *             when it is given up, and when it is if nothing was sent by then: instants
  *             of the pipeline's clock
  * endpoint    its place in the pipeline's list; -1: there is none
+ * fd          the socket that libcurl waits for on its behalf; -1: it has named none
  * ttl_s       how long libcurl believes an address, as the handle has it
  * travel      made when there first is something to tell; NULL: there was not
  * headers     those of its exchange, and what is told of the time left
@@ -83,6 +84,7 @@ typedef struct keel_attempt_handle {
     struct curl_slist *headers;
     long ttl_s;
     int endpoint;
+    int fd;
     CURLcode code;
     uint16_t sends;
     uint8_t hops;
@@ -283,6 +285,9 @@ void keel_http_author_end(keel_http *client, unsigned outer);
 void keel_http_turn(keel_http *client);
 /* libcurl's part of a turn, for a socket. */
 void keel_http_socket_ready(keel_http *client, int fd, bool can_read, bool can_write);
+/* The same for one that the loop has said nothing of, if it is ready all the same; -1 is
+ * fine. */
+void keel_http_look_at_socket(keel_http *client, int fd);
 
 void keel_http_make_ready(keel_exchange *x);
 

@@ -237,11 +237,26 @@ void keel_exchange_advance(keel_exchange *x)
         set_timer(x, machine_of(x)->deadline_at);
 }
 
-/* The call would end a late attempt by itself, not knowing whether it was sent. */
-void keel_exchange_look(keel_exchange *x)
+/*
+ * An answer that lies there is not late because the loop was: it may have stood still, or
+ * have more to report. What was never sent is not sent after its time.
+ */
+static void take_what_came(keel_exchange *x, uint64_t now)
 {
-    const keel_machine *m = machine_of(x);
-    uint64_t now = m->plan ? keel_machine_now(m) : 0;
+    keel_http *client = x->client;
+    int fds[1 + KEEL_HEDGES_MAX];
+    size_t count = 0;
+
+    for (const keel_attempt_handle *a = x->attempts; a; a = a->next)
+        if (a->sends || now < a->until_ns)
+            fds[count++] = a->fd;
+    for (size_t i = 0; i < count; i++)
+        keel_http_look_at_socket(client, fds[i]);
+}
+
+/* The call would end a late attempt by itself, not knowing whether it was sent. */
+static void end_late(keel_exchange *x, uint64_t now)
+{
     keel_attempt_handle *next;
 
     for (keel_attempt_handle *a = x->attempts; a; a = next) {
@@ -251,6 +266,18 @@ void keel_exchange_look(keel_exchange *x)
         keel_attempt_stop(a, CURLE_OPERATION_TIMEDOUT);
         keel_exchange_hear(x, a);
     }
+}
+
+void keel_exchange_look(keel_exchange *x)
+{
+    const keel_machine *m = machine_of(x);
+    const keel_http *client = x->client;
+    uint64_t now = m->plan ? keel_machine_now(m) : 0;
+
+    take_what_came(x, now);
+    if (client->is_closed)
+        return; /* by on_body: x may be gone */
+    end_late(x, now);
     keel_http_make_ready(x);
 }
 

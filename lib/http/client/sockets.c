@@ -2,6 +2,7 @@
 /* A table by descriptor, and a list of those with news. */
 #include "http/client/sockets.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,6 +85,23 @@ bool keel_sockets_want(keel_sockets *s, int fd, unsigned wanted)
         w->next = s->first;
         s->first = fd + 1;
     }
+    return true;
+}
+
+bool keel_sockets_are_ready(const keel_sockets *s, int fd, bool *can_read,
+                            bool *can_write)
+{
+    unsigned wanted = fd < s->room ? s->at[fd].wanted : 0;
+    struct pollfd at = { .fd = fd };
+
+    if (wanted & KEEL_SOCKET_IN)
+        at.events |= POLLIN;
+    if (wanted & KEEL_SOCKET_OUT)
+        at.events |= POLLOUT;
+    if (!wanted || poll(&at, 1, 0) <= 0)
+        return false;
+    *can_read = at.revents & ~POLLOUT; /* an error is for both to see */
+    *can_write = at.revents & ~POLLIN;
     return true;
 }
 

@@ -44,6 +44,10 @@ void keel_sockets_closing(keel_sockets *sockets, int fd);
 /* wanted: 0 to 3, of any socket. False: no memory; it is not watched. */
 bool keel_sockets_want(keel_sockets *sockets, int fd, unsigned wanted);
 
+/* Whether libcurl wants this one now, and need not wait for it, and for what. */
+bool keel_sockets_are_ready(const keel_sockets *sockets, int fd, bool *can_read,
+                            bool *can_write);
+
 /* Tells the loop what has changed. */
 void keel_sockets_tell(keel_sockets *sockets);
 

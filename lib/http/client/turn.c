@@ -60,10 +60,15 @@ int keel_http_watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx,
                            void *unused)
 {
     keel_http *client = ctx;
+    keel_attempt_handle *a;
+    void *found = NULL;
     unsigned wanted = 0;
 
-    (void)easy;
     (void)unused;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &found);
+    a = found;
+    if (a) /* else it is a handle of libcurl's own */
+        a->fd = what == CURL_POLL_REMOVE ? -1 : fd;
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
         wanted |= KEEL_SOCKET_IN;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
@@ -155,6 +160,15 @@ static void ask_curl(keel_http *client)
         return;
     client->curl_at_ns = KEEL_NEVER; /* libcurl says when next */
     act(client, CURL_SOCKET_TIMEOUT, 0);
+}
+
+void keel_http_look_at_socket(keel_http *client, int fd)
+{
+    bool can_read, can_write;
+
+    if (fd >= 0 && keel_sockets_are_ready(&client->sockets, fd, &can_read, &can_write))
+        keel_http_socket_ready(client, fd, can_read, can_write);
+    ask_curl(client); /* what one reads off a connection for others, they take then */
 }
 
 /* ---- a turn -------------------------------------------------------------------------------- */

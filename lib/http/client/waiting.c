@@ -8,10 +8,10 @@
 #include "http/client/client.h"
 
 /*
- * Enough that what came while the program stood still is taken before anything is called
- * late. Fewer would be kinder to the slowest of many requests (bench/README.md).
+ * Few: what answers while a batch is worked off waits for the next one. Nothing is late
+ * for having been in a later batch: keel_exchange_look sees to that.
  */
-enum { EVENTS_AT_ONCE = 64 };
+enum { EVENTS_AT_ONCE = 4 };
 
 /* What is not there is added, and what is, changed: libcurl may have closed it before. */
 static void watch(int fd, bool want_read, bool want_write, void **slot, void *ctx)

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keel_http in a program that stood still for longer than anything may take: what lies in
+ * its sockets by then is taken before anything is given up. The test is the server, too, and its clock moves
+ * by hand.
+ */
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "late_loop.h"
+#include "support/loopback.h"
+
+enum { REQUESTS = 12 };
+
+#define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
+
+/* ---- the server ------------------------------------------------------------------------ */
+
+static int listener;
+static int accepted[2 * REQUESTS];
+static unsigned accepted_count;
+static unsigned heard; /* requests, of less than a read each */
+
+static void serve(void)
+{
+    listener = loopback_listen(0, 64);
+    ck_assert_int_ge(listener, 0);
+    ck_assert_int_eq(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+    snprintf(base_url, sizeof base_url, "http://127.0.0.1:%u/",
+             loopback_port(listener));
+    accepted_count = heard = 0;
+}
+
+static void hear(void)
+{
+    char request[1024];
+    int fd;
+
+    while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        ck_assert_uint_lt(accepted_count, 2 * REQUESTS);
+        accepted[accepted_count++] = fd;
+    }
+    for (unsigned i = 0; i < accepted_count; i++)
+        heard += recv(accepted[i], request, sizeof request, MSG_DONTWAIT) > 0;
+}
+
+static void answer(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        ck_assert_int_eq(write(accepted[i], ANSWER, sizeof ANSWER - 1),
+                         sizeof ANSWER - 1);
+}
+
+static void stop_serving(void)
+{
+    while (accepted_count)
+        close(accepted[--accepted_count]);
+    close(listener);
+}
+
+/* ---- the program ----------------------------------------------------------------------- */
+
+typedef struct loop {
+    void (*open)(const char *settings);
+    void (*turn)(void);
+} loop;
+
+static void own_open(const char *settings)
+{
+    opened_init(&own, OPENED_BY_HAND, NULL, settings);
+    ck_assert_int_eq(keel_http_open(&client, own.rt, NULL, NULL), KEEL_OK);
+}
+
+static void own_turn(void)
+{
+    ck_assert_int_eq(keel_http_poll(client, 0), KEEL_OK);
+}
+
+static void others_open(const char *settings)
+{
+    late_loop_open(settings, (keel_http_options){ 0 });
+}
+
+static const loop loops[] = { { own_open, own_turn }, { others_open, late_loop_turn } };
+
+static void begin(const loop *l, const char *settings, told_end *told)
+{
+    serve();
+    l->open(settings);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        keel_http_request r = request_to(&told[i]);
+
+        r.method = "POST"; /* no second attempt makes good what the first was called */
+        start(&r);
+    }
+}
+
+static void turn_until_heard(const loop *l, unsigned count)
+{
+    while (heard < count) {
+        l->turn();
+        hear();
+    }
+}
+
+static void finish(const loop *l)
+{
+    while (keel_http_in_flight(client))
+        l->turn();
+}
+
+static void end(void)
+{
+    client_end();
+    stop_serving();
+}
+
+static unsigned count_of(const told_end *told, keel_status status)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < REQUESTS; i++)
+        count += told[i].times == 1 && told[i].status == status;
+    return count;
+}
+
+START_TEST(answers_that_lie_there_are_told)
+{
+    const loop *l = &loops[_i];
+    told_end told[REQUESTS] = { { 0 } };
+
+    begin(l, "timeout=1s; deadline=2s", told);
+    turn_until_heard(l, REQUESTS);
+    answer(REQUESTS);
+    vclock_advance(&own.clock, 60 * KEEL_S);
+    finish(l);
+    ck_assert_uint_eq(count_of(told, KEEL_OK), REQUESTS);
+    end();
+}
+END_TEST
+
+START_TEST(those_that_do_not_are_late)
+{
+    const loop *l = &loops[_i];
+    told_end told[REQUESTS] = { { 0 } };
+
+    begin(l, "timeout=1s; deadline=2s", told);
+    turn_until_heard(l, REQUESTS);
+    answer(REQUESTS / 2);
+    vclock_advance(&own.clock, 60 * KEEL_S);
+    finish(l);
+    ck_assert_uint_eq(count_of(told, KEEL_OK), REQUESTS / 2);
+    ck_assert_uint_eq(count_of(told, KEEL_TIMEOUT), REQUESTS / 2);
+    end();
+}
+END_TEST
+
+/* The kernel has connected them meanwhile. */
+START_TEST(connections_that_were_made_are_not_late)
+{
+    const loop *l = &loops[_i];
+    told_end told[REQUESTS] = { { 0 } };
+
+    begin(l, "timeout=60s; timeout.connect=1s; deadline=60s", told);
+    l->turn();
+    ck_assert_uint_eq(heard, 0);
+    vclock_advance(&own.clock, 10 * KEEL_S);
+    turn_until_heard(l, REQUESTS);
+    answer(REQUESTS);
+    finish(l);
+    ck_assert_uint_eq(count_of(told, KEEL_OK), REQUESTS);
+    ck_assert_uint_eq(opened_look(&own).failures, 0);
+    end();
+}
+END_TEST
+
+START_TEST(nothing_is_sent_after_its_time)
+{
+    const loop *l = &loops[_i];
+    told_end told[REQUESTS] = { { 0 } };
+
+    begin(l, "timeout=1s; timeout.connect=1s; deadline=2s; retry.attempts=1", told);
+    keel_http_timer(client);
+    vclock_advance(&own.clock, 10 * KEEL_S);
+    keel_http_timer(client);
+    ck_assert_uint_eq(keel_http_in_flight(client), 0);
+    hear();
+    ck_assert_uint_eq(heard, 0);
+    for (unsigned i = 0; i < REQUESTS; i++)
+        ck_assert_int_eq(told[i].applied, KEEL_APPLIED_NO);
+    end();
+}
+END_TEST
+
+START_TEST(no_copy_is_sent_of_what_was_answered)
+{
+    const loop *l = &loops[_i];
+    told_end told = { 0 };
+    keel_http_request r = request_to(&told);
+
+    serve();
+    l->open("timeout=10s; deadline=10s; hedge=100ms");
+    start(&r);
+    turn_until_heard(l, 1);
+    answer(1);
+    vclock_advance(&own.clock, KEEL_S);
+    finish(l);
+    ck_assert_int_eq(told.status, KEEL_OK);
+    ck_assert_uint_eq(told.attempts, 1);
+    ck_assert_uint_eq(opened_look(&own).hedges_total, 0);
+    end();
+}
+END_TEST
+
+SUITE("client_stalled", 30, ROWS(answers_that_lie_there_are_told, loops),
+      ROWS(those_that_do_not_are_late, loops),
+      ROWS(connections_that_were_made_are_not_late, loops),
+      ROWS(nothing_is_sent_after_its_time, loops),
+      ROWS(no_copy_is_sent_of_what_was_answered, loops))
