@@ -234,7 +234,7 @@ static void check_in_a_child(void)
     COMES(runs > 3);
     COMES(state() == KEEL_CHECK_HEALTHY);
     keel_pipeline_close(o.pipeline);
-    CHILD(keel_close(o.rt, 0) == KEEL_OK);
+    CHILD(keel_close(o.rt, 60 * KEEL_S) == KEEL_OK);
 }
 
 START_TEST(a_child_has_a_checker_of_its_own)
