@@ -294,13 +294,21 @@ static void leases_are_few(logs *g, const line *l)
         blame(g, "I3: more leases than there are places", l, NULL);
 }
 
-/* others: what another history had, which the round must be later than; NULL: any will do */
-static bool was_half_open(const logs *g, const line *closed, const line *others)
+/* Of a trouble in another history: a later round, in either. Data that was lost is made
+ * anew from what members had, a round's end among it. */
+static bool ends(const line *round, const line *closed, const line *trouble)
+{
+    return (round->data == closed->data || round->data == trouble->data) &&
+           round->at + RACE_NS > trouble->at;
+}
+
+/* trouble: of another history; NULL: any round will do */
+static bool was_half_open(const logs *g, const line *closed, const line *trouble)
 {
     for (const line *b = g->lines; b < g->lines + g->count; b++)
         if (is_state(b, "half_open") && b->epoch + 1 == closed->epoch &&
             strcmp(b->pipeline, closed->pipeline) == 0 &&
-            (!others || (b->data == closed->data && b->at + RACE_NS > others->at)))
+            (!trouble || ends(b, closed, trouble)))
             return true;
     return false;
 }
