@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/shown_text.h"
 #include "base/text.h"
 #include "keel.h"
@@ -232,7 +233,7 @@ static int run_verb(const struct verb *verb, keel_bag_request *request,
     if (marks & KEEL_BAG_FROM_STANDBY)
         keel_bag_tool_say("", "a standby has taken it, and the primary has not");
     keel_bag_close(request->bag);
-    keel_close(request->runtime, 0);
+    keel_close(request->runtime, KEEL_S); /* reads that have lost a hedge */
     return keel_output_end("bag", code);
 }
 

@@ -320,7 +320,7 @@ static int open_source(server *s)
 static void close_source(keel_serve_source *source)
 {
     keel_bag_close(source->bag);
-    keel_close(source->runtime, 0);
+    keel_close(source->runtime, KEEL_S); /* reads that have lost a hedge */
 }
 
 static int open_listeners(server *s)

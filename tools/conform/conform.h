@@ -6,6 +6,9 @@
 #include <keel/bag_plugin.h>
 #include <keel/keel.h>
 
+/* Long enough for workers to come to their end: reads that have lost a hedge. */
+#define CONFORM_CLOSE_NS ((uint64_t)10 * 1000000000)
+
 /* One run over one bag. */
 typedef struct conform {
     keel_runtime *runtime;

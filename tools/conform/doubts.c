@@ -57,7 +57,7 @@ static bool open_losing(conform *c, losing *l, const char *kind, const char *ver
 static void close_losing(losing *l)
 {
     keel_bag_close(l->bag);
-    keel_close(l->runtime, 0);
+    keel_close(l->runtime, CONFORM_CLOSE_NS);
 }
 
 /* ---- what is asked of it ------------------------------------------------------------- */

@@ -144,7 +144,7 @@ static int conform_to(const char *spec, const char *only, bool quiet)
         code = run_all(&c, only, quiet);
     }
     keel_bag_close(c.bag);
-    keel_close(c.runtime, 0);
+    keel_close(c.runtime, CONFORM_CLOSE_NS);
     return code;
 }
 
