@@ -27,6 +27,19 @@ char *keel_memory_copy(const keel_allocator *memory, const char *text)
     return copy;
 }
 
+void *keel_memory_resize(const keel_allocator *memory, void *block, size_t used,
+                         size_t size)
+{
+    void *other = keel_memory_new(memory, size);
+
+    if (!other)
+        return NULL;
+    if (used)
+        memcpy(other, block, used);
+    keel_memory_free(memory, block);
+    return other;
+}
+
 void keel_memory_free(const keel_allocator *memory, void *block)
 {
     if (!block)

@@ -23,14 +23,11 @@ static bool has_room(keel_dynamo_text *t, size_t more)
         return !t->has_failed;
     while (size <= t->length + more)
         size *= 2;
-    larger = keel_memory_new(t->memory, size);
+    larger = keel_memory_resize(t->memory, t->at, t->length, size);
     if (!larger) {
         t->has_failed = true;
         return false;
     }
-    if (t->length)
-        memcpy(larger, t->at, t->length);
-    keel_memory_free(t->memory, t->at);
     t->at = larger;
     t->size = size;
     return true;

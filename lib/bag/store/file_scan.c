@@ -33,13 +33,11 @@ typedef struct place {
 static bool grow(names *n)
 {
     size_t room = n->room ? 2 * n->room : 64;
-    file_name *at = keel_memory_new(n->memory, room * sizeof *at);
+    file_name *at =
+        keel_memory_resize(n->memory, n->at, n->count * sizeof *at, room * sizeof *at);
 
     if (!at)
         return false;
-    if (n->count)
-        memcpy(at, n->at, n->count * sizeof *at);
-    keel_memory_free(n->memory, n->at);
     n->at = at;
     n->room = room;
     return true;

@@ -52,12 +52,9 @@ static bool grow(keel_web_going *g, size_t need)
 
     while (room < need)
         room *= 2;
-    larger = keel_memory_new(memory, room);
+    larger = keel_memory_resize(memory, g->answer->body, g->answer->length, room);
     if (!larger)
         return false;
-    if (g->answer->length)
-        memcpy(larger, g->answer->body, g->answer->length);
-    keel_memory_free(memory, g->answer->body);
     g->answer->body = larger;
     g->room = room;
     return true;

@@ -88,12 +88,10 @@ static bool make_room_locked(keel_failover_journal *j)
 
     if (j->unused_count < j->unused_room)
         return true;
-    unused = keel_memory_new(j->memory, room * sizeof *unused);
+    unused = keel_memory_resize(j->memory, j->unused, j->unused_count * sizeof *unused,
+                                room * sizeof *unused);
     if (!unused)
         return false;
-    if (j->unused_count)
-        memcpy(unused, j->unused, j->unused_count * sizeof *unused);
-    keel_memory_free(j->memory, j->unused);
     j->unused = unused;
     j->unused_room = room;
     return true;

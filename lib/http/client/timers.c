@@ -2,8 +2,6 @@
 /* A binary heap; see any book on algorithms. */
 #include "http/client/timers.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 
 enum { FIRST_ROOM = 64 };
@@ -17,12 +15,10 @@ bool keel_timers_reserve(keel_timers *timers, uint32_t count)
         return true;
     while (room < count)
         room *= 2;
-    larger = keel_memory_new(timers->memory, room * sizeof(keel_timer *));
+    larger = keel_memory_resize(timers->memory, timers->heap,
+                                timers->count * sizeof *larger, room * sizeof *larger);
     if (!larger)
         return false;
-    if (timers->count)
-        memcpy(larger, timers->heap, timers->count * sizeof(keel_timer *));
-    keel_memory_free(timers->memory, timers->heap);
     timers->heap = larger;
     timers->room = room;
     return true;
