@@ -175,7 +175,7 @@ static const keel_endpoint_entry *entry_of(const keel_machine *m, uint32_t attem
 
     if (keel_machine_holds_plainly(m))
         return m->attempts && attempt <= 1 ? m->plain->endpoints->entries : NULL;
-    if (!keel_machine_is_alive(m) || !m->plan->endpoints)
+    if (!keel_machine_is_alive(m) || !keel_machine_goes_to_endpoint(m))
         return NULL;
     pick = pick_of(m, attempt);
     return pick ? &m->plan->endpoints->entries[pick->index] : NULL;

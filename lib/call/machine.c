@@ -72,7 +72,7 @@ static void admit(keel_machine *m, uint64_t now)
     } else if (answer.waits) {
         m->phase = KEEL_PHASE_ADMITTING;
         m->wake_at = answer.wake_at;
-    } else if (m->plan->endpoints &&
+    } else if (keel_machine_goes_to_endpoint(m) &&
                !keel_attempt_choose(m, &m->race->pick, now, &answer)) {
         give_admission_back(m, now);
         refused(m, &answer, now);
@@ -268,7 +268,8 @@ static void tell_end(keel_machine *m, uint32_t attempt, keel_status status,
 static keel_attempt_ref own_attempt(keel_machine *m)
 {
     return (keel_attempt_ref){ .admission = &m->admission,
-                               .pick = m->plan->endpoints ? &m->race->pick : NULL,
+                               .pick = keel_machine_goes_to_endpoint(m) ? &m->race->pick
+                                                                        : NULL,
                                .began_at = m->attempt_at,
                                .until = m->attempt_until,
                                .number = m->race ? m->race->own_number : m->attempts,

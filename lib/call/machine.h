@@ -56,6 +56,7 @@ typedef struct keel_machine_flags {
     bool is_hedged : 1;       /* wake_at may come before the attempt's own end */
     bool ends_as_another : 1; /* which has told policies all there is to tell */
     bool is_overdue : 1;      /* the outcome taken came after its attempt's time */
+    bool has_own_url : 1;     /* its attempts go where that says, to no endpoint */
     unsigned bar : 2;         /* keel_bar, of a call that is not idempotent */
 } keel_machine_flags;
 
@@ -109,6 +110,11 @@ _Static_assert(sizeof(keel_call) == 256, "keel_call is 256 bytes for good");
 static inline keel_machine *keel_machine_of(const keel_call *call)
 {
     return (keel_machine *)(uintptr_t)call->keel_private;
+}
+
+static inline bool keel_machine_goes_to_endpoint(const keel_machine *m)
+{
+    return m->plan->endpoints && !m->flags.has_own_url;
 }
 
 /* The instant, as this call's plan reads it. */

@@ -76,7 +76,8 @@ void keel_race_free(keel_machine *m)
 static keel_attempt_ref copy_attempt(const keel_machine *m, keel_copy *copy)
 {
     return (keel_attempt_ref){ .admission = &copy->admission,
-                               .pick = m->plan->endpoints ? &copy->pick : NULL,
+                               .pick = keel_machine_goes_to_endpoint(m) ? &copy->pick
+                                                                        : NULL,
                                .began_at = copy->began_at,
                                .until = copy->until,
                                .number = copy->number,
@@ -210,7 +211,8 @@ static bool admit(keel_machine *m, keel_copy *copy, uint64_t now)
         keel_pipeline_tell_changes(m->pipeline, &answer.changes, now);
     if (answer.status != KEEL_OK)
         return false;
-    if (!m->plan->endpoints || keel_attempt_choose(m, &copy->pick, now, &answer))
+    if (!keel_machine_goes_to_endpoint(m) ||
+        keel_attempt_choose(m, &copy->pick, now, &answer))
         return true;
     keel_admission_end(m->pipeline, m->plan, &copy->admission, &unused, now,
                        &answer.changes);

@@ -340,9 +340,8 @@ void keel_pipeline_warn_once(keel_pipeline *pipeline, keel_warned what)
         "an answer came after its attempt's time; it counts as a timeout",
         "hedge has no effect on calls that can have one attempt open only; see "
         "keel-hedge(7)",
-        "endpoints have no effect on where a libcurl handle goes, which has its URL; "
-        "see "
-        "keel-endpoints(7)",
+        "endpoints have no effect on a libcurl handle, which goes where its URL says; "
+        "see keel-endpoints(7)",
     };
     uint32_t bit = 1u << what;
 

@@ -53,6 +53,7 @@ static void warn_of_settings(const keel_machine *m)
 void keel_session_begin(keel_curl_session *s)
 {
     keel_call_begin(&s->call, s->pipeline, s->has_options ? &s->call_options : NULL);
+    keel_machine_of(&s->call)->flags.has_own_url = true;
     if (s->options.safety == KEEL_CURL_IDEMPOTENT)
         keel_machine_may_repeat_chaos(keel_machine_of(&s->call));
     warn_of_settings(keel_machine_of(&s->call));

@@ -442,6 +442,23 @@ START_TEST(settings_without_effect_on_a_handle_are_told_once_each)
 }
 END_TEST
 
+START_TEST(what_a_url_comes_to_counts_for_no_endpoint)
+{
+    keel_endpoint_stats stats = { .size = sizeof stats };
+
+    BEGIN(QUICK "; endpoints=http://a.invalid, http://b.invalid", SAY(SICK, FAULT_KEEP),
+          SAY(GOOD, FAULT_KEEP));
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(keel_curl_perform(client.pipeline, client.easy), CURLE_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(keel_pipeline_endpoint_look(client.pipeline, i, &stats),
+                         KEEL_OK);
+        ck_assert_uint_eq(stats.successes + stats.failures, 0);
+    }
+    END();
+}
+END_TEST
+
 SUITE("http/curl", 60, ONE(an_answer_comes_through_as_from_libcurl),
       ONE(the_detail_tells_attempts_and_effect),
       ONE(connections_are_kept_from_call_to_call),
@@ -457,6 +474,7 @@ SUITE("http/curl", 60, ONE(an_answer_comes_through_as_from_libcurl),
       ONE(a_handle_in_another_multi_is_refused_and_can_be_used_later),
       ONE(connecting_only_is_refused_for_the_connection_could_not_stay),
       ONE(settings_without_effect_on_a_handle_are_told_once_each),
+      ONE(what_a_url_comes_to_counts_for_no_endpoint),
       ONE(nothing_is_not_a_handle_nor_a_pipeline),
       ONE(options_code_and_detail_may_be_left_out),
       ONE(options_may_be_older_but_not_newer),

@@ -230,9 +230,10 @@ static void save_up(void)
     }
 }
 
-START_TEST(one_handle_is_never_asked_for_a_copy)
+START_TEST(one_handle_is_never_asked_for_a_copy_nor_goes_to_an_endpoint)
 {
     keel_pipeline_stats stats = { .size = sizeof stats };
+    keel_endpoint_stats endpoint = { .size = sizeof endpoint };
 
     BEGIN(
         QUICK
@@ -244,6 +245,11 @@ START_TEST(one_handle_is_never_asked_for_a_copy)
     ck_assert_int_eq(added, 3);
     ck_assert_int_eq(keel_pipeline_look(client.pipeline, &stats), KEEL_OK);
     ck_assert_uint_eq(stats.hedges_total, 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(keel_pipeline_endpoint_look(client.pipeline, i, &endpoint),
+                         KEEL_OK);
+        ck_assert_uint_eq(endpoint.failures, 0);
+    }
     END();
 }
 END_TEST
@@ -310,5 +316,6 @@ SUITE("curl_multi", 20, ONE(a_transfer_goes_through_the_authors_multi_handle),
       ONE(a_token_ends_it_at_the_next_look),
       ONE(an_open_breaker_never_asks_for_the_handle), ONE(it_may_be_left_in_the_midst),
       ONE(done_counts_once_and_only_for_what_is_under_way),
-      ONE(one_handle_is_never_asked_for_a_copy), ONE(disabled_it_is_the_plain_transfer),
+      ONE(one_handle_is_never_asked_for_a_copy_nor_goes_to_an_endpoint),
+      ONE(disabled_it_is_the_plain_transfer),
       ONE(a_missing_argument_is_said_to_be_missing))
