@@ -16,7 +16,7 @@ enum { FIRST_BODY_SIZE = 1024, BODY_MAX = 1 << 20 };
 /*
  * There is a connection, and a request is about to be sent on it. A second time without
  * an answer in between: a kept connection has died with the request on it, and libcurl
- * would send it again.
+ * would send it again. Nothing is sent for which there is no time left.
  */
 static int before_sending(void *ctx, char *there, char *here, int there_port,
                           int here_port)
@@ -28,6 +28,9 @@ static int before_sending(void *ctx, char *there, char *here, int there_port,
     (void)here;
     (void)there_port;
     (void)here_port;
+    a->is_late = keel_attempt_is_over(a);
+    if (a->is_late)
+        return CURL_PREREQFUNC_ABORT;
     a->sends++;
     a->heard = false;
     if (!again)
@@ -72,12 +75,9 @@ static bool grow(keel_attempt_handle *a, size_t need)
 
     while (room < need)
         room *= 2;
-    larger = keel_memory_new(memory, room);
+    larger = keel_memory_resize(memory, a->body, a->length, room);
     if (!larger)
         return false;
-    if (a->length)
-        memcpy(larger, a->body, a->length);
-    keel_memory_free(memory, a->body);
     a->body = larger;
     a->room = room;
     return true;

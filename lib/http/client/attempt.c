@@ -171,6 +171,7 @@ static void clear(keel_attempt_handle *a, keel_exchange *x, uint32_t number)
     a->has_no_memory = false;
     a->is_unwanted = false;
     a->is_resent = false;
+    a->is_late = false;
     a->has_streamed = false;
 }
 
@@ -182,6 +183,13 @@ static void set_times(keel_attempt_handle *a, const keel_exchange *x)
 
     a->until_ns = keel_ns_add(now, keel_call_timeout_ns(&x->call));
     a->connect_until_ns = connect_ns ? keel_ns_add(now, connect_ns) : KEEL_NEVER;
+}
+
+bool keel_attempt_is_over(const keel_attempt_handle *a)
+{
+    const keel_machine *m = a->exchange ? keel_machine_of(&a->exchange->call) : NULL;
+
+    return m && m->plan && keel_machine_now(m) >= a->until_ns;
 }
 
 /* So that an address that has moved is found while connections to it are alive. */
@@ -354,9 +362,11 @@ bool keel_attempt_hop(keel_attempt_handle *a)
     return add(a);
 }
 
-/* A re-sending that was not let happen, and a head that was cut, are no answer. */
+/* A sending that was not let happen, and a head that was cut, are no answer. */
 static CURLcode code_of(const keel_attempt_handle *a)
 {
+    if (a->is_late && a->code == CURLE_ABORTED_BY_CALLBACK)
+        return CURLE_OPERATION_TIMEDOUT;
     if (a->is_resent && a->code == CURLE_ABORTED_BY_CALLBACK)
         return CURLE_GOT_NOTHING;
     if (a->code == CURLE_OK && !a->is_head_whole)

@@ -262,12 +262,11 @@ static bool slots_reserve(keel_http *client)
 
     if (client->first_free || client->slots_used < client->slots_room)
         return true;
-    larger = keel_memory_new(client->runtime->memory, room * sizeof *larger);
+    larger =
+        keel_memory_resize(client->runtime->memory, client->slots,
+                           client->slots_used * sizeof *larger, room * sizeof *larger);
     if (!larger)
         return false;
-    if (client->slots_used)
-        memcpy(larger, client->slots, client->slots_used * sizeof *larger);
-    keel_memory_free(client->runtime->memory, client->slots);
     client->slots = larger;
     client->slots_room = room;
     return true;

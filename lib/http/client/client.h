@@ -52,7 +52,7 @@ typedef struct keel_travel_headers {
  *             when it is given up, and when it is if nothing was sent by then: instants
  *             of the pipeline's clock
  * endpoint    its place in the pipeline's list; -1: there is none
- * fd          the socket that libcurl waits for on its behalf; -1: it has named none
+ * fd          the socket that libcurl has named last for it; -1: none
  * ttl_s       how long libcurl believes an address, as the handle has it
  * travel      made when there first is something to tell; NULL: there was not
  * headers     those of its exchange, and what is told of the time left
@@ -63,6 +63,7 @@ typedef struct keel_travel_headers {
  * is_plain    the handle has keel's own settings, those of a GET, and no others
  * is_confidential  it still talks to the host that the request names
  * heard       some answer came since the request was sent last
+ * is_late     it was not sent, or not again, because its time was up
  * is_head_whole, is_too_large, has_no_memory, is_unwanted, is_resent, has_streamed
  *             what was seen while the answer came
  * is_kept     its answer is lent to a caller of keel_http_perform
@@ -98,6 +99,7 @@ typedef struct keel_attempt_handle {
     bool has_no_memory;
     bool is_unwanted;
     bool is_resent;
+    bool is_late;
     bool has_streamed;
     bool is_kept;
     keel_http_response response;
@@ -120,6 +122,7 @@ typedef enum keel_equal_role {
  * seat      in use while it leads or follows
  * stale_ns  as the setting was when it began; 0: no answer that was kept
  * answer    another one's, held
+ * is_late   it follows beyond its time
  * is_kept   it is lent to a caller of keel_http_perform
  */
 typedef struct keel_equal {
@@ -131,6 +134,7 @@ typedef struct keel_equal {
     uint64_t began_at;
     uint64_t stale_ns;
     keel_shared_answer *answer;
+    bool is_late;
     bool is_kept;
     keel_http_response response;
 } keel_equal;
@@ -285,8 +289,7 @@ void keel_http_author_end(keel_http *client, unsigned outer);
 void keel_http_turn(keel_http *client);
 /* libcurl's part of a turn, for a socket. */
 void keel_http_socket_ready(keel_http *client, int fd, bool can_read, bool can_write);
-/* The same for one that the loop has said nothing of, if it is ready all the same; -1 is
- * fine. */
+/* Takes what lies in one that the loop has said nothing of; -1: in any. */
 void keel_http_look_at_socket(keel_http *client, int fd);
 
 void keel_http_make_ready(keel_exchange *x);
@@ -351,6 +354,9 @@ bool keel_http_request_copy(keel_exchange *x, const keel_http_request *request);
  */
 keel_status keel_attempt_begin(keel_exchange *x, uint32_t number);
 
+/* Its time is up. */
+bool keel_attempt_is_over(const keel_attempt_handle *a);
+
 /* libcurl is done with it, or is not let finish: out of the multi handle. */
 void keel_attempt_stop(keel_attempt_handle *a, CURLcode code);
 
@@ -387,6 +393,12 @@ void keel_equal_begin(keel_exchange *x, const keel_http_request *request);
  * answer, or its own deadline; or to end, *has_ended.
  */
 bool keel_equal_follow(keel_exchange *x, bool *has_ended);
+
+/*
+ * Its time is up. True, once: whose answer it waits for may have it already, and is given
+ * a moment to be told.
+ */
+bool keel_equal_waits_on(keel_exchange *x);
 
 /*
  * The call has ended so, by detail: others are told, a good answer is kept, and in place

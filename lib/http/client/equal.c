@@ -194,6 +194,16 @@ bool keel_equal_follow(keel_exchange *x, bool *has_ended)
     }
 }
 
+bool keel_equal_waits_on(keel_exchange *x)
+{
+    keel_equal *e = x->equal;
+
+    if (!e || e->role != KEEL_EQUAL_FOLLOWS || e->is_late)
+        return false;
+    e->is_late = true;
+    return true;
+}
+
 /* ---- the end: what others get ---------------------------------------------------------- */
 
 static bool is_good(const keel_exchange *x, const keel_detail *detail)

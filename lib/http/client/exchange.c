@@ -146,6 +146,10 @@ void keel_exchange_hear(keel_exchange *x, keel_attempt_handle *a)
     unlink_attempt(x, a);
     if (a->is_resent)
         keel_count(&machine_of(x)->pipeline->counters->resends);
+    if (!keel_call_attempt_is_open(&x->call, a->number)) { /* another one has won */
+        keel_attempt_drop(a);
+        return;
+    }
     if (status && status < 400)
         report_success(x, a);
     else
@@ -239,17 +243,16 @@ void keel_exchange_advance(keel_exchange *x)
 
 /*
  * An answer that lies there is not late because the loop was: it may have stood still, or
- * have more to report. What was never sent is not sent after its time.
+ * have more to report.
  */
-static void take_what_came(keel_exchange *x, uint64_t now)
+static void take_what_came(const keel_exchange *x)
 {
     keel_http *client = x->client;
     int fds[1 + KEEL_HEDGES_MAX];
     size_t count = 0;
 
     for (const keel_attempt_handle *a = x->attempts; a; a = a->next)
-        if (a->sends || now < a->until_ns)
-            fds[count++] = a->fd;
+        fds[count++] = a->fd;
     for (size_t i = 0; i < count; i++)
         keel_http_look_at_socket(client, fds[i]);
 }
@@ -274,9 +277,13 @@ void keel_exchange_look(keel_exchange *x)
     const keel_http *client = x->client;
     uint64_t now = m->plan ? keel_machine_now(m) : 0;
 
-    take_what_came(x, now);
+    if (keel_equal_waits_on(x)) {
+        set_timer(x, now);
+        return;
+    }
+    take_what_came(x);
     if (client->is_closed)
-        return; /* by on_body: x may be gone */
+        return; /* x may be gone */
     end_late(x, now);
     keel_http_make_ready(x);
 }

@@ -3,7 +3,6 @@
 #include "http/client/sockets.h"
 
 #include <poll.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,12 +19,10 @@ static bool reserve(keel_sockets *s, int fd)
         return true;
     while (room <= fd)
         room *= 2;
-    larger = keel_memory_new(s->memory, (size_t)room * sizeof *larger);
+    larger = keel_memory_resize(s->memory, s->at, (size_t)s->room * sizeof *larger,
+                                (size_t)room * sizeof *larger);
     if (!larger)
         return false;
-    if (s->room)
-        memcpy(larger, s->at, (size_t)s->room * sizeof *larger);
-    keel_memory_free(s->memory, s->at);
     s->at = larger;
     s->room = room;
     return true;

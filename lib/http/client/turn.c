@@ -12,6 +12,9 @@
 
 #include "base/high_fd.h"
 
+/* Of a megabyte each, at most, at one socket: a peer that never ends keeps nobody here. */
+enum { LOOKS_MOST = 32 };
+
 /* ---- queues -------------------------------------------------------------------------- */
 
 void keel_http_queue_add(keel_exchange_queue *queue, keel_exchange *x)
@@ -67,8 +70,10 @@ int keel_http_watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx,
     (void)unused;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &found);
     a = found;
-    if (a) /* else it is a handle of libcurl's own */
-        a->fd = what == CURL_POLL_REMOVE ? -1 : fd;
+    if (a && what != CURL_POLL_REMOVE) /* NULL: a handle of libcurl's own */
+        a->fd = fd;
+    else if (a && a->fd == fd)
+        a->fd = -1;
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
         wanted |= KEEL_SOCKET_IN;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
@@ -162,13 +167,29 @@ static void ask_curl(keel_http *client)
     act(client, CURL_SOCKET_TIMEOUT, 0);
 }
 
-void keel_http_look_at_socket(keel_http *client, int fd)
+/* False: nothing lies there. */
+static bool look_at(keel_http *client, int fd)
 {
     bool can_read, can_write;
 
-    if (fd >= 0 && keel_sockets_are_ready(&client->sockets, fd, &can_read, &can_write))
-        keel_http_socket_ready(client, fd, can_read, can_write);
-    ask_curl(client); /* what one reads off a connection for others, they take then */
+    if (!keel_sockets_are_ready(&client->sockets, fd, &can_read, &can_write))
+        return false;
+    keel_http_socket_ready(client, fd, can_read, can_write);
+    return true;
+}
+
+/*
+ * libcurl reads only so much at a time; and what one request reads off a shared connection
+ * for others, these take when it is asked again. From 8.13 on it names such a socket for
+ * one of them alone.
+ */
+void keel_http_look_at_socket(keel_http *client, int fd)
+{
+    int first = fd < 0 ? 0 : fd, end = fd < 0 ? client->sockets.room : fd + 1;
+
+    for (int any = first; any < end; any++)
+        for (int looks = LOOKS_MOST; looks && look_at(client, any); looks--)
+            ask_curl(client);
 }
 
 /* ---- a turn -------------------------------------------------------------------------------- */

@@ -540,6 +540,45 @@ START_TEST(a_listener_closes_the_client)
 }
 END_TEST
 
+static void close_on_a_warning(keel_log_level level, const char *subsystem,
+                               const char *message, void *ctx)
+{
+    (void)subsystem;
+    (void)message;
+    if (!client || level != KEEL_LOG_WARNING)
+        return;
+    keel_http_close(client);
+    client = NULL;
+    told_by_then = ((const told_end *)ctx)->times;
+}
+
+/* Warned of is a call that failed and cannot be retried; one more waits for its answer. */
+START_TEST(a_log_hook_closes_the_client)
+{
+    static const fault_step steps[] = { HANG, SAY(SICK, FAULT_KEEP) };
+    told_end t = { 0 };
+    keel_http_request r;
+    keel_http *closed;
+
+    ck_assert(fault_start(&server, steps, 2));
+    opened_init_with_log(&own, OPENED_REAL, NULL, QUICK, close_on_a_warning, &t);
+    ck_assert_int_eq(keel_http_open(&client, own.rt, NULL, NULL), KEEL_OK);
+    snprintf(base_url, sizeof base_url, "http://127.0.0.1:%u/", server.port);
+    r = request_to(&t);
+    r.method = "POST";
+    start(&r);
+    while (!requests())
+        ck_assert_int_eq(keel_http_poll(client, KEEL_MS), KEEL_OK);
+    start(&r);
+    closed = client;
+    while (client)
+        ck_assert_int_eq(keel_http_poll(closed, UINT64_MAX), KEEL_OK);
+    ck_assert_int_eq(told_by_then, 0);
+    ck_assert_int_eq(t.times, 2);
+    END();
+}
+END_TEST
+
 static keel_status close_in_its_place(const keel_detail *detail, void *ctx)
 {
     keel_http_close(client);
@@ -664,6 +703,6 @@ SUITE("client_ends", 20, ONE(a_cancelled_request_is_told_once_and_not_inside),
       ONE(a_client_is_closed_while_libcurl_calls_back), ONE(done_starts_and_cancels),
       ONE(done_closes_the_client), ONE(closing_tells_all_that_are_under_way),
       ONE(a_listener_gives_up_what_is_just_refused), ONE(a_listener_closes_the_client),
-      ONE(a_fallback_closes_the_client),
+      ONE(a_fallback_closes_the_client), ONE(a_log_hook_closes_the_client),
       ONE(an_answer_is_not_lent_by_a_client_that_was_closed),
       ONE(a_timer_that_comes_inside_a_callback_is_not_lost))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * keel_http in a program that stood still for longer than anything may take: what lies in
- * its sockets by then is taken before anything is given up. The test is the server, too, and its clock moves
- * by hand.
+ * its sockets by then is taken before anything is given up. The test is the server, too,
+ * and its clock moves by hand.
  */
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -13,7 +13,8 @@
 
 enum { REQUESTS = 12 };
 
-#define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
+#define HEDGED                                                                         \
+    "timeout=10s; deadline=20s; hedge=100ms; hedge.budget=100%; retry.budget=off"
 
 /* ---- the server ------------------------------------------------------------------------ */
 
@@ -45,11 +46,17 @@ static void hear(void)
         heard += recv(accepted[i], request, sizeof request, MSG_DONTWAIT) > 0;
 }
 
+/* On the connection of that number, in the order of their coming. */
+static void say(unsigned number, const char *text)
+{
+    ck_assert_int_eq(write(accepted[number], text, strlen(text)),
+                     (ssize_t)strlen(text));
+}
+
 static void answer(unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        ck_assert_int_eq(write(accepted[i], ANSWER, sizeof ANSWER - 1),
-                         sizeof ANSWER - 1);
+        say(i, GOOD);
 }
 
 static void stop_serving(void)
@@ -183,32 +190,135 @@ START_TEST(nothing_is_sent_after_its_time)
     begin(l, "timeout=1s; timeout.connect=1s; deadline=2s; retry.attempts=1", told);
     keel_http_timer(client);
     vclock_advance(&own.clock, 10 * KEEL_S);
-    keel_http_timer(client);
-    ck_assert_uint_eq(keel_http_in_flight(client), 0);
+    finish(l);
     hear();
     ck_assert_uint_eq(heard, 0);
     for (unsigned i = 0; i < REQUESTS; i++)
-        ck_assert_int_eq(told[i].applied, KEEL_APPLIED_NO);
+        ck_assert(told[i].status == KEEL_TIMEOUT && told[i].applied == KEEL_APPLIED_NO);
     end();
 }
 END_TEST
 
-START_TEST(no_copy_is_sent_of_what_was_answered)
+#define MOVED "HTTP/1.1 307 Go\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
+
+START_TEST(nobody_is_followed_elsewhere_after_the_time_for_it)
 {
     const loop *l = &loops[_i];
     told_end told = { 0 };
     keel_http_request r = request_to(&told);
 
     serve();
-    l->open("timeout=10s; deadline=10s; hedge=100ms");
+    l->open("timeout=1s; deadline=2s; retry.attempts=1");
+    r.method = "POST";
+    r.redirects = KEEL_HTTP_SAME_HOST;
     start(&r);
     turn_until_heard(l, 1);
+    say(0, MOVED);
+    vclock_advance(&own.clock, 60 * KEEL_S);
+    finish(l);
+    hear();
+    ck_assert_uint_eq(heard, 1);
+    ck_assert_int_eq(told.status, KEEL_TIMEOUT);
+    ck_assert_int_eq(told.applied, KEEL_APPLIED_UNKNOWN);
+    end();
+}
+END_TEST
+
+/* Of two the leader's answer lies there. */
+START_TEST(who_waits_for_anothers_answer_has_it_too)
+{
+    const loop *l = &loops[_i];
+    told_end told[2] = { { 0 } };
+
+    serve();
+    l->open("timeout=1s; deadline=2s; coalesce=on; retry.attempts=1");
+    for (int i = 0; i < 2; i++) {
+        keel_http_request r = request_to(&told[i]);
+
+        start(&r);
+    }
+    turn_until_heard(l, 1);
+    answer(1);
+    vclock_advance(&own.clock, 60 * KEEL_S);
+    finish(l);
+    for (int i = 0; i < 2; i++)
+        ck_assert(told[i].status == KEEL_OK && told[i].code == 200);
+    ck_assert(told[1].is_shared);
+    end();
+}
+END_TEST
+
+START_TEST(who_waits_for_one_that_never_comes_is_late)
+{
+    const loop *l = &loops[_i];
+    told_end told[2] = { { 0 } };
+
+    serve();
+    l->open("timeout=1s; deadline=2s; coalesce=on; retry.attempts=1");
+    for (int i = 0; i < 2; i++) {
+        keel_http_request r = request_to(&told[i]);
+
+        start(&r);
+    }
+    turn_until_heard(l, 1);
+    vclock_advance(&own.clock, 60 * KEEL_S);
+    while (keel_http_in_flight(client)) {
+        l->turn();
+        vclock_advance(&own.clock, KEEL_MS);
+    }
+    ck_assert_int_eq(told[0].status, KEEL_TIMEOUT);
+    ck_assert_int_eq(told[1].code, 0);
+    end();
+}
+END_TEST
+
+/* ---- copies ------------------------------------------------------------------------------ */
+
+static told_end hedged;
+
+static void begin_hedged(const loop *l)
+{
+    keel_http_request r = request_to(&hedged);
+
+    memset(&hedged, 0, sizeof hedged);
+    serve();
+    l->open(HEDGED);
+    start(&r);
+    turn_until_heard(l, 1);
+}
+
+START_TEST(no_copy_is_sent_of_what_was_answered)
+{
+    const loop *l = &loops[_i];
+
+    begin_hedged(l);
     answer(1);
     vclock_advance(&own.clock, KEEL_S);
     finish(l);
-    ck_assert_int_eq(told.status, KEEL_OK);
-    ck_assert_uint_eq(told.attempts, 1);
+    ck_assert_int_eq(hedged.status, KEEL_OK);
+    ck_assert_uint_eq(hedged.attempts, 1);
     ck_assert_uint_eq(opened_look(&own).hedges_total, 0);
+    end();
+}
+END_TEST
+
+/* What the first attempt comes to by then: nothing, or a failure behind it. */
+static const char *const of_the_first[] = { "", "", SICK, SICK };
+
+START_TEST(a_copys_answer_stays_whatever_its_original_comes_to)
+{
+    const loop *l = &loops[_i % 2];
+
+    begin_hedged(l);
+    vclock_advance(&own.clock, 200 * KEEL_MS);
+    turn_until_heard(l, 2);
+    say(1, GOOD);
+    say(0, of_the_first[_i]);
+    vclock_advance(&own.clock, 60 * KEEL_S);
+    finish(l);
+    ck_assert_int_eq(hedged.status, KEEL_OK);
+    ck_assert_int_eq(hedged.code, 200);
+    ck_assert_str_eq(hedged.body, "fine");
     end();
 }
 END_TEST
@@ -217,4 +327,8 @@ SUITE("client_stalled", 30, ROWS(answers_that_lie_there_are_told, loops),
       ROWS(those_that_do_not_are_late, loops),
       ROWS(connections_that_were_made_are_not_late, loops),
       ROWS(nothing_is_sent_after_its_time, loops),
-      ROWS(no_copy_is_sent_of_what_was_answered, loops))
+      ROWS(nobody_is_followed_elsewhere_after_the_time_for_it, loops),
+      ROWS(who_waits_for_anothers_answer_has_it_too, loops),
+      ROWS(who_waits_for_one_that_never_comes_is_late, loops),
+      ROWS(no_copy_is_sent_of_what_was_answered, loops),
+      ROWS(a_copys_answer_stays_whatever_its_original_comes_to, of_the_first))
