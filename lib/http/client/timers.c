@@ -16,7 +16,8 @@ bool keel_timers_reserve(keel_timers *timers, uint32_t count)
     while (room < count)
         room *= 2;
     larger = keel_memory_resize(timers->memory, timers->heap,
-                                timers->count * sizeof *larger, room * sizeof *larger);
+                                timers->count * sizeof(keel_timer *),
+                                room * sizeof(keel_timer *));
     if (!larger)
         return false;
     timers->heap = larger;
