@@ -27,20 +27,28 @@ static const char *node_path(void)
     return NULL;
 }
 
+/* A file of tests/support/node. */
+static void support_path(const char *name, char path[SPAWNED_PATH_SIZE])
+{
+    const char *source = getenv("srcdir");
+
+    snprintf(path, SPAWNED_PATH_SIZE, "%s/tests/support/node/%s", source ? source : ".",
+             name);
+}
+
 /* The program of a kind. */
 static void script_path(node_server_kind kind, char path[SPAWNED_PATH_SIZE])
 {
-    const char *modules = getenv("TEST_NODE_SERVERS"), *source = getenv("srcdir");
+    const char *modules = getenv("TEST_NODE_SERVERS");
 
     modules = modules ? modules : ".";
-    source = source ? source : ".";
     if (kind == NODE_DYNALITE)
         snprintf(path, SPAWNED_PATH_SIZE, "%s/node_modules/dynalite/cli.js", modules);
     else if (kind == NODE_S3RVER)
         snprintf(path, SPAWNED_PATH_SIZE, "%s/node_modules/s3rver/bin/s3rver.js",
                  modules);
     else
-        snprintf(path, SPAWNED_PATH_SIZE, "%s/tests/support/node/objects.mjs", source);
+        support_path("objects.mjs", path);
 }
 
 bool node_server_is_installed(node_server_kind kind)
@@ -129,16 +137,26 @@ static bool await(node_server *n)
 
 static bool spawn(node_server *n)
 {
-    char script[SPAWNED_PATH_SIZE], port[PORT_SIZE], data[SPAWNED_PATH_SIZE];
+    char script[SPAWNED_PATH_SIZE], written[SPAWNED_PATH_SIZE];
+    char port[PORT_SIZE], data[SPAWNED_PATH_SIZE];
     const char *const dynalite[] = {
         node_path(),       script, "--host",          "127.0.0.1", "--port", port,
         "--createTableMs", "0",    "--deleteTableMs", "0",         NULL
     };
-    const char *const s3rver[] = {
-        node_path(),          script,      "-d", data, "-a",
-        "127.0.0.1",          "-p",        port, "-s", "--no-vhost-buckets",
-        "--configure-bucket", "keel-test", NULL
-    };
+    const char *const s3rver[] = { node_path(),
+                                   written,
+                                   script,
+                                   "-d",
+                                   data,
+                                   "-a",
+                                   "127.0.0.1",
+                                   "-p",
+                                   port,
+                                   "-s",
+                                   "--no-vhost-buckets",
+                                   "--configure-bucket",
+                                   "keel-test",
+                                   NULL };
     const char *const objects[] = { node_path(), script, port, NULL };
     const char *const as_s3[] = { node_path(), script, port, "id", "secret", NULL };
     const char *const *const argv[] = { [NODE_DYNALITE] = dynalite,
@@ -147,6 +165,7 @@ static bool spawn(node_server *n)
                                         [NODE_OBJECTS_S3] = as_s3 };
 
     script_path(n->kind, script);
+    support_path("s3rver_written.cjs", written);
     snprintf(port, sizeof port, "%u", n->port);
     spawned_path(&n->process, "data", data);
     return spawned_start(&n->process, SIGKILL, argv[n->kind]);
