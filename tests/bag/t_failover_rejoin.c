@@ -11,9 +11,10 @@
 #include "bag/staged.h"
 #include "bag/wrap/failover.h"
 #include "base/seed.h"
+#include "support/sanitizers.h"
 #include "support/suite.h"
 
-enum { KEYS = 5, STEPS = 300, SEEDS = 1000, WRITES_MOST = 4096 };
+enum { KEYS = 5, STEPS = 300, SEEDS = HAS_SANITIZER ? 300 : 1000, WRITES_MOST = 4096 };
 
 void __wrap_keel_failover_rouse(keel_failover *f);
 void __wrap_keel_failover_rouse(keel_failover *f)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One directory of items, several processes and many threads. */
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "base/clock.h"
 #include "support/bag_dir.h"
 #include "support/child.h"
+#include "support/sanitizers.h"
 #include "support/suite.h"
 
 enum { PROCESSES = 2, THREADS = 16 };
@@ -114,7 +116,7 @@ END_TEST
 
 /* ---- tokens -------------------------------------------------------------------------- */
 
-enum { WRITES = 100, ALL_WRITES = PROCESSES * THREADS * WRITES };
+enum { WRITES = HAS_SANITIZER ? 30 : 100, ALL_WRITES = PROCESSES * THREADS * WRITES };
 
 typedef struct tokens {
     _Atomic uint32_t count;
@@ -220,10 +222,14 @@ static uint64_t least;
 static void *take_many(void *ctx)
 {
     for (int i = 0; i < TAKEN / 2; i++) {
-        uint64_t offset = token_of(ctx) - least;
+        uint64_t token = 0, offset;
 
-        ck_assert_uint_lt(offset, (uint64_t)BLOCK * BLOCKS);
-        ck_assert_uint_eq(atomic_fetch_add(&given[offset], 1), 0);
+        /* an assertion each would take longer than all else */
+        if (keel_file_token(ctx, &now, &token, NULL) != KEEL_OK)
+            ck_abort_msg("no token");
+        offset = token - least;
+        if (offset >= (uint64_t)BLOCK * BLOCKS || atomic_fetch_add(&given[offset], 1))
+            ck_abort_msg("given twice, or in no block: %" PRIu64 " on", offset);
     }
     return NULL;
 }

@@ -16,7 +16,7 @@ typedef struct explore_case {
     void (*begin)(void);     /* makes the state afresh; not stepped */
     void (*run[2])(int who); /* what the two do */
     void (*check)(void);     /* libcheck's asserts; not stepped */
-    unsigned preemptions;    /* at most */
+    unsigned preemptions;    /* at most; of more than two one fewer with a sanitizer */
     bool shares_a_stripe;    /* the two do; else each has one of its own */
 } explore_case;
 

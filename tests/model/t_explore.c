@@ -332,7 +332,7 @@ static void explore_case_of(const char *why, void (*a)(int), void (*other)(int),
                              .preemptions = 4 };
 
     explore(&c);
-    ck_assert_uint_gt(explore_schedules(), 400);
+    ck_assert_uint_gt(explore_schedules(), 200);
 }
 
 /* ---- the breaker ----------------------------------------------------------------- */

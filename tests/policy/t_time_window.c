@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The time window: what it counts, for how long, and what it survives. */
+#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -40,6 +41,13 @@ static void record(unsigned ok, unsigned failed)
         keel_window_record(&w, 0, now, false, false);
     while (failed--)
         keel_window_record(&w, 0, now, true, false);
+}
+
+static bool is_sum(uint64_t total, uint64_t failed)
+{
+    keel_totals t = keel_window_sum(&w, 0, now);
+
+    return t.total == total && t.failed == failed;
 }
 
 static void assert_sum(uint64_t total, uint64_t failed)
@@ -155,7 +163,8 @@ START_TEST(a_bucket_that_gets_nothing_is_empty_when_its_turn_comes_again)
     for (int lap = 0; lap < 120000; lap++) {
         now += (BUCKETS + 1) * KEEL_S;
         record(0, 1);
-        assert_sum(1, 1);
+        if (!is_sum(1, 1)) /* an assertion each would take longer than all else */
+            ck_abort_msg("lap %d", lap);
     }
 }
 END_TEST
@@ -170,8 +179,8 @@ START_TEST(what_an_idle_thread_left_in_its_stripe_never_comes_back)
     for (uint64_t i = 0; i < ((uint64_t)1 << 20) + 20; i++) {
         now += KEEL_S;
         record(1, 0);
-        if (i > BUCKETS)
-            ck_assert_uint_eq(keel_window_sum(&w, 0, now).total, BUCKETS);
+        if (i > BUCKETS && !is_sum(BUCKETS, 0))
+            ck_abort_msg("step %" PRIu64, i);
     }
 }
 END_TEST
