@@ -262,13 +262,23 @@ static bool is_live(const logs *g, const line *lent, uint64_t at)
 }
 
 /* It wrote late, as its time had stood still. */
-static bool was_stopped(const logs *g, const line *lent)
+static bool was_stopped(const logs *g, const line *l)
 {
-    for (const line *l = lent; l-- > g->lines && l->at + 1000 * MS > lent->at;)
-        if ((l->kind == STOP || l->kind == CONT) &&
-            strcmp(l->pipeline, g->names[lent->file]) == 0)
+    for (const line *b = l; b-- > g->lines && b->at + 1000 * MS > l->at;)
+        if ((b->kind == STOP || b->kind == CONT) &&
+            strcmp(b->pipeline, g->names[l->file]) == 0)
             return true;
     return false;
+}
+
+/* When it was news: who was stopped reads afterwards what came meanwhile. */
+static uint64_t happened_at(const logs *g, const line *l)
+{
+    if (was_stopped(g, l))
+        for (const line *b = l; b-- > g->lines;)
+            if (b->kind == STOP && strcmp(b->pipeline, g->names[l->file]) == 0)
+                return b->at;
+    return l->at;
 }
 
 static unsigned losses_before(const logs *g, const line *l)
@@ -296,10 +306,11 @@ static void leases_are_few(logs *g, const line *l)
 
 /* Of a trouble in another history: a later round, in either. Data that was lost is made
  * anew from what members had, a round's end among it. */
-static bool ends(const line *round, const line *closed, const line *trouble)
+static bool ends(const logs *g, const line *round, const line *closed,
+                 const line *trouble)
 {
     return (round->data == closed->data || round->data == trouble->data) &&
-           round->at + RACE_NS > trouble->at;
+           round->at + RACE_NS > happened_at(g, trouble);
 }
 
 /* trouble: of another history; NULL: any round will do */
@@ -308,7 +319,7 @@ static bool was_half_open(const logs *g, const line *closed, const line *trouble
     for (const line *b = g->lines; b < g->lines + g->count; b++)
         if (is_state(b, "half_open") && b->epoch + 1 == closed->epoch &&
             strcmp(b->pipeline, closed->pipeline) == 0 &&
-            (!trouble || ends(b, closed, trouble)))
+            (!trouble || ends(g, b, closed, trouble)))
             return true;
     return false;
 }
