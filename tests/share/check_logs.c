@@ -304,29 +304,20 @@ static void leases_are_few(logs *g, const line *l)
         blame(g, "I3: more leases than there are places", l, NULL);
 }
 
-/* Of a trouble in another history: a later round, in either. Data that was lost is made
- * anew from what members had, a round's end among it. */
-static bool ends(const logs *g, const line *round, const line *closed,
-                 const line *trouble)
-{
-    return (round->data == closed->data || round->data == trouble->data) &&
-           round->at + RACE_NS > happened_at(g, trouble);
-}
-
-/* trouble: of another history; NULL: any round will do */
-static bool was_half_open(const logs *g, const line *closed, const line *trouble)
+/* Whether there was the round that a closing ends, not before `since`. */
+static bool was_half_open(const logs *g, const line *closed, uint64_t since)
 {
     for (const line *b = g->lines; b < g->lines + g->count; b++)
         if (is_state(b, "half_open") && b->epoch + 1 == closed->epoch &&
-            strcmp(b->pipeline, closed->pipeline) == 0 &&
-            (!trouble || ends(g, b, closed, trouble)))
+            strcmp(b->pipeline, closed->pipeline) == 0 && b->at + RACE_NS > since)
             return true;
     return false;
 }
 
 /*
  * The first one of all is closed from its birth. After data was lost the numbers of one
- * history say nothing of another's, of which there has to be a later round.
+ * history say nothing of another's: there has to be a later round, in either, or in one
+ * between them, as data that was lost is made anew from what members had.
  */
 static void only_probes_close(logs *g, const line *l)
 {
@@ -341,7 +332,7 @@ static void only_probes_close(logs *g, const line *l)
         blame(g, "I5: closed without a half-open round", b, l);
     else if (b && is_state(b, "half_open") && l->epoch < b->epoch + 1)
         blame(g, "I5: closed in the epoch of its round", b, l);
-    else if (!was_half_open(g, l, is_anothers ? b : NULL))
+    else if (!was_half_open(g, l, is_anothers ? happened_at(g, b) : 0))
         blame(g, "I5: closed, and nobody was half-open before", l, NULL);
 }
 
