@@ -186,6 +186,20 @@ START_TEST(a_holder_hears_that_others_wait)
 }
 END_TEST
 
+START_TEST(who_asks_in_vain_hears_of_another_who_did)
+{
+    member a = member_named("a"), b = member_named("b");
+    bool waiting;
+
+    hold(&a, 5, 0, &waiting);
+    hold(&b, 1, 0, &waiting);
+    ck_assert_uint_eq(hold(&a, 6, 5, &waiting), 5);
+    ck_assert(waiting);
+    ck_assert_uint_eq(hold(&b, 1, 0, &waiting), 0);
+    ck_assert(waiting);
+}
+END_TEST
+
 START_TEST(places_in_the_far_future_get_the_usual_time)
 {
     member a = member_named("a");
@@ -222,5 +236,6 @@ FLEET_SUITE("share/limits", ONE(members_share_one_bucket),
             ONE(members_share_the_places), ONE(the_same_said_twice_is_the_same),
             ONE(places_go_back), ONE(places_that_are_not_renewed_run_out),
             ONE(a_holder_hears_that_others_wait),
+            ONE(who_asks_in_vain_hears_of_another_who_did),
             ONE(places_in_the_far_future_get_the_usual_time),
             ONE(places_of_another_type_are_replaced))

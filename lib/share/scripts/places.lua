@@ -61,9 +61,10 @@ local others = redis.call('ZCARD', PLACES) - held()
 local granted = math.max(math.min(want, limit - others), 0)
 hold(granted)
 redis.call('SET', LIMIT, limit, 'PX', 2 * lease_ms)
+-- Read before it is ours: two who ask in vain in turn would each hear of themselves alone.
+local waiting = redis.pcall('GET', WAITING)
 if granted < want then
     redis.call('SET', WAITING, member, 'PX', lease_ms)
 end
-local waiting = redis.pcall('GET', WAITING)
 local wait = type(waiting) == 'string' and waiting ~= member
 return { granted, others, wait and 1 or 0, corrupt }
