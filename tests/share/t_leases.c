@@ -185,6 +185,7 @@ END_TEST
 START_TEST(who_comes_late_gets_his_part_of_what_is_all_in_use)
 {
     begin(2, BULKHEAD);
+    everybody_knows_of_all();
     COMES(holds(&members[0], PLACES - 1));
     for (uint64_t until = now_ns() + 40 * KEEL_S;
          members[1].count < PLACES / 2 && now_ns() < until;) {

@@ -197,6 +197,28 @@ START_TEST(who_asks_in_vain_hears_of_another_who_did)
     ck_assert(waiting);
     ck_assert_uint_eq(hold(&b, 1, 0, &waiting), 0);
     ck_assert(waiting);
+    hold(&a, 5, 5, &waiting);
+    ck_assert(waiting); /* and is not hidden by having asked in vain itself */
+}
+END_TEST
+
+START_TEST(who_waits_does_so_for_a_third_of_a_lease)
+{
+    member a = member_named("a");
+    bool waiting;
+
+    fleet_integer("ZADD %s %lld early", KEY("bw:orders"), (long long)fleet_now() - 1);
+    hold(&a, 5, 0, &waiting);
+    ck_assert(!waiting);
+    fleet_integer("ZADD %s 9e15 odd", KEY("bw:orders"));
+    hold(&a, 5, 5, &waiting);
+    ck_assert(!waiting);
+    fleet_integer("ZADD %s %lld there", KEY("bw:orders"),
+                  (long long)fleet_now() + 19000);
+    hold(&a, 5, 5, &waiting);
+    ck_assert(waiting);
+    hold(&a, 6, 5, &waiting);
+    ck_assert_int_gt(fleet_integer("PTTL %s", KEY("bw:orders")), 0);
 }
 END_TEST
 
@@ -237,5 +259,6 @@ FLEET_SUITE("share/limits", ONE(members_share_one_bucket),
             ONE(places_go_back), ONE(places_that_are_not_renewed_run_out),
             ONE(a_holder_hears_that_others_wait),
             ONE(who_asks_in_vain_hears_of_another_who_did),
+            ONE(who_waits_does_so_for_a_third_of_a_lease),
             ONE(places_in_the_far_future_get_the_usual_time),
             ONE(places_of_another_type_are_replaced))

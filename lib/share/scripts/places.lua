@@ -56,15 +56,25 @@ local function hold(n)
     end
 end
 
+-- Whoever asks in vain waits from then on, for longer than any holder goes without asking.
+-- Each for itself: of two who ask in turn neither hides the other. None waits longer than
+-- can be, whatever the clock did.
+local function others_wait(in_vain)
+    local longest = math.floor(lease_ms / 3)
+    safely('ZREMRANGEBYSCORE', WAITING, '-inf', now)
+    redis.call('ZREMRANGEBYSCORE', WAITING, '(' .. now + longest, '+inf')
+    local mine = redis.call('ZSCORE', WAITING, member) and 1 or 0
+    local all = redis.call('ZCARD', WAITING)
+    if in_vain then
+        redis.call('ZADD', WAITING, now + longest, member)
+        redis.call('PEXPIRE', WAITING, lease_ms)
+    end
+    return all > mine
+end
+
 expire()
 local others = redis.call('ZCARD', PLACES) - held()
 local granted = math.max(math.min(want, limit - others), 0)
 hold(granted)
 redis.call('SET', LIMIT, limit, 'PX', 2 * lease_ms)
--- Read before it is ours: two who ask in vain in turn would each hear of themselves alone.
-local waiting = redis.pcall('GET', WAITING)
-if granted < want then
-    redis.call('SET', WAITING, member, 'PX', lease_ms)
-end
-local wait = type(waiting) == 'string' and waiting ~= member
-return { granted, others, wait and 1 or 0, corrupt }
+return { granted, others, others_wait(granted < want) and 1 or 0, corrupt }

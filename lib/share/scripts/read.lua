@@ -53,8 +53,7 @@ local function tokens(raw)
 end
 
 local function look(i)
-    local values = redis.call('MGET', KEYS[i], KEYS[i + 1], KEYS[i + 3], KEYS[i + 4],
-        KEYS[i + 5])
+    local values = redis.call('MGET', KEYS[i], KEYS[i + 1], KEYS[i + 4], KEYS[i + 5])
     local b, lock = breaker_read(KEYS[i], values[1]), lock_read(values[2])
     local calls, bad, slow, flags = 0, 0, 0, 0
     if b and b.newer then
@@ -63,8 +62,9 @@ local function look(i)
         calls, bad, slow = window(b)
     end
     return { view(b, lock, flags), lock.reason, lock.actor, lock.at, calls, bad, slow,
-        either('ZCOUNT', KEYS[i + 2], now, '+inf') or 0, whole(values[4]),
-        values[3] and 1 or 0, tokens(values[5]) }
+        either('ZCOUNT', KEYS[i + 2], now, '+inf') or 0, whole(values[3]),
+        (either('ZCOUNT', KEYS[i + 3], now, '+inf') or 0) > 0 and 1 or 0,
+        tokens(values[4]) }
 end
 
 local gen = either('HGET', META, 'gen') or ''
