@@ -123,8 +123,9 @@ START_TEST(a_server_that_is_full_is_ill_until_there_is_room)
 
     server.options[0] = "--max-connections=10";
     ck_assert(test_mariadb_start(&server));
+    /* the server may not have noticed yet that who made its tables has left */
     for (int i = 0; i < CONNECTIONS_MOST; i++)
-        ck_assert_ptr_nonnull(apps[i] = log_in("127.0.0.1", &error));
+        COMES((apps[i] = log_in("127.0.0.1", &error)) != NULL);
     check("sql", "127.0.0.1", server.port);
     expect(KEEL_CHECK_UNHEALTHY);
     for (int i = 0; i < CONNECTIONS_MOST; i++)
