@@ -22,9 +22,11 @@ expect()
     if "$@"; then pass; else fail "$sentence"; fi
 }
 
-# begin ARGUMENT...: starts it in a session of its own, whose number is its pid.
+# begin ARGUMENT...: starts it in a session of its own, whose number is its pid. What the
+# one before it printed says nothing of this one: it might be interrupted before it is.
 begin()
 {
+    : >"$work/output"
     TMPDIR=$work/tmp setsid "$demo" "$@" >"$work/output" 2>&1 </dev/null &
     pid=$!
 }
