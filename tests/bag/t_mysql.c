@@ -413,22 +413,42 @@ START_TEST(what_has_expired_leaves_the_table_with_those_who_write)
 }
 END_TEST
 
-/* The first write of a connection is followed by a sweep. */
-START_TEST(a_sweep_that_others_keep_out_takes_little_of_a_writers_time)
+static long long waits_for_rows(void)
+{
+    return test_mariadb_ask(root, "SELECT variable_value "
+                                  "FROM information_schema.global_status "
+                                  "WHERE variable_name = 'Innodb_row_lock_waits'");
+}
+
+static void expect_a_write_in_time(void)
 {
     uint64_t begun;
+
+    open_at(server.port, "");
+    begun = now_ms();
+    EXPECT(KEEL_OK, set_text("stays", "x"));
+    ck_assert_uint_le(now_ms() - begun, 50 + SLACK_MS); /* of ten seconds */
+}
+
+/*
+ * The first write of a connection is followed by a sweep, whose time may be over before it
+ * meets the row.
+ */
+START_TEST(a_sweep_that_others_keep_out_takes_little_of_a_writers_time)
+{
+    enum { TRIES = 20 };
+    long long waits;
 
     EXPECT(KEEL_OK, set_text("stays", "w"));
     EXPECT(KEEL_OK, set_text("gone", "x"));
     test_mariadb_tell(root, "UPDATE keel_bag SET e = 1 WHERE k = 'gone'");
-    open_at(server.port, "");
     test_mariadb_tell(root, "BEGIN");
     test_mariadb_tell(root, "UPDATE keel_bag SET f = 1 WHERE k = 'gone'");
-    begun = now_ms();
-    EXPECT(KEEL_OK, set_text("stays", "x"));
-    ck_assert_uint_le(now_ms() - begun, 50 + SLACK_MS); /* of ten seconds */
+    waits = waits_for_rows();
+    for (int i = 0; i < TRIES && waits_for_rows() == waits; i++)
+        expect_a_write_in_time();
+    ck_assert_int_gt(waits_for_rows(), waits);
     test_mariadb_tell(root, "ROLLBACK");
-    ck_assert_int_eq(test_mariadb_ask(root, "SELECT COUNT(*) FROM keel_bag"), 2);
     EXPECT(KEEL_OK, set_text("stays", "y"));
 }
 END_TEST
