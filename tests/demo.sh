@@ -8,6 +8,7 @@ src=${srcdir:-$(dirname "$0")/..}
 
 demo=$PWD/demo/keel-demo
 polls=300
+callers=24
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/tmp"
@@ -120,12 +121,18 @@ check_numbers()
         [ "$(column 8)" -eq "$(value 'requests refused by keel, nothing sent' 2)" ]
 }
 
+# is_silent ANSWERS: there are none but those that were under way, at most one a caller.
+is_silent()
+{
+    [ "$1" -le "$callers" ]
+}
+
 check_outage()
 {
     expect "somebody was answered without keel" [ "$(value healthy 1)" -gt 0 ]
     expect "somebody was answered with keel" [ "$(value healthy 2)" -gt 0 ]
-    expect "a killed server answers nobody without keel" [ "$(value killed 1)" -eq 0 ]
-    expect "a killed server answers nobody with keel" [ "$(value killed 2)" -eq 0 ]
+    expect "a killed server answers nobody without keel" is_silent "$(value killed 1)"
+    expect "a killed server answers nobody with keel" is_silent "$(value killed 2)"
     expect "keel retried" [ "$(column 9)" -gt 0 ]
     expect "keel refused" [ "$(column 8)" -gt 0 ]
     expect "keel sent less to a sick server" \
