@@ -213,23 +213,34 @@ static bool count_bytes(const void *bytes, size_t length, void *ctx)
 }
 
 /*
- * Also after a failed attempt, when it is known that it may be tried again. The others
- * before it save up for a copy.
+ * Two that save up for a copy, then one that fails and one that is slow. A machine that
+ * stands still may give the first two copies of their own: then all begins anew.
  */
-START_TEST(what_is_handed_on_as_it_arrives_has_no_copy)
+static void begin_with_savings(keel_http_request *r)
 {
     static const fault_step steps[] = { SAY(GOOD, FAULT_KEEP),
                                         SAY(GOOD, FAULT_KEEP),
                                         SAY(SICK, FAULT_KEEP),
                                         { .send = GOOD, .drip_ms = 2 } };
-    told_end t = { 0 };
-    keel_http_request r;
 
-    ck_assert(fault_start(&server, steps, 4));
-    client_open_at(HEDGED QUICK, server.port);
-    r = request_to(&t);
-    play(&r);
-    play(&r);
+    for (;;) {
+        ck_assert(fault_start(&server, steps, 4));
+        client_open_at(HEDGED QUICK, server.port);
+        play(r);
+        play(r);
+        if (opened_look(&own).hedges_total == 0)
+            return;
+        END();
+    }
+}
+
+/* Also after a failed attempt, when it is known that it may be tried again. */
+START_TEST(what_is_handed_on_as_it_arrives_has_no_copy)
+{
+    told_end t = { 0 };
+    keel_http_request r = request_to(&t);
+
+    begin_with_savings(&r);
     r.on_body = count_bytes;
     play(&r);
     ck_assert_int_eq(t.status, KEEL_OK);
