@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/server.h"
+#include "support/loopback.h"
 #include "support/spawned.h"
 
 enum {
@@ -199,10 +199,10 @@ static void start_both(const char *threads)
     const char *const ours[] = { "./keel", "serve",     "memory://", "--listen",
                                  listen,   "--threads", threads,     NULL };
 
-    memcached.port = test_free_port();
+    memcached.port = loopback_free_port();
     snprintf(port, sizeof port, "%u", memcached.port);
     start(&memcached, theirs);
-    keel.port = test_free_port();
+    keel.port = loopback_free_port();
     snprintf(listen, sizeof listen, "127.0.0.1:%u", keel.port);
     start(&keel, ours);
 }

@@ -19,7 +19,7 @@ void web_check_refusal(web_bag *w, const node_server *objects, const web_refusal
 {
     char faults[128];
 
-    ck_assert_int_eq(web_set(w, "key", "before"), KEEL_OK);
+    ck_assert_msg(web_set(w, "key", "before") == KEEL_OK, "%s", w->why.text);
     snprintf(faults, sizeof faults, "[%s]", r->fault);
     web_order(objects, faults);
     ck_assert_msg(web_set(w, "key", "after") == r->status, "%s: %s", r->why,

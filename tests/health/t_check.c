@@ -159,7 +159,7 @@ END_TEST
 
 START_TEST(nobody_is_unhealthy)
 {
-    open_with(aim(silent[_i].check, "127.0.0.1:", test_free_port()));
+    open_with(aim(silent[_i].check, "127.0.0.1:", loopback_free_port()));
     expect(KEEL_CHECK_UNHEALTHY);
     opened_cleanup(&o);
 }
@@ -373,7 +373,7 @@ START_TEST(each_endpoint_is_looked_at_by_itself)
     snprintf(text, sizeof text,
              QUICKLY "health=http:/healthz; endpoints=http://127.0.0.1:%u name=up, "
                      "http://127.0.0.1:%u name=down",
-             web.port, test_free_port());
+             web.port, loopback_free_port());
     open_with(text);
     keel_events_listen(o.rt, count_ill, (void *)counts);
     COMES(is_ill("down"));

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "fixture.h"
-#include "support/server.h"
+#include "support/loopback.h"
 
 /* ---- what is retried, and what is not -------------------------------------------- */
 
@@ -34,7 +34,7 @@ END_TEST
 
 START_TEST(a_post_that_never_left_is_retried)
 {
-    curl_client_open(&client, QUICK "; retry.attempts=3", test_free_port(), "/");
+    curl_client_open(&client, QUICK "; retry.attempts=3", loopback_free_port(), "/");
     curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
     ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
     ck_assert_int_eq(client.code, CURLE_COULDNT_CONNECT);
@@ -268,7 +268,7 @@ static const keel_curl_safety safeties[] = { KEEL_CURL_BY_METHOD, KEEL_CURL_UNSA
 
 START_TEST(a_name_the_author_resolved_is_known_to_every_attempt)
 {
-    uint16_t port = test_free_port();
+    uint16_t port = loopback_free_port();
     struct curl_slist *names;
     char text[64];
 
@@ -293,7 +293,7 @@ START_TEST(an_injected_failure_is_retried_where_the_request_may_be_repeated)
 
     curl_client_open_in(&client, allowed,
                         QUICK "; retry.attempts=3; chaos.rate=100%; chaos.fail=fail",
-                        test_free_port(), "/");
+                        loopback_free_port(), "/");
     client.options.safety = KEEL_CURL_IDEMPOTENT;
     ck_assert_int_eq(curl_client_perform(&client), KEEL_FAILED);
     ck_assert_int_eq(client.why.attempts, 3);

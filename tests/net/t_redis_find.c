@@ -8,9 +8,9 @@
 #include "base/process.h"
 #include "net/redis_find.h"
 #include "support/allocator.h"
+#include "support/loopback.h"
 #include "support/proxy.h"
 #include "support/redis.h"
-#include "support/server.h"
 #include "support/suite.h"
 
 #define LONG_ENOUGH (10 * KEEL_S)
@@ -181,7 +181,8 @@ START_TEST(sentinels_that_are_dead_silent_or_lie_are_passed_over)
     snprintf(text, sizeof text,
              "redis+sentinel://127.0.0.1:%u,127.0.0.1:%u,127.0.0.1:%u,127.0.0.1:%u/"
              "orders",
-             test_free_port(), proxy_port(silent), proxy_port(lying), w.sentinel.port);
+             loopback_free_port(), proxy_port(silent), proxy_port(lying),
+             w.sentinel.port);
     ck_assert_msg(find_within(4 * KEEL_S, text, "") == KEEL_OK, "%s", why.text);
     expect_found_at(w.master.port);
     ck_assert_uint_eq(proxy_accepted(silent), 1);
@@ -212,7 +213,7 @@ START_TEST(in_a_cluster_the_node_of_the_key_is_found_by_any_that_lives)
     ck_assert(test_redis_cluster_start(&c));
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         snprintf(text, sizeof text, "redis+cluster://127.0.0.1:%u,127.0.0.1:%u",
-                 test_free_port(), c.nodes[1].port);
+                 loopback_free_port(), c.nodes[1].port);
         ck_assert_msg(find_within(LONG_ENOUGH, text, keys[i]) == KEEL_OK, "%s",
                       why.text);
         ck_assert_int_eq(ask("SET", keys[i], "v", NULL), KEEL_REDIS_NO_ERROR);

@@ -13,9 +13,9 @@
 #include "net/redis.h"
 #include "support/allocator.h"
 #include "support/child.h"
+#include "support/loopback.h"
 #include "support/proxy.h"
 #include "support/redis.h"
-#include "support/server.h"
 #include "support/suite.h"
 
 #define LONG_ENOUGH (10 * KEEL_S)
@@ -52,7 +52,7 @@ static void server_start(void)
 {
     char config[1000];
 
-    tls_port = test_free_port();
+    tls_port = loopback_free_port();
     snprintf(config, sizeof config,
              "tls-port %u\ntls-cert-file %s/server.crt\ntls-key-file %s/server.key\n"
              "tls-ca-cert-file %s/ca.crt\ntls-auth-clients no\n",

@@ -8,6 +8,12 @@
 
 struct sockaddr_in loopback_address(uint16_t port);
 
+/*
+ * A port of 127.0.0.1 that nobody listens on, and that no other test is given while this
+ * process lives. 0: none.
+ */
+uint16_t loopback_free_port(void);
+
 /* Close-on-exec; port 0: any free one. -1: errno. */
 int loopback_listen(uint16_t port, int backlog);
 

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/server.h"
+#include "support/loopback.h"
 
 enum { POLL_MS = 5, READY_POLLS = 4000, START_TRIES = 5, ARGUMENTS = 24, OPTION = 300 };
 
@@ -134,7 +134,7 @@ bool test_mariadb_start(test_mariadb *m)
 
     for (int i = 0; i < START_TRIES; i++) {
         if (!keeps_port)
-            m->port = test_free_port();
+            m->port = loopback_free_port();
         if (run(m))
             return true;
     }

@@ -12,7 +12,6 @@
 
 #include "net/socket.h"
 #include "support/loopback.h"
-#include "support/server.h"
 
 enum { POLL_MS = 5, READY_POLLS = 4000, START_TRIES = 5, ANSWER_S = 5 };
 
@@ -141,7 +140,7 @@ bool test_memcached_start(test_memcached *m, const char *option, const char *val
     if (!spawned_init(&m->process, "memcached"))
         return false;
     for (int i = 0; i < START_TRIES; i++) {
-        m->port = test_free_port();
+        m->port = loopback_free_port();
         if (run(m))
             return true;
     }

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/server.h"
+#include "support/loopback.h"
 
 enum { POLL_MS = 10, READY_POLLS = 3000, START_TRIES = 5, PORT_SIZE = 8 };
 
@@ -178,7 +178,7 @@ bool node_server_start(node_server *n, node_server_kind kind)
     if (!spawned_init(&n->process, "node"))
         return false;
     for (int i = 0; i < START_TRIES; i++) {
-        n->port = test_free_port();
+        n->port = loopback_free_port();
         if (spawn(n) && await(n))
             return true;
         node_server_stop(n);

@@ -373,7 +373,7 @@ proxy *proxy_start(uint16_t target_port)
         return NULL;
     p->target_port = target_port;
     p->wake = eventfd(0, EFD_CLOEXEC);
-    p->listener = listen_on(0);
+    p->listener = listen_on(loopback_free_port());
     p->port = loopback_port(p->listener);
     for (int i = 0; i < RELAYS; i++)
         p->relays[i].client = p->relays[i].server = -1;

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/server.h"
+#include "support/loopback.h"
 
 enum { POLL_MS = 5, READY_POLLS = 4000, START_TRIES = 5, COMMAND_S = 5 };
 
@@ -182,7 +182,7 @@ static uint16_t free_low_port(void)
     uint16_t port;
 
     do {
-        port = test_free_port();
+        port = loopback_free_port();
     } while (port > UINT16_MAX - BUS_OFFSET);
     return port;
 }

@@ -2,34 +2,16 @@
 /* The tests' nginx: its ports, and what it serves. */
 #include "support/server.h"
 
-#include <arpa/inet.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "support/loopback.h"
 
 enum { START_TRIES = 5 };
 
 bool test_server_is_installed(void)
 {
     return nginx_is_installed();
-}
-
-uint16_t test_free_port(void)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET };
-    socklen_t size = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    uint16_t port = 0;
-
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0)
-        return 0;
-    if (bind(fd, (struct sockaddr *)&at, size) == 0 &&
-        getsockname(fd, (struct sockaddr *)&at, &size) == 0)
-        port = ntohs(at.sin_port);
-    close(fd);
-    return port;
 }
 
 static void write_filled(FILE *to, const test_server *s, const char *text)
@@ -80,8 +62,8 @@ bool test_server_start(test_server *s, const char *servers)
         return false;
     for (int i = 0; i < START_TRIES; i++) {
         if (!keeps_ports) {
-            s->port = test_free_port();
-            s->tls_port = test_free_port();
+            s->port = loopback_free_port();
+            s->tls_port = loopback_free_port();
         }
         if (write_config(s, servers) && nginx_start(&s->nginx, SIGKILL))
             return true;

@@ -20,9 +20,6 @@ typedef struct test_server {
 /* A test program without its server exits with 77. */
 bool test_server_is_installed(void);
 
-/* A port of 127.0.0.1 that nobody listens on at the moment; 0: none. */
-uint16_t test_free_port(void);
-
 /* Makes the directory, for files that must be there before the server starts. */
 bool test_server_init(test_server *s);
 

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "support/allocator.h"
+#include "support/child.h"
+#include "support/loopback.h"
 #include "support/server.h"
 #include "support/suite.h"
 #include "support/vclock.h"
@@ -122,6 +124,68 @@ static bool answers(uint16_t port)
     return connected;
 }
 
+/* ---- ports ------------------------------------------------------------------------------ */
+
+enum { PORTS = 450 };
+
+typedef struct taker {
+    pid_t pid;
+    int tells, lives; /* pipes: what it was given; it lives until this end is closed */
+} taker;
+
+static void take_ports(uint16_t ports[PORTS])
+{
+    for (int i = 0; i < PORTS; i++)
+        ports[i] = loopback_free_port();
+}
+
+static bool holds(const uint16_t ports[PORTS], uint16_t port)
+{
+    for (int i = 0; i < PORTS; i++)
+        if (ports[i] == port)
+            return true;
+    return false;
+}
+
+static taker taker_start(void)
+{
+    uint16_t ports[PORTS];
+    int told[2], life[2];
+    char end;
+    pid_t pid;
+
+    ck_assert(pipe(told) == 0 && pipe(life) == 0);
+    pid = fork();
+    if (pid == 0) {
+        close(life[1]);
+        take_ports(ports);
+        CHILD(write(told[1], ports, sizeof ports) == sizeof ports);
+        CHILD(read(life[0], &end, 1) == 0);
+        _exit(0);
+    }
+    close(told[1]);
+    close(life[0]);
+    return (taker){ pid, told[0], life[1] };
+}
+
+/* By chance some seven would be given to both. */
+START_TEST(a_port_is_given_to_one_test_alone)
+{
+    taker other = taker_start();
+    uint16_t its[PORTS], ours[PORTS];
+
+    ck_assert_int_eq(read(other.tells, its, sizeof its), sizeof its);
+    take_ports(ours);
+    for (int i = 0; i < PORTS; i++)
+        ck_assert(ours[i] && !holds(its, ours[i]));
+    close(other.lives);
+    child_await(other.pid);
+    close(other.tells);
+}
+END_TEST
+
+/* ---- servers ---------------------------------------------------------------------------- */
+
 START_TEST(a_server_listens_once_started_goes_and_comes_back_on_its_port)
 {
     test_server s = { 0 };
@@ -158,6 +222,7 @@ int main(void)
         ONE(a_clock_moved_by_hand_holds_its_waiters_until_their_end),
         ONE(a_wake_ends_a_wait_without_an_end),
         ONE(only_the_chosen_allocation_fails_and_live_blocks_are_counted),
+        ONE(a_port_is_given_to_one_test_alone),
         ONE(a_server_listens_once_started_goes_and_comes_back_on_its_port),
         ONE(a_configuration_nginx_refuses_is_no_server)
     };
