@@ -261,13 +261,16 @@ static bool is_live(const logs *g, const line *lent, uint64_t at)
     return ended < lent->lent && last >= at;
 }
 
-/* It wrote late, as its time had stood still. */
+/*
+ * It wrote late, as its time stood still, or had until then: who lets it go on notes that a
+ * moment after it has.
+ */
 static bool was_stopped(const logs *g, const line *l)
 {
-    for (const line *b = l; b-- > g->lines && b->at + 1000 * MS > l->at;)
+    for (const line *b = l; b-- > g->lines;)
         if ((b->kind == STOP || b->kind == CONT) &&
             strcmp(b->pipeline, g->names[l->file]) == 0)
-            return true;
+            return b->kind == STOP || b->at + 1000 * MS > l->at;
     return false;
 }
 
