@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listening on 127.0.0.1. A port that nobody listens on may be given to several who ask, and
- * a test would take the server of another one for its own: so who was given one claims it
- * by a name beside it, among the abstract unix sockets, which go with their process.
+ * Listening on 127.0.0.1. A port that nobody listens on for now may be given to several who
+ * ask, and a test would take the server of another one for its own: so who is given one
+ * claims it by a name beside it, among the abstract unix sockets, which go with their
+ * process. And those that the system hands out by itself may become a client's while their
+ * server is down, which then cannot come back: they are not given to anybody.
  */
 #include "support/loopback.h"
 
@@ -10,11 +12,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { TRIES = 100 };
+enum { FIRST_PORT = 20000, PORTS = 12768 /* up to those of the system, 32768 */ };
 
 struct sockaddr_in loopback_address(uint16_t port)
 {
@@ -38,55 +41,46 @@ static int claim(uint16_t port)
     return -1;
 }
 
-static bool is_claimed(uint16_t port)
-{
-    int fd = claim(port);
-
-    close(fd);
-    return fd < 0;
-}
-
-static int bind_to(uint16_t port, int reuses)
+static bool can_bind(uint16_t port)
 {
     struct sockaddr_in at = loopback_address(port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_free = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
 
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuses, sizeof reuses);
-    if (bind(fd, (struct sockaddr *)&at, sizeof at) == 0)
-        return fd;
     close(fd);
-    return -1;
+    return is_free;
 }
 
-/* As long as it is bound nobody else is given it. */
 uint16_t loopback_free_port(void)
 {
-    for (int i = 0; i < TRIES; i++) {
-        int fd = bind_to(0, 0);
-        uint16_t port = loopback_port(fd);
-        bool is_ours = port && claim(port) >= 0;
+    unsigned start = 0;
 
+    (void)!getrandom(&start, sizeof start, GRND_NONBLOCK);
+    for (unsigned i = 0; i < PORTS; i++) {
+        uint16_t port = (uint16_t)(FIRST_PORT + (start % PORTS + i) % PORTS);
+        int fd = claim(port);
+
+        if (fd >= 0 && can_bind(port))
+            return port; /* whose claim stays open */
         close(fd);
-        if (is_ours)
-            return port;
     }
     return 0;
 }
 
 int loopback_listen(uint16_t port, int backlog)
 {
-    for (int i = 0; i < TRIES; i++) {
-        int fd = bind_to(port, 1);
+    struct sockaddr_in at = loopback_address(port);
+    const int yes = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        if (fd < 0)
-            return -1;
-        if ((port || !is_claimed(loopback_port(fd))) && listen(fd, backlog) == 0)
-            return fd;
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, backlog)) {
         close(fd);
+        return -1;
     }
-    return -1;
+    return fd;
 }
 
 uint16_t loopback_port(int fd)

@@ -9,8 +9,8 @@
 struct sockaddr_in loopback_address(uint16_t port);
 
 /*
- * A port of 127.0.0.1 that nobody listens on, and that no other test is given while this
- * process lives. 0: none.
+ * A port of 127.0.0.1 that nobody listens on, below 32768, and that neither the system nor
+ * another test hands out while this process lives. 0: none.
  */
 uint16_t loopback_free_port(void);
 

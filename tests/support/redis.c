@@ -14,9 +14,6 @@
 
 enum { POLL_MS = 5, READY_POLLS = 4000, START_TRIES = 5, COMMAND_S = 5 };
 
-/* A cluster's nodes talk to each other on their port plus this. */
-enum { BUS_OFFSET = 10000 };
-
 /* ---- where it is ----------------------------------------------------------------- */
 
 static const char *const redis_places[] = { "/usr/bin/redis-server",
@@ -176,17 +173,6 @@ static bool run(test_redis *r)
     return false;
 }
 
-/* Of a node of a cluster, whose second port must fit. */
-static uint16_t free_low_port(void)
-{
-    uint16_t port;
-
-    do {
-        port = loopback_free_port();
-    } while (port > UINT16_MAX - BUS_OFFSET);
-    return port;
-}
-
 /* A free port may be taken between asking for it and listening: then others are tried.
  */
 static bool start(test_redis *r, const char *config)
@@ -195,7 +181,7 @@ static bool start(test_redis *r, const char *config)
         return false;
     spawned_path(&r->process, "socket", r->socket);
     for (int i = 0; i < START_TRIES; i++) {
-        r->port = free_low_port();
+        r->port = loopback_free_port();
         if (write_config(r, config) && run(r))
             return true;
     }

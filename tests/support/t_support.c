@@ -168,7 +168,7 @@ static taker taker_start(void)
     return (taker){ pid, told[0], life[1] };
 }
 
-/* By chance some seven would be given to both. */
+/* By chance some sixteen would be given to both. */
 START_TEST(a_port_is_given_to_one_test_alone)
 {
     taker other = taker_start();
