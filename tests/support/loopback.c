@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { FIRST_PORT = 20000, PORTS = 12768 /* up to those of the system, 32768 */ };
+enum { FIRST_PORT = 20000, END_PORT = 32768 /* where those of the system begin */ };
 
 struct sockaddr_in loopback_address(uint16_t port)
 {
@@ -51,20 +51,44 @@ static bool can_bind(uint16_t port)
     return is_free;
 }
 
-uint16_t loopback_free_port(void)
+/* The socket that keeps it for us; -1: it cannot be had. */
+static int take(uint16_t port)
 {
-    unsigned start = 0;
+    int fd = claim(port);
+
+    if (fd >= 0 && can_bind(port))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static bool take_both(uint16_t port, uint16_t apart)
+{
+    int fd = take(port);
+
+    if (fd >= 0 && (!apart || take((uint16_t)(port + apart)) >= 0))
+        return true;
+    close(fd);
+    return false;
+}
+
+uint16_t loopback_free_ports(uint16_t apart)
+{
+    unsigned start = 0, count = END_PORT - FIRST_PORT - apart;
 
     (void)!getrandom(&start, sizeof start, GRND_NONBLOCK);
-    for (unsigned i = 0; i < PORTS; i++) {
-        uint16_t port = (uint16_t)(FIRST_PORT + (start % PORTS + i) % PORTS);
-        int fd = claim(port);
+    for (unsigned i = 0; i < count; i++) {
+        uint16_t port = (uint16_t)(FIRST_PORT + (start % count + i) % count);
 
-        if (fd >= 0 && can_bind(port))
-            return port; /* whose claim stays open */
-        close(fd);
+        if (take_both(port, apart))
+            return port;
     }
     return 0;
+}
+
+uint16_t loopback_free_port(void)
+{
+    return loopback_free_ports(0);
 }
 
 int loopback_listen(uint16_t port, int backlog)

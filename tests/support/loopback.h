@@ -14,6 +14,9 @@ struct sockaddr_in loopback_address(uint16_t port);
  */
 uint16_t loopback_free_port(void);
 
+/* The first of two that are that far apart. */
+uint16_t loopback_free_ports(uint16_t apart);
+
 /* Close-on-exec; port 0: any free one. -1: errno. */
 int loopback_listen(uint16_t port, int backlog);
 

@@ -14,6 +14,9 @@
 
 enum { POLL_MS = 5, READY_POLLS = 4000, START_TRIES = 5, COMMAND_S = 5 };
 
+/* A cluster's nodes talk to each other on their port plus this. */
+enum { BUS_OFFSET = 10000 };
+
 /* ---- where it is ----------------------------------------------------------------- */
 
 static const char *const redis_places[] = { "/usr/bin/redis-server",
@@ -181,7 +184,7 @@ static bool start(test_redis *r, const char *config)
         return false;
     spawned_path(&r->process, "socket", r->socket);
     for (int i = 0; i < START_TRIES; i++) {
-        r->port = loopback_free_port();
+        r->port = loopback_free_ports(BUS_OFFSET);
         if (write_config(r, config) && run(r))
             return true;
     }
