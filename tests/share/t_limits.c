@@ -205,6 +205,7 @@ END_TEST
 START_TEST(who_waits_does_so_for_a_third_of_a_lease)
 {
     member a = member_named("a");
+    long long before;
     bool waiting;
 
     fleet_integer("ZADD %s %lld early", KEY("bw:orders"), (long long)fleet_now() - 1);
@@ -217,7 +218,11 @@ START_TEST(who_waits_does_so_for_a_third_of_a_lease)
                   (long long)fleet_now() + 19000);
     hold(&a, 5, 5, &waiting);
     ck_assert(waiting);
+    before = (long long)fleet_now();
     hold(&a, 6, 5, &waiting);
+    ck_assert_int_eq(fleet_integer("ZCOUNT %s %lld %lld", KEY("bw:orders"),
+                                   before + 20000, (long long)fleet_now() + 20000),
+                     1);
     ck_assert_int_gt(fleet_integer("PTTL %s", KEY("bw:orders")), 0);
 }
 END_TEST

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listening on 127.0.0.1. A port that nobody listens on for now may be given to several who
- * ask, and a test would take the server of another one for its own: so who is given one
- * claims it by a name beside it, among the abstract unix sockets, which go with their
- * process. And those that the system hands out by itself may become a client's while their
+ * Listening on 127.0.0.1. A port that nobody listens on may be given to several who ask, and
+ * a test would take the server of another one for its own: so who is given one claims it
+ * by a name beside it, among the abstract unix sockets, which go with their process. And
+ * those that the system hands out by itself may become a client's while their
  * server is down, which then cannot come back: they are not given to anybody.
  */
 #include "support/loopback.h"

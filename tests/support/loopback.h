@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Bare sockets on 127.0.0.1, for tests that are one end of a connection themselves. */
+/*
+ * Bare sockets on 127.0.0.1, for tests that are one end of a connection themselves, and
+ * ports for the servers that they start.
+ */
 #ifndef KEEL_TESTS_SUPPORT_LOOPBACK_H
 #define KEEL_TESTS_SUPPORT_LOOPBACK_H
 
