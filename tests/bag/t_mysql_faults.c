@@ -73,30 +73,30 @@ static const struct {
     { "half a reply", DO(PROXY_CUT), INCR, 2000, KEEL_UNKNOWN, UNKNOWN, 8 },
     { "half a reply", DO(PROXY_CUT), SCAN, 2000, KEEL_FAILED, READ, 7 },
     /* it begins with the length of a packet, of which there is no more */
-    { "garbage", DO(PROXY_ANSWER), GET, 150, KEEL_TIMEOUT, READ, 7 },
-    { "garbage", DO(PROXY_ANSWER), GET_MANY, 150, KEEL_TIMEOUT, READ, 7 },
-    { "garbage", DO(PROXY_ANSWER), SET, 150, KEEL_UNKNOWN, UNKNOWN, 7 },
-    { "garbage", DO(PROXY_ANSWER), SCAN, 150, KEEL_TIMEOUT, READ, 7 },
+    { "garbage", DO(PROXY_ANSWER), GET, 400, KEEL_TIMEOUT, READ, 7 },
+    { "garbage", DO(PROXY_ANSWER), GET_MANY, 400, KEEL_TIMEOUT, READ, 7 },
+    { "garbage", DO(PROXY_ANSWER), SET, 400, KEEL_UNKNOWN, UNKNOWN, 7 },
+    { "garbage", DO(PROXY_ANSWER), SCAN, 400, KEEL_TIMEOUT, READ, 7 },
     { "another's reply", SAY(OK_PACKET), GET, 2000, KEEL_FAILED, READ, 7 },
     { "another's reply", SAY(OK_PACKET), GET_MANY, 2000, KEEL_FAILED, READ, 7 },
     { "another's reply", SAY(OK_PACKET), SCAN, 2000, KEEL_FAILED, READ, 7 },
     { "another's reply", SAY(ONE_COLUMN), GET, 2000, KEEL_FAILED, READ, 7 },
     { "another's reply", SAY(ONE_COLUMN), GET_MANY, 2000, KEEL_FAILED, READ, 7 },
     { "another's reply", SAY(ONE_COLUMN), SET, 2000, KEEL_UNKNOWN, UNKNOWN, 7 },
-    { "the rest is missing", SAY(CUT_PACKET), GET, 150, KEEL_TIMEOUT, READ, 7 },
-    { "the rest is missing", SAY(CUT_PACKET), SET, 150, KEEL_UNKNOWN, UNKNOWN, 7 },
+    { "the rest is missing", SAY(CUT_PACKET), GET, 400, KEEL_TIMEOUT, READ, 7 },
+    { "the rest is missing", SAY(CUT_PACKET), SET, 400, KEEL_UNKNOWN, UNKNOWN, 7 },
     { "it goes down", SAY(GOING_DOWN), GET, 2000, KEEL_FAILED, READ, 7 },
     { "it goes down", SAY(GOING_DOWN), SET, 2000, KEEL_UNKNOWN, UNKNOWN, 7 },
-    { "drip", EACH(PROXY_DRIP, 100), GET, 150, KEEL_TIMEOUT, READ, 7 },
-    { "drip", EACH(PROXY_DRIP, 100), SET, 150, KEEL_UNKNOWN, UNKNOWN, 1 },
-    { "drip", EACH(PROXY_DRIP, 100), INCR, 150, KEEL_UNKNOWN, UNKNOWN, 8 },
-    { "a black hole", DO(PROXY_BLACK_HOLE), GET, 100, KEEL_TIMEOUT, READ, 7 },
+    { "drip", EACH(PROXY_DRIP, 1000), GET, 400, KEEL_TIMEOUT, READ, 7 },
+    { "drip", EACH(PROXY_DRIP, 1000), SET, 400, KEEL_UNKNOWN, UNKNOWN, 1 },
+    { "drip", EACH(PROXY_DRIP, 1000), INCR, 400, KEEL_UNKNOWN, UNKNOWN, 8 },
+    { "a black hole", DO(PROXY_BLACK_HOLE), GET, 400, KEEL_TIMEOUT, READ, 7 },
     /* what lay there goes on when the hole is filled */
-    { "a black hole", DO(PROXY_BLACK_HOLE), SET, 100, KEEL_UNKNOWN, UNKNOWN, 1 },
-    { "a black hole", DO(PROXY_BLACK_HOLE), SCAN, 100, KEEL_TIMEOUT, READ, 7 },
-    { "too late", EACH(PROXY_DELAY, 300), GET, 100, KEEL_TIMEOUT, READ, 7 },
-    { "too late", EACH(PROXY_DELAY, 300), SET, 100, KEEL_UNKNOWN, UNKNOWN, 1 },
-    { "too late", EACH(PROXY_DELAY, 300), TOUCH, 100, KEEL_UNKNOWN, UNKNOWN, 7 },
+    { "a black hole", DO(PROXY_BLACK_HOLE), SET, 400, KEEL_UNKNOWN, UNKNOWN, 1 },
+    { "a black hole", DO(PROXY_BLACK_HOLE), SCAN, 400, KEEL_TIMEOUT, READ, 7 },
+    { "too late", EACH(PROXY_DELAY, 2000), GET, 400, KEEL_TIMEOUT, READ, 7 },
+    { "too late", EACH(PROXY_DELAY, 2000), SET, 400, KEEL_UNKNOWN, UNKNOWN, 1 },
+    { "too late", EACH(PROXY_DELAY, 2000), TOUCH, 400, KEEL_UNKNOWN, UNKNOWN, 7 },
 #undef READ
 #undef NO
 #undef UNKNOWN
@@ -144,7 +144,7 @@ static const struct {
     { "a reset", DO(PROXY_RESET_AFTER), KEEL_FAILED },
     { "a drip", EACH(PROXY_DRIP, 50), KEEL_TIMEOUT },
     { "silence", DO(PROXY_BLACK_HOLE), KEEL_TIMEOUT },
-    { "too late", EACH(PROXY_DELAY, 300), KEEL_TIMEOUT },
+    { "too late", EACH(PROXY_DELAY, 2000), KEEL_TIMEOUT },
 };
 
 START_TEST(who_is_not_let_in_has_done_nothing)
@@ -154,8 +154,8 @@ START_TEST(who_is_not_let_in_has_done_nothing)
     open_at(proxy_port(between), "");
     proxy_set(between, greetings[_i].order);
     begun = now_ms();
-    EXPECT(greetings[_i].status, act(SET, 150));
-    ck_assert_uint_le(now_ms() - begun, 150 + SLACK_MS);
+    EXPECT(greetings[_i].status, act(SET, 400));
+    ck_assert_uint_le(now_ms() - begun, 400 + SLACK_MS);
     ck_assert_int_eq(why.applied, KEEL_APPLIED_NO);
     proxy_do(between, PROXY_FORWARD);
     EXPECT(KEEL_OK, set_text("n", "7"));
@@ -205,7 +205,7 @@ END_TEST
 /* Keeps the only connection for as long as nothing moves on it. */
 static void *hold(void *ctx)
 {
-    const keel_bag_options options = within(400);
+    const keel_bag_options options = within(3000);
     keel_bag_item held = { .size = sizeof held };
 
     ck_assert_int_eq(keel_bag_get(bag, "n", &held, &options, NULL), KEEL_TIMEOUT);
