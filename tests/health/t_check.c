@@ -20,7 +20,7 @@
 #include "support/server.h"
 #include "support/suite.h"
 
-#define QUICKLY "none; health.interval=20ms; health.timeout=150ms; health.delay=0; "
+#define QUICKLY "none; health.interval=20ms; health.timeout=1s; health.delay=0; "
 
 static const char servers[] = "server { listen 127.0.0.1:@PORT@; root @DIR@;\n"
                               " location /down { return 503; }\n"

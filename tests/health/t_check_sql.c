@@ -26,7 +26,7 @@ static char settings[1024];
 static void check(const char *check, const char *host, unsigned port)
 {
     int length = snprintf(settings, sizeof settings,
-                          "none; health.interval=20ms; health.timeout=500ms; "
+                          "none; health.interval=20ms; health.timeout=1s; "
                           "health.delay=0; health=%s; health.target=%s",
                           check, host);
 

@@ -364,22 +364,32 @@ static uint64_t allowed_since(uint64_t begun, uint64_t a_second, uint64_t burst)
 }
 
 /* The busy ones call all the time until so many passed. Returns how long it took. */
-static uint64_t call_until(unsigned busy, unsigned count)
+static uint64_t call_until(unsigned busy, unsigned count, uint64_t a_second,
+                           uint64_t burst)
 {
     uint64_t begun = now_ns(), passed = 0;
 
     for (unsigned turn = 0; passed < count; turn++) {
         passed += passes(&members[turn % busy]);
-        ck_assert_uint_le(passed, allowed_since(begun, A_SECOND, BURST));
+        ck_assert_uint_le(passed, allowed_since(begun, a_second, burst));
         a_moment();
     }
     return now_ns() - begun;
 }
 
+/* One of them has the whole rate. A machine that stands still proves nothing: then it is
+ * tried again. */
+static void expect_within(uint64_t limit_ns, unsigned count, uint64_t a_second,
+                          uint64_t burst)
+{
+    for (int tries = 1; call_until(1, count, a_second, burst) >= limit_ns; tries++)
+        ck_assert_int_lt(tries, 5);
+}
+
 START_TEST(members_together_never_exceed_the_rate_by_more_than_a_burst)
 {
     begin_rate(MEMBERS, "");
-    call_until(MEMBERS, 300);
+    call_until(MEMBERS, 300, A_SECOND, BURST);
     leave();
 }
 END_TEST
@@ -388,7 +398,7 @@ END_TEST
 START_TEST(one_busy_member_among_idle_ones_uses_the_rate_up)
 {
     begin_rate(MEMBERS, "");
-    ck_assert_uint_lt(call_until(1, 300), 3 * KEEL_S);
+    expect_within(3 * KEEL_S, 300, A_SECOND, BURST);
     leave();
 }
 END_TEST
@@ -505,30 +515,21 @@ START_TEST(without_the_server_each_has_a_share_of_the_rate)
     }
     ck_assert(test_redis_restart(&redis));
     everybody_is_in();
-    ck_assert_uint_lt(call_until(1, 300), 3 * KEEL_S);
+    expect_within(3 * KEEL_S, 300, A_SECOND, BURST);
     leave();
 }
 END_TEST
 
+/* With the one before it would take almost five seconds. */
 START_TEST(another_rate_is_the_fleets_when_all_have_it)
 {
-    uint64_t begun, passed = 0;
-
     begin_rate(2, "");
     for (unsigned i = 0; i < 2; i++)
         ck_assert_int_eq(keel_pipeline_override(members[i].o.pipeline,
                                                 "rate=2000/s; rate.burst=400",
                                                 3600 * KEEL_S, NULL),
                          KEEL_OK);
-    begun = now_ns();
-    while (passed < 3000) {
-        if (passes(&members[0]))
-            passed++;
-        else
-            a_moment();
-        ck_assert_uint_le(passed, allowed_since(begun, 2000, 400));
-    }
-    ck_assert_uint_lt(now_ns() - begun, 10 * KEEL_S);
+    expect_within(3 * KEEL_S, 1000, 2000, 400);
     leave();
 }
 END_TEST
