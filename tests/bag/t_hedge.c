@@ -422,7 +422,7 @@ START_TEST(the_deadline_ends_what_all_hang_in)
 
     open_hanging(NOW);
     s.stores[1].before = hang;
-    options.deadline_at_ns = keel_now(s.o.rt) + 20 * KEEL_MS;
+    options.deadline_at_ns = keel_now(s.o.rt) + 500 * KEEL_MS;
     ck_assert_int_eq(get_with("k", &options), KEEL_DEADLINE);
     ck_assert_ptr_nonnull(strstr(s.why.text, "top: "));
     latch_hit(&let_go);
@@ -434,7 +434,7 @@ END_TEST
 
 START_TEST(a_timeout_of_its_own_ends_an_attempt)
 {
-    open_hanging("delay=1h; timeout=20ms; hedge.budget=100%");
+    open_hanging("delay=1h; timeout=500ms; hedge.budget=100%");
     ck_assert_int_eq(get("k"), KEEL_OK); /* of the copy that took its place */
     ck_assert_str_eq(value, "second");
     latch_hit(&let_go);

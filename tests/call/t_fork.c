@@ -568,7 +568,7 @@ END_TEST
 
 START_TEST(a_callback_under_way_in_the_parent_is_none_of_the_childs_business)
 {
-    opened_init(&o, OPENED_REAL, NULL, "timeout=20ms; retry.attempts=1");
+    opened_init(&o, OPENED_REAL, NULL, "timeout=1s; retry.attempts=1");
     ck_assert_int_eq(detach(stay), KEEL_TIMEOUT);
     latch_await(&entered, 1);
     child_await(child_fork(use_own_workers));

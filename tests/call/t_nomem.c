@@ -10,6 +10,9 @@
 #include "support/opened.h"
 #include "support/suite.h"
 
+#define PATIENT "timeout=60s; deadline=60s"
+#define TIMEOUT (60 * KEEL_S)
+
 static opened o;
 
 START_TEST(keel_open_gives_all_back_and_says_what_was_missing)
@@ -72,21 +75,21 @@ static keel_status open_anew(keel_detail *why)
     keel_pipeline_close(o.pipeline);
     status = keel_pipeline_open(&again, o.rt, "payments", "timeout=300ms", why);
     if (status != KEEL_OK)
-        ck_assert_int_eq(
-            keel_pipeline_open(&again, o.rt, "payments", "timeout=1s", NULL), KEEL_OK);
+        ck_assert_int_eq(keel_pipeline_open(&again, o.rt, "payments", PATIENT, NULL),
+                         KEEL_OK);
     o.pipeline = again;
     ck_assert_uint_eq(opened_timeout(again),
-                      status == KEEL_OK ? 300 * KEEL_MS : KEEL_S);
+                      status == KEEL_OK ? 300 * KEEL_MS : TIMEOUT);
     return status;
 }
 
 static keel_status override(keel_detail *why)
 {
     keel_status status = keel_pipeline_override(
-        o.pipeline, "timeout=300ms; bulkhead.queue=9", KEEL_S, why);
+        o.pipeline, "timeout=300ms; bulkhead.queue=9", 3600 * KEEL_S, why);
 
     ck_assert_uint_eq(opened_timeout(o.pipeline),
-                      status == KEEL_OK ? 300 * KEEL_MS : KEEL_S);
+                      status == KEEL_OK ? 300 * KEEL_MS : TIMEOUT);
     return status;
 }
 
@@ -94,7 +97,7 @@ static keel_status reload(keel_detail *why)
 {
     keel_status status = keel_reload(o.rt, why);
 
-    ck_assert_uint_eq(opened_timeout(o.pipeline), KEEL_S);
+    ck_assert_uint_eq(opened_timeout(o.pipeline), TIMEOUT);
     return status;
 }
 
@@ -152,7 +155,7 @@ START_TEST(what_fails_for_want_of_memory_changes_nothing_and_works_the_next_time
         keel_detail why = KEEL_DETAIL_INIT;
         bool failed;
 
-        opened_init(&o, OPENED_REAL, NULL, "timeout=1s");
+        opened_init(&o, OPENED_REAL, NULL, PATIENT);
         o.memory.calls = 0;
         o.memory.fail_at = ++n;
         status = acts[_i].act(&why);

@@ -135,7 +135,7 @@ END_TEST
 
 START_TEST(when_its_time_is_up_the_handle_is_to_be_taken_out)
 {
-    BEGIN(QUICK "; timeout=60ms; retry.attempts=2", SAY("", FAULT_HANG),
+    BEGIN(QUICK "; timeout=1s; retry.attempts=2", SAY("", FAULT_HANG),
           SAY(GOOD, FAULT_KEEP));
     ck_assert_int_eq(play(), KEEL_OK);
     ck_assert_int_eq(added, 2);

@@ -40,7 +40,7 @@ static void end(void)
 
 START_TEST(a_command_that_may_have_left_is_sent_once)
 {
-    begin(QUICK "; timeout=200ms; retry.attempts=3", CURLOPT_QUOTE, "DELE silent");
+    begin(QUICK "; timeout=1s; retry.attempts=3", CURLOPT_QUOTE, "DELE silent");
     client.options.safety = KEEL_CURL_UNSAFE;
     ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
     ck_assert_int_eq(client.why.attempts, 1);

@@ -116,7 +116,7 @@ static void write_slow_document(void)
 
 START_TEST(a_slow_body_is_given_up_and_not_asked_for_again)
 {
-    begin("timeout=300ms; retry.attempts=3; retry.backoff=1ms", "/slow");
+    begin("timeout=1s; retry.attempts=3; retry.backoff=1ms", "/slow");
     write_slow_document();
     ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
     ck_assert_int_eq(client.code, CURLE_OPERATION_TIMEDOUT);

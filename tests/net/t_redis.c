@@ -468,7 +468,7 @@ START_TEST(a_message_that_drips_is_read_on)
     keel_text message;
 
     subscribe();
-    proxy_set(between, (proxy_order){ .fault = PROXY_DRIP, .ms = 2 });
+    proxy_set(between, (proxy_order){ .fault = PROXY_DRIP, .ms = 5 });
     publish("hello");
     do {
         status = keel_redis_receive(redis, &reply, in(10 * KEEL_MS), &why);

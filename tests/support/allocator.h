@@ -18,7 +18,7 @@
 
 typedef struct failing_allocator {
     keel_allocator allocator;
-    long fail_at;
+    atomic_long fail_at;
     atomic_long calls;
     atomic_long live;
     atomic_bool failed; /* the fail_at-th allocation was asked for */

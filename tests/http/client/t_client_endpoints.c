@@ -182,8 +182,9 @@ START_TEST(a_copy_answers_for_one_that_is_slow)
         ck_assert_str_eq(t.body, "fine");
     }
     stats = opened_look(&own);
-    ck_assert_uint_gt(stats.hedges_total, 0);
-    ck_assert_uint_eq(stats.hedges_won_total, stats.hedges_total);
+    /* a good answer that took long had a copy that lost */
+    ck_assert_uint_gt(stats.hedges_won_total, 0);
+    ck_assert_uint_le(stats.hedges_won_total, stats.hedges_total);
     ck_assert_uint_eq(stats.in_flight, 0);
     end_two();
 }

@@ -102,7 +102,7 @@ START_TEST(an_attempt_ends_at_its_timeout_and_is_made_again)
     told_end t = { 0 };
     keel_http_request r;
 
-    BEGIN(QUICK "timeout=60ms; retry.attempts=2", HANG, SAY(GOOD, FAULT_KEEP));
+    BEGIN(QUICK "timeout=1s; retry.attempts=2", HANG, SAY(GOOD, FAULT_KEEP));
     r = request_to(&t);
     play(&r);
     ck_assert_int_eq(t.status, KEEL_OK);
@@ -125,7 +125,7 @@ START_TEST(the_deadline_comes_in_the_midst_of_a_body)
 
     ck_assert(fault_start(&server, dripping, 1));
     client_open_at("", server.port);
-    call.deadline_at_ns = keel_now(own.rt) + 100 * KEEL_MS;
+    call.deadline_at_ns = keel_now(own.rt) + 500 * KEEL_MS;
     r = request_to(&t);
     r.method = "POST";
     r.call = &call;
@@ -173,12 +173,12 @@ END_TEST
 
 START_TEST(a_connected_request_does_not_mind_the_connect_timeout)
 {
-    static const fault_step late[] = { { .send = GOOD, .drip_ms = 3 } };
+    static const fault_step late[] = { { .send = GOOD, .drip_ms = 10 } };
     told_end t = { 0 };
     keel_http_request r;
 
     ck_assert(fault_start(&server, late, 1));
-    client_open_at("timeout=60s; deadline=90s; timeout.connect=30ms; retry.attempts=1",
+    client_open_at("timeout=60s; deadline=90s; timeout.connect=200ms; retry.attempts=1",
                    server.port);
     r = request_to(&t);
     play(&r);
