@@ -529,7 +529,7 @@ START_TEST(another_rate_is_the_fleets_when_all_have_it)
                                                 "rate=2000/s; rate.burst=400",
                                                 3600 * KEEL_S, NULL),
                          KEEL_OK);
-    expect_within(3 * KEEL_S, 1000, 2000, 400);
+    expect_within(4 * KEEL_S, 1000, 2000, 400);
     leave();
 }
 END_TEST
