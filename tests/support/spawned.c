@@ -41,20 +41,36 @@ static _Noreturn void become(const char *const argv[], int output)
     _exit(127);
 }
 
+/* Until nobody has the other end open any more, which closes when a child becomes another
+ * program. */
+static void await_end(int fd)
+{
+    char byte;
+
+    while (read(fd, &byte, 1) < 0 && errno == EINTR)
+        ;
+    close(fd);
+}
+
 /*
  * A process group of its own: one signal reaches all of it, and the terminal's Ctrl-C
- * does not.
+ * does not. Who stopped it before it is that program would keep what is open here, such as
+ * a port that is listened on, open in it.
  */
 bool spawned_start(spawned *s, int at_our_end, const char *const argv[])
 {
     char path[SPAWNED_PATH_SIZE];
     pid_t parent = getpid(), pid;
-    int output;
+    int output, ours[2];
 
     spawned_path(s, "output", path);
     output = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (output < 0)
         return false;
+    if (pipe2(ours, O_CLOEXEC)) {
+        close(output);
+        return false;
+    }
     pid = fork();
     if (pid == 0) {
         setpgid(0, 0);
@@ -64,9 +80,10 @@ bool spawned_start(spawned *s, int at_our_end, const char *const argv[])
         become(argv, output);
     }
     close(output);
+    close(ours[1]);
+    await_end(ours[0]);
     if (pid < 0)
         return false;
-    setpgid(pid, pid); /* by both: whoever is first */
     s->pid = pid;
     return true;
 }

@@ -24,7 +24,8 @@ bool spawned_init(spawned *s, const char *name);
 void spawned_path(const spawned *s, const char *name, char path[SPAWNED_PATH_SIZE]);
 
 /*
- * Starts a program; what it prints is appended to the file "output".
+ * Starts a program, and returns when it is one; what it prints is appended to the file
+ * "output".
  *
  * at_our_end  the signal it gets when the thread that started it is gone
  * Returns     false: errno; a program that cannot be run ends at once

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "support/child.h"
 #include "support/loopback.h"
 #include "support/server.h"
+#include "support/spawned.h"
 #include "support/suite.h"
 #include "support/vclock.h"
 
@@ -214,6 +216,29 @@ START_TEST(a_configuration_nginx_refuses_is_no_server)
 }
 END_TEST
 
+/* Stopped as early as can be: what was open here when it began may be closed here. */
+START_TEST(what_was_started_keeps_nothing_of_ours_open)
+{
+    static const char *const argv[] = { "sleep", "60", NULL };
+
+    for (int i = 0; i < 20; i++) {
+        uint16_t port = loopback_free_port();
+        int listener = loopback_listen(port, 1);
+        spawned s;
+
+        ck_assert_int_ge(listener, 0);
+        ck_assert(spawned_init(&s, "sleep"));
+        ck_assert(spawned_start(&s, SIGKILL, argv));
+        spawned_freeze(&s);
+        close(listener);
+        listener = loopback_listen(port, 1);
+        ck_assert_int_ge(listener, 0);
+        close(listener);
+        spawned_cleanup(&s);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const suite_test tests[] = {
@@ -224,7 +249,8 @@ int main(void)
         ONE(only_the_chosen_allocation_fails_and_live_blocks_are_counted),
         ONE(a_port_is_given_to_one_test_alone),
         ONE(a_server_listens_once_started_goes_and_comes_back_on_its_port),
-        ONE(a_configuration_nginx_refuses_is_no_server)
+        ONE(a_configuration_nginx_refuses_is_no_server),
+        ONE(what_was_started_keeps_nothing_of_ours_open)
     };
 
     if (!test_server_is_installed())
