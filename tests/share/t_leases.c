@@ -332,7 +332,20 @@ END_TEST
 
 enum { A_SECOND = 200, BURST = 20 };
 
-/* Who thinks he is alone has too much in stock. */
+static keel_fleet_tokens *tokens_of(const member *m)
+{
+    return plan_of(m)->rate.fleet;
+}
+
+static bool has_no_more_than_its_stock(const member *m)
+{
+    const keel_policy *policy = &plan_of(m)->policy;
+
+    return keel_fleet_tokens_left(tokens_of(m)) <=
+           keel_fleet_tokens_allow(policy, member_count).stock;
+}
+
+/* Who thinks he is alone has too much in stock, and gives it back once he knows better. */
 static void begin_rate(unsigned count, const char *more)
 {
     char settings[128];
@@ -340,11 +353,8 @@ static void begin_rate(unsigned count, const char *more)
     snprintf(settings, sizeof settings, RATE "%s", more);
     begin(count, settings);
     everybody_knows_of_all();
-}
-
-static keel_fleet_tokens *tokens_of(const member *m)
-{
-    return plan_of(m)->rate.fleet;
+    for (unsigned i = 0; i < count; i++)
+        COMES(has_no_more_than_its_stock(&members[i]));
 }
 
 static bool passes(const member *m)
