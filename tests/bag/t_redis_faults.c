@@ -12,7 +12,9 @@
 
 #include "fault_verbs.h"
 
-enum { SLACK_MS = 10000 }; /* of a busy machine; what does not end never does */
+enum {
+    SLACK_MS = 10000
+}; /* of a busy machine; who waited for the answer has another status */
 
 static proxy *between;
 

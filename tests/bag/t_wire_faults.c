@@ -17,7 +17,8 @@
 enum {
     SOON_MS = 150,
     LONG_MS = 8000,
-    SLACK_MS = 10000, /* of a busy machine; what does not end never does */
+    SLACK_MS =
+        10000, /* of a busy machine; who waited for the answer has another status */
     VALUE_SIZE = 16,
     SPEC_SIZE = 512
 };

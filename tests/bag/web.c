@@ -9,7 +9,9 @@
 enum { SPEC_SIZE = 512, SOON_MS = WEB_SOON_MS, PATIENCE_MS = WEB_PATIENCE_MS };
 
 /* More than keel may take, since others may have the processors; less than any fault. */
-enum { SLACK_MS = 10000 }; /* of a busy machine; what does not end never does */
+enum {
+    SLACK_MS = 10000
+}; /* of a busy machine; who waited for the answer has another status */
 
 /* ---- bags ---------------------------------------------------------------------------- */
 
