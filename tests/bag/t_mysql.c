@@ -461,21 +461,35 @@ static long long connection_of_the_bag(void)
                                   "WHERE user = 'app'");
 }
 
+/* False: the server's word, for which it has a tenth of the time, came too late. */
+static bool is_told_in_time_that_others_keep_it_out(void)
+{
+    keel_bag_options options = within(200);
+    uint64_t begun = now_ms();
+    keel_status status = keel_bag_set(bag, "k", "x", 1, &options, &why);
+
+    ck_assert_uint_le(now_ms() - begun, 200 + SLACK_MS);
+    if (status == KEEL_UNKNOWN)
+        return false;
+    EXPECT(KEEL_DEADLINE, status);
+    ck_assert_int_eq(why.applied, KEEL_APPLIED_NO);
+    return true;
+}
+
+/* A machine that stands still proves nothing: then it is tried again. */
 START_TEST(a_write_that_others_keep_out_ends_by_its_deadline_undone)
 {
-    keel_bag_options options;
     long long connection;
-    uint64_t begun;
 
     EXPECT(KEEL_OK, set_text("k", "before"));
     connection = connection_of_the_bag();
     test_mariadb_tell(root, "BEGIN");
     test_mariadb_tell(root, "UPDATE keel_bag SET f = 1");
-    begun = now_ms();
-    options = within(200);
-    EXPECT(KEEL_DEADLINE, keel_bag_set(bag, "k", "x", 1, &options, &why));
-    ck_assert_int_eq(why.applied, KEEL_APPLIED_NO);
-    ck_assert_uint_le(now_ms() - begun, 200 + SLACK_MS);
+    for (int tries = 1; !is_told_in_time_that_others_keep_it_out(); tries++) {
+        ck_assert_int_lt(tries, 5);
+        EXPECT(KEEL_OK, get_text("k")); /* by another connection */
+        connection = connection_of_the_bag();
+    }
     EXPECT(KEEL_OK, get_text("k")); /* reading waits for nobody */
     test_mariadb_tell(root, "ROLLBACK");
     EXPECT(KEEL_OK, get_text("k"));

@@ -147,13 +147,24 @@ static void say(int fd, const char *text)
     ck_assert_int_eq(send(fd, text, length, MSG_NOSIGNAL), (ssize_t)length);
 }
 
+/* Who was stopped and goes on is interrupted, as the socket's time has an end. */
+static ssize_t receive(int fd, char *to, size_t size)
+{
+    ssize_t got;
+
+    do
+        got = recv(fd, to, size, 0);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 static void expect(int fd, const char *answer)
 {
     char got[256] = "";
     size_t length = strlen(answer), have = 0;
 
     while (have < length) {
-        ssize_t more = recv(fd, got + have, length - have, 0);
+        ssize_t more = receive(fd, got + have, length - have);
 
         ck_assert_msg(more > 0, "\"%s\" instead of \"%s\", %s", got, answer,
                       more ? strerror(errno) : "closed");
@@ -165,7 +176,7 @@ static void expect(int fd, const char *answer)
 static void expect_closed(int fd)
 {
     char byte;
-    ssize_t got = recv(fd, &byte, 1, 0);
+    ssize_t got = receive(fd, &byte, 1);
 
     ck_assert_msg(got == 0 || (got < 0 && errno == ECONNRESET), "it is open: %zd", got);
     close(fd);
@@ -632,7 +643,7 @@ static void expect_state(int fd, const char *state)
 {
     char got[64] = "";
 
-    ck_assert_int_gt(recv(fd, got, sizeof got - 1, 0), 0);
+    ck_assert_int_gt(receive(fd, got, sizeof got - 1), 0);
     ck_assert_str_eq(got, state);
 }
 

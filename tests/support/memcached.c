@@ -2,6 +2,7 @@
 /* Starting, freezing and stopping private memcached servers. */
 #include "support/memcached.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +69,9 @@ bool test_memcached_ask(const test_memcached *m, const char *line, char *answer,
         return false;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line))
-        length = recv(fd, answer, size - 1, 0);
+        do
+            length = recv(fd, answer, size - 1, 0);
+        while (length < 0 && errno == EINTR);
     close(fd);
     answer[length > 0 ? length : 0] = '\0';
     return length > 0;

@@ -67,11 +67,12 @@ esac
 expect 143 'b: sleep was ended, its time was over' b --settings "$breaker; timeout=100ms" \
     -- sleep 30
 counts b 1 1
-expect 137 'its time was over' b --settings "$breaker; timeout=100ms" \
+# A second is time enough for the shell to have set its trap.
+expect 137 'its time was over' b --settings "$breaker; timeout=1s" \
     -- sh -c 'trap "" TERM; while :; do sleep 0.1; done'
 counts b 2 2
 expect 143 'its time was over' b --settings "$breaker; deadline=100ms" -- sleep 30
-expect 0 'its time was over' b --settings "$breaker; timeout=100ms" \
+expect 0 'its time was over' b --settings "$breaker; timeout=1s" \
     -- sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'
 
 # Short-lived processes share: the third is refused, and hears when to come back.

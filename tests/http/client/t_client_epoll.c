@@ -2,6 +2,7 @@
 /* keel_http in a program's own epoll set, where it is one descriptor. */
 #include <keel/adapters/epoll.h>
 
+#include <errno.h>
 #include <sys/resource.h>
 
 #define LOOP_NAME "client_epoll"
@@ -23,8 +24,12 @@ static keel_http **loop_open(keel_runtime *runtime)
 static void loop_step(void)
 {
     struct epoll_event event;
+    int count;
 
-    ck_assert_int_eq(epoll_wait(set, &event, 1, -1), 1);
+    do
+        count = epoll_wait(set, &event, 1, -1);
+    while (count < 0 && errno == EINTR);
+    ck_assert_int_eq(count, 1);
     keel_epoll_dispatch(&adapter);
 }
 
