@@ -24,10 +24,13 @@ static void hang_up(fault_connection *c, bool reset)
 static void send_step(int fd, const fault_step *step)
 {
     const struct timespec pause = { .tv_nsec = step->drip_ms * 1000000L };
+    /* an end that follows comes with the last byte: no client sends in between */
+    int flags =
+        MSG_NOSIGNAL | (step->then == FAULT_CLOSE && !step->drip_ms ? MSG_MORE : 0);
     size_t left = strlen(step->send);
 
     for (const char *p = step->send; left;) {
-        ssize_t sent = send(fd, p, step->drip_ms ? 1 : left, MSG_NOSIGNAL);
+        ssize_t sent = send(fd, p, step->drip_ms ? 1 : left, flags);
 
         if (sent < 0)
             return; /* the client has left */
