@@ -21,7 +21,7 @@ void web_open(web_bag *w, const char *spec, uint16_t port);
 /* Fails the test if memory was not given back. */
 void web_close(web_bag *w);
 
-enum { WEB_SOON_MS = 400, WEB_PATIENCE_MS = 8000 };
+enum { WEB_SOON_MS = 1000, WEB_PATIENCE_MS = 8000 };
 
 /* Options with a deadline so far from now. */
 keel_bag_options web_within(const web_bag *w, unsigned ms);
