@@ -7,7 +7,6 @@
  * KEEL_SEED=n runs the schedules of that seed again.
  */
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +14,10 @@
 #include "bag/staged.h"
 #include "bag/wrap/hedge.h"
 #include "base/seed.h"
+#include "support/comes.h"
 #include "support/suite.h"
 
-enum { THREADS = 4, READS = 500, KEYS = 6, SIZE = 300 };
+enum { THREADS = 4, READS = 500, KEYS = 6, SIZE = 300, MOST_PAUSE_NS = 100 * 1000 };
 
 static staged s;
 static uint64_t seed;
@@ -30,7 +30,10 @@ static uint32_t draw(uint64_t *state)
     return (uint32_t)(*state >> 33);
 }
 
-/* Each operation of a store takes a while of its own; now and then they go and come. */
+/*
+ * Each operation of a store takes a while of its own, asleep: what yields instead gives a
+ * processor away for as long as others want it. Now and then they go and come.
+ */
 static void dawdle(void *ctx)
 {
     static _Atomic uint64_t operations;
@@ -40,8 +43,7 @@ static void dawdle(void *ctx)
 
     if (chance % 16 == 0)
         store->is_down = !store->is_down;
-    for (uint32_t i = chance >> 8 & 255; i > 0; i--)
-        sched_yield();
+    pause_ns((chance >> 8) % MOST_PAUSE_NS);
 }
 
 /* ---- items --------------------------------------------------------------------------- */

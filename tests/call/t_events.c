@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What the listener is told, when, and by whom. */
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "board/event_ring.h"
+#include "support/comes.h"
 #include "support/latch.h"
 #include "support/opened.h"
 #include "support/suite.h"
@@ -312,8 +312,7 @@ static void stay_inside(const keel_event *event, void *ctx)
     atomic_store(&is_inside, true);
     latch_hit(&inside);
     latch_await(&removing, 1);
-    for (int i = 0; i < 1000; i++)
-        sched_yield(); /* the other one has every opportunity to come back too early */
+    pause_ns(10 * KEEL_MS); /* the other one could come back too early */
     atomic_store(&is_inside, false);
 }
 

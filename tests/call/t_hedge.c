@@ -4,10 +4,10 @@
  * copies on workers. When copies are sent, and who wins, is told by the scenarios of
  * tests/tools/scenarios/hedge.stories; random orders are in t_schedules.c.
  */
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/comes.h"
 #include "support/latch.h"
 #include "support/opened.h"
 #include "support/suite.h"
@@ -420,8 +420,7 @@ static keel_status be_random(const keel_attempt *attempt, keel_outcome *outcome,
     (void)outcome;
     (void)ctx;
     *seed = attempt->number * 2654435761u + (uint32_t)(uintptr_t)seed;
-    for (uint32_t i = *seed >> 16 & 1023; i > 0; i--)
-        sched_yield();
+    pause_ns((*seed >> 16) * 4); /* up to a quarter of a millisecond */
     return *seed >> 8 & 3 ? KEEL_OK : KEEL_FAILED;
 }
 

@@ -12,9 +12,14 @@ uint64_t now_ns(void)
     return clock.now(clock.ctx);
 }
 
-void a_moment(void)
+void pause_ns(uint64_t ns)
 {
-    const struct timespec pause = { 0, KEEL_MS / 4 };
+    const struct timespec pause = { (time_t)(ns / KEEL_S), (long)(ns % KEEL_S) };
 
     nanosleep(&pause, NULL);
+}
+
+void a_moment(void)
+{
+    pause_ns(KEEL_MS / 4);
 }
