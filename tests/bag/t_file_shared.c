@@ -82,11 +82,23 @@ typedef struct counting {
 static const counting countings[] = { { "sync=none", 100 }, { "sync=full", 20 } };
 static const counting *played;
 
+/* Again where others had the lock until the deadline: then nothing was counted. */
+static keel_status count_once(void)
+{
+    keel_detail why = KEEL_DETAIL_INIT;
+    keel_status status;
+
+    do
+        status = keel_bag_incr(d.bag, "counter", 1, NULL, NULL, &why);
+    while (status == KEEL_DEADLINE && why.applied == KEEL_APPLIED_NO);
+    return status;
+}
+
 static void *count(void *ctx)
 {
     (void)ctx;
     for (unsigned i = 0; i < played->times; i++)
-        CHILD(keel_bag_incr(d.bag, "counter", 1, NULL, NULL, NULL) == KEEL_OK);
+        CHILD(count_once() == KEEL_OK);
     return NULL;
 }
 
