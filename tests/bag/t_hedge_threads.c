@@ -14,7 +14,7 @@
 #include "bag/staged.h"
 #include "bag/wrap/hedge.h"
 #include "base/seed.h"
-#include "support/comes.h"
+#include "support/pause.h"
 #include "support/suite.h"
 
 enum { THREADS = 4, READS = 500, KEYS = 6, SIZE = 300, MOST_PAUSE_NS = 100 * 1000 };

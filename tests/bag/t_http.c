@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bag/web_objects.h"
 #include "support/fault.h"
+#include "support/pause.h"
 #include "support/server.h"
 #include "support/suite.h"
 
@@ -131,7 +131,7 @@ END_TEST
 
 static void *fire(void *cancel)
 {
-    nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+    pause_ns(20 * KEEL_MS);
     keel_cancel_fire(cancel);
     return NULL;
 }

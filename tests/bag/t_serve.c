@@ -14,10 +14,10 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "support/loopback.h"
+#include "support/pause.h"
 #include "support/spawned.h"
 #include "support/suite.h"
 
@@ -42,9 +42,7 @@ static void teardown(void)
 
 static void pause_shortly(void)
 {
-    const struct timespec pause = { 0, 5000000 };
-
-    nanosleep(&pause, NULL);
+    pause_ns(5 * KEEL_MS);
 }
 
 /* Whether its output has that line; the port of the last one is kept. */

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "board/event_ring.h"
-#include "support/comes.h"
 #include "support/latch.h"
 #include "support/opened.h"
+#include "support/pause.h"
 #include "support/suite.h"
 
 enum { KEPT = 64 };

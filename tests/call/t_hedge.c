@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/comes.h"
 #include "support/latch.h"
 #include "support/opened.h"
+#include "support/pause.h"
 #include "support/suite.h"
 
 #define HEDGED                                                                         \

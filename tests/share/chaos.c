@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "share/check_logs.h"
+#include "support/pause.h"
 #include "support/proxy.h"
 #include "support/redis.h"
 
@@ -55,9 +56,7 @@ static void write_line(int fd, const char *subsystem, const char *message)
 
 static void pause_ms(unsigned ms)
 {
-    const struct timespec pause = { ms / 1000, ms % 1000 * 1000000L };
-
-    nanosleep(&pause, NULL);
+    pause_ns(ms * KEEL_MS);
 }
 
 /* ---- a member ----------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 /* The machine's clock for tests that wait. */
 #include "support/comes.h"
 
-#include <time.h>
+#include "support/pause.h"
 
 uint64_t now_ns(void)
 {
@@ -10,13 +10,6 @@ uint64_t now_ns(void)
 
     ck_assert(keel_clock_real(&clock));
     return clock.now(clock.ctx);
-}
-
-void pause_ns(uint64_t ns)
-{
-    const struct timespec pause = { (time_t)(ns / KEEL_S), (long)(ns % KEEL_S) };
-
-    nanosleep(&pause, NULL);
 }
 
 void a_moment(void)

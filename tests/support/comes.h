@@ -11,9 +11,6 @@
 
 uint64_t now_ns(void);
 
-/* Or until a signal comes. */
-void pause_ns(uint64_t ns);
-
 /* A quarter of a millisecond, for others to go on. */
 void a_moment(void);
 

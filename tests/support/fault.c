@@ -8,8 +8,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "support/pause.h"
 
 static void hang_up(fault_connection *c, bool reset)
 {
@@ -23,7 +24,6 @@ static void hang_up(fault_connection *c, bool reset)
 
 static void send_step(int fd, const fault_step *step)
 {
-    const struct timespec pause = { .tv_nsec = step->drip_ms * 1000000L };
     /* an end that follows comes with the last byte: no client sends in between */
     int flags =
         MSG_NOSIGNAL | (step->then == FAULT_CLOSE && !step->drip_ms ? MSG_MORE : 0);
@@ -37,7 +37,7 @@ static void send_step(int fd, const fault_step *step)
         p += sent;
         left -= (size_t)sent;
         if (step->drip_ms)
-            nanosleep(&pause, NULL);
+            pause_ns((uint64_t)step->drip_ms * KEEL_MS);
     }
 }
 

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "support/loopback.h"
+#include "support/pause.h"
 
 enum { POLL_MS = 5, READY_POLLS = 4000, START_TRIES = 5, ARGUMENTS = 24, OPTION = 300 };
 
@@ -74,7 +74,6 @@ long long test_mariadb_ask(MYSQL *root, const char *statement)
 
 static bool await(test_mariadb *m)
 {
-    const struct timespec pause = { 0, POLL_MS * 1000000L };
     MYSQL *root;
 
     for (int i = 0; i < READY_POLLS; i++) {
@@ -84,7 +83,7 @@ static bool await(test_mariadb *m)
             return true;
         if (spawned_has_ended(&m->process))
             break;
-        nanosleep(&pause, NULL);
+        pause_ns(POLL_MS * KEEL_MS);
     }
     return false;
 }

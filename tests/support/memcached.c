@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "net/socket.h"
 #include "support/loopback.h"
+#include "support/pause.h"
 
 enum { POLL_MS = 5, READY_POLLS = 4000, START_TRIES = 5, ANSWER_S = 5 };
 
@@ -89,14 +89,12 @@ static bool answers(const test_memcached *m)
 
 static bool await(test_memcached *m)
 {
-    const struct timespec pause = { 0, POLL_MS * 1000000L };
-
     for (int i = 0; i < READY_POLLS; i++) {
         if (answers(m))
             return true;
         if (spawned_has_ended(&m->process))
             break;
-        nanosleep(&pause, NULL);
+        pause_ns(POLL_MS * KEEL_MS);
     }
     return false;
 }

@@ -4,8 +4,9 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "support/pause.h"
 
 enum { POLL_MS = 5, START_POLLS = 2000 };
 
@@ -88,14 +89,12 @@ static bool is_listening(const nginx *n)
 
 static bool await_listening(nginx *n)
 {
-    const struct timespec pause = { 0, POLL_MS * 1000000L };
-
     for (int i = 0; i < START_POLLS; i++) {
         if (is_listening(n))
             return true;
         if (spawned_has_ended(&n->process))
             return false;
-        nanosleep(&pause, NULL);
+        pause_ns(POLL_MS * KEEL_MS);
     }
     return false;
 }

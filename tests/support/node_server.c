@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "support/loopback.h"
+#include "support/pause.h"
 
 enum { POLL_MS = 10, READY_POLLS = 3000, START_TRIES = 5, PORT_SIZE = 8 };
 
@@ -123,14 +123,12 @@ bool node_server_write(const node_server *n, const char *name, const char *text,
 
 static bool await(node_server *n)
 {
-    const struct timespec pause = { 0, POLL_MS * 1000000L };
-
     for (int i = 0; i < READY_POLLS; i++) {
         if (node_server_post(n, "/-/requests", NULL, "", NULL, 0))
             return true;
         if (spawned_has_ended(&n->process))
             break;
-        nanosleep(&pause, NULL);
+        pause_ns(POLL_MS * KEEL_MS);
     }
     return false;
 }

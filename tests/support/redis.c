@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "support/loopback.h"
+#include "support/pause.h"
 
 enum { POLL_MS = 5, READY_POLLS = 4000, START_TRIES = 5, COMMAND_S = 5 };
 
@@ -130,14 +130,12 @@ static bool knows_master(const test_redis *r)
 
 static bool await(test_redis *r, bool (*is_ready)(const test_redis *))
 {
-    const struct timespec pause = { 0, POLL_MS * 1000000L };
-
     for (int i = 0; i < READY_POLLS; i++) {
         if (is_ready(r))
             return true;
         if (spawned_has_ended(&r->process))
             break;
-        nanosleep(&pause, NULL);
+        pause_ns(POLL_MS * KEEL_MS);
     }
     return false;
 }
