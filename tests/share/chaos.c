@@ -27,6 +27,7 @@
 enum {
     MEMBERS = 5,
     SECONDS = 12,
+    FORGOTTEN_MS = 2400, /* breaker.window, and two of its buckets */
     SETTLE_S = 30,
     SETTLED_LOOKS = 10,
     CALL_EVERY_MS = 2,
@@ -35,8 +36,8 @@ enum {
 };
 
 #define SETTINGS                                                                       \
-    "none; breaker.min_calls=8; breaker.open=200ms; breaker.open_max=400ms;"           \
-    "breaker.open_jitter=0.1; breaker.half_open_permits=2;"                            \
+    "none; breaker.window=2s; breaker.min_calls=8; breaker.open=200ms;"                \
+    "breaker.open_max=400ms; breaker.open_jitter=0.1; breaker.half_open_permits=2;"    \
     "breaker.half_open_failures=0; breaker.lease=500ms; deadline=10s"
 
 static const check_rules rules = { .permits = 2, .lease_ms = 700, .open_most_ms = 440 };
@@ -268,18 +269,21 @@ static void torment(unsigned seconds)
 }
 
 /* As far as they have written until now. */
-static bool all_are_closed_alike(void)
+static bool all_are_well_alike(void)
 {
-    uint64_t epoch = check_closed_epoch(chaos.directory, chaos.members[0].log);
+    uint64_t epoch = check_well_epoch(chaos.directory, chaos.members[0].log);
 
     for (unsigned i = 1; i < MEMBERS && epoch; i++)
-        if (check_closed_epoch(chaos.directory, chaos.members[i].log) != epoch)
+        if (check_well_epoch(chaos.directory, chaos.members[i].log) != epoch)
             return false;
     return epoch != 0;
 }
 
-/* Everything is well from now on. Returns once all have shown it for a while, or have had
- * long enough. */
+/*
+ * Everything is well from now on. While failures of before are in a window they may still
+ * trip a breaker, as the successes beside them leave it first. Returns once all have shown
+ * for a while that they are well, or have had long enough.
+ */
 static void let_be(void)
 {
     time_t until = time(NULL) + SETTLE_S;
@@ -289,9 +293,10 @@ static void let_be(void)
     for (unsigned i = 0; i < MEMBERS; i++)
         if (chaos.members[i].is_stopped)
             continue_member(&chaos.members[i]);
+    pause_ms(FORGOTTEN_MS);
     while (seen < SETTLED_LOOKS && time(NULL) < until) {
         pause_ms(100);
-        seen = all_are_closed_alike() ? seen + 1 : 0;
+        seen = all_are_well_alike() ? seen + 1 : 0;
     }
     for (unsigned i = 0; i < MEMBERS; i++)
         say_of("alive", &chaos.members[i]);

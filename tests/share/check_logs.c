@@ -19,6 +19,7 @@ typedef enum line_kind {
     LENT,
     PROBE,
     DOWN,
+    UP,
     MOVED,
     LOST,
     STOP,
@@ -54,14 +55,14 @@ static bool read_fleet(line *l, const char *message)
 {
     char what[STATE_SIZE];
 
-    if (strncmp(message, "fleet=lost", 10) == 0) {
+    if (strncmp(message, "fleet=lost", 10) == 0)
         l->kind = DOWN;
-        return true;
-    }
-    if (sscanf(message,
-               "pipeline=%63s epoch=%" SCNu64 " state=%15s left_ms=%" SCNu64
-               " data=%" SCNx64,
-               l->pipeline, &l->epoch, l->state, &l->left_ms, &l->data) == 5)
+    else if (strncmp(message, "fleet=joined", 12) == 0)
+        l->kind = UP;
+    else if (sscanf(message,
+                    "pipeline=%63s epoch=%" SCNu64 " state=%15s left_ms=%" SCNu64
+                    " data=%" SCNx64,
+                    l->pipeline, &l->epoch, l->state, &l->left_ms, &l->data) == 5)
         l->kind = STATE;
     else if (sscanf(message, "pipeline=%63s epoch=%" SCNu64 " lent=%u", l->pipeline,
                     &l->epoch, &l->lent) == 3)
@@ -367,19 +368,37 @@ static const line *last_of(const logs *g, const char *file, line_kind kind)
     return last;
 }
 
-/* Who is alive at the end, with nothing wrong any more, is closed, and all agree. */
+/* What is not well with a member as of its last lines, and the one that shows it, if there
+ * is one; NULL: nothing. */
+static const char *what_ails(const logs *g, const char *file, const line **sign)
+{
+    const line *state = last_of(g, file, STATE), *move = last_of(g, file, MOVED);
+    const line *down = last_of(g, file, DOWN), *up = last_of(g, file, UP);
+
+    *sign = state;
+    if (!state || !is_state(state, "closed"))
+        return "L1: not closed in the end";
+    *sign = move;
+    if (move && strcmp(move->state, "closed") != 0)
+        return "L1: not closed here in the end";
+    *sign = down;
+    if (down && (!up || up < down))
+        return "L1: without the fleet in the end";
+    return NULL;
+}
+
+/* Who is alive at the end, with nothing wrong any more, is well, and all agree. */
 static void the_living_agree(logs *g, const line *alive)
 {
-    const line *last, *move, *others;
+    const line *last, *others, *sign;
+    const char *ailing;
 
     if (alive->kind != ALIVE)
         return;
     last = last_of(g, alive->pipeline, STATE);
-    move = last_of(g, alive->pipeline, MOVED);
-    if (!last || !is_state(last, "closed"))
-        blame(g, "L1: not closed in the end", alive, last);
-    else if (move && strcmp(move->state, "closed") != 0)
-        blame(g, "L1: not closed here in the end", alive, move);
+    ailing = what_ails(g, alive->pipeline, &sign);
+    if (ailing)
+        blame(g, ailing, alive, sign);
     for (const line *b = g->lines; last && b < alive; b++) {
         others = b->kind == ALIVE ? last_of(g, b->pipeline, STATE) : NULL;
         if (others && others->epoch != last->epoch)
@@ -411,15 +430,14 @@ int check_logs(const char *directory, const check_rules *rules, FILE *out)
     return wrong;
 }
 
-uint64_t check_closed_epoch(const char *directory, const char *file)
+uint64_t check_well_epoch(const char *directory, const char *file)
 {
     logs *g = calloc(1, sizeof *g);
-    const line *last = NULL;
-    uint64_t epoch;
+    uint64_t epoch = 0;
+    const line *sign;
 
-    if (g && read_file(g, directory, file))
-        last = last_of(g, file, STATE);
-    epoch = last && is_state(last, "closed") ? last->epoch : 0;
+    if (g && read_file(g, directory, file) && !what_ails(g, file, &sign))
+        epoch = last_of(g, file, STATE)->epoch;
     if (g)
         forget(g);
     return epoch;

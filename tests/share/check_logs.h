@@ -10,6 +10,7 @@
  *     81000000 fleet pipeline=p epoch=5 lent=1
  *     81000000 fleet pipeline=p epoch=5 probe=good answer=0
  *     81000000 fleet fleet=lost why="…"
+ *     81000000 fleet fleet=joined member=…
  *     81000000 breaker pipeline=p from=open to=closed cause=fleet generation=7
  *     81000000 torment lost           the server's data is gone
  *     81000000 torment stop=FILE      a member's time stands still, until
@@ -33,8 +34,8 @@ typedef struct check_rules {
  * how much; -1: the logs cannot be read. */
 int check_logs(const char *directory, const check_rules *rules, FILE *out);
 
-/* The number of the closed epoch that a member's file tells of last; 0: it tells of
- * another state, or of none. */
-uint64_t check_closed_epoch(const char *directory, const char *file);
+/* The number of the closed epoch that a member is in, as its file has it so far; 0: it is
+ * in another state, knows of none, is open by itself or has lost the fleet. */
+uint64_t check_well_epoch(const char *directory, const char *file);
 
 #endif

@@ -22,6 +22,7 @@
     AT(ms) "fleet pipeline=p epoch=" #number " probe=" end " answer=0\n"
 #define MOVED(ms, to)                                                                  \
     AT(ms) "breaker pipeline=p from=x to=" to " cause=fleet generation=3\n"
+#define FLEET(ms, what) AT(ms) "fleet fleet=" what "\n"
 #define TORMENT(ms, what) AT(ms) "torment " what "\n"
 
 static const check_rules rules = { .permits = 2,
@@ -113,6 +114,12 @@ static const forgery forgeries[] = {
     { "silent until the end", "L1:", "", "", TORMENT(9000, "alive=a.log") },
     { "open here in the end", "L1:", IS(1000, 1, "closed", 0) MOVED(1001, "open"), "",
       TORMENT(9000, "alive=a.log") },
+    { "without the fleet in the end", "L1:",
+      IS(1000, 1, "closed", 0) FLEET(1001, "joined member=m") FLEET(1002, "lost"), "",
+      TORMENT(9000, "alive=a.log") },
+    { "back in the fleet in the end", NULL,
+      IS(1000, 1, "closed", 0) FLEET(1001, "lost") FLEET(1002, "joined member=m"), "",
+      TORMENT(9000, "alive=a.log") },
     { "of two minds in the end", "L2:", ROUND IS(2420, 4, "closed", 0),
       IS(1000, 1, "closed", 0),
       TORMENT(9000, "alive=a.log") TORMENT(9000, "alive=b.log") },
@@ -163,11 +170,41 @@ START_TEST(each_invariant_is_seen_to_be_broken)
 }
 END_TEST
 
+static const struct {
+    const char *why, *log;
+    uint64_t epoch;
+} members[] = {
+    { "silent", "", 0 },
+    { "closed", IS(1000, 2, "half_open", 0) IS(1001, 3, "closed", 0), 3 },
+    { "open", IS(1000, 3, "closed", 0) IS(1001, 4, "open", 100), 0 },
+    { "open here", IS(1000, 3, "closed", 0) MOVED(1001, "open"), 0 },
+    { "half-open here", IS(1000, 3, "closed", 0) MOVED(1001, "half_open"), 0 },
+    { "closed here", IS(1000, 3, "closed", 0) MOVED(1, "open") MOVED(2, "closed"), 3 },
+    { "without the fleet", IS(1000, 3, "closed", 0) FLEET(1001, "lost"), 0 },
+    { "back in it", IS(1, 3, "closed", 0) FLEET(2, "lost") FLEET(3, "joined"), 3 },
+};
+
+START_TEST(a_member_is_well_in_an_epoch)
+{
+    char directory[] = "/tmp/keel-logs-XXXXXX";
+    uint64_t epoch;
+
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    write_log(directory, "a.log", members[_i].log);
+    epoch = check_well_epoch(directory, "a.log");
+    remove_logs(directory);
+    ck_assert_msg(epoch == members[_i].epoch, "%s: %llu", members[_i].why,
+                  (unsigned long long)epoch);
+}
+END_TEST
+
 START_TEST(what_cannot_be_read_is_not_right)
 {
     ck_assert_int_eq(check_logs("/nonexistent", &rules, stderr), -1);
+    ck_assert_uint_eq(check_well_epoch("/nonexistent", "a.log"), 0);
 }
 END_TEST
 
 SUITE("check_logs", 10, ROWS(each_invariant_is_seen_to_be_broken, forgeries),
+      ROWS(a_member_is_well_in_an_epoch, members),
       ONE(what_cannot_be_read_is_not_right))
