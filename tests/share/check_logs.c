@@ -33,7 +33,7 @@ typedef struct line {
     size_t number; /* in the order of reading */
     line_kind kind;
     uint64_t at, epoch, data, left_ms;
-    unsigned lent;
+    unsigned lent, generation;
     bool is_renewal;
     char pipeline[NAME_SIZE]; /* of torment: the file */
     char state[STATE_SIZE];   /* of a move: the one it came to */
@@ -102,8 +102,8 @@ static bool read_line(line *l, const char *text)
     if (strcmp(subsystem, "torment") == 0)
         return read_torment(l, text + skip);
     if (strcmp(subsystem, "breaker") == 0 &&
-        sscanf(text + skip, "pipeline=%63s from=%*s to=%15s", l->pipeline, l->state) ==
-            2)
+        sscanf(text + skip, "pipeline=%63s from=%*s to=%15s cause=%*s generation=%u",
+               l->pipeline, l->state, &l->generation) == 3)
         l->kind = MOVED;
     return l->kind != OTHER;
 }
@@ -340,13 +340,23 @@ static void only_probes_close(logs *g, const line *l)
         blame(g, "I5: closed, and nobody was half-open before", l, NULL);
 }
 
+/* Of two threads that move it one after the other the first may write last. */
+static bool is_overtaken(const logs *g, const line *move)
+{
+    for (const line *b = move; b-- > g->lines;)
+        if (b->kind == MOVED && b->file == move->file &&
+            b->generation > move->generation)
+            return true;
+    return false;
+}
+
 /* Whatever the fleet last said to be open for a while is open that long. */
 static void open_is_kept(logs *g, const line *l)
 {
     const line *b =
         l->kind == MOVED && !strcmp(l->state, "closed") ? before(g, l) : NULL;
 
-    if (b && is_state(b, "open") && l->at > b->at + RACE_NS &&
+    if (b && is_state(b, "open") && !is_overtaken(g, l) && l->at > b->at + RACE_NS &&
         l->at + RACE_NS < b->at + b->left_ms * MS)
         blame(g, "I6: closed here while the fleet is open", b, l);
 }
@@ -368,11 +378,22 @@ static const line *last_of(const logs *g, const char *file, line_kind kind)
     return last;
 }
 
+static const line *last_move(const logs *g, const char *file)
+{
+    const line *last = NULL;
+
+    for (const line *l = g->lines; l < g->lines + g->count; l++)
+        if (l->kind == MOVED && strcmp(g->names[l->file], file) == 0 &&
+            !is_overtaken(g, l))
+            last = l;
+    return last;
+}
+
 /* What is not well with a member as of its last lines, and the one that shows it, if there
  * is one; NULL: nothing. */
 static const char *what_ails(const logs *g, const char *file, const line **sign)
 {
-    const line *state = last_of(g, file, STATE), *move = last_of(g, file, MOVED);
+    const line *state = last_of(g, file, STATE), *move = last_move(g, file);
     const line *down = last_of(g, file, DOWN), *up = last_of(g, file, UP);
 
     *sign = state;

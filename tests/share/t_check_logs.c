@@ -20,8 +20,9 @@
     AT(ms) "fleet pipeline=p epoch=" #number " lent=" #count "\n"
 #define PROBE(ms, number, end)                                                         \
     AT(ms) "fleet pipeline=p epoch=" #number " probe=" end " answer=0\n"
-#define MOVED(ms, to)                                                                  \
-    AT(ms) "breaker pipeline=p from=x to=" to " cause=fleet generation=3\n"
+#define MOVED_TO(number, ms, to)                                                       \
+    AT(ms) "breaker pipeline=p from=x to=" to " cause=fleet generation=" #number "\n"
+#define MOVED(ms, to) MOVED_TO(3, ms, to)
 #define FLEET(ms, what) AT(ms) "fleet fleet=" what "\n"
 #define TORMENT(ms, what) AT(ms) "torment " what "\n"
 
@@ -108,6 +109,9 @@ static const forgery forgeries[] = {
       "I6:", IS(1000, 2, "open", 500) MOVED(1200, "closed"), "", "" },
     { "closed here when the open time is over", NULL,
       IS(1000, 2, "open", 500) MOVED(1501, "closed"), "", "" },
+    { "closed here before that, told after it was open here", NULL,
+      IS(1000, 2, "open", 500) MOVED_TO(5, 1001, "open") MOVED_TO(4, 1200, "closed"),
+      "", "" },
     { "open for too long", "I10:", IS(1000, 2, "open", 601), "", "" },
     { "open in the end", "L1:", IS(1000, 2, "open", 300), "",
       TORMENT(9000, "alive=a.log") },
@@ -179,6 +183,10 @@ static const struct {
     { "open", IS(1000, 3, "closed", 0) IS(1001, 4, "open", 100), 0 },
     { "open here", IS(1000, 3, "closed", 0) MOVED(1001, "open"), 0 },
     { "half-open here", IS(1000, 3, "closed", 0) MOVED(1001, "half_open"), 0 },
+    { "closed here, told by who came first after who came last",
+      IS(1000, 3, "closed", 0) MOVED_TO(5, 1001, "closed")
+          MOVED_TO(4, 1002, "half_open"),
+      3 },
     { "closed here", IS(1000, 3, "closed", 0) MOVED(1, "open") MOVED(2, "closed"), 3 },
     { "without the fleet", IS(1000, 3, "closed", 0) FLEET(1001, "lost"), 0 },
     { "back in it", IS(1, 3, "closed", 0) FLEET(2, "lost") FLEET(3, "joined"), 3 },
