@@ -345,6 +345,7 @@ static bool is_overtaken(const logs *g, const line *move)
 {
     for (const line *b = move; b-- > g->lines;)
         if (b->kind == MOVED && b->file == move->file &&
+            strcmp(b->pipeline, move->pipeline) == 0 &&
             b->generation > move->generation)
             return true;
     return false;
@@ -373,18 +374,8 @@ static const line *last_of(const logs *g, const char *file, line_kind kind)
     const line *last = NULL;
 
     for (const line *l = g->lines; l < g->lines + g->count; l++)
-        if (l->kind == kind && strcmp(g->names[l->file], file) == 0)
-            last = l;
-    return last;
-}
-
-static const line *last_move(const logs *g, const char *file)
-{
-    const line *last = NULL;
-
-    for (const line *l = g->lines; l < g->lines + g->count; l++)
-        if (l->kind == MOVED && strcmp(g->names[l->file], file) == 0 &&
-            !is_overtaken(g, l))
+        if (l->kind == kind && strcmp(g->names[l->file], file) == 0 &&
+            !(kind == MOVED && is_overtaken(g, l)))
             last = l;
     return last;
 }
@@ -393,7 +384,7 @@ static const line *last_move(const logs *g, const char *file)
  * is one; NULL: nothing. */
 static const char *what_ails(const logs *g, const char *file, const line **sign)
 {
-    const line *state = last_of(g, file, STATE), *move = last_move(g, file);
+    const line *state = last_of(g, file, STATE), *move = last_of(g, file, MOVED);
     const line *down = last_of(g, file, DOWN), *up = last_of(g, file, UP);
 
     *sign = state;

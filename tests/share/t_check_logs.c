@@ -112,6 +112,11 @@ static const forgery forgeries[] = {
     { "closed here before that, told after it was open here", NULL,
       IS(1000, 2, "open", 500) MOVED_TO(5, 1001, "open") MOVED_TO(4, 1200, "closed"),
       "", "" },
+    { "closed here, and another pipeline has moved more often", "I6:",
+      IS(1000, 2, "open", 500)
+          AT(1001) "breaker pipeline=q from=closed to=open "
+                   "cause=fleet generation=5\n" MOVED(1200, "closed"),
+      "", "" },
     { "open for too long", "I10:", IS(1000, 2, "open", 601), "", "" },
     { "open in the end", "L1:", IS(1000, 2, "open", 300), "",
       TORMENT(9000, "alive=a.log") },
