@@ -261,34 +261,48 @@ static keel_step poll_plain(keel_machine *m)
     return next_plain(m) ? KEEL_STEP_ATTEMPT : KEEL_STEP_ENDED;
 }
 
-static keel_step poll_planned(keel_machine *m, uint64_t *wake_at)
+static keel_step poll_planned(keel_machine *m, uint64_t now, uint64_t *wake_at)
 {
     keel_step step;
 
     m->flags.may_race = true;
-    step = keel_machine_step(m, keel_machine_now(m));
-
+    step = keel_machine_step(m, now);
     if (step != KEEL_STEP_ENDED)
         *wake_at = keel_machine_wakes_at(m);
     keel_events_deliver(m->pipeline->runtime);
     return step;
 }
 
-keel_step keel_call_poll(keel_call *call, uint32_t *attempt, uint64_t *wake_at_ns)
+keel_step keel_call_poll_at(keel_call *call, uint64_t now, uint32_t *attempt,
+                            uint64_t *wake_at_ns)
 {
-    keel_machine *m = call ? keel_machine_of(call) : NULL;
+    keel_machine *m = keel_machine_of(call);
     uint64_t wake_at = KEEL_NEVER;
     keel_step step = KEEL_STEP_ENDED;
 
-    if (m && keel_machine_is_alive(m))
-        step = poll_planned(m, &wake_at);
-    else if (m && is_plain(m))
+    if (keel_machine_is_alive(m))
+        step = poll_planned(m, now, &wake_at);
+    else if (is_plain(m))
         step = poll_plain(m);
     if (wake_at_ns)
         *wake_at_ns = wake_at;
     if (attempt)
         *attempt = keel_call_attempt(call);
     return step;
+}
+
+keel_step keel_call_poll(keel_call *call, uint32_t *attempt, uint64_t *wake_at_ns)
+{
+    const keel_machine *m = call ? keel_machine_of(call) : NULL;
+    uint64_t now = m && keel_machine_is_alive(m) ? keel_machine_now(m) : 0;
+
+    if (m)
+        return keel_call_poll_at(call, now, attempt, wake_at_ns);
+    if (wake_at_ns)
+        *wake_at_ns = KEEL_NEVER;
+    if (attempt)
+        *attempt = 0;
+    return KEEL_STEP_ENDED;
 }
 
 /* what the attempt may know */

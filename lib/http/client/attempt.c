@@ -179,7 +179,7 @@ static void set_times(keel_attempt_handle *a, const keel_exchange *x)
 {
     const keel_machine *m = keel_machine_of(&x->call);
     uint64_t connect_ns = m->plan ? keel_machine_connect_ns(m) : 0;
-    uint64_t now = m->plan ? keel_machine_now(m) : 0;
+    uint64_t now = keel_exchange_now(x);
 
     a->until_ns = keel_ns_add(now, keel_call_timeout_ns(&x->call));
     a->connect_until_ns = connect_ns ? keel_ns_add(now, connect_ns) : KEEL_NEVER;
@@ -187,9 +187,7 @@ static void set_times(keel_attempt_handle *a, const keel_exchange *x)
 
 bool keel_attempt_is_over(const keel_attempt_handle *a)
 {
-    const keel_machine *m = a->exchange ? keel_machine_of(&a->exchange->call) : NULL;
-
-    return m && m->plan && keel_machine_now(m) >= a->until_ns;
+    return a->exchange && keel_exchange_now(a->exchange) >= a->until_ns;
 }
 
 /* So that an address that has moved is found while connections to it are alive. */

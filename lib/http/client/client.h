@@ -317,13 +317,16 @@ void keel_http_destroy(keel_http *client);
 
 /* ---- exchange.c ---------------------------------------------------------------------- */
 
+/* The instant, as its call's plan reads it; of a plain call 0: nothing of it is timed. */
+uint64_t keel_exchange_now(const keel_exchange *x);
+
 /* Polls the call and does what it says; it may end. */
 void keel_exchange_advance(keel_exchange *x);
 
 /* An attempt of it is over with a.code. */
 void keel_exchange_hear(keel_exchange *x, keel_attempt_handle *a);
 
-/* Its timer's instant has come. */
+/* Its timer's instant has come, or an attempt's of it: what lies there is taken first. */
 void keel_exchange_look(keel_exchange *x);
 
 /* Tells its author how it ended, and frees it. */

@@ -15,6 +15,13 @@ static keel_machine *machine_of(keel_exchange *x)
     return keel_machine_of(&x->call);
 }
 
+uint64_t keel_exchange_now(const keel_exchange *x)
+{
+    const keel_machine *m = keel_machine_of(&x->call);
+
+    return m->plan ? keel_machine_now(m) : 0;
+}
+
 /* ---- its attempts ------------------------------------------------------------------------ */
 
 static void unlink_attempt(keel_exchange *x, const keel_attempt_handle *a)
@@ -208,6 +215,41 @@ static void begin_attempt(keel_exchange *x, uint32_t number)
         keel_call_report_attempt(&x->call, number, &none);
 }
 
+/* By now its time is up, or it was up before it was connected. */
+static bool is_late(const keel_attempt_handle *a, uint64_t now)
+{
+    return now >= a->until_ns || (!a->sends && now >= a->connect_until_ns);
+}
+
+/* Who is cancelled waits for no answer. */
+static bool has_late(const keel_exchange *x, uint64_t now)
+{
+    if (keel_cancel_fired(&x->own))
+        return false;
+    for (const keel_attempt_handle *a = x->attempts; a; a = a->next)
+        if (is_late(a, now))
+            return true;
+    return false;
+}
+
+/*
+ * The call would end a late attempt by itself, knowing neither whether it was sent nor
+ * whether its answer lies there; so it is asked as of an instant at which none is late.
+ * False: one is.
+ */
+static bool ask_call(keel_exchange *x, keel_step *step, uint32_t *number,
+                     uint64_t *wake_at)
+{
+    uint64_t now = keel_exchange_now(x);
+
+    drop_lost(x);
+    if (has_late(x, now))
+        return false;
+    *step = keel_call_poll_at(&x->call, now, number, wake_at);
+    drop_lost(x);
+    return true;
+}
+
 /* Whom a listener has given up in there is ready once more, and ends when its turn comes:
  * one link holds it in one queue. */
 static void advance_call(keel_exchange *x)
@@ -216,11 +258,14 @@ static void advance_call(keel_exchange *x)
     uint32_t number;
     keel_step step;
 
-    while ((step = keel_call_poll(&x->call, &number, &wake_at)) == KEEL_STEP_ATTEMPT) {
-        drop_lost(x);
-        begin_attempt(x, number);
-    }
-    drop_lost(x);
+    do {
+        if (!ask_call(x, &step, &number, &wake_at)) {
+            keel_exchange_look(x);
+            return;
+        }
+        if (step == KEEL_STEP_ATTEMPT)
+            begin_attempt(x, number);
+    } while (step == KEEL_STEP_ATTEMPT);
     if (step != KEEL_STEP_ENDED)
         set_timer(x, wake_at);
     else if (!x->is_ready)
@@ -264,7 +309,7 @@ static void end_late(keel_exchange *x, uint64_t now)
 
     for (keel_attempt_handle *a = x->attempts; a; a = next) {
         next = a->next;
-        if (now < a->until_ns && (a->sends || now < a->connect_until_ns))
+        if (!is_late(a, now))
             continue;
         keel_attempt_stop(a, CURLE_OPERATION_TIMEDOUT);
         keel_exchange_hear(x, a);
@@ -273,9 +318,8 @@ static void end_late(keel_exchange *x, uint64_t now)
 
 void keel_exchange_look(keel_exchange *x)
 {
-    const keel_machine *m = machine_of(x);
     const keel_http *client = x->client;
-    uint64_t now = m->plan ? keel_machine_now(m) : 0;
+    uint64_t now = keel_exchange_now(x);
 
     if (keel_equal_waits_on(x)) {
         set_timer(x, now);

@@ -73,10 +73,23 @@ typedef struct loop {
     void (*turn)(void);
 } loop;
 
+static uint64_t preparing_ns; /* how long the next handle takes */
+
+static void prepare_long(void *easy, void *ctx)
+{
+    (void)easy;
+    (void)ctx;
+    vclock_advance(&own.clock, preparing_ns);
+    preparing_ns = 0;
+}
+
 static void own_open(const char *settings)
 {
+    const keel_http_options options = { .size = sizeof options,
+                                        .prepare = prepare_long };
+
     opened_init(&own, OPENED_BY_HAND, NULL, settings);
-    ck_assert_int_eq(keel_http_open(&client, own.rt, NULL, NULL), KEEL_OK);
+    ck_assert_int_eq(keel_http_open(&client, own.rt, &options, NULL), KEEL_OK);
 }
 
 static void own_turn(void)
@@ -86,7 +99,7 @@ static void own_turn(void)
 
 static void others_open(const char *settings)
 {
-    late_loop_open(settings, (keel_http_options){ 0 });
+    late_loop_open(settings, (keel_http_options){ .prepare = prepare_long });
 }
 
 static const loop loops[] = { { own_open, own_turn }, { others_open, late_loop_turn } };
@@ -199,6 +212,41 @@ START_TEST(nothing_is_sent_after_its_time)
 }
 END_TEST
 
+START_TEST(what_was_late_before_it_was_begun_is_known_not_to_be_sent)
+{
+    const loop *l = &loops[_i];
+    told_end told = { 0 };
+    keel_http_request r = request_to(&told);
+
+    serve();
+    l->open("timeout=1s; deadline=60s; retry.attempts=1");
+    r.method = "POST";
+    preparing_ns = 10 * KEEL_S;
+    start(&r);
+    finish(l);
+    hear();
+    ck_assert_uint_eq(heard, 0);
+    ck_assert_int_eq(told.status, KEEL_TIMEOUT);
+    ck_assert_int_eq(told.applied, KEEL_APPLIED_NO);
+    end();
+}
+END_TEST
+
+/* Whatever is late by then: closing waits for nothing. */
+START_TEST(a_client_that_is_closed_late_tells_everybody)
+{
+    const loop *l = &loops[_i];
+    told_end told[REQUESTS] = { { 0 } };
+
+    begin(l, "timeout=1s; deadline=2s", told);
+    turn_until_heard(l, REQUESTS);
+    answer(REQUESTS / 2);
+    vclock_advance(&own.clock, 60 * KEEL_S);
+    end();
+    ck_assert_uint_eq(count_of(told, KEEL_CANCELLED), REQUESTS);
+}
+END_TEST
+
 #define MOVED "HTTP/1.1 307 Go\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
 
 START_TEST(nobody_is_followed_elsewhere_after_the_time_for_it)
@@ -302,6 +350,31 @@ START_TEST(no_copy_is_sent_of_what_was_answered)
 }
 END_TEST
 
+static void answer_while_it_is_told(const keel_event *event, void *ctx)
+{
+    (void)ctx;
+    if (event->type != KEEL_EVENT_HEDGE)
+        return;
+    answer(1);
+    vclock_advance(&own.clock, 60 * KEEL_S);
+}
+
+START_TEST(a_listener_that_takes_long_makes_nobody_late)
+{
+    const loop *l = &loops[_i];
+
+    begin_hedged(l);
+    ck_assert_int_eq(keel_events_listen(own.rt, answer_while_it_is_told, NULL),
+                     KEEL_OK);
+    vclock_advance(&own.clock, 200 * KEEL_MS);
+    finish(l);
+    ck_assert_int_eq(hedged.status, KEEL_OK);
+    ck_assert_str_eq(hedged.body, "fine");
+    ck_assert_uint_eq(opened_look(&own).hedges_total, 1);
+    end();
+}
+END_TEST
+
 /* What the first attempt comes to by then: nothing, or a failure behind it. */
 static const char *const of_the_first[] = { "", "", SICK, SICK };
 
@@ -327,8 +400,11 @@ SUITE("client_stalled", 30, ROWS(answers_that_lie_there_are_told, loops),
       ROWS(those_that_do_not_are_late, loops),
       ROWS(connections_that_were_made_are_not_late, loops),
       ROWS(nothing_is_sent_after_its_time, loops),
+      ROWS(what_was_late_before_it_was_begun_is_known_not_to_be_sent, loops),
+      ROWS(a_client_that_is_closed_late_tells_everybody, loops),
       ROWS(nobody_is_followed_elsewhere_after_the_time_for_it, loops),
       ROWS(who_waits_for_anothers_answer_has_it_too, loops),
       ROWS(who_waits_for_one_that_never_comes_is_late, loops),
       ROWS(no_copy_is_sent_of_what_was_answered, loops),
+      ROWS(a_listener_that_takes_long_makes_nobody_late, loops),
       ROWS(a_copys_answer_stays_whatever_its_original_comes_to, of_the_first))
