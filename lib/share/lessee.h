@@ -18,6 +18,7 @@ typedef struct keel_leased_places {
     uint32_t wish;  /* no more than this was wanted at the last look */
     uint16_t have;  /* according to the last answer */
     uint16_t most;  /* that we may have: an answer may have been lost */
+    uint16_t least; /* that we have in any case: likewise */
     uint16_t asked; /* under way */
     uint64_t leased_until;
     uint64_t asked_at;

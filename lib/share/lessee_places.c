@@ -101,6 +101,8 @@ bool keel_lessee_places(keel_lessee *l, const keel_plan *plan, uint32_t members,
                                    .lease_ms = LEASE_MS };
     if (p->most < p->asked)
         p->most = p->asked;
+    if (p->least > p->asked)
+        p->least = p->asked;
     return true;
 }
 
@@ -126,7 +128,7 @@ void keel_lessee_placed(keel_lessee *l, const keel_plan *plan, uint16_t granted,
     p->listens = granted < p->asked;
     if (p->listens || p->asked > p->have)
         p->is_full = p->listens;
-    p->have = p->most = granted;
+    p->have = p->most = p->least = granted;
     p->others_wait = others_wait;
     p->leased_until = p->asked_at + LEASE_NS;
     keel_bulkhead_lease(&plan->bulkhead, keel_ns_min(granted, p->wish),
@@ -142,8 +144,8 @@ void keel_lessee_places_alone(const keel_lessee *l, const keel_plan *plan,
     const keel_leased_places *p = &l->places;
     uint64_t share = keel_fleet_places_share(plan->policy.bulkhead, members);
 
-    if (now < p->leased_until && p->have < share)
-        share = p->have ? p->have : 1;
+    if (now < p->leased_until && p->least < share)
+        share = p->least ? p->least : 1;
     keel_bulkhead_lease(&plan->bulkhead, share, plan->policy.bulkhead_lifo, now);
 }
 
