@@ -46,12 +46,14 @@ static inline void open_spec(const char *spec)
     ck_assert_msg(try_to_open(spec) == KEEL_OK, "%s: %s", spec, why.text);
 }
 
-/* A bag at a port of loopback; query: "" or "?raw=on". */
+/* A bag at a port of loopback; query: "" or "?raw=on". Connecting may take as long as a
+ * busy machine needs. */
 static inline void open_at(uint16_t port, const char *query)
 {
     char spec[512];
 
-    snprintf(spec, sizeof spec, "redis://127.0.0.1:%u%s", port, query);
+    snprintf(spec, sizeof spec, "redis://127.0.0.1:%u%s%sconnect_timeout=20s", port,
+             query, *query ? "&" : "?");
     open_spec(spec);
 }
 
