@@ -42,6 +42,14 @@ comes()
     fail "$*: no \"$words\" in: $seen"
 }
 
+# let_go: ends who reads "$work/go", where somebody does
+let_go()
+{
+    timeout 20 sh -c ": >'$work/go'" || fail "nobody reads $work/go"
+    wait "$child"
+    child=''
+}
+
 # end_child: of those in the background the one there is
 end_child()
 {
@@ -87,9 +95,7 @@ expect 0 '"probe_in_ns":0,"permits":null,"calls":null,"failures":0,"slow":0,"loc
     status --json
 expect 0 '"processes":[],
 "members":1}' status --json
-: >"$work/go"
-wait $child
-child=''
+let_go
 "$keel" exec --idempotent --settings "$settings; deadline=2h; share.trip=any;
     retry.attempts=2; retry.backoff=1m; retry.budget=off" payments -- false &
 child=$!
@@ -175,9 +181,7 @@ expect 0 ' of 40 places leased' status orders
 comes 'orders: rate of the fleet, ' status orders
 expect 0 ' tokens left, 1000 in 1h' status orders
 expect 0 '"limit":40,"others_wait":false},"rate":{"left":' status --json orders
-: >"$work/go"
-wait $child
-child=''
+let_go
 
 # Events: there is no journal, but what happens is told.
 expect 2 'Redis keeps no journal; --follow prints what happens from now on' events
@@ -204,9 +208,11 @@ fi
 server_pid=$!
 comes 'there again' "$work/errors"
 end_child
-"$keel" exec --settings "$settings" orders -- cat "$work/go" &
+: >"$work/called"
+"$keel" exec --settings "$settings" orders -- \
+    sh -c "echo called >'$work/called'; cat '$work/go'" &
 child=$!
-comes 'orders' status
+comes called "$work/called" # before the pipeline is locked
 "$keel" events --follow --json >"$work/json" &
 follower=$!
 tries=0
@@ -220,9 +226,7 @@ comes '{"schema":1,"sequence":1,"at":"20' "$work/json"
 comes '"name":"orders","type":"locked","pid":null,"lock":"open","actor":"alice","reason":"",' \
     "$work/json"
 comes '"cause":"none","calls":null,"failures":null}' "$work/json"
-: >"$work/go"
-wait $child
-child=''
+let_go
 
 # A password: none, a wrong one, the right one in a file.
 redis_cli=${server%-server}-cli
