@@ -32,7 +32,7 @@ END_TEST
 
 START_TEST(a_post_without_an_answer_is_not)
 {
-    BEGIN(QUICK "; timeout=200ms", SAY("", FAULT_HANG), SAY(GOOD, FAULT_KEEP));
+    BEGIN(QUICK "; timeout=1s", SAY("", FAULT_HANG), SAY(GOOD, FAULT_KEEP));
     curl_easy_setopt(client.easy, CURLOPT_POSTFIELDS, "card=1");
     ck_assert_int_eq(curl_client_perform(&client), KEEL_TIMEOUT);
     ck_assert_int_eq(client.why.attempts, 1);
