@@ -254,8 +254,19 @@ bool keel_call_next(keel_call *call)
     return !keel_machine_try_refuse(m, now) && next_by_hand(m, now);
 }
 
+static bool is_cancelled(const keel_machine *m)
+{
+    return m->phase != KEEL_PHASE_ENDED && m->cancel && keel_cancel_fired(m->cancel);
+}
+
 static keel_step poll_plain(keel_machine *m)
 {
+    if (is_cancelled(m)) {
+        m->status = KEEL_CANCELLED;
+        m->reason = KEEL_REASON_CANCELLED;
+        m->phase = KEEL_PHASE_ENDED;
+        return KEEL_STEP_ENDED;
+    }
     if (m->phase == KEEL_PHASE_ATTEMPT)
         return KEEL_STEP_WAIT;
     return next_plain(m) ? KEEL_STEP_ATTEMPT : KEEL_STEP_ENDED;

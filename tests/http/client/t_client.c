@@ -349,6 +349,36 @@ START_TEST(disabled_it_is_the_plain_request)
 }
 END_TEST
 
+/* Given up by its author, or with its client. */
+START_TEST(disabled_it_still_can_be_given_up)
+{
+    const char *const environment[] = { "KEEL_DISABLED=on", NULL };
+    static const fault_step steps[] = { SAY("", FAULT_HANG) };
+    told_end t[2] = { { 0 } };
+    uint64_t ticket = 0;
+
+    ck_assert(fault_start(&server, steps, 1));
+    opened_init(&own, OPENED_REAL, environment, "");
+    ck_assert_int_eq(keel_http_open(&client, own.rt, NULL, &own.why), KEEL_OK);
+    snprintf(base_url, sizeof base_url, "http://127.0.0.1:%u/", server.port);
+    for (int i = 0; i < 2; i++) {
+        keel_http_request r = request_to(&t[i]);
+
+        ticket = start(&r);
+    }
+    while (requests() < 2)
+        ck_assert_int_eq(keel_http_poll(client, KEEL_MS), KEEL_OK);
+    ck_assert_int_eq(keel_http_cancel(client, ticket), KEEL_OK);
+    while (!t[1].times)
+        step();
+    ck_assert_int_eq(t[1].status, KEEL_CANCELLED);
+    ck_assert_int_eq(t[0].times, 0);
+    END();
+    ck_assert_int_eq(t[0].times, 1);
+    ck_assert_int_eq(t[0].status, KEEL_CANCELLED);
+}
+END_TEST
+
 START_TEST(perform_waits_and_keeps_the_answer)
 {
     const keel_http_response *first, *second;
@@ -413,5 +443,5 @@ SUITE("client", 20, ONE(an_answer_comes_with_status_headers_and_body),
       ONE(an_open_breaker_refuses_at_once),
       ONE(a_request_that_never_left_is_tried_again_whatever_it_is),
       ONE(a_queued_request_goes_out_when_a_place_is_free),
-      ONE(disabled_it_is_the_plain_request), ONE(perform_waits_and_keeps_the_answer),
-      ONE(a_callback_does_not_wait_for_others))
+      ONE(disabled_it_is_the_plain_request), ONE(disabled_it_still_can_be_given_up),
+      ONE(perform_waits_and_keeps_the_answer), ONE(a_callback_does_not_wait_for_others))
