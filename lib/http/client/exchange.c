@@ -328,7 +328,8 @@ void keel_exchange_look(keel_exchange *x)
     take_what_came(x);
     if (client->is_closed)
         return; /* x may be gone */
-    end_late(x, now);
+    if (!keel_cancel_fired(&x->own))
+        end_late(x, now);
     keel_http_make_ready(x);
 }
 

@@ -252,6 +252,37 @@ START_TEST(a_client_that_is_closed_late_tells_everybody)
 }
 END_TEST
 
+static uint64_t streamed;
+
+static bool give_up(const void *bytes, size_t length, void *ctx)
+{
+    (void)bytes;
+    (void)length;
+    (void)ctx;
+    ck_assert_int_eq(keel_http_cancel(client, streamed), KEEL_OK);
+    return true;
+}
+
+START_TEST(who_gives_up_what_is_late_has_given_it_up)
+{
+    const loop *l = &loops[_i];
+    told_end told = { 0 };
+    keel_http_request r = request_to(&told);
+
+    serve();
+    l->open("timeout=1s; deadline=2s; retry.attempts=1");
+    r.on_body = give_up;
+    streamed = start(&r);
+    turn_until_heard(l, 1);
+    say(0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+    vclock_advance(&own.clock, 60 * KEEL_S);
+    finish(l);
+    ck_assert_int_eq(told.status, KEEL_CANCELLED);
+    ck_assert_uint_eq(opened_look(&own).failures, 0);
+    end();
+}
+END_TEST
+
 #define MOVED "HTTP/1.1 307 Go\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
 
 START_TEST(nobody_is_followed_elsewhere_after_the_time_for_it)
@@ -407,6 +438,7 @@ SUITE("client_stalled", 30, ROWS(answers_that_lie_there_are_told, loops),
       ROWS(nothing_is_sent_after_its_time, loops),
       ROWS(what_was_late_before_it_was_begun_is_known_not_to_be_sent, loops),
       ROWS(a_client_that_is_closed_late_tells_everybody, loops),
+      ROWS(who_gives_up_what_is_late_has_given_it_up, loops),
       ROWS(nobody_is_followed_elsewhere_after_the_time_for_it, loops),
       ROWS(who_waits_for_anothers_answer_has_it_too, loops),
       ROWS(who_waits_for_one_that_never_comes_is_late, loops),
