@@ -287,13 +287,13 @@ static keel_step poll_planned(keel_machine *m, uint64_t now, uint64_t *wake_at)
 keel_step keel_call_poll_at(keel_call *call, uint64_t now, uint32_t *attempt,
                             uint64_t *wake_at_ns)
 {
-    keel_machine *m = keel_machine_of(call);
+    keel_machine *m = call ? keel_machine_of(call) : NULL;
     uint64_t wake_at = KEEL_NEVER;
     keel_step step = KEEL_STEP_ENDED;
 
-    if (keel_machine_is_alive(m))
+    if (m && keel_machine_is_alive(m))
         step = poll_planned(m, now, &wake_at);
-    else if (is_plain(m))
+    else if (m && is_plain(m))
         step = poll_plain(m);
     if (wake_at_ns)
         *wake_at_ns = wake_at;
@@ -307,13 +307,7 @@ keel_step keel_call_poll(keel_call *call, uint32_t *attempt, uint64_t *wake_at_n
     const keel_machine *m = call ? keel_machine_of(call) : NULL;
     uint64_t now = m && keel_machine_is_alive(m) ? keel_machine_now(m) : 0;
 
-    if (m)
-        return keel_call_poll_at(call, now, attempt, wake_at_ns);
-    if (wake_at_ns)
-        *wake_at_ns = KEEL_NEVER;
-    if (attempt)
-        *attempt = 0;
-    return KEEL_STEP_ENDED;
+    return keel_call_poll_at(call, now, attempt, wake_at_ns);
 }
 
 /* what the attempt may know */

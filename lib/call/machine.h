@@ -308,7 +308,7 @@ static inline bool keel_machine_backs_off(const keel_machine *m)
 
 /*
  * keel_call_poll as of an instant, for a driver that has looked at what came by then: the
- * call ends no attempt whose time was not up. call: not NULL. A plain one knows no time.
+ * call ends no attempt whose time was not up. A plain one knows no time.
  */
 keel_step keel_call_poll_at(keel_call *call, uint64_t now, uint32_t *attempt,
                             uint64_t *wake_at_ns);

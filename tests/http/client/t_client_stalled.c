@@ -145,15 +145,21 @@ static unsigned count_of(const told_end *told, keel_status status)
     return count;
 }
 
+/* All have been sent, as many are answered, and the time of all is over. */
+static void stand_still(const loop *l, told_end *told, unsigned answered)
+{
+    begin(l, "timeout=1s; deadline=2s", told);
+    turn_until_heard(l, REQUESTS);
+    answer(answered);
+    vclock_advance(&own.clock, 60 * KEEL_S);
+}
+
 START_TEST(answers_that_lie_there_are_told)
 {
     const loop *l = &loops[_i];
     told_end told[REQUESTS] = { { 0 } };
 
-    begin(l, "timeout=1s; deadline=2s", told);
-    turn_until_heard(l, REQUESTS);
-    answer(REQUESTS);
-    vclock_advance(&own.clock, 60 * KEEL_S);
+    stand_still(l, told, REQUESTS);
     finish(l);
     ck_assert_uint_eq(count_of(told, KEEL_OK), REQUESTS);
     end();
@@ -165,10 +171,7 @@ START_TEST(those_that_do_not_are_late)
     const loop *l = &loops[_i];
     told_end told[REQUESTS] = { { 0 } };
 
-    begin(l, "timeout=1s; deadline=2s", told);
-    turn_until_heard(l, REQUESTS);
-    answer(REQUESTS / 2);
-    vclock_advance(&own.clock, 60 * KEEL_S);
+    stand_still(l, told, REQUESTS / 2);
     finish(l);
     ck_assert_uint_eq(count_of(told, KEEL_OK), REQUESTS / 2);
     ck_assert_uint_eq(count_of(told, KEEL_TIMEOUT), REQUESTS / 2);
@@ -243,10 +246,7 @@ START_TEST(a_client_that_is_closed_late_tells_everybody)
     const loop *l = &loops[_i];
     told_end told[REQUESTS] = { { 0 } };
 
-    begin(l, "timeout=1s; deadline=2s", told);
-    turn_until_heard(l, REQUESTS);
-    answer(REQUESTS / 2);
-    vclock_advance(&own.clock, 60 * KEEL_S);
+    stand_still(l, told, REQUESTS / 2);
     end();
     ck_assert_uint_eq(count_of(told, KEEL_CANCELLED), REQUESTS);
 }
